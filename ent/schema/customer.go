@@ -1,0 +1,192 @@
+package schema
+
+import (
+	"entgo.io/ent"
+	"entgo.io/ent/dialect/entsql"
+	"entgo.io/ent/schema"
+	"entgo.io/ent/schema/field"
+	"entgo.io/ent/schema/index"
+)
+
+// Customer is somebody whom the business serves.
+type Customer struct{ ent.Schema }
+
+// Annotations of the table.
+func (Customer) Annotations() []schema.Annotation {
+	return table("customer", map[string]string{
+		"customer_kind":            oneOf("kind", "PERSON", "COMPANY"),
+		"customer_status":          oneOf("status", "ACTIVE", "ARCHIVED"),
+		"customer_created_by_kind": actorKinds,
+	})
+}
+
+// Mixin of the table.
+func (Customer) Mixin() []ent.Mixin { return []ent.Mixin{owned{}, versioned{}, authored{}} }
+
+// Fields of the table. sort_name is display_name folded: lower case, without accents.
+func (Customer) Fields() []ent.Field {
+	return []ent.Field{
+		text("kind"),
+		field.String("status").SchemaType(textType).Default("ACTIVE"),
+		text("display_name"),
+		foldedText("sort_name"),
+		optionalText("given_name"),
+		optionalText("family_name"),
+		optionalText("company_name"),
+		optionalInstant("archived_at"),
+	}
+}
+
+// Indexes of the table, one per order of the directory.
+func (Customer) Indexes() []ent.Index {
+	return []ent.Index{
+		index.Fields("account_id", "sort_name", "id"),
+		index.Fields("account_id", "created_at", "id"),
+		index.Fields("account_id", "updated_at", "id"),
+	}
+}
+
+// Contact is a person to talk to at a customer. secondary is false for the primary contact, so that one ascending
+// index (secondary, sort_name, id) gives the order in which contacts are shown.
+type Contact struct{ ent.Schema }
+
+// Annotations of the table.
+func (Contact) Annotations() []schema.Annotation { return table("contact", nil) }
+
+// Mixin of the table.
+func (Contact) Mixin() []ent.Mixin { return []ent.Mixin{owned{}, versioned{}} }
+
+// Fields of the table.
+func (Contact) Fields() []ent.Field {
+	return []ent.Field{
+		id("customer_id"),
+		text("display_name"),
+		foldedText("sort_name"),
+		optionalText("given_name"),
+		optionalText("family_name"),
+		optionalText("role"),
+		field.Bool("secondary").Default(false),
+		optionalInstant("archived_at"),
+	}
+}
+
+// Indexes of the table.
+func (Contact) Indexes() []ent.Index {
+	return []ent.Index{
+		index.Fields("account_id", "customer_id", "secondary", "sort_name", "id").
+			Annotations(entsql.IndexWhere("archived_at IS NULL")),
+	}
+}
+
+// contactPoint is what e-mail addresses, telephone numbers and postal addresses share. customer_id is always set,
+// contact_id only where it belongs to a contact of that customer. The primary one has position 0.
+type contactPoint struct{ ent.Schema }
+
+func (contactPoint) fields(more ...ent.Field) []ent.Field {
+	return append([]ent.Field{
+		id("customer_id"),
+		optionalID("contact_id"),
+		text("type"),
+		field.Int16("position"),
+	}, more...)
+}
+
+func (contactPoint) indexes(more ...ent.Index) []ent.Index {
+	return append([]ent.Index{
+		index.Fields("account_id", "customer_id", "position", "id").Annotations(entsql.IndexWhere("contact_id IS NULL")),
+		index.Fields("account_id", "contact_id", "position", "id").Annotations(entsql.IndexWhere("contact_id IS NOT NULL")),
+	}, more...)
+}
+
+func pointType(tableName string) map[string]string {
+	return map[string]string{tableName + "_type": oneOf("type", "MOBILE", "HOME", "WORK", "BILLING", "SHIPPING", "OTHER")}
+}
+
+// EmailAddress is an e-mail address of a customer or a contact. address_key is the address folded, for look-ups.
+type EmailAddress struct{ contactPoint }
+
+// Annotations of the table.
+func (EmailAddress) Annotations() []schema.Annotation {
+	return table("email_address", pointType("email_address"))
+}
+
+// Mixin of the table.
+func (EmailAddress) Mixin() []ent.Mixin { return []ent.Mixin{owned{}} }
+
+// Fields of the table.
+func (e EmailAddress) Fields() []ent.Field {
+	return e.fields(text("address"), foldedText("address_key"))
+}
+
+// Indexes of the table.
+func (e EmailAddress) Indexes() []ent.Index {
+	return e.indexes(index.Fields("account_id", "address_key", "customer_id"))
+}
+
+// PhoneNumber is a telephone number of a customer or a contact.
+type PhoneNumber struct{ contactPoint }
+
+// Annotations of the table.
+func (PhoneNumber) Annotations() []schema.Annotation {
+	return table("phone_number", pointType("phone_number"))
+}
+
+// Mixin of the table.
+func (PhoneNumber) Mixin() []ent.Mixin { return []ent.Mixin{owned{}} }
+
+// Fields of the table.
+func (p PhoneNumber) Fields() []ent.Field {
+	return p.fields(foldedText("e164"), optionalText("extension"))
+}
+
+// Indexes of the table.
+func (p PhoneNumber) Indexes() []ent.Index {
+	return p.indexes(index.Fields("account_id", "e164", "customer_id"))
+}
+
+// PostalAddress is a postal address of a customer or a contact, with the names of schema.org.
+type PostalAddress struct{ contactPoint }
+
+// Annotations of the table.
+func (PostalAddress) Annotations() []schema.Annotation {
+	return table("postal_address", pointType("postal_address"))
+}
+
+// Mixin of the table.
+func (PostalAddress) Mixin() []ent.Mixin { return []ent.Mixin{owned{}} }
+
+// Fields of the table.
+func (a PostalAddress) Fields() []ent.Field {
+	return a.fields(
+		optionalText("street_address"), optionalText("address_locality"), optionalText("address_region"),
+		optionalText("postal_code"), optionalText("address_country"),
+	)
+}
+
+// Indexes of the table.
+func (a PostalAddress) Indexes() []ent.Index { return a.indexes() }
+
+// Revision remembers which fields a change touched, for the conflicting fields of a stale update and as the audit record
+// of the change.
+type Revision struct{ ent.Schema }
+
+// Annotations of the table.
+func (Revision) Annotations() []schema.Annotation { return table("revision", nil) }
+
+// Mixin of the table.
+func (Revision) Mixin() []ent.Mixin { return []ent.Mixin{owned{}, authored{}} }
+
+// Fields of the table. version is the subject's version after the change.
+func (Revision) Fields() []ent.Field {
+	return []ent.Field{
+		text("subject_type"),
+		id("subject_id"),
+		field.Int32("version"),
+		field.Strings("fields"),
+	}
+}
+
+// Indexes of the table.
+func (Revision) Indexes() []ent.Index {
+	return []ent.Index{index.Fields("account_id", "subject_id", "version").Unique()}
+}
