@@ -1,0 +1,252 @@
+package auth
+
+import (
+	"slices"
+	"strings"
+
+	"dossier/internal/fault"
+)
+
+// Permission is the right to do one kind of thing inside one account. Its value is also the name of the API key scope
+// that gives it, so a value is never renamed.
+type Permission string
+
+// The permissions. Which role has which is the permission table below.
+const (
+	// Authenticated is what every principal has. It guards fields that reveal nothing by themselves.
+	Authenticated Permission = "authenticated"
+	// AccountRead: name, settings and storage use of the account.
+	AccountRead Permission = "account:read"
+	// AccountAdmin: API keys and settings of the account.
+	AccountAdmin Permission = "account:admin"
+	// StaffRead: the colleagues and keys that appear as actors.
+	StaffRead Permission = "staff:read"
+	// CustomersRead: customers with their contacts, e-mail addresses, phone numbers and postal addresses.
+	CustomersRead Permission = "customers:read"
+	// CustomersWrite: create, change, archive and restore them.
+	CustomersWrite Permission = "customers:write"
+	// DocumentsRead: documents with their versions and downloads.
+	DocumentsRead Permission = "documents:read"
+	// DocumentsWrite: upload, replace, change, archive and restore them.
+	DocumentsWrite Permission = "documents:write"
+	// TimelineRead: timeline entries.
+	TimelineRead Permission = "timeline:read"
+	// TimelineWrite: create, change and delete them.
+	TimelineWrite Permission = "timeline:write"
+	// EventsRead: the event log of the account, as replay and live.
+	EventsRead Permission = "events:read"
+)
+
+// permissionTable is the policy: each permission with the lowest role that has it. A role has everything that the
+// roles below it have. A permission that is not listed is held by nobody. The place of a row is its bit in Set, so at
+// most 64 rows.
+var permissionTable = []struct {
+	Permission  Permission
+	From        Role
+	Description string
+}{
+	{Authenticated, Viewer, "see who the credential belongs to"},
+	{AccountRead, Viewer, "read the account, its settings and its storage use"},
+	{AccountAdmin, Admin, "create and revoke API keys, change settings"},
+	{StaffRead, Viewer, "read staff users and the names of API keys"},
+	{CustomersRead, Viewer, "read customers, contacts and their addresses"},
+	{CustomersWrite, Editor, "create, change, archive and restore customers and contacts"},
+	{DocumentsRead, Viewer, "read and download documents"},
+	{DocumentsWrite, Editor, "upload, replace, change, archive and restore documents"},
+	{TimelineRead, Viewer, "read timeline entries"},
+	{TimelineWrite, Editor, "create, change and delete timeline entries"},
+	{EventsRead, Viewer, "read and follow the event log"},
+}
+
+// fieldTable is the permission that each GraphQL root field needs before anything of it runs. A field that is not
+// listed is refused to everybody.
+var fieldTable = map[string]Permission{
+	"Query.viewer":    Authenticated,
+	"Query.node":      Authenticated, // what may be read of the node is decided by its type
+	"Query.nodes":     Authenticated,
+	"Query.account":   AccountRead,
+	"Query.storage":   AccountRead,
+	"Query.customer":  CustomersRead,
+	"Query.customers": CustomersRead,
+	"Query.document":  DocumentsRead,
+	"Query.events":    EventsRead,
+
+	"Mutation.customerCreate":         CustomersWrite,
+	"Mutation.customerUpdate":         CustomersWrite,
+	"Mutation.customerArchive":        CustomersWrite,
+	"Mutation.customerRestore":        CustomersWrite,
+	"Mutation.contactCreate":          CustomersWrite,
+	"Mutation.contactUpdate":          CustomersWrite,
+	"Mutation.contactArchive":         CustomersWrite,
+	"Mutation.documentUpload":         DocumentsWrite,
+	"Mutation.documentUploadBegin":    DocumentsWrite,
+	"Mutation.documentUploadComplete": DocumentsWrite,
+	"Mutation.documentReplace":        DocumentsWrite,
+	"Mutation.documentUpdate":         DocumentsWrite,
+	"Mutation.documentArchive":        DocumentsWrite,
+	"Mutation.documentRestore":        DocumentsWrite,
+	"Mutation.timelineEntryCreate":    TimelineWrite,
+	"Mutation.timelineEntryUpdate":    TimelineWrite,
+	"Mutation.timelineEntryDelete":    TimelineWrite,
+	"Mutation.apiKeyCreate":           AccountAdmin,
+	"Mutation.apiKeyRevoke":           AccountAdmin,
+
+	"Subscription.documentEvents": DocumentsRead,
+	"Subscription.events":         EventsRead,
+}
+
+// typeTable is the permission that reading anything of a GraphQL object type needs. A type that is not listed is
+// readable by nobody.
+var typeTable = map[string]Permission{
+	"Account":         AccountRead,
+	"StorageUsage":    AccountRead,
+	"StaffUser":       StaffRead,
+	"ApiKey":          StaffRead, // as an actor it is only an id and a name; lists of keys are behind AccountAdmin
+	"Customer":        CustomersRead,
+	"Contact":         CustomersRead,
+	"EmailAddress":    CustomersRead,
+	"PhoneNumber":     CustomersRead,
+	"PostalAddress":   CustomersRead,
+	"Document":        DocumentsRead,
+	"DocumentVersion": DocumentsRead,
+	"TimelineEntry":   TimelineRead,
+	"Event":           EventsRead,
+}
+
+// presetTable is the API key scopes that stand for everything a role may do.
+var presetTable = map[string]Role{"read": Viewer, "write": Editor, "admin": Admin}
+
+// Set is a set of permissions. Equal sets are equal values, so a Set can be part of a cache key within one process; it
+// is not stable between releases and must not be stored.
+type Set uint64
+
+// Has says whether the set holds the permission. An unknown permission is in no set.
+func (s Set) Has(perm Permission) bool {
+	bit := permissionBits[perm]
+	return bit != 0 && s&bit == bit
+}
+
+// The tables above, turned round once at start-up for the hot path.
+var (
+	permissionBits = func() map[Permission]Set {
+		bits := make(map[Permission]Set, len(permissionTable))
+		for i, row := range permissionTable {
+			bits[row.Permission] = 1 << i
+		}
+		return bits
+	}()
+	roleSets = func() map[Role]Set {
+		sets := make(map[Role]Set, len(Roles))
+		for _, role := range Roles {
+			for _, row := range permissionTable {
+				if role.rank() >= row.From.rank() {
+					sets[role] |= permissionBits[row.Permission]
+				}
+			}
+		}
+		return sets
+	}()
+)
+
+// Permissions lists every permission, in the order of the table.
+func Permissions() []Permission {
+	list := make([]Permission, len(permissionTable))
+	for i, row := range permissionTable {
+		list[i] = row.Permission
+	}
+	return list
+}
+
+// Describe says in a few words what a permission allows, for settings pages and messages. Unknown ones give "".
+func Describe(perm Permission) string {
+	for _, row := range permissionTable {
+		if row.Permission == perm {
+			return row.Description
+		}
+	}
+	return ""
+}
+
+// FieldPermission gives the permission of a GraphQL root field, written "Query.customers". false means that the field
+// is not in the policy and so refused.
+func FieldPermission(field string) (Permission, bool) {
+	perm, ok := fieldTable[field]
+	return perm, ok
+}
+
+// TypePermission gives the permission that reading a GraphQL object type needs. false means that the type is not in
+// the policy and so unreadable.
+func TypePermission(typeName string) (Permission, bool) {
+	perm, ok := typeTable[typeName]
+	return perm, ok
+}
+
+// PolicyFields lists the root fields of the policy, sorted, so that a test can compare them with the schema.
+func PolicyFields() []string { return sortedKeys(fieldTable) }
+
+// PolicyTypes lists the object types of the policy, sorted.
+func PolicyTypes() []string { return sortedKeys(typeTable) }
+
+// Scopes lists what an API key may be given: the presets, then the permissions.
+func Scopes() []string {
+	list := []string{"read", "write", "admin"}
+	for _, row := range permissionTable {
+		if row.Permission != Authenticated {
+			list = append(list, string(row.Permission))
+		}
+	}
+	return list
+}
+
+// CheckScopes refuses an empty list, unknown scopes and duplicates, naming the place in the list below path.
+func CheckScopes(path []string, scopes []string) error {
+	known := Scopes()
+	if len(scopes) == 0 {
+		return fault.At(fault.Required, path, "Give the API key at least one scope: %s.", strings.Join(known, ", "))
+	}
+	var list fault.List
+	for i, scope := range scopes {
+		at := append(slices.Clone(path), decimal(i))
+		switch {
+		case !slices.Contains(known, scope):
+			list = append(list, fault.At(fault.BadUserInput, at, "This is no scope. The scopes are: %s.", strings.Join(known, ", ")))
+		case slices.Contains(scopes[:i], scope):
+			list = append(list, fault.At(fault.BadUserInput, at, "The scope %s is given twice. Remove one.", scope))
+		}
+	}
+	return list.Err()
+}
+
+// scopeSet is what a list of scopes allows. An unknown scope allows nothing.
+func scopeSet(scopes []string) Set {
+	set := permissionBits[Authenticated]
+	for _, scope := range scopes {
+		if role, ok := presetTable[scope]; ok {
+			set |= roleSets[role]
+			continue
+		}
+		set |= permissionBits[Permission(scope)]
+	}
+	return set
+}
+
+// rolesWith and scopesWith name what would allow a permission, for messages.
+func rolesWith(perm Permission) []string {
+	var names []string
+	for _, role := range Roles {
+		if roleSets[role].Has(perm) {
+			names = append(names, string(role))
+		}
+	}
+	return names
+}
+
+func scopesWith(perm Permission) []string {
+	names := []string{string(perm)}
+	for _, preset := range []string{"read", "write", "admin"} {
+		if roleSets[presetTable[preset]].Has(perm) {
+			names = append(names, preset)
+		}
+	}
+	return names
+}
