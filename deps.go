@@ -28,6 +28,7 @@ import (
 	_ "go.opentelemetry.io/otel/sdk/trace"
 	_ "go.uber.org/goleak"
 	_ "golang.org/x/sync/errgroup"
+	_ "golang.org/x/text/cases"
 	_ "golang.org/x/tools/go/packages"
 	_ "pgregory.net/rapid"
 )

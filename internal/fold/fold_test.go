@@ -1,0 +1,31 @@
+package fold_test
+
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"dossier/internal/fold"
+)
+
+func TestTextFoldsCaseAccentsAndSpaces(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"  Élodie  GROẞ ": "elodie gross", "Ångström": "angstrom", "ＡＢＣ": "abc", "Łódź": "łodz", "": "", "ΣΊΣΥΦΟΣ": "σισυφοσ",
+	} {
+		if got := fold.Text(in); got != want {
+			t.Errorf("Text(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestFoldingTwiceChangesNothing(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		s := rapid.String().Draw(t, "s")
+		once := fold.Text(s)
+		if twice := fold.Text(once); twice != once {
+			t.Fatalf("Text(Text(%q)) = %q, want %q", s, twice, once)
+		}
+	})
+}
