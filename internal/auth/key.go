@@ -31,6 +31,7 @@ const (
 	keyIDLen     = 26
 	keySecretLen = 52
 	keyCRCLen    = 7
+	keyHintLen   = 4
 	keyLen       = len(KeyPrefix) + keyIDLen + 1 + keySecretLen + keyCRCLen
 )
 
@@ -66,7 +67,8 @@ type NewKey struct {
 	Printed string
 	ID      uuid.UUID
 	Hash    []byte
-	// Hint is enough for an owner to recognise the key in a list: its start and its last four characters.
+	// Hint is the last four characters, enough for an owner to recognise the key in a list. They are part of the CRC
+	// and tell nothing that helps to guess the secret.
 	Hint string
 }
 
@@ -76,7 +78,7 @@ func MintKey(pepper Pepper) NewKey {
 	_, _ = rand.Read(secret[:]) // never fails: crypto/rand ends the program instead
 	id := typeid.New()
 	printed := printKey(id, secret)
-	return NewKey{Printed: printed, ID: id, Hash: KeyHash(pepper, id, secret), Hint: keyHint(printed)}
+	return NewKey{Printed: printed, ID: id, Hash: KeyHash(pepper, id, secret), Hint: printed[keyLen-keyHintLen:]}
 }
 
 // KeyHash is what is stored of a key: HMAC-SHA-256 under the pepper of the id and the secret. The secret has 256
@@ -122,8 +124,4 @@ func keyCRC(body string) string {
 	var b [4]byte
 	binary.BigEndian.PutUint32(b[:], crc32.ChecksumIEEE([]byte(body)))
 	return keyEncoding.EncodeToString(b[:])
-}
-
-func keyHint(printed string) string {
-	return printed[:len(KeyPrefix)] + "…" + printed[len(printed)-4:]
 }

@@ -67,42 +67,70 @@ type keyFetch struct {
 	err  error
 }
 
+// wait gives the outcome of the fetch.
+func (f *keyFetch) wait(ctx context.Context) error {
+	select {
+	case <-f.done:
+		return f.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 func newIssuerKeys(issuerURL string, client *http.Client, network Network, now func() time.Time, bg *background) *issuerKeys {
 	return &issuerKeys{url: issuerURL, client: client, net: network, now: now, bg: bg, tokens: fetchBurst, refilledAt: now()}
 }
 
 // key gives the key for a token's kid: errUnknownKey when the issuer has none, another error when it did not answer.
 func (k *issuerKeys) key(ctx context.Context, kid string) (jose.JSONWebKey, error) {
-	k.mu.Lock()
-	age := k.now().Sub(k.fetchedAt)
-	key, err := k.pick(kid)
-	if err == nil && age < keysUsable {
-		if age >= keysFresh {
-			k.startFetch()
-		}
-		k.mu.Unlock()
-		return key, nil
+	key, flight, joined, err := k.lookup(kid)
+	if flight == nil {
+		return key, err
 	}
-	flight := k.startFetch()
-	lastErr := k.lastErr
+	if err = flight.wait(ctx); err != nil {
+		return jose.JSONWebKey{}, err
+	}
+	k.mu.Lock()
+	key, err = k.pick(kid)
+	if err == nil || !joined {
+		k.mu.Unlock()
+		return key, err
+	}
+	// The fetch that we joined may have been asked before the key was published: wait for one that began after.
+	flight = k.startFetch()
 	k.mu.Unlock()
-	if flight == nil { // over the limit: what was learnt last is the answer
-		if lastErr != nil || age >= keysUsable {
-			return jose.JSONWebKey{}, errors.Join(errIssuerAnswer, lastErr)
-		}
+	if flight == nil {
 		return jose.JSONWebKey{}, errUnknownKey
 	}
-	select {
-	case <-flight.done:
-	case <-ctx.Done():
-		return jose.JSONWebKey{}, ctx.Err()
-	}
-	if flight.err != nil {
-		return jose.JSONWebKey{}, flight.err
+	if err = flight.wait(ctx); err != nil {
+		return jose.JSONWebKey{}, err
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.pick(kid)
+}
+
+// lookup gives a key, or a fetch to wait for (joined when it was under way already), or what is known without one.
+func (k *issuerKeys) lookup(kid string) (key jose.JSONWebKey, flight *keyFetch, joined bool, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	age := k.now().Sub(k.fetchedAt)
+	key, err = k.pick(kid)
+	if err == nil && age < keysUsable {
+		if age >= keysFresh {
+			k.startFetch()
+		}
+		return key, nil, false, nil
+	}
+	joined = k.flight != nil
+	if flight = k.startFetch(); flight != nil {
+		return jose.JSONWebKey{}, flight, joined, errUnknownKey
+	}
+	// Over the limit: what was learnt last is the answer.
+	if k.lastErr != nil || age >= keysUsable {
+		return jose.JSONWebKey{}, nil, false, errors.Join(errIssuerAnswer, k.lastErr)
+	}
+	return jose.JSONWebKey{}, nil, false, errUnknownKey
 }
 
 // pick needs the lock. A token without a kid is accepted only from an issuer with one key, where it is not ambiguous.

@@ -100,8 +100,10 @@ var fieldTable = map[string]Permission{
 var typeTable = map[string]Permission{
 	"Account":         AccountRead,
 	"StorageUsage":    AccountRead,
+	"AccountLimits":   AccountRead,
+	"Viewer":          Authenticated,
 	"StaffUser":       StaffRead,
-	"ApiKey":          StaffRead, // as an actor it is only an id and a name; lists of keys are behind AccountAdmin
+	"ApiKey":          StaffRead, // as an actor it is an id and a name; the rest is in memberTable
 	"Customer":        CustomersRead,
 	"Contact":         CustomersRead,
 	"EmailAddress":    CustomersRead,
@@ -111,6 +113,19 @@ var typeTable = map[string]Permission{
 	"DocumentVersion": DocumentsRead,
 	"TimelineEntry":   TimelineRead,
 	"Event":           EventsRead,
+	"EventDelivery":   EventsRead,
+	"Heartbeat":       EventsRead,
+}
+
+// memberTable is fields of types that need more than their type does. A field that is not listed needs what its type
+// needs.
+var memberTable = map[string]Permission{
+	"Account.apiKeys":  AccountAdmin,
+	"ApiKey.hint":      AccountAdmin,
+	"ApiKey.scopes":    AccountAdmin,
+	"ApiKey.expiresAt": AccountAdmin,
+	"ApiKey.revokedAt": AccountAdmin,
+	"ApiKey.createdAt": AccountAdmin,
 }
 
 // presetTable is the API key scopes that stand for everything a role may do.
@@ -181,11 +196,23 @@ func TypePermission(typeName string) (Permission, bool) {
 	return perm, ok
 }
 
+// MemberPermission gives the permission that reading one field of a GraphQL object type needs: its own where it has
+// one, else that of the type. false means that the type is not in the policy and so unreadable.
+func MemberPermission(typeName, field string) (Permission, bool) {
+	if perm, ok := memberTable[typeName+"."+field]; ok {
+		return perm, true
+	}
+	return TypePermission(typeName)
+}
+
 // PolicyFields lists the root fields of the policy, sorted, so that a test can compare them with the schema.
 func PolicyFields() []string { return sortedKeys(fieldTable) }
 
 // PolicyTypes lists the object types of the policy, sorted.
 func PolicyTypes() []string { return sortedKeys(typeTable) }
+
+// PolicyMembers lists the fields of types that have a permission of their own ("ApiKey.scopes"), sorted.
+func PolicyMembers() []string { return sortedKeys(memberTable) }
 
 // Scopes lists what an API key may be given: the presets, then the permissions.
 func Scopes() []string {

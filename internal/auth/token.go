@@ -57,7 +57,8 @@ type tokenHead struct {
 
 // readHead takes the token apart and refuses what no issuer of ours would write.
 func readHead(token string) (tokenHead, error) {
-	if len(token) > maxTokenBytes || strings.Count(token, ".") != 2 {
+	// SECURITY: Go's base64 skips line breaks, so one token would have many spellings.
+	if len(token) > maxTokenBytes || strings.Count(token, ".") != 2 || strings.ContainsFunc(token, notTokenRune) {
 		return tokenHead{}, errBadToken()
 	}
 	jws, err := jose.ParseSignedCompact(token, tokenAlgorithms)
@@ -79,6 +80,10 @@ func readHead(token string) (tokenHead, error) {
 	}
 	head.iss = claims.Issuer
 	return head, nil
+}
+
+func notTokenRune(r rune) bool {
+	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '-' || r == '_' || r == '.')
 }
 
 // checkHeader looks at every member of the protected header by name.
