@@ -2,7 +2,10 @@ package auth_test
 
 import (
 	"bytes"
+	"encoding/base32"
+	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"regexp"
 	"slices"
 	"strings"
@@ -67,6 +70,22 @@ func TestEveryChangeOfOneCharacterIsNoticed(t *testing.T) {
 		if _, _, ok := auth.ParseKey(bad); ok {
 			t.Errorf("got a key from %d characters, want it refused", len(bad))
 		}
+	}
+}
+
+func TestAKeyHasOneSpelling(t *testing.T) {
+	t.Parallel()
+	const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
+	printed := auth.MintKey(testPepper(t)).Printed
+	body := printed[:len(printed)-7]
+	// The last character of the secret carries one bit; set one of the four that carry none, and repair the CRC.
+	last := strings.IndexByte(alphabet, body[len(body)-1])
+	body = body[:len(body)-1] + string(alphabet[last|1])
+	var sum [4]byte
+	binary.BigEndian.PutUint32(sum[:], crc32.ChecksumIEEE([]byte(body)))
+	crc := base32.NewEncoding(alphabet).WithPadding(base32.NoPadding).EncodeToString(sum[:])
+	if _, _, ok := auth.ParseKey(body + crc); ok {
+		t.Error("got a second spelling of a key accepted, want it refused")
 	}
 }
 

@@ -2,6 +2,8 @@ package auth_test
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -125,20 +127,63 @@ func TestAWithdrawnKeyStopsWithoutAnyUnknownKid(t *testing.T) {
 	a, _, i, stolen := staffWorld(t)
 	kept := ecKey(t, "kept")
 	i.setKeys(stolen, kept)
-	token := sign(t, stolen, i.claims(nil), nil)
+	n := 0
+	use := func() error { // a token of its own each time, so that no verified token is remembered
+		n++
+		_, err := a.Principal(t.Context(), sign(t, stolen, i.claims(map[string]any{"n": n}), nil))
+		return err
+	}
+	must(t, use())
+	i.setKeys(kept)
+	i.clock.Add(59 * time.Second)
+	must(t, use())
+	i.clock.Add(time.Second) // from now on a use starts a fetch in the background
+	eventually(t, func() bool { return fault.CodeOf(use()) == fault.Unauthenticated })
+	if got := i.jwks.Load(); got > 3 {
+		t.Errorf("got %d fetches, want about 2", got)
+	}
+}
+
+func TestChangedIssuerSettingsHoldForTokensThatWereVerifiedBefore(t *testing.T) {
+	t.Parallel()
+	a, d, i, key := staffWorld(t)
+	token := sign(t, key, i.claims(nil), nil)
 	_, err := a.Principal(t.Context(), token)
 	must(t, err)
-	i.setKeys(kept)
-	i.clock.Add(time.Minute) // keys are no longer fresh: this use starts the fetch in the background
+	row := i.row("ES256")
+	row.Audience = "another"
+	d.update(func() { d.issuers[i.url] = row })
+	i.clock.Add(3 * time.Second) // less than a verified token is remembered
 	_, err = a.Principal(t.Context(), token)
-	if err != nil && fault.CodeOf(err) != fault.Unauthenticated {
-		t.Fatalf("got %v", err)
-	}
-	eventually(t, func() bool {
+	wantCode(t, err, fault.Unauthenticated)
+}
+
+func TestAnIssuersAnswerMustBeSmallAndDirect(t *testing.T) {
+	t.Parallel()
+	a, _, i, key := staffWorld(t)
+	for name, answer := range map[string]http.HandlerFunc{
+		"redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, i.url+"/keys", http.StatusFound) },
+		"huge":     func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 300<<10)) },
+		"HTML":     func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) },
+		"no keys":  func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"keys":[]}`)) },
+		"symmetric key": func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write([]byte(`{"keys":[{"kty":"oct","kid":"k1","k":"AAAA"}]}`))
+		},
+	} {
+		server := httptest.NewServer(answer)
+		i.mu.Lock()
+		i.jwksURL = server.URL
+		i.mu.Unlock()
+		_, err := a.Principal(t.Context(), sign(t, key, i.claims(nil), nil))
+		if fault.CodeOf(err) != fault.Unavailable {
+			t.Errorf("%s: got %v, want UNAVAILABLE", name, err)
+		}
+		server.Close()
 		i.clock.Add(5 * time.Second)
-		_, err := a.Principal(t.Context(), token)
-		return fault.CodeOf(err) == fault.Unauthenticated
-	})
+	}
+	if got := i.jwks.Load(); got != 0 {
+		t.Errorf("got %d fetches after a redirect, want 0", got)
+	}
 }
 
 func TestAFloodOfUnknownKidsMakesFewFetchesAndDoesNotStopRotation(t *testing.T) {
