@@ -95,6 +95,12 @@ type LimitDetail struct{ LimitBytes int64 }
 // QuotaDetail goes with QuotaExceeded. UsedBytes includes what is reserved by uploads in progress.
 type QuotaDetail struct{ LimitBytes, UsedBytes int64 }
 
+// MediaTypeDetail goes with UnsupportedMediaType.
+type MediaTypeDetail struct {
+	// ContentType is what was found in the content.
+	ContentType string
+}
+
 // Error is for logs.
 func (e *Error) Error() string {
 	var b strings.Builder
