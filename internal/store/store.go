@@ -1,0 +1,171 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"entgo.io/ent/dialect"
+	entsql "entgo.io/ent/dialect/sql"
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"dossier/ent"
+	"dossier/internal/typeid"
+)
+
+// Time limits of the write side. They keep one stuck client, lock or statement from taking the whole pool with it.
+const (
+	acquireTimeout     = 2 * time.Second
+	statementTimeout   = 5 * time.Second
+	lockTimeout        = 2 * time.Second
+	idleInTransaction  = 10 * time.Second
+	transactionTimeout = 15 * time.Second
+)
+
+const defaultMaxConns = 8
+
+// Config is what a Store needs. Only DSN is required.
+type Config struct {
+	// DSN is a PostgreSQL connection string or URL.
+	DSN string
+	// MaxConns bounds the connections of the pool; 0 means 8.
+	MaxConns int
+	// Log gets what no caller can be told.
+	Log *slog.Logger
+	// Now is the clock of created_at and updated_at. Leases use the clock of the database instead.
+	Now func() time.Time
+	// NewID makes the ids of rows that have none from their area.
+	NewID func() uuid.UUID
+	// Dirty is told the account after each commit that may have appended events. It must return at once: it is called
+	// on the path of the request. Also called when the outcome of a commit is unknown.
+	Dirty func(account uuid.UUID)
+	// Tracer sees each statement.
+	Tracer pgx.QueryTracer
+
+	// dial replaces the dialer, so that a test can cut a connection at a chosen point.
+	dial func(ctx context.Context, network, addr string) (net.Conn, error)
+}
+
+// Store is the PostgreSQL side of the areas. It is safe for concurrent use.
+type Store struct {
+	pool *pgxpool.Pool
+	db   *sql.DB
+	raw  *ent.Client
+	cfg  Config
+}
+
+// Open connects to the database. The tables must be there already: see Migrate.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	cfg = cfg.withDefaults()
+	pc, err := poolConfig(cfg)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, pc)
+	if err != nil {
+		return nil, fmt.Errorf("store: open pool: %w", err)
+	}
+	db := sql.OpenDB(patient{stdlib.GetPoolConnector(pool)})
+	db.SetMaxIdleConns(0) // idle connections belong to the pgx pool
+	s := &Store{pool: pool, db: db, raw: ent.NewClient(ent.Driver(entsql.OpenDB(dialect.Postgres, db))), cfg: cfg}
+	if err := s.Ping(ctx); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (c Config) withDefaults() Config {
+	if c.MaxConns <= 0 {
+		c.MaxConns = defaultMaxConns
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.NewID == nil {
+		c.NewID = typeid.New
+	}
+	if c.Dirty == nil {
+		c.Dirty = func(uuid.UUID) {}
+	}
+	return c
+}
+
+func poolConfig(cfg Config) (*pgxpool.Config, error) {
+	pc, err := pgxpool.ParseConfig(cfg.DSN)
+	if err != nil {
+		// SECURITY: the parser's message can hold the password, so it goes no further.
+		return nil, errors.New("store: the database URL cannot be parsed; it looks like postgres://user:password@host:5432/name")
+	}
+	pc.MaxConns = int32(min(cfg.MaxConns, 1000)) //nolint:gosec // bounded in the same expression
+	pc.ConnConfig.Tracer = cfg.Tracer
+	if cfg.dial != nil {
+		pc.ConnConfig.DialFunc = cfg.dial
+	}
+	params := pc.ConnConfig.RuntimeParams
+	params["statement_timeout"] = milliseconds(statementTimeout)
+	params["lock_timeout"] = milliseconds(lockTimeout)
+	params["idle_in_transaction_session_timeout"] = milliseconds(idleInTransaction)
+	params["timezone"] = "UTC"
+	if params["application_name"] == "" {
+		params["application_name"] = "dossier"
+	}
+	return pc, nil
+}
+
+func milliseconds(d time.Duration) string { return fmt.Sprint(d.Milliseconds()) }
+
+// patient waits for a connection only so long: a full pool must answer UNAVAILABLE, not queue without end.
+type patient struct{ driver.Connector }
+
+func (p patient) Connect(ctx context.Context) (driver.Conn, error) {
+	timed, cancel := context.WithTimeoutCause(ctx, acquireTimeout, errPoolBusy)
+	defer cancel()
+	c, err := p.Connector.Connect(timed)
+	if err != nil && ctx.Err() == nil && timed.Err() != nil {
+		return nil, errPoolBusy
+	}
+	return c, err
+}
+
+// Ping says whether the database answers.
+func (s *Store) Ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, acquireTimeout)
+	defer cancel()
+	return translate("store.Ping", s.pool.Ping(ctx))
+}
+
+// Stats gives the connections of the pool: all of them and those in use.
+func (s *Store) Stats() (total, acquired int) {
+	st := s.pool.Stat()
+	return int(st.TotalConns()), int(st.AcquiredConns())
+}
+
+// Close waits for the connections in use and closes the pool.
+func (s *Store) Close() {
+	_ = s.db.Close()
+	s.pool.Close()
+}
+
+func (s *Store) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Microsecond) }
+
+// pgError gives the server's error in err, nil when there is none.
+func pgError(err error) *pgconn.PgError {
+	var pe *pgconn.PgError
+	if errors.As(err, &pe) {
+		return pe
+	}
+	return nil
+}

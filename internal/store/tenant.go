@@ -1,0 +1,318 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"dossier/ent"
+	"dossier/ent/account"
+	"dossier/ent/apikey"
+	"dossier/ent/contact"
+	"dossier/ent/customer"
+	"dossier/ent/document"
+	"dossier/ent/documentversion"
+	"dossier/ent/emailaddress"
+	"dossier/ent/garbage"
+	"dossier/ent/idempotency"
+	"dossier/ent/phonenumber"
+	"dossier/ent/postaladdress"
+	"dossier/ent/revision"
+	"dossier/ent/staffuser"
+	"dossier/ent/storageusage"
+	"dossier/ent/timelineentry"
+	"dossier/ent/upload"
+	"dossier/internal/fault"
+)
+
+// scope is the database as one account sees it: every builder that it gives carries the account already.
+//
+// SECURITY: the field raw is used in this file and in openTx only (held by a test), so that no query can be built that
+// reaches another account's rows. Insert builders set the account; update and delete builders are for many rows, so
+// that the account is part of their condition: never use the ...One forms.
+type scope struct {
+	raw     *ent.Client
+	account uuid.UUID
+}
+
+// in gives the account's view outside of a transaction, for reads of one statement.
+func (s *Store) in(accountID uuid.UUID) scope { return scope{raw: s.raw, account: accountID} }
+
+// acrossAccounts gives the unscoped client.
+//
+// SECURITY: only for what happens before an account is known or is about all of them: authentication by key or issuer,
+// the sweeper, pruning, the commands. Never with input of a client as the only condition on an account's data.
+func (s *Store) acrossAccounts() *ent.Client { return s.raw }
+
+// exec runs a statement in which $1 is the account; args begin at $2.
+func (c scope) exec(ctx context.Context, statement string, args ...any) (int64, error) {
+	res, err := c.raw.ExecContext(ctx, statement, c.args(args)...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+// query runs a query in which $1 is the account; args begin at $2. The caller closes the rows.
+func (c scope) query(ctx context.Context, statement string, args ...any) (*sql.Rows, error) {
+	return c.raw.QueryContext(ctx, statement, c.args(args)...)
+}
+
+// queryOne scans the one row of a query in which $1 is the account; without a row it gives sql.ErrNoRows.
+func (c scope) queryOne(ctx context.Context, dest []any, statement string, args ...any) error {
+	rows, err := c.query(ctx, statement, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		if err := rows.Err(); err != nil {
+			return err
+		}
+		return sql.ErrNoRows
+	}
+	if err := rows.Scan(dest...); err != nil {
+		return err
+	}
+	return rows.Close()
+}
+
+func (c scope) args(args []any) []any { return append([]any{c.account}, args...) }
+
+// rows runs a query straight on the pool, in which $1 is the account; for reads whose speed matters.
+func (s *Store) rows(ctx context.Context, accountID uuid.UUID, query string, args ...any) (pgx.Rows, error) {
+	if accountID == uuid.Nil {
+		return nil, fault.New(fault.Internal, "internal error")
+	}
+	return s.pool.Query(ctx, query, append([]any{accountID}, args...)...)
+}
+
+func (c scope) accounts() *ent.AccountQuery { return c.raw.Account.Query().Where(account.ID(c.account)) }
+
+func (c scope) accountUpdate() *ent.AccountUpdate {
+	return c.raw.Account.Update().Where(account.ID(c.account))
+}
+
+func (c scope) storageUsage() *ent.StorageUsageQuery {
+	return c.raw.StorageUsage.Query().Where(storageusage.ID(c.account))
+}
+
+func (c scope) storageUsageUpdate() *ent.StorageUsageUpdate {
+	return c.raw.StorageUsage.Update().Where(storageusage.ID(c.account))
+}
+
+func (c scope) revisions() *ent.RevisionQuery {
+	return c.raw.Revision.Query().Where(revision.AccountID(c.account))
+}
+
+func (c scope) revisionCreate() *ent.RevisionCreate { return c.raw.Revision.Create().SetAccountID(c.account) }
+
+func (c scope) customers() *ent.CustomerQuery {
+	return c.raw.Customer.Query().Where(customer.AccountID(c.account))
+}
+
+func (c scope) customerCreate() *ent.CustomerCreate { return c.raw.Customer.Create().SetAccountID(c.account) }
+
+func (c scope) customerUpdate() *ent.CustomerUpdate {
+	return c.raw.Customer.Update().Where(customer.AccountID(c.account))
+}
+
+func (c scope) customerDelete() *ent.CustomerDelete {
+	return c.raw.Customer.Delete().Where(customer.AccountID(c.account))
+}
+
+func (c scope) contacts() *ent.ContactQuery {
+	return c.raw.Contact.Query().Where(contact.AccountID(c.account))
+}
+
+func (c scope) contactCreate() *ent.ContactCreate { return c.raw.Contact.Create().SetAccountID(c.account) }
+
+func (c scope) contactUpdate() *ent.ContactUpdate {
+	return c.raw.Contact.Update().Where(contact.AccountID(c.account))
+}
+
+func (c scope) contactDelete() *ent.ContactDelete {
+	return c.raw.Contact.Delete().Where(contact.AccountID(c.account))
+}
+
+func (c scope) emails() *ent.EmailAddressQuery {
+	return c.raw.EmailAddress.Query().Where(emailaddress.AccountID(c.account))
+}
+
+func (c scope) emailCreate() *ent.EmailAddressCreate { return c.raw.EmailAddress.Create().SetAccountID(c.account) }
+
+func (c scope) emailUpdate() *ent.EmailAddressUpdate {
+	return c.raw.EmailAddress.Update().Where(emailaddress.AccountID(c.account))
+}
+
+func (c scope) emailDelete() *ent.EmailAddressDelete {
+	return c.raw.EmailAddress.Delete().Where(emailaddress.AccountID(c.account))
+}
+
+func (c scope) phones() *ent.PhoneNumberQuery {
+	return c.raw.PhoneNumber.Query().Where(phonenumber.AccountID(c.account))
+}
+
+func (c scope) phoneCreate() *ent.PhoneNumberCreate { return c.raw.PhoneNumber.Create().SetAccountID(c.account) }
+
+func (c scope) phoneUpdate() *ent.PhoneNumberUpdate {
+	return c.raw.PhoneNumber.Update().Where(phonenumber.AccountID(c.account))
+}
+
+func (c scope) phoneDelete() *ent.PhoneNumberDelete {
+	return c.raw.PhoneNumber.Delete().Where(phonenumber.AccountID(c.account))
+}
+
+func (c scope) addresses() *ent.PostalAddressQuery {
+	return c.raw.PostalAddress.Query().Where(postaladdress.AccountID(c.account))
+}
+
+func (c scope) addressCreate() *ent.PostalAddressCreate { return c.raw.PostalAddress.Create().SetAccountID(c.account) }
+
+func (c scope) addressUpdate() *ent.PostalAddressUpdate {
+	return c.raw.PostalAddress.Update().Where(postaladdress.AccountID(c.account))
+}
+
+func (c scope) addressDelete() *ent.PostalAddressDelete {
+	return c.raw.PostalAddress.Delete().Where(postaladdress.AccountID(c.account))
+}
+
+func (c scope) documents() *ent.DocumentQuery {
+	return c.raw.Document.Query().Where(document.AccountID(c.account))
+}
+
+func (c scope) documentCreate() *ent.DocumentCreate { return c.raw.Document.Create().SetAccountID(c.account) }
+
+func (c scope) documentUpdate() *ent.DocumentUpdate {
+	return c.raw.Document.Update().Where(document.AccountID(c.account))
+}
+
+func (c scope) documentDelete() *ent.DocumentDelete {
+	return c.raw.Document.Delete().Where(document.AccountID(c.account))
+}
+
+func (c scope) documentVersions() *ent.DocumentVersionQuery {
+	return c.raw.DocumentVersion.Query().Where(documentversion.AccountID(c.account))
+}
+
+func (c scope) documentVersionCreate() *ent.DocumentVersionCreate { return c.raw.DocumentVersion.Create().SetAccountID(c.account) }
+
+func (c scope) documentVersionUpdate() *ent.DocumentVersionUpdate {
+	return c.raw.DocumentVersion.Update().Where(documentversion.AccountID(c.account))
+}
+
+func (c scope) documentVersionDelete() *ent.DocumentVersionDelete {
+	return c.raw.DocumentVersion.Delete().Where(documentversion.AccountID(c.account))
+}
+
+func (c scope) uploads() *ent.UploadQuery {
+	return c.raw.Upload.Query().Where(upload.AccountID(c.account))
+}
+
+func (c scope) uploadCreate() *ent.UploadCreate { return c.raw.Upload.Create().SetAccountID(c.account) }
+
+func (c scope) uploadUpdate() *ent.UploadUpdate {
+	return c.raw.Upload.Update().Where(upload.AccountID(c.account))
+}
+
+func (c scope) uploadDelete() *ent.UploadDelete {
+	return c.raw.Upload.Delete().Where(upload.AccountID(c.account))
+}
+
+func (c scope) garbage() *ent.GarbageQuery {
+	return c.raw.Garbage.Query().Where(garbage.AccountID(c.account))
+}
+
+func (c scope) garbageCreate() *ent.GarbageCreate { return c.raw.Garbage.Create().SetAccountID(c.account) }
+
+func (c scope) garbageUpdate() *ent.GarbageUpdate {
+	return c.raw.Garbage.Update().Where(garbage.AccountID(c.account))
+}
+
+func (c scope) garbageDelete() *ent.GarbageDelete {
+	return c.raw.Garbage.Delete().Where(garbage.AccountID(c.account))
+}
+
+func (c scope) entries() *ent.TimelineEntryQuery {
+	return c.raw.TimelineEntry.Query().Where(timelineentry.AccountID(c.account))
+}
+
+func (c scope) entryCreate() *ent.TimelineEntryCreate { return c.raw.TimelineEntry.Create().SetAccountID(c.account) }
+
+func (c scope) entryUpdate() *ent.TimelineEntryUpdate {
+	return c.raw.TimelineEntry.Update().Where(timelineentry.AccountID(c.account))
+}
+
+func (c scope) entryDelete() *ent.TimelineEntryDelete {
+	return c.raw.TimelineEntry.Delete().Where(timelineentry.AccountID(c.account))
+}
+
+func (c scope) staff() *ent.StaffUserQuery {
+	return c.raw.StaffUser.Query().Where(staffuser.AccountID(c.account))
+}
+
+func (c scope) staffCreate() *ent.StaffUserCreate { return c.raw.StaffUser.Create().SetAccountID(c.account) }
+
+func (c scope) staffUpdate() *ent.StaffUserUpdate {
+	return c.raw.StaffUser.Update().Where(staffuser.AccountID(c.account))
+}
+
+func (c scope) staffDelete() *ent.StaffUserDelete {
+	return c.raw.StaffUser.Delete().Where(staffuser.AccountID(c.account))
+}
+
+func (c scope) keys() *ent.ApiKeyQuery {
+	return c.raw.ApiKey.Query().Where(apikey.AccountID(c.account))
+}
+
+func (c scope) keyCreate() *ent.ApiKeyCreate { return c.raw.ApiKey.Create().SetAccountID(c.account) }
+
+func (c scope) keyUpdate() *ent.ApiKeyUpdate {
+	return c.raw.ApiKey.Update().Where(apikey.AccountID(c.account))
+}
+
+func (c scope) keyDelete() *ent.ApiKeyDelete {
+	return c.raw.ApiKey.Delete().Where(apikey.AccountID(c.account))
+}
+
+func (c scope) idempotency() *ent.IdempotencyQuery {
+	return c.raw.Idempotency.Query().Where(idempotency.AccountID(c.account))
+}
+
+func (c scope) idempotencyCreate() *ent.IdempotencyCreate { return c.raw.Idempotency.Create().SetAccountID(c.account) }
+
+func (c scope) idempotencyUpdate() *ent.IdempotencyUpdate {
+	return c.raw.Idempotency.Update().Where(idempotency.AccountID(c.account))
+}
+
+func (c scope) idempotencyDelete() *ent.IdempotencyDelete {
+	return c.raw.Idempotency.Delete().Where(idempotency.AccountID(c.account))
+}
+
+// Bulk inserts take builders that a ...Create method made, which set the account.
+
+func (c scope) emailCreateBulk(b ...*ent.EmailAddressCreate) *ent.EmailAddressCreateBulk {
+	return c.raw.EmailAddress.CreateBulk(b...)
+}
+
+func (c scope) phoneCreateBulk(b ...*ent.PhoneNumberCreate) *ent.PhoneNumberCreateBulk {
+	return c.raw.PhoneNumber.CreateBulk(b...)
+}
+
+func (c scope) addressCreateBulk(b ...*ent.PostalAddressCreate) *ent.PostalAddressCreateBulk {
+	return c.raw.PostalAddress.CreateBulk(b...)
+}
+
+func (c scope) contactCreateBulk(b ...*ent.ContactCreate) *ent.ContactCreateBulk {
+	return c.raw.Contact.CreateBulk(b...)
+}
+
+func (c scope) entryCreateBulk(b ...*ent.TimelineEntryCreate) *ent.TimelineEntryCreateBulk {
+	return c.raw.TimelineEntry.CreateBulk(b...)
+}
+
+func (c scope) revisionCreateBulk(b ...*ent.RevisionCreate) *ent.RevisionCreateBulk {
+	return c.raw.Revision.CreateBulk(b...)
+}

@@ -1,0 +1,94 @@
+package timeline
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// The types of events, in the spelling of the SDL's EventType. They are plain strings because the store and the API
+// pass them through.
+const (
+	CustomerCreated  = "CUSTOMER_CREATED"
+	CustomerUpdated  = "CUSTOMER_UPDATED"
+	CustomerArchived = "CUSTOMER_ARCHIVED"
+	CustomerRestored = "CUSTOMER_RESTORED"
+
+	ContactCreated  = "CONTACT_CREATED"
+	ContactUpdated  = "CONTACT_UPDATED"
+	ContactArchived = "CONTACT_ARCHIVED"
+
+	DocumentCreated  = "DOCUMENT_CREATED"
+	DocumentReplaced = "DOCUMENT_REPLACED"
+	DocumentUpdated  = "DOCUMENT_UPDATED"
+	DocumentArchived = "DOCUMENT_ARCHIVED"
+	DocumentRestored = "DOCUMENT_RESTORED"
+
+	EntryCreated = "TIMELINE_ENTRY_CREATED"
+	EntryUpdated = "TIMELINE_ENTRY_UPDATED"
+	EntryDeleted = "TIMELINE_ENTRY_DELETED"
+)
+
+// Subject is a type that an event or an entry can be about, in the spelling of the SDL.
+type Subject string
+
+// The subjects.
+const (
+	SubjectCustomer Subject = "Customer"
+	SubjectContact  Subject = "Contact"
+	SubjectDocument Subject = "Document"
+	SubjectEntry    Subject = "TimelineEntry"
+)
+
+// Event is something that happened, as the change that caused it writes it down. Its number, time, actor and id are
+// given by the transaction that stores it.
+type Event struct {
+	Type       string
+	CustomerID *uuid.UUID
+	Subject    Subject
+	SubjectID  uuid.UUID
+	// ChangedFields are the GraphQL names of what changed, sorted. Empty where the whole thing is new.
+	ChangedFields []string
+}
+
+// EventRef points at one event of the log.
+type EventRef struct {
+	ID  uuid.UUID
+	Seq int64
+	// PrevSeq is the number of the event before this one that matches the same filter, nil when it is the first of all.
+	PrevSeq *int64
+}
+
+// Filter chooses events. The zero value chooses all.
+type Filter struct {
+	// Types chooses events of these types. Nil chooses all, an empty list none.
+	Types []string
+	// CustomerID chooses the events about one customer.
+	CustomerID *uuid.UUID
+}
+
+// Entry kinds, in the spelling of the SDL's TimelineKind.
+const (
+	KindCustomerCreated  = "CUSTOMER_CREATED"
+	KindCustomerArchived = "CUSTOMER_ARCHIVED"
+	KindCustomerRestored = "CUSTOMER_RESTORED"
+	KindContactAdded     = "CONTACT_ADDED"
+	KindDocumentAdded    = "DOCUMENT_ADDED"
+	KindDocumentReplaced = "DOCUMENT_REPLACED"
+	KindDocumentExpires  = "DOCUMENT_EXPIRES"
+	KindVisit            = "VISIT"
+	KindCall             = "CALL"
+	KindTask             = "TASK"
+)
+
+// Line is an entry that Dossier itself writes on a customer's timeline, as part of the change that it tells of. It is
+// kept for ever, unlike the events behind it.
+type Line struct {
+	CustomerID uuid.UUID
+	At         time.Time
+	Kind       string
+	Title      string
+	// Subject is "" and SubjectID nil for entries that stand for themselves.
+	Subject   Subject
+	SubjectID *uuid.UUID
+}
