@@ -67,6 +67,8 @@ type Cluster struct {
 	log       *slog.Logger
 	socketDir string
 	pid       int
+	// visible says that an attached cluster's server is in our process table; one in another container is not.
+	visible bool
 
 	// The rest is set in the process that started the cluster only.
 	child *child
@@ -136,7 +138,8 @@ func (h home) attach(ctx context.Context, log *slog.Logger) (*Cluster, bool) {
 		return nil, false
 	}
 	c := &Cluster{home: h, log: log, socketDir: pf.socketDir, pid: pf.pid}
-	if !runsOn(pf.pid, h.dataDir()) && c.ping(ctx) != nil {
+	c.visible = runsOn(pf.pid, h.dataDir())
+	if !c.visible && c.ping(ctx) != nil {
 		return nil, false
 	}
 	log.Info("attached to the running PostgreSQL", "dir", h.dir, "pid", c.pid)
@@ -218,7 +221,7 @@ func isDuplicate(err error) bool {
 // done, and returns nil. A server runs it beside its other work, so that it does not outlive its database silently.
 func (c *Cluster) Wait(ctx context.Context) error {
 	for !c.ended() {
-		if sleep(ctx, 250*time.Millisecond) != nil {
+		if sleep(ctx, 500*time.Millisecond) != nil {
 			return nil
 		}
 	}

@@ -340,6 +340,34 @@ func TestScratchClusterIsSharedReleasedAndThrownAway(t *testing.T) {
 	wantQuery(t, fresh.DSN("postgres"), "SELECT coalesce(to_regclass('lost')::text, 'gone')", "gone")
 }
 
+func TestScratchClusterEndsWhenItsStarterIsKilledBeforeRelease(t *testing.T) {
+	t.Parallel()
+	dir := publicDir(t)
+	h := startHelper(t, dir, nil, scratchEnv+"=1")
+	h.kill(t)
+	data := home{dir: dir}.dataDir()
+	eventually(t, "PostgreSQL ends when its starter is killed", func() bool { return !runsOn(h.serverPID, data) })
+}
+
+func TestClusterOfAnotherUserIsExplained(t *testing.T) {
+	t.Parallel()
+	nobody, err := user.Lookup("nobody")
+	if os.Geteuid() != 0 || err != nil {
+		t.Skip("needs root and a user nobody")
+	}
+	uid, _ := strconv.Atoi(nobody.Uid)
+	dir := filepath.Join(publicDir(t), "pg")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	got := failingHelper(t, dir, &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)})
+	for _, want := range []string{dir, `belongs to user "root"`, "chown -R"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("message: got %q, want it to contain %q", got, want)
+		}
+	}
+}
+
 func TestOtherVersionsDataIsNeverUpgraded(t *testing.T) {
 	t.Parallel()
 	dir := publicDir(t)

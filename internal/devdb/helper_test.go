@@ -21,6 +21,9 @@ import (
 // helperEnv names the directory whose cluster a copy of the test binary owns until its standard input is closed.
 const helperEnv = "DEVDB_TEST_HELPER"
 
+// scratchEnv makes that cluster a Scratch one, which the helper does not release.
+const scratchEnv = "DEVDB_TEST_SCRATCH"
+
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(helperEnv); dir != "" {
 		os.Exit(help(dir))
@@ -31,7 +34,7 @@ func TestMain(m *testing.M) {
 // help is the other process of the tests: it prints the server's pid and its own connection string, or an error.
 func help(dir string) int {
 	ctx := context.Background()
-	c, err := Start(ctx, Config{Dir: dir, BinDir: os.Getenv("PG_BIN"), Durable: true})
+	c, err := Start(ctx, Config{Dir: dir, BinDir: os.Getenv("PG_BIN"), Durable: true, Scratch: os.Getenv(scratchEnv) != ""})
 	if err != nil {
 		fmt.Fprintln(os.Stdout, err)
 		return 1
@@ -140,13 +143,15 @@ type helper struct {
 	dsn       string
 }
 
-// startHelper runs a copy of the test binary, because the original is in a directory that other users cannot reach.
-func startHelper(t *testing.T, dir string, as *syscall.Credential) *helper {
+// runHelper runs a copy of the test binary, because the original is in a directory that other users cannot reach, and
+// gives the first line it prints.
+func runHelper(t *testing.T, dir string, as *syscall.Credential, env ...string) (*helper, string) {
 	t.Helper()
 	bin := copyOfMyself(t)
 	cmd := exec.Command(bin)
 	cmd.Dir = filepath.Dir(bin)
 	cmd.Env = append(os.Environ(), helperEnv+"="+dir, "HOME="+filepath.Dir(bin))
+	cmd.Env = append(cmd.Env, env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -164,12 +169,28 @@ func startHelper(t *testing.T, dir string, as *syscall.Credential) *helper {
 	if err != nil {
 		t.Fatalf("helper said nothing: %v", err)
 	}
-	h := &helper{cmd: cmd, stdin: stdin}
+	return &helper{cmd: cmd, stdin: stdin}, line
+}
+
+// startHelper runs a helper that starts a cluster.
+func startHelper(t *testing.T, dir string, as *syscall.Credential, env ...string) *helper {
+	t.Helper()
+	h, line := runHelper(t, dir, as, env...)
 	var attached bool
 	if _, err := fmt.Sscanf(line, "ready %d %t %s", &h.serverPID, &attached, &h.dsn); err != nil || attached {
 		t.Fatalf("helper: got %q, want that it is ready and the owner", line)
 	}
 	return h
+}
+
+// failingHelper runs a helper that cannot start a cluster, and gives its error.
+func failingHelper(t *testing.T, dir string, as *syscall.Credential) string {
+	t.Helper()
+	h, line := runHelper(t, dir, as)
+	if err := errors.Join(h.stdin.Close(), h.cmd.Wait()); err == nil {
+		t.Errorf("helper: got success (%q), want an error", line)
+	}
+	return line
 }
 
 // close ends the helper in good order.

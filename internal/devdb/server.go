@@ -275,12 +275,14 @@ func serverEnv(cmd *exec.Cmd) []string {
 	return env
 }
 
-// ended says whether PostgreSQL is gone.
+// ended says whether PostgreSQL is gone. For a guest its process id alone is no proof that it is not: in a container
+// whose first process reaps no children it stays, as a zombie.
 func (c *Cluster) ended() bool {
 	if c.child != nil {
 		return c.child.ended()
 	}
-	return !alive(c.pid)
+	pf, err := c.home.readPIDFile()
+	return err != nil || pf.pid != c.pid || (c.visible && !runsOn(c.pid, c.home.dataDir()))
 }
 
 // stop ends PostgreSQL, then gives up the lock: whoever waits for it finds no trace of a running server.
