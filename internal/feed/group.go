@@ -279,8 +279,9 @@ func (g *group) push(m *member, msg transport.Message) {
 // remember keeps the message for members that join. Under g.mu.
 func (g *group) remember(msg transport.Message) {
 	if len(g.recent) >= g.hub.cfg.Recent {
-		n := copy(g.recent, g.recent[len(g.recent)/2:])
-		g.recentFrom = g.recent[len(g.recent)-n-1].Seq
+		half := len(g.recent) / 2
+		g.recentFrom = g.recent[half-1].Seq
+		n := copy(g.recent, g.recent[half:])
 		clear(g.recent[n:])
 		g.recent = g.recent[:n]
 	}

@@ -116,7 +116,7 @@ func NewHub(cfg Config) *Hub {
 	orDefault(&cfg.Heartbeat, 25*time.Second)
 	orDefault(&cfg.RunTimeout, 30*time.Second)
 	orDefault(&cfg.PaceWait, 3*time.Second)
-	cfg.Queue = max(cfg.Queue, 2)
+	cfg.Queue = max(cfg.Queue, 4)
 	cfg.Page = min(cfg.Page, cfg.Queue/2)
 	cfg.Recent = min(cfg.Recent, cfg.Queue/2)
 	if cfg.Logger == nil {
