@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"sync"
 	"time"
 
@@ -102,7 +101,8 @@ func (c *wsConn) readFailed(err error) {
 	if errors.As(err, &closed) {
 		return
 	}
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	var netErr net.Error // the library hides os.ErrDeadlineExceeded
+	if errors.As(err, &netErr) && netErr.Timeout() {
 		c.mu.Lock()
 		late := c.state == stateNew && !c.closing
 		c.mu.Unlock()
