@@ -118,7 +118,7 @@ func NewHub(cfg Config) *Hub {
 	orDefault(&cfg.PaceWait, 3*time.Second)
 	cfg.Queue = max(cfg.Queue, 4)
 	cfg.Page = min(cfg.Page, cfg.Queue/2)
-	cfg.Recent = min(cfg.Recent, cfg.Queue/2)
+	cfg.Recent = max(2, min(cfg.Recent, cfg.Queue/2))
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
