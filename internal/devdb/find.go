@@ -92,6 +92,7 @@ func (f finder) dirs(ctx context.Context) []string {
 		dirs = append(dirs, filepath.Dir(path))
 	}
 	if path, err := f.lookPath("pg_config"); err == nil {
+		//nolint:gosec // the user's own PATH names it
 		if out, err := exec.CommandContext(ctx, path, "--bindir").Output(); err == nil {
 			dirs = append(dirs, strings.TrimSpace(string(out)))
 		}
@@ -132,6 +133,7 @@ func (f finder) probe(ctx context.Context, dir string) (install, error) {
 	if _, err := exec.LookPath(filepath.Join(dir, "initdb")); err != nil {
 		return install{}, fmt.Errorf("has no initdb")
 	}
+	//nolint:gosec // a directory of PostgreSQL's programs, named by the user or by the table of usual places
 	cmd := exec.CommandContext(ctx, filepath.Join(dir, "postgres"), "--version")
 	cmd.Env = serverEnv(cmd)
 	cmd.Dir = "/"

@@ -83,7 +83,7 @@ func (h home) makeReady() error {
 		return err
 	}
 	// SECURITY: everybody who can reach the socket in this directory is the database's superuser.
-	if err := os.Chmod(h.dir, 0o700); err != nil {
+	if err := os.Chmod(h.dir, 0o700); err != nil { //nolint:gosec // a directory must be executable
 		return problem(err, "The directory %s belongs to %s and cannot be made private: %s.", h.dir, ownerName(h.dir), reason(err))
 	}
 	return h.give()
@@ -132,7 +132,7 @@ func (h home) give() error {
 	}
 	fi, err := os.Lstat(h.dataDir())
 	if err != nil || fi.Sys().(*syscall.Stat_t).Uid == h.user.uid {
-		return nil //nolint:nilerr // no data yet: initdb will create it as that user
+		return nil // where there is no data yet, initdb will create it as that user
 	}
 	return filepath.WalkDir(h.dataDir(), func(path string, _ fs.DirEntry, err error) error {
 		if err != nil {
@@ -179,7 +179,7 @@ func (h home) makePrivate(dir string) error {
 	case err == nil || !errors.Is(err, fs.ErrExist):
 		return err
 	}
-	owner := uint32(os.Geteuid()) //nolint:gosec // user ids are 32 bits wide
+	owner := uint32(os.Geteuid())
 	if h.user != nil {
 		owner = h.user.uid
 	}

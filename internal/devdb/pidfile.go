@@ -51,7 +51,7 @@ func (h home) clearFormerServer(ctx context.Context, log *slog.Logger) (unclean 
 		return false, nil
 	}
 	if err != nil || !alive(pf.pid) {
-		return true, nil //nolint:nilerr // a torn pid file is an unclean end; PostgreSQL itself decides what to do with it
+		return true, nil // a torn pid file is an unclean end too; PostgreSQL itself decides what to do with it
 	}
 	if !runsOn(pf.pid, h.dataDir()) {
 		log.Warn("removing the pid file of a PostgreSQL that is gone", "dir", h.dir, "pid", pf.pid)

@@ -155,16 +155,17 @@ func (c *Cluster) run(ctx context.Context, cfg Config, inst install) error {
 // arguments are for a laptop: little memory, no network, no replication, and no customer's data in the log.
 func (c *Cluster) arguments(cfg Config) []string {
 	params := map[string]string{
-		"shared_buffers":  "128MB",
-		"max_connections": "100",
-		"wal_level":       "minimal", // with max_wal_senders=0: nobody replicates from here
-		"max_wal_senders": "0",
-		"jit":             "off", // compiling costs more than it saves for statements that take milliseconds
-		"timezone":        "UTC",
-		"log_timezone":    "UTC",
-		"log_line_prefix": "%m [%p] ",
-		"log_checkpoints": "off",
-		"cluster_name":    "dossier",
+		"shared_buffers":                  "128MB",
+		"max_connections":                 "100",
+		"wal_level":                       "minimal", // with max_wal_senders=0: nobody replicates from here
+		"max_wal_senders":                 "0",
+		"max_logical_replication_workers": "0",
+		"jit":                             "off", // compiling costs more than it saves for statements that take milliseconds
+		"timezone":                        "UTC",
+		"log_timezone":                    "UTC",
+		"log_line_prefix":                 "%m [%p] ",
+		"log_checkpoints":                 "off",
+		"cluster_name":                    "dossier",
 		// SECURITY: details and statements in errors repeat what customers wrote.
 		"log_error_verbosity":     "terse",
 		"log_min_error_statement": "panic",
@@ -246,7 +247,7 @@ func lastLines(out []byte) string {
 // command prepares a program of PostgreSQL: as the right user, in a process group of its own (so that Ctrl-C reaches us
 // and not it), in a directory that user can be in, and with none of our secrets in its environment.
 func (h home) command(ctx context.Context, name string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, name, args...)
+	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // one of PostgreSQL's programs that find has chosen
 	cmd.Dir = h.dir
 	cmd.Env = serverEnv(cmd)
 	cmd.SysProcAttr = h.user.attributes()

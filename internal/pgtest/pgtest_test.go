@@ -36,15 +36,15 @@ func help(dir string) int {
 	ctx := context.Background()
 	s, err := private{dir: dir, binDir: os.Getenv("PG_BIN"), grace: shortGrace}.hold(ctx)
 	if err != nil {
-		fmt.Fprintln(os.Stdout, err)
+		_, _ = fmt.Fprintln(os.Stdout, err)
 		return 1
 	}
 	db, err := s.create(ctx, Template{})
 	if err != nil {
-		fmt.Fprintln(os.Stdout, err)
+		_, _ = fmt.Fprintln(os.Stdout, err)
 		return 1
 	}
-	fmt.Fprintln(os.Stdout, "ready", db.Name())
+	_, _ = fmt.Fprintln(os.Stdout, "ready", db.Name())
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	return 0
 }

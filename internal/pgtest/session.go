@@ -136,7 +136,7 @@ func (s *session) prepare(ctx context.Context, name string, tmpl Template) error
 	if ready, err := s.isTemplate(ctx, name); ready || err != nil {
 		return err
 	}
-	key := int32(crc32.ChecksumIEEE([]byte(name))) //nolint:gosec // any 32 bits will do
+	key := int32(crc32.ChecksumIEEE([]byte(name)))
 	if _, err := s.conn.Exec(ctx, "SELECT pg_advisory_lock($1, $2)", int32(lockTemplate), key); err != nil {
 		return fmt.Errorf("wait for the template: %w", err)
 	}
@@ -187,7 +187,8 @@ func (s *session) retire(ctx context.Context) error {
 		return fmt.Errorf("look for old templates: %w", err)
 	}
 	for _, name := range names {
-		if _, err := s.conn.Exec(ctx, "ALTER DATABASE "+quote(name)+" IS_TEMPLATE false"); err == nil {
+		_, err := s.conn.Exec(ctx, "ALTER DATABASE "+quote(name)+" IS_TEMPLATE false")
+		if err == nil {
 			err = s.dropDatabase(ctx, name)
 		}
 		if err != nil && s.conn.IsClosed() {
