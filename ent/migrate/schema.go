@@ -102,6 +102,14 @@ var (
 					Where: "archived_at IS NULL",
 				},
 			},
+			{
+				Name:    "contact_one_primary",
+				Unique:  true,
+				Columns: []*schema.Column{ContactColumns[1], ContactColumns[5]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "NOT secondary AND archived_at IS NULL",
+				},
+			},
 		},
 	}
 	// CustomerColumns holds the columns for the "customer" table.
@@ -294,11 +302,6 @@ var (
 		PrimaryKey: []*schema.Column{EventColumns[0]},
 		Indexes: []*schema.Index{
 			{
-				Name:    "event_account_id_id",
-				Unique:  true,
-				Columns: []*schema.Column{EventColumns[1], EventColumns[0]},
-			},
-			{
 				Name:    "event_account_id_seq",
 				Unique:  true,
 				Columns: []*schema.Column{EventColumns[1], EventColumns[5]},
@@ -331,11 +334,6 @@ var (
 		PrimaryKey: []*schema.Column{GarbageColumns[0]},
 		Indexes: []*schema.Index{
 			{
-				Name:    "garbage_account_id_id",
-				Unique:  true,
-				Columns: []*schema.Column{GarbageColumns[1], GarbageColumns[0]},
-			},
-			{
 				Name:    "garbage_object_key",
 				Unique:  true,
 				Columns: []*schema.Column{GarbageColumns[3]},
@@ -365,11 +363,6 @@ var (
 		Columns:    IdempotencyColumns,
 		PrimaryKey: []*schema.Column{IdempotencyColumns[0]},
 		Indexes: []*schema.Index{
-			{
-				Name:    "idempotency_account_id_id",
-				Unique:  true,
-				Columns: []*schema.Column{IdempotencyColumns[1], IdempotencyColumns[0]},
-			},
 			{
 				Name:    "idempotency_account_id_principal_id_field_key",
 				Unique:  true,
@@ -490,11 +483,6 @@ var (
 		Columns:    RevisionColumns,
 		PrimaryKey: []*schema.Column{RevisionColumns[0]},
 		Indexes: []*schema.Index{
-			{
-				Name:    "revision_account_id_id",
-				Unique:  true,
-				Columns: []*schema.Column{RevisionColumns[1], RevisionColumns[0]},
-			},
 			{
 				Name:    "revision_account_id_subject_id_version",
 				Unique:  true,

@@ -75,6 +75,8 @@ func (Contact) Indexes() []ent.Index {
 	return []ent.Index{
 		index.Fields("account_id", "customer_id", "secondary", "sort_name", "id").
 			Annotations(entsql.IndexWhere("archived_at IS NULL")),
+		index.Fields("account_id", "customer_id").Unique().StorageKey("contact_one_primary").
+			Annotations(entsql.IndexWhere("NOT secondary AND archived_at IS NULL")),
 	}
 }
 
@@ -174,7 +176,7 @@ type Revision struct{ ent.Schema }
 func (Revision) Annotations() []schema.Annotation { return table("revision", nil) }
 
 // Mixin of the table.
-func (Revision) Mixin() []ent.Mixin { return []ent.Mixin{owned{}, authored{}} }
+func (Revision) Mixin() []ent.Mixin { return []ent.Mixin{logged{}, authored{}} }
 
 // Fields of the table. version is the subject's version after the change.
 func (Revision) Fields() []ent.Field {

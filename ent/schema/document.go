@@ -135,7 +135,7 @@ type Garbage struct{ ent.Schema }
 func (Garbage) Annotations() []schema.Annotation { return table("garbage", nil) }
 
 // Mixin of the table.
-func (Garbage) Mixin() []ent.Mixin { return []ent.Mixin{owned{}} }
+func (Garbage) Mixin() []ent.Mixin { return []ent.Mixin{logged{}} }
 
 // Fields of the table.
 func (Garbage) Fields() []ent.Field {
@@ -155,7 +155,7 @@ type Idempotency struct{ ent.Schema }
 func (Idempotency) Annotations() []schema.Annotation { return table("idempotency", nil) }
 
 // Mixin of the table.
-func (Idempotency) Mixin() []ent.Mixin { return []ent.Mixin{owned{}} }
+func (Idempotency) Mixin() []ent.Mixin { return []ent.Mixin{logged{}} }
 
 // Fields of the table.
 func (Idempotency) Fields() []ent.Field {

@@ -25,7 +25,7 @@ func (Event) Annotations() []schema.Annotation {
 }
 
 // Mixin of the table.
-func (Event) Mixin() []ent.Mixin { return []ent.Mixin{owned{}, authored{}} }
+func (Event) Mixin() []ent.Mixin { return []ent.Mixin{logged{}, authored{}} }
 
 // Fields of the table.
 func (Event) Fields() []ent.Field {

@@ -55,6 +55,11 @@ type Config struct {
 	dial func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
+// errBadDSN stands for the parser's error.
+//
+// SECURITY: the parser's message can hold the password, so it goes no further.
+var errBadDSN = errors.New("store: the database URL cannot be parsed; it looks like postgres://user:password@host:5432/name")
+
 // Store is the PostgreSQL side of the areas. It is safe for concurrent use.
 type Store struct {
 	pool *pgxpool.Pool
@@ -106,8 +111,7 @@ func (c Config) withDefaults() Config {
 func poolConfig(cfg Config) (*pgxpool.Config, error) {
 	pc, err := pgxpool.ParseConfig(cfg.DSN)
 	if err != nil {
-		// SECURITY: the parser's message can hold the password, so it goes no further.
-		return nil, errors.New("store: the database URL cannot be parsed; it looks like postgres://user:password@host:5432/name")
+		return nil, errBadDSN
 	}
 	pc.MaxConns = int32(min(cfg.MaxConns, 1000)) //nolint:gosec // bounded in the same expression
 	pc.ConnConfig.Tracer = cfg.Tracer

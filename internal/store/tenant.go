@@ -89,7 +89,9 @@ func (s *Store) rows(ctx context.Context, accountID uuid.UUID, query string, arg
 	return s.pool.Query(ctx, query, append([]any{accountID}, args...)...)
 }
 
-func (c scope) accounts() *ent.AccountQuery { return c.raw.Account.Query().Where(account.ID(c.account)) }
+func (c scope) accounts() *ent.AccountQuery {
+	return c.raw.Account.Query().Where(account.ID(c.account))
+}
 
 func (c scope) accountUpdate() *ent.AccountUpdate {
 	return c.raw.Account.Update().Where(account.ID(c.account))
@@ -107,13 +109,17 @@ func (c scope) revisions() *ent.RevisionQuery {
 	return c.raw.Revision.Query().Where(revision.AccountID(c.account))
 }
 
-func (c scope) revisionCreate() *ent.RevisionCreate { return c.raw.Revision.Create().SetAccountID(c.account) }
+func (c scope) revisionCreate() *ent.RevisionCreate {
+	return c.raw.Revision.Create().SetAccountID(c.account)
+}
 
 func (c scope) customers() *ent.CustomerQuery {
 	return c.raw.Customer.Query().Where(customer.AccountID(c.account))
 }
 
-func (c scope) customerCreate() *ent.CustomerCreate { return c.raw.Customer.Create().SetAccountID(c.account) }
+func (c scope) customerCreate() *ent.CustomerCreate {
+	return c.raw.Customer.Create().SetAccountID(c.account)
+}
 
 func (c scope) customerUpdate() *ent.CustomerUpdate {
 	return c.raw.Customer.Update().Where(customer.AccountID(c.account))
@@ -127,7 +133,9 @@ func (c scope) contacts() *ent.ContactQuery {
 	return c.raw.Contact.Query().Where(contact.AccountID(c.account))
 }
 
-func (c scope) contactCreate() *ent.ContactCreate { return c.raw.Contact.Create().SetAccountID(c.account) }
+func (c scope) contactCreate() *ent.ContactCreate {
+	return c.raw.Contact.Create().SetAccountID(c.account)
+}
 
 func (c scope) contactUpdate() *ent.ContactUpdate {
 	return c.raw.Contact.Update().Where(contact.AccountID(c.account))
@@ -141,7 +149,9 @@ func (c scope) emails() *ent.EmailAddressQuery {
 	return c.raw.EmailAddress.Query().Where(emailaddress.AccountID(c.account))
 }
 
-func (c scope) emailCreate() *ent.EmailAddressCreate { return c.raw.EmailAddress.Create().SetAccountID(c.account) }
+func (c scope) emailCreate() *ent.EmailAddressCreate {
+	return c.raw.EmailAddress.Create().SetAccountID(c.account)
+}
 
 func (c scope) emailUpdate() *ent.EmailAddressUpdate {
 	return c.raw.EmailAddress.Update().Where(emailaddress.AccountID(c.account))
@@ -155,7 +165,9 @@ func (c scope) phones() *ent.PhoneNumberQuery {
 	return c.raw.PhoneNumber.Query().Where(phonenumber.AccountID(c.account))
 }
 
-func (c scope) phoneCreate() *ent.PhoneNumberCreate { return c.raw.PhoneNumber.Create().SetAccountID(c.account) }
+func (c scope) phoneCreate() *ent.PhoneNumberCreate {
+	return c.raw.PhoneNumber.Create().SetAccountID(c.account)
+}
 
 func (c scope) phoneUpdate() *ent.PhoneNumberUpdate {
 	return c.raw.PhoneNumber.Update().Where(phonenumber.AccountID(c.account))
@@ -169,7 +181,9 @@ func (c scope) addresses() *ent.PostalAddressQuery {
 	return c.raw.PostalAddress.Query().Where(postaladdress.AccountID(c.account))
 }
 
-func (c scope) addressCreate() *ent.PostalAddressCreate { return c.raw.PostalAddress.Create().SetAccountID(c.account) }
+func (c scope) addressCreate() *ent.PostalAddressCreate {
+	return c.raw.PostalAddress.Create().SetAccountID(c.account)
+}
 
 func (c scope) addressUpdate() *ent.PostalAddressUpdate {
 	return c.raw.PostalAddress.Update().Where(postaladdress.AccountID(c.account))
@@ -183,7 +197,9 @@ func (c scope) documents() *ent.DocumentQuery {
 	return c.raw.Document.Query().Where(document.AccountID(c.account))
 }
 
-func (c scope) documentCreate() *ent.DocumentCreate { return c.raw.Document.Create().SetAccountID(c.account) }
+func (c scope) documentCreate() *ent.DocumentCreate {
+	return c.raw.Document.Create().SetAccountID(c.account)
+}
 
 func (c scope) documentUpdate() *ent.DocumentUpdate {
 	return c.raw.Document.Update().Where(document.AccountID(c.account))
@@ -197,7 +213,9 @@ func (c scope) documentVersions() *ent.DocumentVersionQuery {
 	return c.raw.DocumentVersion.Query().Where(documentversion.AccountID(c.account))
 }
 
-func (c scope) documentVersionCreate() *ent.DocumentVersionCreate { return c.raw.DocumentVersion.Create().SetAccountID(c.account) }
+func (c scope) documentVersionCreate() *ent.DocumentVersionCreate {
+	return c.raw.DocumentVersion.Create().SetAccountID(c.account)
+}
 
 func (c scope) documentVersionUpdate() *ent.DocumentVersionUpdate {
 	return c.raw.DocumentVersion.Update().Where(documentversion.AccountID(c.account))
@@ -225,7 +243,9 @@ func (c scope) garbage() *ent.GarbageQuery {
 	return c.raw.Garbage.Query().Where(garbage.AccountID(c.account))
 }
 
-func (c scope) garbageCreate() *ent.GarbageCreate { return c.raw.Garbage.Create().SetAccountID(c.account) }
+func (c scope) garbageCreate() *ent.GarbageCreate {
+	return c.raw.Garbage.Create().SetAccountID(c.account)
+}
 
 func (c scope) garbageUpdate() *ent.GarbageUpdate {
 	return c.raw.Garbage.Update().Where(garbage.AccountID(c.account))
@@ -239,7 +259,9 @@ func (c scope) entries() *ent.TimelineEntryQuery {
 	return c.raw.TimelineEntry.Query().Where(timelineentry.AccountID(c.account))
 }
 
-func (c scope) entryCreate() *ent.TimelineEntryCreate { return c.raw.TimelineEntry.Create().SetAccountID(c.account) }
+func (c scope) entryCreate() *ent.TimelineEntryCreate {
+	return c.raw.TimelineEntry.Create().SetAccountID(c.account)
+}
 
 func (c scope) entryUpdate() *ent.TimelineEntryUpdate {
 	return c.raw.TimelineEntry.Update().Where(timelineentry.AccountID(c.account))
@@ -253,7 +275,9 @@ func (c scope) staff() *ent.StaffUserQuery {
 	return c.raw.StaffUser.Query().Where(staffuser.AccountID(c.account))
 }
 
-func (c scope) staffCreate() *ent.StaffUserCreate { return c.raw.StaffUser.Create().SetAccountID(c.account) }
+func (c scope) staffCreate() *ent.StaffUserCreate {
+	return c.raw.StaffUser.Create().SetAccountID(c.account)
+}
 
 func (c scope) staffUpdate() *ent.StaffUserUpdate {
 	return c.raw.StaffUser.Update().Where(staffuser.AccountID(c.account))
@@ -281,7 +305,9 @@ func (c scope) idempotency() *ent.IdempotencyQuery {
 	return c.raw.Idempotency.Query().Where(idempotency.AccountID(c.account))
 }
 
-func (c scope) idempotencyCreate() *ent.IdempotencyCreate { return c.raw.Idempotency.Create().SetAccountID(c.account) }
+func (c scope) idempotencyCreate() *ent.IdempotencyCreate {
+	return c.raw.Idempotency.Create().SetAccountID(c.account)
+}
 
 func (c scope) idempotencyUpdate() *ent.IdempotencyUpdate {
 	return c.raw.Idempotency.Update().Where(idempotency.AccountID(c.account))

@@ -1,0 +1,63 @@
+package store
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"dossier/internal/auth"
+	"dossier/internal/pgtest"
+	"dossier/internal/typeid"
+)
+
+// env is a migrated database of its own, a store on it and two accounts.
+type env struct {
+	t     testing.TB
+	db    *pgtest.DB
+	store *Store
+	// ada may do everything in the first account, bob in the other.
+	ada, bob auth.Principal
+	dirty    atomic.Int64
+}
+
+var template = pgtest.Template{
+	Name: "store-" + MigrationsHash(),
+	Prepare: func(ctx context.Context, dsn string) error {
+		_, err := Migrate(ctx, dsn, nil)
+		return err
+	},
+}
+
+func newEnv(t testing.TB, change ...func(*Config)) *env {
+	t.Helper()
+	e := &env{t: t, db: pgtest.New(t, template)}
+	cfg := Config{DSN: e.db.DSN(), MaxConns: 16, Dirty: func(uuid.UUID) { e.dirty.Add(1) }}
+	for _, f := range change {
+		f(&cfg)
+	}
+	s, err := Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	e.store = s
+	e.ada, e.bob = e.account("Ada"), e.account("Bob")
+	return e
+}
+
+// account makes an account with one member of staff, who gets the role ADMIN.
+func (e *env) account(name string) auth.Principal {
+	e.t.Helper()
+	id, staff := typeid.New(), typeid.New()
+	_, err := e.store.pool.Exec(e.t.Context(), `WITH a AS (
+			INSERT INTO account (id, name, oidc_algorithms, created_at) VALUES ($1, $3, '[]', now()) RETURNING id
+		), s AS (INSERT INTO storage_usage (account_id) SELECT id FROM a)
+		INSERT INTO staff_user (id, account_id, created_at, updated_at, subject, display_name, sort_name, role)
+		SELECT $2, id, now(), now(), $3, $3, lower($3), 'ADMIN' FROM a`, id, staff, name)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	return auth.Principal{AccountID: id, Kind: auth.KindStaff, ID: staff, Role: auth.Admin, DisplayName: name}
+}

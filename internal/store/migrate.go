@@ -1,0 +1,83 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+)
+
+// The migrations are made from ent/schema by gendiff, apart from those that ent cannot know: composite foreign keys and
+// storage parameters, which are written by hand. They only go up: a release that must be taken back is followed by a new
+// migration, because a generated way down loses data.
+//
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// migrationLock is the advisory lock that only one migrating node holds.
+const migrationLock = 0x646f737369657201
+
+// migrationWait is how often, every second, a node tries to get the lock.
+const migrationWait = 300
+
+// Migrate brings the tables up to date. Several nodes may call it at once: one works, the others wait and find nothing
+// left to do. It gives the versions that it applied.
+func Migrate(ctx context.Context, dsn string, log *slog.Logger) ([]int64, error) {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, fmt.Errorf("store: migrations: %w", err)
+	}
+	cc, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		return nil, errBadDSN
+	}
+	db := stdlib.OpenDB(*cc)
+	defer db.Close()
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockID(migrationLock), lock.WithLockTimeout(1, migrationWait))
+	if err != nil {
+		return nil, fmt.Errorf("store: migration lock: %w", err)
+	}
+	p, err := goose.NewProvider(goose.DialectPostgres, db, files,
+		goose.WithSessionLocker(locker), goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
+	if err != nil {
+		return nil, fmt.Errorf("store: migrations: %w", err)
+	}
+	results, err := p.Up(ctx)
+	applied := make([]int64, 0, len(results))
+	for _, r := range results {
+		log.InfoContext(ctx, "migration applied", "version", r.Source.Version, "duration", r.Duration)
+		applied = append(applied, r.Source.Version)
+	}
+	var partial *goose.PartialError
+	if errors.As(err, &partial) && partial.Failed != nil {
+		return applied, fmt.Errorf("store: migration %d: %w", partial.Failed.Source.Version, partial.Err)
+	}
+	if err != nil {
+		return applied, fmt.Errorf("store: migrate: %w", err)
+	}
+	return applied, nil
+}
+
+// MigrationsHash identifies the content of all migrations, to name a database made by them.
+func MigrationsHash() string {
+	h := sha256.New()
+	names, _ := fs.Glob(migrations, "migrations/*.sql") // fails for a bad pattern only; sorted
+	for _, name := range names {
+		b, _ := migrations.ReadFile(name) // the name comes from the same embedded files
+		fmt.Fprintf(h, "%s %d\n", name, len(b))
+		h.Write(b)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
