@@ -80,13 +80,20 @@ type logLive struct {
 	hub   *feed.Hub
 	plain bool // hide Poll, so that the transport has to wait in Next
 
-	mu     sync.Mutex
-	head   int64
-	pad    string
-	opened int
+	mu      sync.Mutex
+	head    int64
+	pad     string
+	payload []byte // instead of the usual result
+	opened  int
 }
 
 func newLogLive(t testing.TB, cfg feed.Config) *logLive {
+	l := openLogLive(cfg)
+	t.Cleanup(l.hub.Close)
+	return l
+}
+
+func openLogLive(cfg feed.Config) *logLive {
 	l := &logLive{}
 	cfg.Logger = slog.New(slog.DiscardHandler)
 	cfg.Heads = func(context.Context, []uuid.UUID) (map[uuid.UUID]int64, error) {
@@ -95,7 +102,6 @@ func newLogLive(t testing.TB, cfg feed.Config) *logLive {
 		return map[uuid.UUID]int64{liveAccount: l.head}, nil
 	}
 	l.hub = feed.NewHub(cfg)
-	t.Cleanup(l.hub.Close)
 	return l
 }
 
@@ -149,6 +155,9 @@ func (l *logLive) run(kind any) func(context.Context, int64, int64, func(transpo
 		}
 		for seq := from + 1; seq <= to; seq++ {
 			payload := fmt.Appendf(nil, `{"data":{"events":%d,"pad":"%s"}}`, seq, l.pad)
+			if l.payload != nil {
+				payload = l.payload
+			}
 			if err := emit(transport.Message{Seq: seq, Cursor: strconv.FormatInt(seq, 10), Payload: payload}); err != nil {
 				return from, err
 			}

@@ -81,8 +81,9 @@ type WSConfig struct {
 //
 // It is built for many idle sockets: a socket costs one goroutine with a small stack and a 512-byte read buffer, and
 // the HTTP server's goroutine and buffers are given back after the upgrade. gorilla/websocket upgrades and reads;
-// writing is done here, one system call for all frames that are ready. Measured with 10,000 sockets and one-message
-// broadcasts, coder/websocket (two 4 KiB buffers and a context timer per write) cost 2.0 times the CPU of that.
+// writing is done here, one system call for all frames that are ready. Measured with broadcasts to 10,000 sockets: a
+// bare loop over coder/websocket costs 10.1 µs of CPU and 33 KiB for each socket, over gorilla's prepared messages 7.1 µs
+// and 18 KiB; all of WS with the hub behind it 10.1 to 11.2 µs and 19 KiB.
 type WS struct {
 	cfg      WSConfig
 	upgrader websocket.Upgrader
