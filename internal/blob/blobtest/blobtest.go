@@ -54,6 +54,7 @@ func Run(t *testing.T, open func(t testing.TB) blob.Store, lacks ...Lack) {
 		"OfConcurrentPutsOfAKeyOneWins":            s.race,
 		"AFailedSourceLeavesNothing":               s.sourceFails,
 		"ACanceledPutLeavesNothing":                s.canceled,
+		"AnUploadInProgressIsInvisible":            s.invisible,
 		"ASourceOfAnotherSizeLeavesNothing":        s.wrongSize,
 		"AnotherChecksumLeavesNothing":             s.wrongChecksum,
 		"ManyPutsAtOnceAllArrive":                  s.concurrent,

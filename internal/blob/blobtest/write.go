@@ -118,6 +118,21 @@ func (s *suite) canceled(t *testing.T, store blob.Store) {
 	}
 }
 
+func (s *suite) invisible(t *testing.T, store blob.Store) {
+	for _, size := range []int{10, 1 << 20, 9 << 20} {
+		key := Key()
+		looked := false
+		src := &brokenReader{Reader: bytes.NewReader(Bytes(size)), err: io.EOF, at: func() {
+			WantNothing(t, store, key)
+			looked = true
+		}}
+		if _, err := store.Put(t.Context(), key, src, blob.PutOptions{ExpectedSize: blob.UnknownSize}); err != nil || !looked {
+			t.Fatalf("Put of %d bytes: %v", size, err)
+		}
+		WantObject(t, store, key, Bytes(size))
+	}
+}
+
 func (s *suite) wrongSize(t *testing.T, store blob.Store) {
 	for _, c := range []struct{ announced, real int }{
 		{1, 0},
