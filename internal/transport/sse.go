@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -32,7 +31,7 @@ type SSEConfig struct {
 	WriteTimeout time.Duration
 	// RecheckInterval is how often Recheck is asked. Default 2 s.
 	RecheckInterval time.Duration
-	// MaxBodyBytes is the largest body of a POST. Default 256 KiB.
+	// MaxBodyBytes is the largest body of a POST. Default DefaultMaxBodyBytes.
 	MaxBodyBytes int64
 }
 
@@ -57,7 +56,6 @@ func NewSSE(cfg SSEConfig) *SSE {
 	orDefault(&cfg.HeartbeatInterval, 15*time.Second)
 	orDefault(&cfg.WriteTimeout, 10*time.Second)
 	orDefault(&cfg.RecheckInterval, 2*time.Second)
-	orDefault(&cfg.MaxBodyBytes, 256<<10)
 	s := &SSE{cfg: cfg}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	return s
@@ -65,18 +63,7 @@ func NewSSE(cfg SSEConfig) *SSE {
 
 // Supports is graphql.Transport's. SSE must be added before the POST and GET transports.
 func (s *SSE) Supports(r *http.Request) bool {
-	if r.Method != http.MethodPost && r.Method != http.MethodGet {
-		return false
-	}
-	for _, accept := range r.Header.Values("Accept") {
-		for part := range strings.SplitSeq(accept, ",") {
-			kind, _, _ := strings.Cut(part, ";")
-			if strings.EqualFold(strings.TrimSpace(kind), "text/event-stream") {
-				return true
-			}
-		}
-	}
-	return false
+	return (r.Method == http.MethodPost || r.Method == http.MethodGet) && r.Header.Get("Upgrade") == "" && wantsEventStream(r)
 }
 
 // Shutdown ends all streams, without `complete`, so that their clients come back, and waits for their handlers. Call it
@@ -101,20 +88,17 @@ func (s *SSE) Shutdown(ctx context.Context) error {
 
 // Do runs one operation.
 func (s *SSE) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
-	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
+	refuse := func(bad *refusal) { reply{w: w, exec: exec, media: mediaJSON}.refuse(r.Context(), bad) }
+	if !s.enter() {
 		w.Header().Set("Retry-After", "1")
-		http.Error(w, "The server is restarting. Connect again.", http.StatusServiceUnavailable)
+		refuse(refused(http.StatusServiceUnavailable, fault.Unavailable, "The server is restarting. Connect again."))
 		return
 	}
-	s.running.Add(1)
-	s.mu.Unlock()
 	defer s.running.Done()
 
-	params, status, message := readSSERequest(w, r, s.cfg.MaxBodyBytes)
-	if status != 0 {
-		http.Error(w, message, status)
+	params, bad := s.sseParams(w, r)
+	if bad != nil {
+		refuse(bad)
 		return
 	}
 	var limits Limits
@@ -123,7 +107,8 @@ func (s *SSE) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 	}
 	if !s.cfg.Slots.acquire(limits) {
 		w.Header().Set("Retry-After", "10")
-		http.Error(w, "Too many live connections. Close one, or use one WebSocket for all subscriptions.", http.StatusTooManyRequests)
+		refuse(refused(http.StatusTooManyRequests, fault.RateLimited,
+			"Too many live connections. Close one, or use one WebSocket for all subscriptions."))
 		return
 	}
 	defer s.cfg.Slots.release(limits)
@@ -133,6 +118,17 @@ func (s *SSE) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 	defer context.AfterFunc(s.stopping, func() { cancel(ErrRestart) })()
 	out := newSSEWriter(w, s.cfg.WriteTimeout)
 	s.run(ctx, out, r, exec, params)
+}
+
+// enter counts the request, so that Shutdown waits for it. It says false after Shutdown.
+func (s *SSE) enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.running.Add(1)
+	return true
 }
 
 // run executes the operation and writes its results.

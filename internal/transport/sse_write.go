@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"mime"
 	"net/http"
 	"strings"
 	"time"
@@ -19,42 +17,19 @@ var errGone = errors.New("transport: the connection of an event stream is gone")
 // maxCursorBytes bounds Last-Event-ID, which goes into a log line and a query parameter of the store.
 const maxCursorBytes = 1 << 10
 
-// readSSERequest reads the operation. A status other than 0 refuses a request that is not GraphQL over HTTP at all;
-// what is wrong with the operation itself is told in the event stream.
-func readSSERequest(w http.ResponseWriter, r *http.Request, maxBytes int64) (_ *graphql.RawParams, status int, message string) {
-	var p struct {
-		Query         string         `json:"query"`
-		OperationName string         `json:"operationName"`
-		Variables     map[string]any `json:"variables"`
-		Extensions    map[string]any `json:"extensions"`
-	}
+// sseParams reads the operation. A refusal is for a request that is not GraphQL over HTTP at all; what is wrong with the
+// operation itself is told in the event stream.
+//
+// A GET needs no preflight header here, because an EventSource cannot send one: it runs no mutation, and another site
+// cannot read the answer.
+func (s *SSE) sseParams(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, *refusal) {
 	if r.Method == http.MethodGet {
-		q := r.URL.Query()
-		p.Query, p.OperationName = q.Get("query"), q.Get("operationName")
-		for name, into := range map[string]any{"variables": &p.Variables, "extensions": &p.Extensions} {
-			if v := q.Get(name); v != "" && decodeNumbers([]byte(v), into) != nil {
-				return nil, http.StatusBadRequest, fmt.Sprintf("The parameter %q must be a JSON object.", name)
-			}
-		}
-	} else {
-		// SECURITY: other content types can be posted by any page without a preflight.
-		if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-			return nil, http.StatusUnsupportedMediaType, "Send the operation as application/json."
-		}
-		d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBytes))
-		d.UseNumber()
-		if err := d.Decode(&p); err != nil {
-			var tooBig *http.MaxBytesError
-			if errors.As(err, &tooBig) {
-				return nil, http.StatusRequestEntityTooLarge, fmt.Sprintf("The body is larger than %d bytes.", maxBytes)
-			}
-			return nil, http.StatusBadRequest, "The body must be a JSON object with a string 'query'."
-		}
+		return urlParams(r.URL.RawQuery)
 	}
-	if p.Query == "" {
-		return nil, http.StatusBadRequest, "The request has no 'query'."
+	if bad := jsonContent(r); bad != nil {
+		return nil, bad
 	}
-	return &graphql.RawParams{Query: p.Query, OperationName: p.OperationName, Variables: p.Variables, Extensions: p.Extensions}, 0, ""
+	return POST{MaxBodyBytes: s.cfg.MaxBodyBytes}.params(w, r)
 }
 
 // lastEventID is the cursor to resume from; one that cannot be a cursor is taken as none, and the store would
@@ -104,7 +79,7 @@ func (o *sseWriter) result(resp *graphql.Response) {
 	if o.begin() != nil {
 		return
 	}
-	b := appendEvent(o.buf[:0], "", appendResponse(nil, resp))
+	b := appendEvent(o.buf[:0], "", AppendResponse(nil, resp))
 	_ = o.flush(appendComplete(b)) // the stream ends either way
 }
 

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -75,6 +76,8 @@ type WSConfig struct {
 	MaxMessageBytes int64
 	// MaxOperations is how many operations a socket may have at a time when Limits does not say. Default 100.
 	MaxOperations int
+	// Logger gets panics of the hooks. Default slog.Default().
+	Logger *slog.Logger
 }
 
 // WS is GraphQL over WebSocket by the protocol graphql-transport-ws.
@@ -106,6 +109,9 @@ func NewWS(cfg WSConfig) *WS {
 	orDefault(&cfg.RecheckInterval, 2*time.Second)
 	orDefault(&cfg.MaxMessageBytes, 256<<10)
 	orDefault(&cfg.MaxOperations, 100)
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
 	if cfg.CheckOrigin == nil {
 		cfg.CheckOrigin = sameOrigin
 	}
@@ -235,4 +241,4 @@ func (s *WS) forget(c *wsConn) {
 }
 
 // jitter spreads the pings of sockets that came at the same moment.
-func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) } //nolint:gosec // spreads load, guards nothing
+func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) }

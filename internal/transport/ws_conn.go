@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -200,7 +201,8 @@ func (c *wsConn) init(m wsMessage) {
 // authenticate runs the hooks of connection_init. A code other than 0 closes the socket.
 func (c *wsConn) authenticate(ctx context.Context, r *http.Request, m wsMessage) (_ context.Context, l Limits, code int, reason string) {
 	defer func() {
-		if recover() != nil {
+		if r := recover(); r != nil {
+			c.ws.cfg.Logger.Error("panic in connection_init", "panic", r, "stack", string(debug.Stack()))
 			code, reason = CloseForbidden, "Forbidden"
 		}
 	}()
@@ -247,7 +249,7 @@ func (m mergedContext) Value(key any) any {
 // initReason is the reason of a 4403: what the fault says to clients, or nothing.
 func initReason(err error) string {
 	var f *fault.Error
-	if errors.As(err, &f) && f.Code != fault.Internal && f.Message != "" && len(f.Message) <= 123 {
+	if errors.As(err, &f) && f.Code != fault.Internal && f.Message != "" && len(f.Message) <= maxReasonBytes {
 		return f.Message
 	}
 	return "Forbidden"

@@ -1,9 +1,7 @@
 package transport
 
 import (
-	"bytes"
 	"encoding/json"
-	"fmt"
 
 	"github.com/99designs/gqlgen/graphql"
 )
@@ -27,26 +25,32 @@ type wsMessage struct {
 	Payload json.RawMessage `json:"payload"`
 }
 
+// invalidMessage is the reason of a close with 4400.
+type invalidMessage string
+
+// Error is what the client sees.
+func (m invalidMessage) Error() string { return "Invalid message: " + string(m) }
+
 // parseMessage reads one message. An error is the reason of a close with 4400, so it says what is wrong with the message
 // and repeats nothing of it.
 func parseMessage(data []byte) (wsMessage, error) {
 	var m wsMessage
 	if err := json.Unmarshal(data, &m); err != nil {
-		return m, fmt.Errorf("Invalid message: expected a JSON object with a string 'type'") //nolint:revive,staticcheck // a close reason
+		return m, invalidMessage("expected a JSON object with a string 'type'")
 	}
 	switch m.Type {
 	case typeInit, typePing, typePong:
 		if !isObjectOrNull(m.Payload) {
-			return m, fmt.Errorf("Invalid message: 'payload' of %s must be an object", m.Type) //nolint:revive,staticcheck // a close reason
+			return m, invalidMessage("'payload' of " + m.Type + " must be an object")
 		}
 	case typeSubscribe, typeComplete:
 		if m.ID == nil || *m.ID == "" || len(*m.ID) > 256 {
-			return m, fmt.Errorf("Invalid message: %s needs an 'id' of 1 to 256 bytes", m.Type) //nolint:revive,staticcheck // a close reason
+			return m, invalidMessage(m.Type + " needs an 'id' of 1 to 256 bytes")
 		}
 	case "":
-		return m, fmt.Errorf("Invalid message: 'type' is missing") //nolint:revive,staticcheck // a close reason
+		return m, invalidMessage("'type' is missing")
 	default:
-		return m, fmt.Errorf("Invalid message: unknown 'type'") //nolint:revive,staticcheck // a close reason
+		return m, invalidMessage("unknown 'type'")
 	}
 	return m, nil
 }
@@ -59,9 +63,8 @@ func (m wsMessage) params() (*graphql.RawParams, error) {
 		Variables     map[string]any `json:"variables"`
 		Extensions    map[string]any `json:"extensions"`
 	}
-	if err := decodeNumbers(m.Payload, &p); err != nil || p.Query == nil {
-		//nolint:revive,staticcheck // a close reason
-		return nil, fmt.Errorf("Invalid message: 'payload' of subscribe must have a string 'query' and may have objects 'variables', 'extensions'")
+	if err := decodeJSON(m.Payload, &p); err != nil || p.Query == nil {
+		return nil, invalidMessage("'payload' of subscribe must have a string 'query' and may have objects 'variables', 'extensions'")
 	}
 	out := &graphql.RawParams{Query: *p.Query, Variables: p.Variables, Extensions: p.Extensions}
 	if p.OperationName != nil {
@@ -73,18 +76,11 @@ func (m wsMessage) params() (*graphql.RawParams, error) {
 // object reads the payload of connection_init.
 func (m wsMessage) object() (map[string]any, error) {
 	if len(m.Payload) == 0 {
-		return nil, nil
+		return map[string]any{}, nil
 	}
 	var out map[string]any
-	err := decodeNumbers(m.Payload, &out)
+	err := decodeJSON(m.Payload, &out)
 	return out, err
-}
-
-// decodeNumbers keeps numbers as they were written: a float64 would lose the last digits of a long integer.
-func decodeNumbers(data []byte, v any) error {
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.UseNumber()
-	return d.Decode(v)
 }
 
 func isObjectOrNull(raw json.RawMessage) bool {

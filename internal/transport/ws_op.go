@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"runtime/debug"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -133,8 +134,9 @@ func (op *wsOp) run(m wsMessage) {
 
 func (op *wsOp) recovered(ctx context.Context, r any) error {
 	if op.oc != nil && op.oc.RecoverFunc != nil {
-		return op.oc.RecoverFunc(ctx, r)
+		return op.oc.RecoverFunc(ctx, r) // which logs it
 	}
+	op.c.ws.cfg.Logger.Error("panic in an operation", "panic", r, "stack", string(debug.Stack()))
 	return fault.New(fault.Internal, "internal error")
 }
 
@@ -147,7 +149,7 @@ func (op *wsOp) single(ctx context.Context, oc *graphql.OperationContext) {
 	}
 	var b []byte
 	if resp != nil {
-		b = appendNextFrame(b, nextPrefix(op.id), appendResponse(nil, resp))
+		b = appendNextFrame(b, nextPrefix(op.id), AppendResponse(nil, resp))
 	}
 	op.c.send(appendTextFrame(b, completeMessage(op.id)))
 }

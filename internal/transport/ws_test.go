@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -42,6 +43,7 @@ func newWSEnv(t testing.TB, cfg transport.WSConfig, hub feed.Config) *wsEnv {
 	t.Helper()
 	live := newLogLive(t, hub)
 	cfg.Live = live
+	cfg.Logger = slog.New(slog.DiscardHandler)
 	ws := transport.NewWS(cfg)
 	schema := newLiveSchema()
 	srv := serveLive(t, schema, ws)

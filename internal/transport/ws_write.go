@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,6 +19,9 @@ const (
 	framePong  = 0x80 | websocket.PongMessage
 )
 
+// maxReasonBytes is what fits into a close frame beside the code.
+const maxReasonBytes = 123
+
 var errSocketClosed = errors.New("transport: the socket is closed")
 
 // closeWait bounds the closing handshake: long enough for a distant client, short enough for a shutdown.
@@ -29,9 +33,9 @@ func appendFrameHeader(b []byte, opcode byte, n int) []byte {
 	case n < 126:
 		return append(b, opcode, byte(n))
 	case n < 1<<16:
-		return binary.BigEndian.AppendUint16(append(b, opcode, 126), uint16(n)) //nolint:gosec // n < 1<<16
+		return binary.BigEndian.AppendUint16(append(b, opcode, 126), uint16(n))
 	default:
-		return binary.BigEndian.AppendUint64(append(b, opcode, 127), uint64(n)) //nolint:gosec // a length
+		return binary.BigEndian.AppendUint64(append(b, opcode, 127), uint64(n))
 	}
 }
 
@@ -100,7 +104,8 @@ func (w *wsWriter) writeClose(code int, reason string) error {
 		return errSocketClosed
 	}
 	w.closed = true
-	body := websocket.FormatCloseMessage(code, reason[:min(len(reason), 123)])
+	reason = strings.ToValidUTF8(reason[:min(len(reason), maxReasonBytes)], "")
+	body := websocket.FormatCloseMessage(code, reason)
 	if err := w.nc.SetWriteDeadline(time.Now().Add(closeWait)); err != nil {
 		return err
 	}
