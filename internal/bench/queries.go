@@ -19,16 +19,16 @@ var queries = []query{
   documents(first: 20) { nodes { id kind title createdAt currentVersion { sizeBytes contentType } } }
   upcoming: timeline(direction: UPCOMING, first: 5) { nodes { at title kind } }
   past: timeline(first: 20) { nodes { at title kind } } } }`,
-		postgraphile: `query Profile($id: UUID!, $account: UUID!, $now: Datetime!) { customer: customerByAccountIdAndId(id: $id, accountId: $account) {
-  id displayName version kind status
-  phones(condition: {contactId: null}, orderBy: [POSITION_ASC, ID_ASC]) { id e164 type }
-  emails(condition: {contactId: null}, orderBy: [POSITION_ASC, ID_ASC]) { id address type }
-  contacts(first: 10, condition: {archivedAt: null}, orderBy: [SECONDARY_ASC, SORT_NAME_ASC, ID_ASC]) {
-    nodes { id displayName givenName familyName role phones(orderBy: [POSITION_ASC, ID_ASC]) { e164 } } }
-  documents(first: 20, filter: {status: {in: ["ACTIVE", "QUARANTINED"]}}, orderBy: [CREATED_AT_DESC, ID_DESC]) {
-    nodes { id kind title createdAt currentVersion { sizeBytes contentType } } }
-  upcoming: timeline(first: 5, filter: {at: {greaterThan: $now}}, orderBy: [AT_ASC, ID_ASC]) { nodes { at title kind } }
-  past: timeline(first: 20, filter: {at: {lessThanOrEqualTo: $now}}, orderBy: [AT_DESC, ID_DESC]) { nodes { at title kind } } } }`,
+		postgraphile: `query Profile($id: UUID!, $account: UUID!, $now: Datetime!) { customer: customerByAccountIdAndRowId(rowId: $id, accountId: $account) {
+  id: rowId displayName version kind status
+  phones(condition: {contactId: null}, orderBy: [POSITION_ASC, ROW_ID_ASC]) { id: rowId e164 type }
+  emails(condition: {contactId: null}, orderBy: [POSITION_ASC, ROW_ID_ASC]) { id: rowId address type }
+  contacts(first: 10, condition: {archivedAt: null}, orderBy: [SECONDARY_ASC, SORT_NAME_ASC, ROW_ID_ASC]) {
+    nodes { id: rowId displayName givenName familyName role phones(orderBy: [POSITION_ASC, ROW_ID_ASC]) { e164 } } }
+  documents(first: 20, filter: {status: {in: ["ACTIVE", "QUARANTINED"]}}, orderBy: [CREATED_AT_DESC, ROW_ID_DESC]) {
+    nodes { id: rowId kind title createdAt currentVersion { sizeBytes contentType } } }
+  upcoming: timeline(first: 5, filter: {at: {greaterThan: $now}}, orderBy: [AT_ASC, ROW_ID_ASC]) { nodes { at title kind } }
+  past: timeline(first: 20, filter: {at: {lessThanOrEqualTo: $now}}, orderBy: [AT_DESC, ROW_ID_DESC]) { nodes { at title kind } } } }`,
 	},
 	{
 		name: "dashboard", paged: true,
@@ -37,29 +37,29 @@ var queries = []query{
   documents(first: 5) { nodes { id title kind status source createdAt } }
   timeline(first: 10) { nodes { id at kind title } } }
   pageInfo { hasNextPage endCursor } } }`,
-		postgraphile: `query Dashboard($after: Cursor, $account: UUID!, $now: Datetime!) { customers(first: 20, after: $after,
-  condition: {accountId: $account, status: "ACTIVE"}, orderBy: [SORT_NAME_ASC, ID_ASC]) { nodes { id displayName kind status version updatedAt
-  contacts(first: 3, condition: {archivedAt: null}, orderBy: [SECONDARY_ASC, SORT_NAME_ASC, ID_ASC]) { nodes { id displayName role } }
-  documents(first: 5, filter: {status: {in: ["ACTIVE", "QUARANTINED"]}}, orderBy: [CREATED_AT_DESC, ID_DESC]) {
-    nodes { id title kind status source createdAt } }
-  timeline(first: 10, filter: {at: {lessThanOrEqualTo: $now}}, orderBy: [AT_DESC, ID_DESC]) { nodes { id at kind title } } }
+		postgraphile: `query Dashboard($after: Cursor, $account: UUID!, $now: Datetime!) { customers: allCustomers(first: 20, after: $after,
+  condition: {accountId: $account, status: "ACTIVE"}, orderBy: [SORT_NAME_ASC, ROW_ID_ASC]) { nodes { id: rowId displayName kind status version updatedAt
+  contacts(first: 3, condition: {archivedAt: null}, orderBy: [SECONDARY_ASC, SORT_NAME_ASC, ROW_ID_ASC]) { nodes { id: rowId displayName role } }
+  documents(first: 5, filter: {status: {in: ["ACTIVE", "QUARANTINED"]}}, orderBy: [CREATED_AT_DESC, ROW_ID_DESC]) {
+    nodes { id: rowId title kind status source createdAt } }
+  timeline(first: 10, filter: {at: {lessThanOrEqualTo: $now}}, orderBy: [AT_DESC, ROW_ID_DESC]) { nodes { id: rowId at kind title } } }
   pageInfo { hasNextPage endCursor } } }`,
 	},
 	{
 		name: "list", paged: true,
 		dossier: `query List($after: String) { customers(first: 50, after: $after) {
   nodes { id displayName kind status version createdAt updatedAt } pageInfo { hasNextPage endCursor } } }`,
-		postgraphile: `query List($after: Cursor, $account: UUID!) { customers(first: 50, after: $after,
-  condition: {accountId: $account, status: "ACTIVE"}, orderBy: [SORT_NAME_ASC, ID_ASC]) {
-  nodes { id displayName kind status version createdAt updatedAt } pageInfo { hasNextPage endCursor } } }`,
+		postgraphile: `query List($after: Cursor, $account: UUID!) { customers: allCustomers(first: 50, after: $after,
+  condition: {accountId: $account, status: "ACTIVE"}, orderBy: [SORT_NAME_ASC, ROW_ID_ASC]) {
+  nodes { id: rowId displayName kind status version createdAt updatedAt } pageInfo { hasNextPage endCursor } } }`,
 	},
 	{
 		name: "count", paged: true,
 		dossier: `query Count($after: String) { customers(first: 50, after: $after) { totalCount
   nodes { id displayName kind status version createdAt updatedAt } pageInfo { hasNextPage endCursor } } }`,
-		postgraphile: `query Count($after: Cursor, $account: UUID!) { customers(first: 50, after: $after,
-  condition: {accountId: $account, status: "ACTIVE"}, orderBy: [SORT_NAME_ASC, ID_ASC]) { totalCount
-  nodes { id displayName kind status version createdAt updatedAt } pageInfo { hasNextPage endCursor } } }`,
+		postgraphile: `query Count($after: Cursor, $account: UUID!) { customers: allCustomers(first: 50, after: $after,
+  condition: {accountId: $account, status: "ACTIVE"}, orderBy: [SORT_NAME_ASC, ROW_ID_ASC]) { totalCount
+  nodes { id: rowId displayName kind status version createdAt updatedAt } pageInfo { hasNextPage endCursor } } }`,
 	},
 }
 

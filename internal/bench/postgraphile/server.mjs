@@ -47,16 +47,12 @@ const preset = {
 
 const pgl = postgraphile(preset);
 const serv = pgl.createServ(grafserv);
-const server = createServer((req, res) => {
-  res.statusCode = 404;
-  res.end();
-});
+const server = createServer();
 server.on("error", (e) => {
   console.error(e);
   process.exit(1);
 });
 await serv.addTo(server);
-server.prependListener("request", () => {});
 const health = createServer((req, res) => res.end("ok"));
 await pgl.getSchema();
 if (process.argv.includes("--print")) {
