@@ -6,9 +6,12 @@ package apitest
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
+	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -33,6 +36,8 @@ type Server struct {
 	DataDir string
 	// DSN is its database.
 	DSN string
+	// PublicURL is where it tells clients to go, and its staff issuer is: another node's URL for a Peer.
+	PublicURL string
 
 	cmd    *exec.Cmd
 	output *output
@@ -64,7 +69,10 @@ func Main(m *testing.M) {
 
 // Template is the migrated database.
 func Template() pgtest.Template {
-	return pgtest.Template{Name: store.MigrationsHash(), Prepare: store.Migrate}
+	return pgtest.Template{Name: store.MigrationsHash(), Prepare: func(ctx context.Context, dsn string) error {
+		_, err := store.Migrate(ctx, dsn, slog.New(slog.DiscardHandler))
+		return err
+	}}
 }
 
 // Start runs `dossier dev` with the demo account and the given number of sample customers. Further arguments are flags.
@@ -77,16 +85,88 @@ func Start(t testing.TB, customers int, flags ...string) *Server {
 // StartOn is Start on a database and data directory that are there already: another node, or the same one again.
 func StartOn(t testing.TB, dsn, dataDir string, flags ...string) *Server {
 	t.Helper()
+	return start(t, &Server{DSN: dsn, DataDir: dataDir}, append([]string{"dev", "--sweep=1s"}, flags...))
+}
+
+// Peer starts another node on the same database, objects and keys, as behind one load balancer at s's URL.
+func (s *Server) Peer(t testing.TB, flags ...string) *Server {
+	t.Helper()
+	flags = append([]string{"dev", "--sweep=1s", "--customers=0"}, flags...)
+	return start(t, &Server{DSN: s.DSN, DataDir: s.DataDir, PublicURL: s.PublicURL}, flags)
+}
+
+// StartServe runs `dossier serve` on a migrated database, with the secret that Key uses.
+func StartServe(t testing.TB, dsn string, flags ...string) *Server {
+	t.Helper()
+	s := &Server{DSN: dsn, DataDir: t.TempDir()}
+	if err := os.WriteFile(filepath.Join(s.DataDir, "secret"), []byte(serveSecret), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return start(t, s, append([]string{"serve", "--secret=" + serveSecret, "--sweep=1s"}, flags...))
+}
+
+// serveSecret is the secret of every StartServe; it guards nothing but a test's database.
+const serveSecret = "7465737420736563726574207465737420736563726574207465737420736563"
+
+func start(t testing.TB, s *Server, args []string) *Server {
+	t.Helper()
 	addr, admin := freeAddr(t), freeAddr(t)
-	s := &Server{
-		URL: "http://" + addr, AdminURL: "http://" + admin, DataDir: dataDir, DSN: dsn,
-		args: append([]string{
-			"dev", "--database-url=" + dsn, "--data-dir=" + dataDir, "--listen=" + addr, "--admin-listen=" + admin, "--sweep=1s",
-		}, flags...),
+	s.URL, s.AdminURL = "http://"+addr, "http://"+admin
+	if s.PublicURL == "" {
+		s.PublicURL = s.URL
+	}
+	s.args = append(args, "--data-dir="+s.DataDir, "--listen="+addr, "--admin-listen="+admin, "--public-url="+s.PublicURL)
+	if s.DSN != "" {
+		s.args = append(s.args, "--database-url="+s.DSN)
 	}
 	s.Restart(t)
 	t.Cleanup(func() { s.Stop(t) })
 	return s
+}
+
+// Command runs another command of the program on the server's database and gives what it prints.
+func (s *Server) Command(t testing.TB, args ...string) string {
+	t.Helper()
+	file, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stderr bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), file, append(args, "--database-url="+s.DSN)...) //nolint:gosec // the binary that was just built
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("dossier %s: %v\n%s%s", strings.Join(args[:min(2, len(args))], " "), err, out, &stderr)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// Account makes another account with sample customers and gives its id.
+func (s *Server) Account(t testing.TB, name string, customers int) string {
+	t.Helper()
+	out := s.Command(t, "seed", "--name="+name, fmt.Sprintf("--customers=%d", customers))
+	for _, word := range strings.Fields(out) {
+		if strings.HasPrefix(word, "acc_") {
+			return word
+		}
+	}
+	t.Fatalf("dossier seed printed no account id: %q", out)
+	return ""
+}
+
+// Key makes an API key of an account.
+func (s *Server) Key(t testing.TB, account string, scopes ...string) string {
+	t.Helper()
+	secret, err := os.ReadFile(filepath.Join(s.DataDir, "secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := s.Command(t, "keys", "create", "--secret="+strings.TrimSpace(string(secret)), "--account="+account,
+		"--name=test", "--scopes="+strings.Join(scopes, ","))
+	if !strings.HasPrefix(key, "dsk_") || strings.ContainsAny(key, " \n") {
+		t.Fatal("dossier keys create did not print a key alone")
+	}
+	return key
 }
 
 // Restart starts the program on the same addresses; it must have ended.
@@ -185,12 +265,18 @@ func (s *Server) Output() string { return s.output.String() }
 // Token mints a staff token of the demo account.
 func (s *Server) Token(t testing.TB, role auth.Role) string {
 	t.Helper()
-	issuer, err := auth.OpenDevIssuer(s.URL+"/dev/issuer", "dossier", filepath.Join(s.DataDir, "issuer.json"), time.Now)
+	return s.TokenFor(t, role, time.Hour)
+}
+
+// TokenFor mints a staff token that lives so long; with a negative time it has expired.
+func (s *Server) TokenFor(t testing.TB, role auth.Role, life time.Duration) string {
+	t.Helper()
+	issuer, err := auth.OpenDevIssuer(s.PublicURL+"/dev/issuer", "dossier", filepath.Join(s.DataDir, "issuer.json"), time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	name := strings.ToLower(string(role))
-	token, err := issuer.Mint(auth.DevClaims{Subject: name, Email: name + "@example.com", Name: "Test " + name, Role: role, TTL: time.Hour})
+	token, err := issuer.Mint(auth.DevClaims{Subject: name, Email: name + "@example.com", Name: "Test " + name, Role: role, TTL: life})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,14 +303,23 @@ func (o *output) String() string {
 	return o.buf.String()
 }
 
+// freeAddr chooses a port below those that the system gives to outgoing connections, because a restarted server must
+// find its own port free again.
 func freeAddr(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		n, err := rand.Int(rand.Reader, big.NewInt(20_000))
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 12_000+n.Int64()))
+		if err == nil {
+			defer l.Close()
+			return l.Addr().String()
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no port is free")
+	return ""
 }
 
 // Result is the answer to an operation.
