@@ -43,6 +43,8 @@ type body struct {
 	control *http.ResponseController
 	rate    int64
 	window  time.Duration
+	// http2: there, a deadline that passes while nobody reads ends the stream for good.
+	http2 bool
 
 	total   int64         // bytes read so far
 	bytes   int64         // of them, in the present window
@@ -58,7 +60,7 @@ func newBody(w http.ResponseWriter, r *http.Request, rate int64, window time.Dur
 	if window <= 0 {
 		window = DefaultRateWindow
 	}
-	return &body{src: r.Body, control: http.NewResponseController(w), rate: rate, window: window}
+	return &body{src: r.Body, control: http.NewResponseController(w), rate: rate, window: window, http2: r.ProtoMajor == 2}
 }
 
 // Read is io.Reader's. The only error that is not a fault is io.EOF, at the end of the whole body.
@@ -70,6 +72,9 @@ func (b *body) Read(p []byte) (int, error) {
 	// A writer without deadlines (a recorder in a test) reads without a minimum rate.
 	_ = b.control.SetReadDeadline(started.Add(b.window - b.waited))
 	n, err := b.src.Read(p)
+	if b.http2 {
+		_ = b.control.SetReadDeadline(time.Time{})
+	}
 	b.total += int64(n)
 	b.bytes += int64(n)
 	b.waited += time.Since(started)
@@ -81,7 +86,7 @@ func (b *body) Read(p []byte) (int, error) {
 		return n, nil
 	case err == nil:
 		b.failed = tooSlow()
-	case errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, io.EOF):
 		b.drained, b.failed = true, io.EOF
 		// net/http now watches the connection for the client's departure. A deadline left behind would look like one
 		// and cancel the request while its resolver still works.

@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"mime"
@@ -177,12 +176,8 @@ func (Unsupported) Do(w http.ResponseWriter, r *http.Request, exec graphql.Graph
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	refuseMethod(context.WithoutCancel(r.Context()), w, r, exec, allow)
-}
-
-func refuseMethod(ctx context.Context, w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor, allow string) {
 	out, _ := begin(w, r, exec)
 	bad := refused(http.StatusMethodNotAllowed, fault.BadUserInput, "The method %s is not accepted. Send the operation with POST.", r.Method)
 	bad.allow = allow
-	out.refuse(ctx, bad)
+	out.refuse(r.Context(), bad)
 }

@@ -1,0 +1,346 @@
+package transport
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/textproto"
+	"sync"
+
+	"dossier/internal/fault"
+)
+
+const (
+	// scanBufferBytes is also the largest single read of the body.
+	scanBufferBytes = 64 << 10
+	// guardedReadBytes is the largest read before the operation is authorised, so that little of a file that nobody will
+	// want has been taken from the network.
+	guardedReadBytes = 4 << 10
+	// directReadBytes is the smallest destination that the body is read into without a copy.
+	directReadBytes = 8 << 10
+	// maxPartHeaderBytes is the largest header block of one part.
+	maxPartHeaderBytes = 8 << 10
+	// maxPreambleBytes is the most that may come before the first boundary.
+	maxPreambleBytes = 8 << 10
+	// maxPaddingBytes is the most white space that may follow a boundary on its line.
+	maxPaddingBytes = 256
+)
+
+var scanBuffers = sync.Pool{New: func() any { return new([scanBufferBytes]byte) }}
+
+// scanner cuts a multipart body into parts (RFC 2046, RFC 7578). mime/multipart is not used: its parts give 4 KiB for
+// each Read, and that doubles the CPU of an upload. Here the body is read straight into the caller's memory and searched
+// there; only what follows a possible boundary is moved aside.
+//
+// A scanner is at the content of a part, or between parts; begin, header and read say which is expected.
+type scanner struct {
+	src   io.Reader
+	block *[scanBufferBytes]byte
+	r, w  int // block[r:w] is read from src and not yet given out
+	find  searcher
+
+	// guard is how many bytes may still be read before the operation is authorised; -1 when it is.
+	guard int64
+	// fresh: the CRLF that ends the part's headers is still in the block. It may be the first bytes of the boundary of a
+	// part without a body.
+	fresh bool
+	// last: the closing boundary was read.
+	last bool
+}
+
+func newScanner(src io.Reader, boundary string, guard int64) *scanner {
+	block, _ := scanBuffers.Get().(*[scanBufferBytes]byte)
+	s := &scanner{src: src, block: block, guard: guard, find: newSearcher("\r\n--" + boundary)}
+	// The first boundary needs no CRLF before it. With one in the block it is found like any other.
+	s.w = copy(block[:], "\r\n")
+	return s
+}
+
+// release gives the buffer back. The scanner must not be used afterwards.
+func (s *scanner) release() {
+	if s.block != nil {
+		scanBuffers.Put(s.block)
+		s.block = nil
+	}
+}
+
+// begin reads past the preamble and the first boundary.
+func (s *scanner) begin() error {
+	var discard [512]byte
+	for skipped := 0; skipped <= maxPreambleBytes; {
+		n, err := s.read(discard[:])
+		skipped += n
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return malformedBody("The boundary that the Content-Type names is not at the start of the body.")
+}
+
+// header reads the headers of the next part. io.EOF means that there are no more parts.
+func (s *scanner) header() (textproto.MIMEHeader, error) {
+	if s.last {
+		return nil, io.EOF
+	}
+	for {
+		data := s.block[s.r:s.w]
+		end := bytes.Index(data, []byte("\r\n\r\n"))
+		if end >= 0 {
+			end += len("\r\n")
+		}
+		if bytes.HasPrefix(data, []byte("\r\n")) {
+			end = 0 // A part without headers.
+		}
+		if end >= 0 {
+			s.r += end
+			s.fresh = true
+			return parseHeader(data[:end])
+		}
+		if len(data) >= maxPartHeaderBytes {
+			return nil, malformedBody("The headers of a part are larger than %d bytes.", maxPartHeaderBytes)
+		}
+		if err := s.fill(); err != nil {
+			return nil, unexpected(err)
+		}
+	}
+}
+
+func parseHeader(block []byte) (textproto.MIMEHeader, error) {
+	lines := io.MultiReader(bytes.NewReader(block), bytes.NewReader([]byte("\r\n")))
+	h, err := textproto.NewReader(bufio.NewReader(lines)).ReadMIMEHeader()
+	if err != nil {
+		return nil, malformedBody("The headers of a part are not well-formed.")
+	}
+	return h, nil
+}
+
+// read gives content of the part. io.EOF means that the part is complete: its boundary was read.
+func (s *scanner) read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if s.fresh {
+		if ended, err := s.boundary(); ended || err != nil {
+			s.fresh = false
+			return 0, endOr(err)
+		}
+		s.fresh = false
+		s.r += len("\r\n")
+	}
+	for {
+		if s.r == s.w && len(p) >= directReadBytes && s.guard < 0 {
+			n, err := s.direct(p)
+			if n > 0 || err != nil {
+				return n, err
+			}
+		}
+		data := s.block[s.r:s.w]
+		n := s.find.content(data)
+		if n == 0 && len(data) > 0 {
+			ended, err := s.boundary()
+			if ended || err != nil {
+				return 0, endOr(err)
+			}
+			data = s.block[s.r:s.w]
+			n = 1 + s.find.content(data[1:]) // Only looked like a boundary: its CR is content.
+		}
+		if n > 0 {
+			n = copy(p, data[:n])
+			s.r += n
+			return n, nil
+		}
+		if err := s.fill(); err != nil {
+			return 0, unexpected(err)
+		}
+	}
+}
+
+// direct reads the body into p and keeps back what is, or may become, a boundary. (0, nil) means that all was kept back.
+func (s *scanner) direct(p []byte) (int, error) {
+	p = p[:min(len(p), scanBufferBytes)]
+	n, err := s.src.Read(p)
+	if n == 0 {
+		return 0, unexpected(err)
+	}
+	// An error that came with bytes comes again with the next read.
+	content := s.find.content(p[:n])
+	s.r, s.w = 0, copy(s.block[:], p[content:n])
+	return content, nil
+}
+
+// boundary decides whether the block, which begins like a boundary, has one, and reads past it. It says false when it
+// is content that only looks like one.
+func (s *scanner) boundary() (bool, error) {
+	var srcErr error
+	for {
+		data := s.block[s.r:s.w]
+		kind, n := s.classify(data, srcErr != nil && errors.Is(srcErr, io.EOF))
+		switch kind {
+		case notBoundary:
+			return false, nil
+		case nextPart, lastPart:
+			s.r += n
+			s.last = kind == lastPart
+			return true, nil
+		}
+		if srcErr != nil {
+			return false, unexpected(srcErr)
+		}
+		srcErr = s.fill()
+	}
+}
+
+type boundaryKind int
+
+const (
+	undecided boundaryKind = iota
+	notBoundary
+	nextPart
+	lastPart
+)
+
+// classify looks at data for a boundary line at its very start, and gives the length of that line. The closing boundary
+// ends with the line or with the body; anything else after it makes it content.
+func (s *scanner) classify(data []byte, ended bool) (boundaryKind, int) {
+	delim := s.find.pattern
+	if len(data) < len(delim) {
+		if bytes.HasPrefix(delim, data) {
+			return undecided, 0
+		}
+		return notBoundary, 0
+	}
+	if !bytes.HasPrefix(data, delim) {
+		return notBoundary, 0
+	}
+	kind, i := nextPart, len(delim)
+	if bytes.HasPrefix(data[i:], []byte("--")) {
+		kind, i = lastPart, i+2
+	} else if rest := data[i:]; len(rest) == 1 && rest[0] == '-' {
+		return undecided, 0
+	}
+	for i < len(data) && (data[i] == ' ' || data[i] == '\t') {
+		if i++; i-len(delim) > maxPaddingBytes {
+			return notBoundary, 0
+		}
+	}
+	rest := data[i:]
+	switch {
+	case bytes.HasPrefix(rest, []byte("\r\n")):
+		return kind, i + 2
+	case len(rest) == 0 && ended && kind == lastPart:
+		return kind, i
+	case len(rest) == 0, len(rest) == 1 && rest[0] == '\r':
+		return undecided, 0
+	default:
+		return notBoundary, 0
+	}
+}
+
+// fill reads more of the body into the block.
+func (s *scanner) fill() error {
+	if s.r > 0 {
+		s.w = copy(s.block[:], s.block[s.r:s.w])
+		s.r = 0
+	}
+	room := s.block[s.w:]
+	if s.guard >= 0 {
+		if s.guard == 0 {
+			return errGuard
+		}
+		room = room[:min(int64(len(room)), s.guard, guardedReadBytes)]
+	}
+	n, err := s.src.Read(room)
+	s.w += n
+	if s.guard > 0 {
+		s.guard -= int64(n)
+	}
+	if n > 0 {
+		return nil // An error that came with bytes comes again with the next read.
+	}
+	return err
+}
+
+// errGuard: the fields before the files are too large. The transport says so in its own words.
+var errGuard = errors.New("transport: more than the limit before the operation could be authorised")
+
+// unexpected turns the end of the body, where there must not be one, into ErrTruncated.
+func unexpected(err error) error {
+	if errors.Is(err, io.EOF) {
+		return truncated(nil)
+	}
+	return err
+}
+
+func endOr(err error) error {
+	if err != nil {
+		return err
+	}
+	return io.EOF
+}
+
+func malformedBody(format string, args ...any) error {
+	return &fault.Error{Code: fault.BadUserInput, Op: "transport.scan", Message: fmt.Sprintf(format, args...), Err: ErrBoundary}
+}
+
+// searcher finds a boundary by Horspool's rule: for a boundary of n bytes it looks at one byte in n. bytes.Index looks
+// at each.
+type searcher struct {
+	pattern []byte
+	shift   [256]uint8
+}
+
+func newSearcher(pattern string) searcher {
+	s := searcher{pattern: []byte(pattern)}
+	for i := range s.shift {
+		s.shift[i] = uint8(len(pattern))
+	}
+	for i := range len(pattern) - 1 {
+		s.shift[pattern[i]] = uint8(len(pattern) - 1 - i)
+	}
+	return s
+}
+
+// content says how many bytes at the start of data are certainly not part of a boundary: up to the first occurrence of
+// the pattern, or of a beginning of it that data ends with.
+func (s *searcher) content(data []byte) int {
+	if i := s.index(data); i >= 0 {
+		return i
+	}
+	tail := max(0, len(data)-len(s.pattern)+1)
+	for {
+		i := bytes.IndexByte(data[tail:], s.pattern[0])
+		if i < 0 {
+			return len(data)
+		}
+		tail += i
+		if bytes.HasPrefix(s.pattern, data[tail:]) {
+			return tail
+		}
+		tail++
+	}
+}
+
+func (s *searcher) index(data []byte) int {
+	last := len(s.pattern) - 1
+	tries := 0
+	for i := last; i < len(data); {
+		if c := data[i]; c == s.pattern[last] && data[i-last] == s.pattern[0] && bytes.Equal(data[i-last:i], s.pattern[:last]) {
+			return i - last
+		}
+		i += int(s.shift[data[i]])
+		// SECURITY: a client that chooses boundary and content makes each shift one byte. Give up and search linearly.
+		if tries++; tries&1023 == 0 && i < tries*4 {
+			from := max(0, i-last)
+			if j := bytes.Index(data[from:], s.pattern); j >= 0 {
+				return from + j
+			}
+			return -1
+		}
+	}
+	return -1
+}
