@@ -138,3 +138,6 @@ func missing(err error) bool {
 func notFound(path []string, noun string) error {
 	return fault.At(fault.NotFound, path, "The %s does not exist in this account.", noun)
 }
+
+// errLostLock says that a row changed although it was locked, which is a bug.
+var errLostLock = errors.New("a locked row was changed by somebody else")

@@ -1,0 +1,120 @@
+package customer
+
+// Optional is a field of an update: not given, or given with a value, which may be nil for null.
+type Optional[T any] struct {
+	Given bool
+	Value T
+}
+
+// Some is a field that was given.
+func Some[T any](v T) Optional[T] { return Optional[T]{Given: true, Value: v} }
+
+// Draft is the input of a new customer. The JSON names are part of the fingerprint of idempotency keys.
+type Draft struct {
+	Kind        Kind           `json:"kind,omitempty"`
+	GivenName   *string        `json:"givenName,omitempty"`
+	FamilyName  *string        `json:"familyName,omitempty"`
+	CompanyName *string        `json:"companyName,omitempty"`
+	Emails      []EmailInput   `json:"emails,omitempty"`
+	Phones      []PhoneInput   `json:"phones,omitempty"`
+	Addresses   []AddressInput `json:"addresses,omitempty"`
+	Contacts    []ContactDraft `json:"contacts,omitempty"`
+}
+
+// ContactDraft is the input of a new contact.
+type ContactDraft struct {
+	GivenName  *string        `json:"givenName,omitempty"`
+	FamilyName *string        `json:"familyName,omitempty"`
+	Role       *string        `json:"role,omitempty"`
+	IsPrimary  *bool          `json:"isPrimary,omitempty"`
+	Emails     []EmailInput   `json:"emails,omitempty"`
+	Phones     []PhoneInput   `json:"phones,omitempty"`
+	Addresses  []AddressInput `json:"addresses,omitempty"`
+}
+
+// EmailInput is an e-mail address of an input. ID is the TypeID of the address to change, nil for a new one.
+type EmailInput struct {
+	ID        *string `json:"id,omitempty"`
+	Address   string  `json:"address"`
+	Type      string  `json:"type,omitempty"`
+	IsPrimary *bool   `json:"isPrimary,omitempty"`
+}
+
+// PhoneInput is a telephone number of an input.
+type PhoneInput struct {
+	ID        *string `json:"id,omitempty"`
+	Number    string  `json:"number"`
+	Type      string  `json:"type,omitempty"`
+	IsPrimary *bool   `json:"isPrimary,omitempty"`
+}
+
+// AddressInput is a postal address of an input.
+type AddressInput struct {
+	ID              *string `json:"id,omitempty"`
+	Type            string  `json:"type,omitempty"`
+	StreetAddress   *string `json:"streetAddress,omitempty"`
+	AddressLocality *string `json:"addressLocality,omitempty"`
+	AddressRegion   *string `json:"addressRegion,omitempty"`
+	PostalCode      *string `json:"postalCode,omitempty"`
+	AddressCountry  *string `json:"addressCountry,omitempty"`
+	IsPrimary       *bool   `json:"isPrimary,omitempty"`
+}
+
+func (e EmailInput) ref() *string    { return e.ID }
+func (e EmailInput) primary() bool   { return e.IsPrimary != nil && *e.IsPrimary }
+func (p PhoneInput) ref() *string    { return p.ID }
+func (p PhoneInput) primary() bool   { return p.IsPrimary != nil && *p.IsPrimary }
+func (a AddressInput) ref() *string  { return a.ID }
+func (a AddressInput) primary() bool { return a.IsPrimary != nil && *a.IsPrimary }
+
+// Patch is what to change of a customer. A list that is given replaces the stored one.
+type Patch struct {
+	Kind        Optional[*Kind]
+	GivenName   Optional[*string]
+	FamilyName  Optional[*string]
+	CompanyName Optional[*string]
+	Emails      Optional[[]EmailInput]
+	Phones      Optional[[]PhoneInput]
+	Addresses   Optional[[]AddressInput]
+	Contacts    Optional[[]ContactNested]
+}
+
+// ContactPatch is what to change of a contact.
+type ContactPatch struct {
+	GivenName  Optional[*string]
+	FamilyName Optional[*string]
+	Role       Optional[*string]
+	IsPrimary  Optional[*bool]
+	Emails     Optional[[]EmailInput]
+	Phones     Optional[[]PhoneInput]
+	Addresses  Optional[[]AddressInput]
+}
+
+// ContactNested is a contact in the update of its customer: the one with the TypeID ID, or a new one.
+type ContactNested struct {
+	ID *string
+	ContactPatch
+}
+
+// fields names what the input gives, in the spelling of the schema.
+func (p Patch) fields() []string {
+	return given(map[string]bool{
+		"kind": p.Kind.Given, "givenName": p.GivenName.Given, "familyName": p.FamilyName.Given, "companyName": p.CompanyName.Given,
+		"emails": p.Emails.Given, "phones": p.Phones.Given, "addresses": p.Addresses.Given, "contacts": p.Contacts.Given,
+	})
+}
+
+func (p ContactPatch) fields() []string {
+	return given(map[string]bool{
+		"givenName": p.GivenName.Given, "familyName": p.FamilyName.Given, "role": p.Role.Given, "isPrimary": p.IsPrimary.Given,
+		"emails": p.Emails.Given, "phones": p.Phones.Given, "addresses": p.Addresses.Given,
+	})
+}
+
+// patch is the draft as a patch of nothing.
+func (d ContactDraft) patch() ContactPatch {
+	return ContactPatch{
+		GivenName: Some(d.GivenName), FamilyName: Some(d.FamilyName), Role: Some(d.Role), IsPrimary: Some(d.IsPrimary),
+		Emails: Some(d.Emails), Phones: Some(d.Phones), Addresses: Some(d.Addresses),
+	}
+}
