@@ -50,10 +50,15 @@ func (c *client) close() { _ = c.conn.Close() }
 
 // do sends a request and gives the answer's body, appended to buf.
 func (c *client) do(r request, buf *bytes.Buffer) error {
-	if err := c.conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+	if _, err := c.conn.Write(r); err != nil {
 		return err
 	}
-	if _, err := c.conn.Write(r); err != nil {
+	return c.answer(buf)
+}
+
+// answer reads an answer's body, appended to buf.
+func (c *client) answer(buf *bytes.Buffer) error {
+	if err := c.conn.SetReadDeadline(time.Now().Add(5 * time.Minute)); err != nil {
 		return err
 	}
 	resp, err := http.ReadResponse(c.in, nil)
@@ -68,6 +73,13 @@ func (c *client) do(r request, buf *bytes.Buffer) error {
 		return fmt.Errorf("status %d: %.300s", resp.StatusCode, buf.Bytes())
 	}
 	return nil
+}
+
+// writeAll sends the parts in one system call.
+func (c *client) writeAll(parts [][]byte) error {
+	buffers := net.Buffers(parts)
+	_, err := buffers.WriteTo(c.conn)
+	return err
 }
 
 // errorsKey is how every answer begins or ends that is not the one we want.

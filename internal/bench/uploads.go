@@ -1,8 +1,411 @@
 package main
 
-import "context"
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
 
-type uploadCell struct{}
+	"github.com/google/uuid"
 
-func (b *bench) uploads(ctx context.Context) error { return nil }
-func (r *report) uploadTable() string              { return "" }
+	"dossier/internal/typeid"
+)
+
+// workload is a set of files to upload.
+type workload struct {
+	name     string
+	files    int
+	bytes    int64
+	parallel int
+	// chunked: the client does not say how long the body is.
+	chunked bool
+}
+
+// workloads are those of the issue; the small ones show that the bench works.
+func (sz size) workloads() []workload {
+	const mib = 1 << 20
+	if sz.name == "small" {
+		return []workload{
+			{"1 x 64 MiB", 1, 64 * mib, 1, false}, {"16 x 4 MiB", 16, 4 * mib, 16, false},
+			{"20 x 1 MiB", 20, mib, 8, false}, {"16 x 4 MiB chunked", 16, 4 * mib, 16, true},
+		}
+	}
+	return []workload{
+		{"1 x 1 GiB", 1, 1024 * mib, 1, false}, {"16 x 50 MiB", 16, 50 * mib, 16, false},
+		{"200 x 1 MiB", 200, mib, 8, false}, {"64 x 30 MiB chunked", 64, 30 * mib, 64, true},
+	}
+}
+
+// uploadCell is one contestant with one workload; the best-placed figure is CPUSeconds, the sum over the rounds.
+type uploadCell struct {
+	Workload   string  `json:"workload"`
+	Contestant string  `json:"contestant"`
+	CPUSeconds float64 `json:"serverCpuSeconds"`
+	PostgresS  float64 `json:"postgresCpuSeconds"`
+	MBPerS     float64 `json:"mbPerSecond"`
+	GrowthMiB  float64 `json:"peakRssGrowthMib"`
+	TempFiles  int     `json:"tempFiles"`
+
+	took  time.Duration
+	bytes int64
+}
+
+// uploader is a contestant of the uploads.
+type uploader struct {
+	name string
+	*process
+	// files is where it stores; whatever else it opens on disk is a temporary file.
+	files string
+	// open writes a request's head and what comes before the content; its end is what comes behind.
+	open func(c content, chunked bool) (head, before, end string)
+	// check says whether the answer is the one for this content.
+	check func(c content, answer []byte) error
+}
+
+// uploads measures the upload of files.
+func (b *bench) uploads(ctx context.Context) error {
+	list, err := b.startUploaders(ctx)
+	defer func() {
+		for _, u := range list {
+			u.stop()
+			_ = os.RemoveAll(u.files)
+		}
+	}()
+	if err != nil {
+		return err
+	}
+	block := noise()
+	for _, w := range b.size.workloads() {
+		c, err := newContent(w.bytes, block)
+		if err != nil {
+			return err
+		}
+		cells := map[string]*uploadCell{}
+		for _, u := range list {
+			cells[u.name] = &uploadCell{Workload: w.name, Contestant: u.name}
+			b.report.Uploads = append(b.report.Uploads, cells[u.name])
+		}
+		for range max(1, b.size.rounds*3/5) {
+			for _, u := range list {
+				if err := b.measureUpload(ctx, u, w, c, cells[u.name]); err != nil {
+					return fmt.Errorf("%s with %s: %w", u.name, w.name, err)
+				}
+			}
+		}
+		b.printf("%s", b.report.uploadLines(w.name))
+	}
+	b.printf("%s", b.report.uploadTable())
+	return nil
+}
+
+func (b *bench) startUploaders(ctx context.Context) (list []*uploader, err error) {
+	database, err := b.scratch(ctx)
+	if err != nil {
+		return nil, err
+	}
+	starts := []struct {
+		name  string
+		start func(context.Context, string) (*uploader, error)
+	}{{"dossier", b.startDossierUploader}, {"put", b.startPut}}
+	for _, s := range starts {
+		if b.skips(s.name) {
+			continue
+		}
+		u, err := s.start(ctx, database)
+		if err != nil {
+			return list, err
+		}
+		list = append(list, u)
+	}
+	return list, nil
+}
+
+// scratch makes a database that may be written to: a copy of the small data.
+func (b *bench) scratch(ctx context.Context) (string, error) {
+	const name = "bench_scratch"
+	template, err := b.seeded(ctx, sizes["small"])
+	if err != nil {
+		return "", err
+	}
+	return name, b.admin(ctx, `DROP DATABASE IF EXISTS `+name, `CREATE DATABASE `+name+` TEMPLATE `+template+` STRATEGY file_copy`)
+}
+
+// firstCustomer gives an account and a customer of it.
+func (b *bench) firstCustomer(ctx context.Context, database string) (account, customer uuid.UUID, err error) {
+	err = b.queryRow(ctx, database, `SELECT account_id, id FROM customer WHERE status = 'ACTIVE' ORDER BY id LIMIT 1`, nil, &account, &customer)
+	return account, customer, err
+}
+
+func (b *bench) startDossierUploader(ctx context.Context, database string) (*uploader, error) {
+	account, customer, err := b.firstCustomer(ctx, database)
+	if err != nil {
+		return nil, err
+	}
+	d, err := b.startDossier(ctx, database)
+	if err != nil {
+		return nil, err
+	}
+	key, err := b.mintKey(ctx, database, account)
+	if err != nil {
+		d.stop()
+		return nil, err
+	}
+	const boundary = "----bench-0123456789abcdef"
+	operations := string(body(map[string]any{
+		"query": `mutation Upload($customer: ID!, $files: [Upload!]!) { documentUpload(input: {customerId: $customer}, files: $files) {
+  results { document { id currentVersion { sizeBytes sha256 } } userErrors { code message } } userErrors { code message } } }`,
+		"variables": map[string]any{"customer": typeid.Format(typeid.Customer, customer), "files": []any{nil}},
+	}))
+	part := "--" + boundary + "\r\nContent-Disposition: form-data; name="
+	before := part + "\"operations\"\r\n\r\n" + operations + "\r\n" + part + "\"map\"\r\n\r\n{\"0\":[\"variables.files.0\"]}\r\n" +
+		part + "\"0\"; filename=\"contract.pdf\"\r\nContent-Type: application/pdf\r\n\r\n"
+	end := "\r\n--" + boundary + "--\r\n"
+	u := &uploader{name: "dossier", process: d.process, files: d.files}
+	u.open = func(c content, chunked bool) (string, string, string) {
+		head := "POST /graphql HTTP/1.1\r\nHost: " + d.addr + "\r\nAuthorization: Bearer " + key +
+			"\r\nGraphQL-Require-Preflight: 1\r\nContent-Type: multipart/form-data; boundary=" + boundary + "\r\n" +
+			length(chunked, int64(len(before)+len(end))+c.size)
+		return head, before, end
+	}
+	u.check = func(c content, answer []byte) error {
+		if !bytes.Contains(answer, []byte(c.sum)) || !bytes.Contains(answer, fmt.Appendf(nil, `"sizeBytes":%d`, c.size)) {
+			return fmt.Errorf("the answer is not of this file: %.500s", answer)
+		}
+		return nil
+	}
+	return u, nil
+}
+
+func length(chunked bool, n int64) string {
+	if chunked {
+		return "Transfer-Encoding: chunked\r\n\r\n"
+	}
+	return fmt.Sprintf("Content-Length: %d\r\n\r\n", n)
+}
+
+func (b *bench) startPut(ctx context.Context, _ string) (*uploader, error) {
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	files := filepath.Join(b.dir, "put-files")
+	if err := os.MkdirAll(files, 0o700); err != nil {
+		return nil, err
+	}
+	p, err := b.start(ctx, command{
+		name: "put", path: b.server("put"), args: []string{"-listen", addr, "-dir", files}, addr: addr, ready: addr + "/healthz",
+	})
+	if err != nil {
+		return nil, err
+	}
+	u := &uploader{name: "put", process: p, files: files}
+	u.open = func(c content, chunked bool) (string, string, string) {
+		return "PUT /file HTTP/1.1\r\nHost: " + addr + "\r\nContent-Type: application/pdf\r\n" + length(chunked, c.size), "", ""
+	}
+	u.check = func(c content, answer []byte) error {
+		if !bytes.Contains(answer, []byte(c.sum)) {
+			return fmt.Errorf("the answer is not of this file: %.500s", answer)
+		}
+		return nil
+	}
+	return u, nil
+}
+
+// chunks writes each piece as a chunk of its own.
+type chunks struct{ c *client }
+
+// Write sends the length, the bytes and the end of the chunk in one system call.
+func (w chunks) Write(p []byte) (int, error) {
+	parts := [][]byte{fmt.Appendf(nil, "%x\r\n", len(p)), p, []byte("\r\n")}
+	return len(p), w.c.writeAll(parts)
+}
+
+// send uploads one file and checks the answer.
+func (u *uploader) send(ctx context.Context, w workload, c content) error {
+	conn, err := dial(ctx, u.addr)
+	if err != nil {
+		return err
+	}
+	defer conn.close()
+	head, before, end := u.open(c, w.chunked)
+	if _, err := conn.conn.Write([]byte(head)); err != nil {
+		return err
+	}
+	var out interface{ Write(p []byte) (int, error) } = conn.conn
+	if w.chunked {
+		out = chunks{conn}
+	}
+	var answer bytes.Buffer
+	write := func(s string) error {
+		if s == "" {
+			return nil
+		}
+		_, err := out.Write([]byte(s))
+		return err
+	}
+	if err := errors.Join(write(before), c.writeTo(out), write(end)); err != nil {
+		_ = conn.answer(&answer) // an early answer says why
+		return fmt.Errorf("%w; the server says: %.500s", err, answer.Bytes())
+	}
+	if w.chunked {
+		if _, err := conn.conn.Write([]byte("0\r\n\r\n")); err != nil {
+			return err
+		}
+	}
+	if err := conn.answer(&answer); err != nil {
+		return err
+	}
+	return u.check(c, answer.Bytes())
+}
+
+// measureUpload uploads the workload once.
+func (b *bench) measureUpload(ctx context.Context, u *uploader, w workload, c content, cell *uploadCell) error {
+	if err := resetPeak(u.pid()); err != nil {
+		return err
+	}
+	before, _, err := memory(u.pid())
+	if err != nil {
+		return err
+	}
+	server, postgres, err := b.used(u.pid())
+	if err != nil {
+		return err
+	}
+	watch := watchFiles(u.pid(), u.files)
+	began := time.Now()
+	err = u.sendAll(ctx, w, c)
+	took := time.Since(began)
+	temp := watch()
+	if err != nil {
+		return err
+	}
+	serverAfter, postgresAfter, err := b.used(u.pid())
+	if err != nil {
+		return err
+	}
+	_, peak, err := memory(u.pid())
+	if err != nil {
+		return err
+	}
+	cell.CPUSeconds += (serverAfter - server).Seconds()
+	cell.PostgresS += (postgresAfter - postgres).Seconds()
+	cell.took += took
+	cell.bytes += int64(w.files) * w.bytes
+	cell.MBPerS = float64(cell.bytes) / 1e6 / cell.took.Seconds()
+	cell.GrowthMiB = max(cell.GrowthMiB, float64(peak-before)/(1<<20))
+	cell.TempFiles = max(cell.TempFiles, temp)
+	return emptyFiles(u.files)
+}
+
+func (u *uploader) sendAll(ctx context.Context, w workload, c content) error {
+	var next atomic.Int64
+	errs := make([]error, w.parallel)
+	var wg sync.WaitGroup
+	for i := range w.parallel {
+		wg.Go(func() {
+			for next.Add(1) <= int64(w.files) && errs[i] == nil {
+				errs[i] = u.send(ctx, w, c)
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// watchFiles counts the regular files that a process has open outside its store, until the function it gives is called.
+func watchFiles(pid int, store string) func() int {
+	stop, done := make(chan struct{}), make(chan int)
+	dir := fmt.Sprintf("/proc/%d/fd", pid)
+	standard := map[string]bool{}
+	look := func(found map[string]bool) {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			return
+		}
+		for _, e := range entries {
+			to, err := os.Readlink(filepath.Join(dir, e.Name()))
+			if err == nil && strings.HasPrefix(to, "/") && !strings.HasPrefix(to, "/dev/") && !strings.HasPrefix(to, store+"/") && to != store {
+				found[to] = true
+			}
+		}
+	}
+	look(standard) // the log
+	go func() {
+		found := map[string]bool{}
+		t := time.NewTicker(25 * time.Millisecond)
+		defer t.Stop()
+		for {
+			select {
+			case <-stop:
+				n := 0
+				for name := range found {
+					if !standard[name] {
+						n++
+					}
+				}
+				done <- n
+				return
+			case <-t.C:
+				look(found)
+			}
+		}
+	}()
+	return func() int {
+		close(stop)
+		return <-done
+	}
+}
+
+// emptyFiles removes the files of a store and keeps its directories, which the server may know.
+func emptyFiles(dir string) error {
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		return os.Remove(path)
+	})
+}
+
+func (r *report) findUpload(workload, contestant string) *uploadCell {
+	for _, c := range r.Uploads {
+		if c.Workload == workload && c.Contestant == contestant {
+			return c
+		}
+	}
+	return nil
+}
+
+func (r *report) uploadLines(workload string) string {
+	var s strings.Builder
+	for _, c := range r.Uploads {
+		if c.Workload == workload {
+			fmt.Fprintf(&s, "%-20s %-10s %8.2f %9.2f %8.0f %12.1f %10d\n", c.Workload, c.Contestant, c.CPUSeconds, c.PostgresS, c.MBPerS, c.GrowthMiB, c.TempFiles)
+		}
+	}
+	d, p := r.findUpload(workload, "dossier"), r.findUpload(workload, "put")
+	if d != nil && p != nil && p.CPUSeconds > 0 {
+		ratio := d.CPUSeconds / p.CPUSeconds
+		fmt.Fprintf(&s, "%-20s dossier / put %5.2fx  (target 1.25x: %s)\n", workload, ratio, verdict(ratio, 1.25))
+	}
+	return s.String()
+}
+
+func (r *report) uploadTable() string {
+	s := "\nUploads: processor time of the server and of PostgreSQL, in seconds\n" +
+		"workload             contestant    cpu s  postgres     MB/s  growth MiB  temp files\n"
+	seen := ""
+	for _, c := range r.Uploads {
+		if c.Workload != seen {
+			s += r.uploadLines(c.Workload)
+		}
+		seen = c.Workload
+	}
+	return s
+}
