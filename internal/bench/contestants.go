@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"net"
 	"os"
@@ -46,7 +47,7 @@ func (b *bench) startDossier(ctx context.Context, database string) (*dossierServ
 		args: []string{"serve", "--listen", addr, "--admin-listen", admin, "--data-dir", files, "--event-retention", "87000h",
 			"--max-sockets", "20000", "--log-level", "warn",
 		},
-		env: []string{"DATABASE_URL=" + b.cluster.DSN(database), "DOSSIER_SECRET=" + secretHex},
+		env: []string{"DATABASE_URL=" + b.dsn(database), "DOSSIER_SECRET=" + secretHex},
 	})
 	if err != nil {
 		return nil, err
@@ -57,7 +58,11 @@ func (b *bench) startDossier(ctx context.Context, database string) (*dossierServ
 
 // mintKey makes an API key for an account, as `dossier keys` does.
 func (b *bench) mintKey(ctx context.Context, database string, account uuid.UUID) (string, error) {
-	pepper, err := auth.DerivePepper([]byte(secretHex))
+	secret, err := hex.DecodeString(secretHex)
+	if err != nil {
+		return "", err
+	}
+	pepper, err := auth.DerivePepper(secret)
 	if err != nil {
 		return "", err
 	}
@@ -87,7 +92,7 @@ func (b *bench) startPostGraphile(ctx context.Context, database string, ids [acc
 		return nil, err
 	}
 	p, err := b.start(ctx, command{
-		name: "postgraphile", path: node, dir: dir, args: []string{"server.mjs", b.cluster.DSN(database), port, "8"},
+		name: "postgraphile", path: node, dir: dir, args: []string{"server.mjs", b.dsn(database), port, "8"},
 		env: []string{"NODE_ENV=production", "GRAPHILE_ENV=production"}, addr: addr, ready: ready,
 	})
 	if err != nil {

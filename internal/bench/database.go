@@ -47,7 +47,14 @@ func (b *bench) startCluster(ctx context.Context) error {
 			"maintenance_work_mem": "256MB",
 		},
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	if b.cluster.Attached() {
+		return fmt.Errorf("another bench runs in %s, and two would measure each other: wait for it or choose another -dir", b.dir)
+	}
+	b.dsn = b.cluster.DSN
+	return nil
 }
 
 // seeded gives the database with the data, loading it when there is none for this schema and seed.
@@ -56,10 +63,10 @@ func (b *bench) seeded(ctx context.Context, sz size) (string, error) {
 	if err := b.admin(ctx, `DROP DATABASE IF EXISTS `+empty, `CREATE DATABASE `+empty); err != nil {
 		return "", err
 	}
-	if _, err := store.Migrate(ctx, b.cluster.DSN(empty), b.log); err != nil {
+	if _, err := store.Migrate(ctx, b.dsn(empty), b.log); err != nil {
 		return "", fmt.Errorf("create the schema: %w", err)
 	}
-	print, err := fingerprint(ctx, b.cluster.DSN(empty))
+	print, err := fingerprint(ctx, b.dsn(empty))
 	if err != nil {
 		return "", fmt.Errorf("fingerprint of the schema: %w", err)
 	}
@@ -77,7 +84,7 @@ func (b *bench) seeded(ctx context.Context, sz size) (string, error) {
 	if err := b.dropOld(ctx, sz); err != nil {
 		return "", err
 	}
-	if err := load(ctx, b.cluster.DSN(empty), sz); err != nil {
+	if err := load(ctx, b.dsn(empty), sz); err != nil {
 		return "", fmt.Errorf("load the data: %w", err)
 	}
 	b.printf("data: %s, loaded in %s\n", name, time.Since(began).Round(time.Second))
@@ -86,7 +93,7 @@ func (b *bench) seeded(ctx context.Context, sz size) (string, error) {
 
 // dropOld drops the data of older schemas and seeds.
 func (b *bench) dropOld(ctx context.Context, sz size) error {
-	conn, err := pgx.Connect(ctx, b.cluster.DSN("postgres"))
+	conn, err := pgx.Connect(ctx, b.dsn("postgres"))
 	if err != nil {
 		return err
 	}
@@ -192,7 +199,7 @@ func (b *bench) admin(ctx context.Context, sql ...string) error {
 }
 
 func (b *bench) exec(ctx context.Context, database string, sql ...string) error {
-	conn, err := pgx.Connect(ctx, b.cluster.DSN(database))
+	conn, err := pgx.Connect(ctx, b.dsn(database))
 	if err != nil {
 		return err
 	}
@@ -206,7 +213,7 @@ func (b *bench) exec(ctx context.Context, database string, sql ...string) error 
 }
 
 func (b *bench) queryRow(ctx context.Context, database, sql string, args []any, into ...any) error {
-	conn, err := pgx.Connect(ctx, b.cluster.DSN(database))
+	conn, err := pgx.Connect(ctx, b.dsn(database))
 	if err != nil {
 		return err
 	}

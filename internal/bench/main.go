@@ -31,6 +31,8 @@ type bench struct {
 	size    size
 
 	cluster *devdb.Cluster
+	// dsn gives the connection string of a database.
+	dsn func(database string) string
 	report  report
 }
 

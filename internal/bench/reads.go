@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -55,15 +56,8 @@ func (b *bench) reads(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, t := range targets {
-		if err := t.prepare(ctx, choices); err != nil {
-			return fmt.Errorf("%s: %w", t.name, err)
-		}
-	}
-	for i := range queries {
-		if err := sameAnswers(ctx, queries[i].name, targets); err != nil {
-			return err
-		}
+	if err := compare(ctx, targets, choices); err != nil {
+		return err
 	}
 	b.printf("data: the contestants' answers are equal (%s)\n", names(targets))
 	for i := range queries {
@@ -82,12 +76,12 @@ func names(targets []*target) string {
 	for _, t := range targets {
 		s = append(s, t.name)
 	}
-	return fmt.Sprint(s)
+	return strings.Join(s, ", ")
 }
 
 // choose picks the variables: the same in every run.
 func (b *bench) choose(ctx context.Context, database string) (ids [accounts]uuid.UUID, list []choice, err error) {
-	conn, err := pgx.Connect(ctx, b.cluster.DSN(database))
+	conn, err := pgx.Connect(ctx, b.dsn(database))
 	if err != nil {
 		return ids, nil, err
 	}
@@ -177,7 +171,7 @@ func (b *bench) startLimit(ctx context.Context, database string, ids [accounts]u
 		return nil, err
 	}
 	p, err := b.start(ctx, command{
-		name: "limit", path: b.server("limit"), args: []string{"-listen", addr, "-database", b.cluster.DSN(database)},
+		name: "limit", path: b.server("limit"), args: []string{"-listen", addr, "-database", b.dsn(database)},
 		addr: addr, ready: addr + "/healthz",
 	})
 	if err != nil {
@@ -305,6 +299,21 @@ func (b *bench) used(pid int) (server, postgres time.Duration, err error) {
 	}
 	postgres, err = b.clusterCPU()
 	return server, postgres, err
+}
+
+// compare makes the requests of all contestants and holds that their answers are equal.
+func compare(ctx context.Context, targets []*target, choices []choice) error {
+	for _, t := range targets {
+		if err := t.prepare(ctx, choices); err != nil {
+			return fmt.Errorf("%s: %w", t.name, err)
+		}
+	}
+	for i := range queries {
+		if err := sameAnswers(ctx, queries[i].name, targets); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sameAnswers holds that all contestants give the same rows in the same order for the first variables.
