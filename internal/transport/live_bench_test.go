@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -99,7 +100,7 @@ func fanOut(b *testing.B, kind string, n, rounds int) fanOutResult {
 		return strings.TrimSpace(answer)
 	}
 	addr := ask("")
-	var before, idle, start, end usage
+	var before, start, end usage
 	before.scan(ask("usage"))
 	got := make(chan struct{}, n)
 	clients := dialAll(b, addr, n, got)
@@ -108,7 +109,7 @@ func fanOut(b *testing.B, kind string, n, rounds int) fanOutResult {
 			_ = c.Close()
 		}
 	}()
-	idle.scan(ask("usage"))
+	eventually(b, "all subscribers", func() bool { return ask("subscribers") == strconv.Itoa(n) })
 	round := func() {
 		_, _ = io.WriteString(stdin, "publish\n")
 		for range n {
@@ -235,43 +236,49 @@ func serveBench(kind string) {
 	_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &lim)
 	var h http.Handler
 	var publish func()
+	var subscribers func() int
 	switch kind {
 	case "prepared":
 		s := &preparedServer{}
-		h, publish = s, s.broadcast
+		h, publish, subscribers = s, s.broadcast, s.subscribers
 	case "pumps":
 		s := &preparedServer{pumps: true}
-		h, publish = s, s.broadcast
+		h, publish, subscribers = s, s.broadcast, s.subscribers
 	default:
-		h, publish = dossierServer()
+		h, publish, subscribers = dossierServer()
 	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		panic(err)
 	}
 	go func() { _ = http.Serve(ln, h) }() //nolint:gosec // a benchmark
-	_, _ = fmt.Println(ln.Addr())
+	_, _ = fmt.Fprintln(os.Stdout, ln.Addr())
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
-		if in.Text() == "publish" {
+		switch in.Text() {
+		case "publish":
 			publish()
-			continue
+		case "subscribers":
+			_, _ = fmt.Fprintln(os.Stdout, subscribers())
+		case "usage":
+			var u usage
+			u.read()
+			_, _ = fmt.Fprintln(os.Stdout, u.cpu, u.rss, u.heap)
 		}
-		var u usage
-		u.read()
-		_, _ = fmt.Println(u.cpu, u.rss, u.heap)
 	}
 }
 
-func dossierServer() (http.Handler, func()) {
+func dossierServer() (http.Handler, func(), func() int) {
 	live := openLogLive(feed.Config{})
 	live.payload = benchPayload()
 	srv := handler.New(newLiveSchema())
 	srv.AddTransport(transport.NewWS(transport.WSConfig{
-		Live:    live,
-		Recheck: func(ctx context.Context) error { return ctx.Err() },
+		Live: live,
+		// The clients answer no pings: they only count bytes.
+		PingInterval: time.Hour,
+		Recheck:      func(ctx context.Context) error { return ctx.Err() },
 	}))
 	slog.SetDefault(slog.New(slog.DiscardHandler))
-	return srv, func() { live.append(1) }
+	return srv, func() { live.append(1) }, func() int { return int(live.hub.Stats().Subscribers) }
 }
 
 // preparedServer broadcasts one prepared message to all sockets.
@@ -318,6 +325,12 @@ func (s *preparedServer) add(c *websocket.Conn) {
 			writePrepared(c, pm)
 		}
 	}()
+}
+
+func (s *preparedServer) subscribers() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.conns)
 }
 
 func (s *preparedServer) broadcast() {
