@@ -32,8 +32,8 @@ type bench struct {
 
 	cluster *devdb.Cluster
 	// dsn gives the connection string of a database.
-	dsn func(database string) string
-	report  report
+	dsn    func(database string) string
+	report report
 }
 
 func main() {
