@@ -52,7 +52,6 @@ func (b *bench) startDossier(ctx context.Context, database string) (*dossierServ
 	if err != nil {
 		return nil, err
 	}
-	b.printf("dossier: admin port %s\n", admin)
 	return &dossierServer{p, admin, files}, nil
 }
 

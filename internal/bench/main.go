@@ -28,6 +28,7 @@ type bench struct {
 	// dossier is the program to measure; empty: the others only.
 	dossier string
 	skip    []string
+	profile bool
 	size    size
 
 	cluster *devdb.Cluster
@@ -56,6 +57,7 @@ func run(ctx context.Context, args []string, out, logs io.Writer) error {
 	skip := flags.String("skip", "", "contestants to leave out: dossier, limit, postgraphile")
 	sizeName := flags.String("size", "full", "full, or small to see that the bench works")
 	rounds := flags.Int("rounds", 0, "rounds of the reads; 0: as the size says")
+	flags.BoolVar(&b.profile, "profile", false, "also keep processor and allocation profiles of Dossier for each query of the reads")
 	flags.StringVar(&b.dir, "dir", "data/bench", "where the database, the files and the results are")
 	flags.StringVar(&b.source, "source", "internal/bench", "where the bench's source is")
 	flags.StringVar(&b.dossier, "dossier", "bin/dossier", "the program to measure")

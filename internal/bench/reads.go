@@ -28,6 +28,8 @@ type target struct {
 	// cursors are the ends of the directory's pages, per account.
 	cursors [accounts][]string
 	list    map[string][]request
+	// admin is where Dossier can be profiled; empty for the others.
+	admin string
 }
 
 // choice is what a request asks for: a customer, and how many pages of the directory come before.
@@ -63,6 +65,11 @@ func (b *bench) reads(ctx context.Context) error {
 	for i := range queries {
 		for _, connections := range []int{1, 8} {
 			if err := b.measureQuery(ctx, &queries[i], connections, targets); err != nil {
+				return err
+			}
+		}
+		if b.profile && targets[0].admin != "" {
+			if err := b.profileQuery(ctx, &queries[i], targets[0]); err != nil {
 				return err
 			}
 		}
@@ -145,7 +152,7 @@ func (b *bench) startDossierTarget(ctx context.Context, database string, ids [ac
 	if err != nil {
 		return nil, err
 	}
-	t := &target{process: d.process}
+	t := &target{process: d.process, admin: d.admin}
 	var keys [accounts]string
 	for i, id := range ids {
 		if keys[i], err = b.mintKey(ctx, database, id); err != nil {
