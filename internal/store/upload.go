@@ -1,0 +1,303 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	entdocument "dossier/ent/document"
+	"dossier/internal/auth"
+	"dossier/internal/document"
+	"dossier/internal/fault"
+	"dossier/internal/timeline"
+)
+
+// Locks are taken in the same order by all that touches an upload: its row, its idempotency key, the account's storage,
+// the document, and last, with the events, the account.
+
+const findTarget = `
+SELECT a.max_file_bytes, coalesce(u.limit_bytes, 0), coalesce(u.used_bytes + u.reserved_bytes, 0),
+	EXISTS (SELECT FROM customer c WHERE c.account_id = a.id AND c.id = $2)
+FROM account a LEFT JOIN storage_usage u ON u.account_id = a.id WHERE a.id = $1`
+
+// UploadTarget implements document.Store.
+func (s documents) UploadTarget(ctx context.Context, p auth.Principal, customerID uuid.UUID) (document.Target, error) {
+	t := document.Target{CustomerID: customerID}
+	var exists bool
+	err := s.in(p.AccountID).queryOne(ctx, []any{&t.MaxFileBytes, &t.Quota.LimitBytes, &t.Quota.UsedBytes, &exists}, findTarget, customerID)
+	if err == nil && !exists {
+		err = notFound(nil, "customer")
+	}
+	return t, translate("store.UploadTarget", err)
+}
+
+// ReplaceTarget implements document.Store.
+func (s documents) ReplaceTarget(ctx context.Context, p auth.Principal, id uuid.UUID, expectedVersion int) (document.Target, error) {
+	t := &tx{scope: s.in(p.AccountID), by: p}
+	row, err := t.documents().Where(entdocument.ID(id)).Only(ctx)
+	if missing(err) {
+		err = notFound([]string{"id"}, "document")
+	}
+	if err != nil {
+		return document.Target{}, translate("store.ReplaceTarget", err)
+	}
+	d := documentOf(row)
+	if err := t.conflict(ctx, timeline.SubjectDocument, id, d.Version, expectedVersion, []string{document.FieldCurrentVersion}); err != nil {
+		return document.Target{}, translate("store.ReplaceTarget", err)
+	}
+	target, err := s.UploadTarget(ctx, p, d.CustomerID)
+	target.Title, target.ExpiresOn = d.Title, d.ExpiresOn
+	return target, err
+}
+
+const insertUpload = `
+INSERT INTO upload (account_id, id, created_at, updated_at, created_by_kind, created_by_id, customer_id, document_id, mode, state,
+	object_key, file_name, title, expires_on, declared_bytes, reserved_bytes, lease_until)
+VALUES ($1, $2, now(), now(), $3, $4, $5, $6, $7, 'PENDING', $8, $9, $10, $11::date, $12, $13, now() + $14 * interval '1 microsecond')
+RETURNING lease_until`
+
+// BeginUpload implements document.Store. A direct upload is answered with its own id, so its key is done here already.
+func (s documents) BeginUpload(ctx context.Context, p auth.Principal, a document.Attempt) (begun document.Begun, err error) {
+	err = s.inTx(ctx, "store.BeginUpload", p, func(ctx context.Context, t *tx) error {
+		begun = document.Begun{}
+		answer, err := t.idempotencyBegin(ctx, a.Key, a.Lease)
+		if err != nil || answer != nil {
+			begun.Answer = answer
+			return err
+		}
+		if begun.ReservedBytes, begun.Quota, err = t.reserve(ctx, a.WantBytes, a.NeedBytes); err != nil {
+			return err
+		}
+		kind, actorID := t.actor()
+		var declared *int64
+		if a.DeclaredBytes >= 0 {
+			declared = &a.DeclaredBytes
+		}
+		err = t.queryOne(ctx, []any{&begun.LeaseUntil}, insertUpload, a.ID, kind, actorID, a.CustomerID, nullID(a.DocumentID), a.Mode,
+			a.ObjectKey, a.FileName, a.Title, dateOf(a.ExpiresOn), declared, begun.ReservedBytes, a.Lease.Microseconds())
+		if err != nil || a.Mode != document.ModeDirect {
+			return err
+		}
+		return t.idempotencyAnswer(ctx, a.Key, a.ID[:])
+	})
+	return begun, err
+}
+
+func nullID(id uuid.UUID) *uuid.UUID {
+	if id == uuid.Nil {
+		return nil
+	}
+	return &id
+}
+
+const reserveBytes = `
+UPDATE storage_usage SET reserved_bytes = reserved_bytes + $2
+WHERE account_id = $1 AND used_bytes + reserved_bytes + greatest($2::bigint, $3::bigint) <= limit_bytes
+RETURNING limit_bytes, used_bytes + reserved_bytes`
+
+const readQuota = `SELECT limit_bytes, used_bytes + reserved_bytes FROM storage_usage WHERE account_id = $1`
+
+// reserve sets bytes of the account's storage aside: want, or what is left when that is at least need. The condition and
+// the change are one statement, so used and reserved bytes together are never more than the limit.
+func (t *tx) reserve(ctx context.Context, want, need int64) (int64, document.Quota, error) {
+	var q document.Quota
+	for range 4 {
+		err := t.queryOne(ctx, []any{&q.LimitBytes, &q.UsedBytes}, reserveBytes, want, need)
+		if err == nil {
+			return want, q, nil
+		}
+		if !missing(err) {
+			return 0, q, err
+		}
+		q = document.Quota{}
+		if err := t.queryOne(ctx, []any{&q.LimitBytes, &q.UsedBytes}, readQuota); err != nil && !missing(err) {
+			return 0, q, err
+		}
+		left := q.LimitBytes - q.UsedBytes
+		if left < need || left <= 0 {
+			break
+		}
+		want = min(want, left)
+	}
+	return 0, q, document.ErrQuota(q, nil)
+}
+
+const extendLease = `
+WITH held AS (
+	UPDATE upload SET lease_until = greatest(lease_until, now() + $3 * interval '1 microsecond'), updated_at = now()
+	WHERE account_id = $1 AND id = $2 AND state = 'PENDING' AND lease_until > now()
+	RETURNING lease_until
+), claim AS (
+	UPDATE idempotency i SET lease_until = held.lease_until FROM held
+	WHERE i.account_id = $1 AND i.principal_id = $4 AND i.field = $5 AND i.key = $6 AND i.response IS NULL
+)
+SELECT count(*) FROM held`
+
+// ExtendUpload implements document.Store.
+func (s documents) ExtendUpload(ctx context.Context, p auth.Principal, a document.Attempt, lease time.Duration) error {
+	var field, key string
+	if a.Key != nil {
+		field, key = a.Key.Field, a.Key.Value
+	}
+	var held int
+	err := s.in(p.AccountID).queryOne(ctx, []any{&held}, extendLease, a.ID, lease.Microseconds(), p.ID, field, key)
+	if err == nil && held == 0 {
+		err = document.ErrLease()
+	}
+	return translate("store.ExtendUpload", err)
+}
+
+// uploadRow is what the end of an upload depends on.
+type uploadRow struct {
+	state    string
+	reserved int64
+	document *uuid.UUID
+	expired  bool
+}
+
+const lockUploadRow = `
+SELECT state, reserved_bytes, document_id, lease_until <= clock_timestamp() FROM upload
+WHERE account_id = $1 AND id = $2 FOR UPDATE`
+
+func (t *tx) lockUpload(ctx context.Context, id uuid.UUID) (uploadRow, error) {
+	var r uploadRow
+	err := t.queryOne(ctx, []any{&r.state, &r.reserved, &r.document, &r.expired}, lockUploadRow, id)
+	return r, err
+}
+
+const settleBytes = `
+UPDATE storage_usage SET reserved_bytes = reserved_bytes - $2, used_bytes = used_bytes + $3
+WHERE account_id = $1 AND ($3::bigint <= $2::bigint OR used_bytes + reserved_bytes - $2 + $3 <= limit_bytes)`
+
+const endUpload = `UPDATE upload SET state = $3, document_id = coalesce($4, document_id), reserved_bytes = 0, updated_at = now()
+WHERE account_id = $1 AND id = $2 AND state = 'PENDING'`
+
+// CompleteUpload implements document.Store.
+func (s documents) CompleteUpload(ctx context.Context, p auth.Principal, a document.Attempt, c document.Content) (id uuid.UUID, err error) {
+	err = s.inTx(ctx, "store.CompleteUpload", p, func(ctx context.Context, t *tx) error {
+		id = uuid.Nil
+		row, err := t.lockUpload(ctx, a.ID)
+		switch {
+		case missing(err):
+			return document.ErrLease()
+		case err != nil:
+			return err
+		case row.state == document.UploadDone && row.document != nil:
+			id = *row.document
+			return nil
+		case row.state != document.UploadPending || row.expired:
+			return document.ErrLease()
+		}
+		id = c.DocumentID
+		return t.completeUpload(ctx, row, a, c)
+	})
+	if isUnknown(err) {
+		err = &fault.Error{Code: fault.CodeOf(err), Message: unknownUpload, Err: errors.Join(document.ErrOutcomeUnknown, err)}
+	}
+	if err != nil {
+		return uuid.Nil, err
+	}
+	return id, nil
+}
+
+const unknownUpload = "It is not known whether the file was stored. Look for it, or repeat the request with the same idempotency key."
+
+func (t *tx) completeUpload(ctx context.Context, row uploadRow, a document.Attempt, c document.Content) error {
+	if err := t.idempotencyAnswer(ctx, a.Key, c.Answer); err != nil {
+		return err
+	}
+	if err := t.settle(ctx, row.reserved, c.SizeBytes); err != nil {
+		return err
+	}
+	var err error
+	if a.DocumentID == uuid.Nil {
+		err = t.insertDocument(ctx, newDocument(a, c), a, c)
+	} else {
+		err = t.replaceContent(ctx, a, c)
+	}
+	if err != nil {
+		return err
+	}
+	n, err := t.exec(ctx, endUpload, a.ID, document.UploadDone, c.DocumentID)
+	return t.one(int(n), err)
+}
+
+// settle turns a reservation into what was used.
+func (t *tx) settle(ctx context.Context, reserved, used int64) error {
+	n, err := t.exec(ctx, settleBytes, reserved, used)
+	if err != nil || n == 1 {
+		return err
+	}
+	var q document.Quota
+	if err := t.queryOne(ctx, []any{&q.LimitBytes, &q.UsedBytes}, readQuota); err != nil {
+		return err
+	}
+	return document.ErrQuota(q, nil)
+}
+
+// garbageTime is how long the object of a failed upload is deleted again and again: a store may still be writing it.
+const garbageTime = 24 * time.Hour
+
+const addGarbage = `
+INSERT INTO garbage (account_id, id, created_at, object_key, until, next_at)
+VALUES ($1, $2, now(), $3, now() + $4 * interval '1 microsecond', now())
+ON CONFLICT (object_key) DO UPDATE SET until = greatest(garbage.until, excluded.until), next_at = now()`
+
+// FailUpload implements document.Store.
+func (s documents) FailUpload(ctx context.Context, p auth.Principal, a document.Attempt, mayHaveObject bool) error {
+	return s.inTx(ctx, "store.FailUpload", p, func(ctx context.Context, t *tx) error {
+		row, err := t.lockUpload(ctx, a.ID)
+		switch {
+		case err != nil && !missing(err):
+			return err
+		case err == nil && row.state == document.UploadDone:
+			return nil
+		case err == nil && row.state == document.UploadPending:
+			if err := t.failUpload(ctx, row, a); err != nil {
+				return err
+			}
+		}
+		if !mayHaveObject {
+			return nil
+		}
+		_, err = t.exec(ctx, addGarbage, t.newID(), a.ObjectKey, garbageTime.Microseconds())
+		return err
+	})
+}
+
+func (t *tx) failUpload(ctx context.Context, row uploadRow, a document.Attempt) error {
+	if err := t.idempotencyRelease(ctx, a.Key); err != nil {
+		return err
+	}
+	if err := t.settle(ctx, row.reserved, 0); err != nil {
+		return err
+	}
+	n, err := t.exec(ctx, endUpload, a.ID, document.UploadFailed, nil)
+	return t.one(int(n), err)
+}
+
+const findDirect = `
+SELECT state, customer_id, document_id, object_key, file_name, title, expires_on, coalesce(declared_bytes, -1), lease_until, lease_until <= now()
+FROM upload WHERE account_id = $1 AND id = $2 AND mode = 'DIRECT'`
+
+// DirectUpload implements document.Store.
+func (s documents) DirectUpload(ctx context.Context, p auth.Principal, id uuid.UUID) (document.Direct, error) {
+	d := document.Direct{Attempt: document.Attempt{ID: id, Mode: document.ModeDirect}}
+	var made *uuid.UUID
+	err := s.in(p.AccountID).queryOne(ctx, []any{
+		&d.State, &d.CustomerID, &made, &d.ObjectKey, &d.FileName, &d.Title, &d.ExpiresOn, &d.DeclaredBytes, &d.LeaseUntil, &d.Expired,
+	}, findDirect, id)
+	if missing(err) {
+		err = notFound(nil, "upload session")
+	}
+	if err == nil && d.State == document.UploadDone && made == nil {
+		err = fmt.Errorf("upload %s is done without a document", id)
+	}
+	if made != nil {
+		d.DocumentID = *made
+	}
+	return d, translate("store.DirectUpload", err)
+}
