@@ -3,15 +3,13 @@ package account
 import (
 	"context"
 	"slices"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 
 	"dossier/internal/auth"
 	"dossier/internal/fault"
+	"dossier/internal/text"
 	"dossier/internal/typeid"
 )
 
@@ -143,14 +141,12 @@ func (s *Service) Keys(ctx context.Context, p auth.Principal) ([]Key, error) {
 }
 
 func cleanName(path []string, name string) (string, error) {
-	name = strings.TrimSpace(name)
+	name, problem := text.Line(name, MaxName)
 	switch {
+	case problem != "":
+		return "", fault.At(fault.BadUserInput, path, "%s", problem)
 	case name == "":
 		return "", fault.At(fault.Required, path, "Give it a name.")
-	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
-		return "", fault.At(fault.BadUserInput, path, "The name has characters that cannot be shown. Remove them.")
-	case utf8.RuneCountInString(name) > MaxName:
-		return "", fault.At(fault.BadUserInput, path, "The name has more than %d characters. Shorten it.", MaxName)
 	}
 	return name, nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"dossier/internal/auth"
+	"dossier/internal/customer"
 	"dossier/internal/pgtest"
 	"dossier/internal/typeid"
 )
@@ -60,4 +61,29 @@ func (e *env) account(name string) auth.Principal {
 		e.t.Fatal(err)
 	}
 	return auth.Principal{AccountID: id, Kind: auth.KindStaff, ID: staff, Role: auth.Admin, DisplayName: name}
+}
+
+// person makes a customer.
+func (e *env) person(p auth.Principal, name string) uuid.UUID {
+	e.t.Helper()
+	id, err := customer.NewService(e.store).Create(e.t.Context(), p, customer.Draft{Kind: customer.Person, GivenName: &name}, nil)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	return id
+}
+
+// rename changes a customer's given name.
+func (e *env) rename(p auth.Principal, id uuid.UUID, version int, name string) error {
+	return customer.NewService(e.store).Update(e.t.Context(), p, id, version, customer.Patch{GivenName: customer.Some(&name)})
+}
+
+// count gives the number of a query for one.
+func (e *env) count(query string, args ...any) int {
+	e.t.Helper()
+	var n int
+	if err := e.store.pool.QueryRow(e.t.Context(), query, args...).Scan(&n); err != nil {
+		e.t.Fatal(err)
+	}
+	return n
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"dossier/ent"
 	"dossier/internal/fault"
@@ -89,9 +90,10 @@ func translatePG(op, code, constraint string, err error) error {
 // isConnection says whether the database could not be reached or went away.
 func isConnection(err error) bool {
 	var ne net.Error
-	var oe *net.OpError
-	return errors.Is(err, errPoolBusy) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, sql.ErrTxDone) ||
-		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || errors.As(err, &ne) || errors.As(err, &oe)
+	var ce *pgconn.ConnectError
+	return errors.Is(err, errPoolBusy) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) ||
+		errors.Is(err, sql.ErrTxDone) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) ||
+		errors.As(err, &ne) || errors.As(err, &ce) || pgconn.SafeToRetry(err)
 }
 
 // retryable says whether the same closure can succeed when it is run again at once.

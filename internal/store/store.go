@@ -29,6 +29,8 @@ const (
 	lockTimeout        = 2 * time.Second
 	idleInTransaction  = 10 * time.Second
 	transactionTimeout = 15 * time.Second
+	// outcomeTimeout bounds the search for the outcome of a commit that got no answer.
+	outcomeTimeout = 5 * time.Second
 )
 
 const defaultMaxConns = 8
@@ -51,8 +53,9 @@ type Config struct {
 	// Tracer sees each statement.
 	Tracer pgx.QueryTracer
 
-	// dial replaces the dialer, so that a test can cut a connection at a chosen point.
-	dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// dial replaces the dialer, so that a test can cut a connection at a chosen point; outcomeTimeout the constant.
+	dial           func(ctx context.Context, network, addr string) (net.Conn, error)
+	outcomeTimeout time.Duration
 }
 
 // errBadDSN stands for the parser's error.
@@ -101,6 +104,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.NewID == nil {
 		c.NewID = typeid.New
+	}
+	if c.outcomeTimeout == 0 {
+		c.outcomeTimeout = outcomeTimeout
 	}
 	if c.Dirty == nil {
 		c.Dirty = func(uuid.UUID) {}

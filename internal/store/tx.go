@@ -144,11 +144,8 @@ func (s *Store) commit(ctx context.Context, raw *ent.Tx, t *tx, xid string) erro
 	return err
 }
 
-// outcomeTimeout bounds the search for the outcome of a commit, outcomePause is between two attempts.
-const (
-	outcomeTimeout = 5 * time.Second
-	outcomePause   = 50 * time.Millisecond
-)
+// outcomePause is between two attempts to find out the outcome of a commit.
+const outcomePause = 50 * time.Millisecond
 
 // outcome finds out, on another connection, whether a transaction was committed whose commit got no answer: nil when
 // it was, else an error, which is unknown when the database cannot be asked in time or the transaction left no event
@@ -160,7 +157,7 @@ func (s *Store) outcome(ctx context.Context, t *tx, xid string, cause error) err
 	if xid == "" {
 		return unknownOutcome(cause)
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), outcomeTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.outcomeTimeout)
 	defer cancel()
 	for {
 		var running, stored bool
