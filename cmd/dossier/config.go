@@ -32,9 +32,11 @@ type config struct {
 	ReadConns       number   `name:"read-conns" env:"DOSSIER_READ_CONNS" default:"8" help:"Most connections for reading."`
 	WriteConns      number   `name:"write-conns" env:"DOSSIER_WRITE_CONNS" default:"8" help:"Most connections for writing."`
 	MaxFiles        number   `name:"max-files" env:"DOSSIER_MAX_FILES" default:"50" help:"Most files of one upload request."`
+	MaxSockets      number   `name:"max-sockets" env:"DOSSIER_MAX_SOCKETS" default:"50" help:"Most live connections of one API key to one node; a staff user may have two fifths of it."`
 	UploadMemory    number   `name:"upload-memory-mb" env:"DOSSIER_UPLOAD_MEMORY_MB" default:"32" help:"Memory in MB that large uploads to gcs may buffer together."`
 	EventRetention  duration `name:"event-retention" env:"DOSSIER_EVENT_RETENTION" default:"168h" help:"How long events, and with them subscription cursors, are kept."`
 	DownloadTTL     duration `name:"download-ttl" env:"DOSSIER_DOWNLOAD_TTL" default:"5m" help:"How long a download link works, at most an hour."`
+	UploadLease     duration `name:"upload-lease" env:"DOSSIER_UPLOAD_LEASE" default:"2m" help:"After how long an upload counts as dead whose server is gone."`
 	ShutdownTimeout duration `name:"shutdown-timeout" env:"DOSSIER_SHUTDOWN_TIMEOUT" default:"25s" help:"How long a stopping server waits for uploads in progress."`
 	DrainDelay      duration `name:"drain-delay" env:"DOSSIER_DRAIN_DELAY" default:"0s" help:"How long a stopping server is not ready but still accepts, so that load balancers notice. 5s behind one."`
 	Sweep           duration `name:"sweep" env:"DOSSIER_SWEEP" default:"1m" help:"How often to look for expired uploads and orphan objects; one node does it."`
@@ -86,7 +88,8 @@ func (c *config) problems(dev bool) error {
 		min, max  int
 	}{
 		{"read-conns", "DOSSIER_READ_CONNS", c.ReadConns, 1, 1000}, {"write-conns", "DOSSIER_WRITE_CONNS", c.WriteConns, 1, 1000},
-		{"max-files", "DOSSIER_MAX_FILES", c.MaxFiles, 1, 1000}, {"upload-memory-mb", "DOSSIER_UPLOAD_MEMORY_MB", c.UploadMemory, 8, 65536},
+		{"max-files", "DOSSIER_MAX_FILES", c.MaxFiles, 1, 1000}, {"max-sockets", "DOSSIER_MAX_SOCKETS", c.MaxSockets, 1, 1_000_000},
+		{"upload-memory-mb", "DOSSIER_UPLOAD_MEMORY_MB", c.UploadMemory, 8, 65536},
 	} {
 		if n.value.err != nil || n.value.n < n.min || n.value.n > n.max {
 			say(n.flag, n.env, "must be a whole number from %d to %d", n.min, n.max)
@@ -99,6 +102,7 @@ func (c *config) problems(dev bool) error {
 	}{
 		{"event-retention", "DOSSIER_EVENT_RETENTION", c.EventRetention, time.Hour, 10 * 366 * 24 * time.Hour},
 		{"download-ttl", "DOSSIER_DOWNLOAD_TTL", c.DownloadTTL, 10 * time.Second, time.Hour},
+		{"upload-lease", "DOSSIER_UPLOAD_LEASE", c.UploadLease, time.Second, time.Hour},
 		{"shutdown-timeout", "DOSSIER_SHUTDOWN_TIMEOUT", c.ShutdownTimeout, 0, time.Hour},
 		{"drain-delay", "DOSSIER_DRAIN_DELAY", c.DrainDelay, 0, time.Hour},
 		{"sweep", "DOSSIER_SWEEP", c.Sweep, time.Second, 24 * time.Hour},

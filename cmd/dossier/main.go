@@ -1,3 +1,35 @@
+// Command dossier is the customer file as a GraphQL API: it serves, migrates, and manages accounts and keys.
 package main
 
-func main() {}
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// cli is the command line.
+type cli struct {
+	Serve   serveCmd   `cmd:"" help:"Serve the API on PostgreSQL and an object store."`
+	Dev     devCmd     `cmd:"" help:"Serve on this machine alone: private PostgreSQL, disk store, sample customers."`
+	Migrate migrateCmd `cmd:"" help:"Bring the database to this version's schema. Safe to run from several nodes."`
+	Seed    seedCmd    `cmd:"" help:"Make an account with sample customers in a database."`
+	Keys    keysCmd    `cmd:"" help:"Manage accounts' API keys."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var c cli
+	parsed := kong.Parse(&c, kong.Name("dossier"),
+		kong.Description("Dossier: the customer file as a GraphQL API."),
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.UsageOnError())
+	if err := parsed.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "dossier:", err)
+		stop()
+		os.Exit(1)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"dossier/graph/model"
 	"dossier/graph/scalar"
 	"dossier/internal/read"
+	"dossier/internal/transport"
 	"errors"
 	"fmt"
 	"math"
@@ -51,10 +52,10 @@ type ComplexityRoot struct {
 		CustomerRestore        func(childComplexity int, id string, expectedVersion int) int
 		CustomerUpdate         func(childComplexity int, id string, expectedVersion int, input model.CustomerUpdateInput) int
 		DocumentArchive        func(childComplexity int, id string, expectedVersion int) int
-		DocumentReplace        func(childComplexity int, id string, expectedVersion int, file read.TmpUpload) int
+		DocumentReplace        func(childComplexity int, id string, expectedVersion int, file transport.Upload) int
 		DocumentRestore        func(childComplexity int, id string, expectedVersion int) int
 		DocumentUpdate         func(childComplexity int, id string, expectedVersion int, input model.DocumentUpdateInput) int
-		DocumentUpload         func(childComplexity int, input model.DocumentUploadInput, files []*read.TmpUpload, idempotencyKey *string) int
+		DocumentUpload         func(childComplexity int, input model.DocumentUploadInput, files []*transport.Upload, idempotencyKey *string) int
 		DocumentUploadBegin    func(childComplexity int, input model.DocumentUploadBeginInput, idempotencyKey *string) int
 		DocumentUploadComplete func(childComplexity int, uploadSessionID string) int
 		TimelineEntryCreate    func(childComplexity int, customerID string, input model.TimelineEntryInput, idempotencyKey *string) int
@@ -92,10 +93,10 @@ type MutationResolver interface {
 	ContactCreate(ctx context.Context, customerID string, input model.ContactCreateInput, idempotencyKey *string) (*read.Object, error)
 	ContactUpdate(ctx context.Context, id string, expectedVersion int, input model.ContactUpdateInput) (*read.Object, error)
 	ContactArchive(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
-	DocumentUpload(ctx context.Context, input model.DocumentUploadInput, files []*read.TmpUpload, idempotencyKey *string) (*read.Object, error)
+	DocumentUpload(ctx context.Context, input model.DocumentUploadInput, files []*transport.Upload, idempotencyKey *string) (*read.Object, error)
 	DocumentUploadBegin(ctx context.Context, input model.DocumentUploadBeginInput, idempotencyKey *string) (*read.Object, error)
 	DocumentUploadComplete(ctx context.Context, uploadSessionID string) (*read.Object, error)
-	DocumentReplace(ctx context.Context, id string, expectedVersion int, file read.TmpUpload) (*read.Object, error)
+	DocumentReplace(ctx context.Context, id string, expectedVersion int, file transport.Upload) (*read.Object, error)
 	DocumentUpdate(ctx context.Context, id string, expectedVersion int, input model.DocumentUpdateInput) (*read.Object, error)
 	DocumentArchive(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
 	DocumentRestore(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
@@ -259,7 +260,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.DocumentReplace(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["file"].(read.TmpUpload)), true
+		return e.ComplexityRoot.Mutation.DocumentReplace(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["file"].(transport.Upload)), true
 	case "Mutation.documentRestore":
 		if e.ComplexityRoot.Mutation.DocumentRestore == nil {
 			break
@@ -292,7 +293,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.DocumentUpload(childComplexity, args["input"].(model.DocumentUploadInput), args["files"].([]*read.TmpUpload), args["idempotencyKey"].(*string)), true
+		return e.ComplexityRoot.Mutation.DocumentUpload(childComplexity, args["input"].(model.DocumentUploadInput), args["files"].([]*transport.Upload), args["idempotencyKey"].(*string)), true
 	case "Mutation.documentUploadBegin":
 		if e.ComplexityRoot.Mutation.DocumentUploadBegin == nil {
 			break
@@ -2339,8 +2340,8 @@ func (ec *executionContext) field_Mutation_documentReplace_args(ctx context.Cont
 	}
 	args["expectedVersion"] = arg1
 	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "file",
-		func(ctx context.Context, v any) (read.TmpUpload, error) {
-			return ec.unmarshalNUpload2dossierᚋinternalᚋreadᚐTmpUpload(ctx, v)
+		func(ctx context.Context, v any) (transport.Upload, error) {
+			return ec.unmarshalNUpload2dossierᚋinternalᚋtransportᚐUpload(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -2449,8 +2450,8 @@ func (ec *executionContext) field_Mutation_documentUpload_args(ctx context.Conte
 	}
 	args["input"] = arg0
 	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "files",
-		func(ctx context.Context, v any) ([]*read.TmpUpload, error) {
-			return ec.unmarshalNUpload2ᚕᚖdossierᚋinternalᚋreadᚐTmpUploadᚄ(ctx, v)
+		func(ctx context.Context, v any) ([]*transport.Upload, error) {
+			return ec.unmarshalNUpload2ᚕᚖdossierᚋinternalᚋtransportᚐUploadᚄ(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -3155,7 +3156,7 @@ func (ec *executionContext) _Mutation_documentUpload(ctx context.Context, field 
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().DocumentUpload(ctx, fc.Args["input"].(model.DocumentUploadInput), fc.Args["files"].([]*read.TmpUpload), fc.Args["idempotencyKey"].(*string))
+			return ec.Resolvers.Mutation().DocumentUpload(ctx, fc.Args["input"].(model.DocumentUploadInput), fc.Args["files"].([]*transport.Upload), fc.Args["idempotencyKey"].(*string))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
@@ -3287,7 +3288,7 @@ func (ec *executionContext) _Mutation_documentReplace(ctx context.Context, field
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().DocumentReplace(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int), fc.Args["file"].(read.TmpUpload))
+			return ec.Resolvers.Mutation().DocumentReplace(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int), fc.Args["file"].(transport.Upload))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
@@ -7371,13 +7372,13 @@ func (ec *executionContext) marshalNApiKeyPayload2ᚖdossierᚋinternalᚋread�
 }
 
 func (ec *executionContext) unmarshalNBigInt2int64(ctx context.Context, v any) (int64, error) {
-	res, err := graphql.UnmarshalInt64(v)
+	res, err := scalar.UnmarshalBigInt(v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalNBigInt2int64(ctx context.Context, sel ast.SelectionSet, v int64) graphql.Marshaler {
 	_ = sel
-	res := graphql.MarshalInt64(v)
+	res := scalar.MarshalBigInt(v)
 	if res == graphql.Null {
 		graphql.AddInvalidNullFromMarshaler(ctx, "BigInt!")
 	}
@@ -7841,27 +7842,27 @@ func (ec *executionContext) unmarshalNTimelineEntryUpdateInput2dossierᚋgraph�
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) unmarshalNUpload2dossierᚋinternalᚋreadᚐTmpUpload(ctx context.Context, v any) (read.TmpUpload, error) {
-	res, err := read.UnmarshalTmpUpload(v)
+func (ec *executionContext) unmarshalNUpload2dossierᚋinternalᚋtransportᚐUpload(ctx context.Context, v any) (transport.Upload, error) {
+	res, err := transport.UnmarshalUpload(v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalNUpload2dossierᚋinternalᚋreadᚐTmpUpload(ctx context.Context, sel ast.SelectionSet, v read.TmpUpload) graphql.Marshaler {
+func (ec *executionContext) marshalNUpload2dossierᚋinternalᚋtransportᚐUpload(ctx context.Context, sel ast.SelectionSet, v transport.Upload) graphql.Marshaler {
 	_ = sel
-	res := read.MarshalTmpUpload(v)
+	res := transport.MarshalUpload(v)
 	if res == graphql.Null {
 		graphql.AddInvalidNullFromMarshaler(ctx, "Upload!")
 	}
 	return res
 }
 
-func (ec *executionContext) unmarshalNUpload2ᚕᚖdossierᚋinternalᚋreadᚐTmpUploadᚄ(ctx context.Context, v any) ([]*read.TmpUpload, error) {
+func (ec *executionContext) unmarshalNUpload2ᚕᚖdossierᚋinternalᚋtransportᚐUploadᚄ(ctx context.Context, v any) ([]*transport.Upload, error) {
 	vSlice := graphql.CoerceList(v)
 	var err error
-	res := make([]*read.TmpUpload, len(vSlice))
+	res := make([]*transport.Upload, len(vSlice))
 	for i := range vSlice {
 		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
-		res[i], err = ec.unmarshalNUpload2ᚖdossierᚋinternalᚋreadᚐTmpUpload(ctx, vSlice[i])
+		res[i], err = ec.unmarshalNUpload2ᚖdossierᚋinternalᚋtransportᚐUpload(ctx, vSlice[i])
 		if err != nil {
 			return nil, err
 		}
@@ -7869,10 +7870,10 @@ func (ec *executionContext) unmarshalNUpload2ᚕᚖdossierᚋinternalᚋreadᚐT
 	return res, nil
 }
 
-func (ec *executionContext) marshalNUpload2ᚕᚖdossierᚋinternalᚋreadᚐTmpUploadᚄ(ctx context.Context, sel ast.SelectionSet, v []*read.TmpUpload) graphql.Marshaler {
+func (ec *executionContext) marshalNUpload2ᚕᚖdossierᚋinternalᚋtransportᚐUploadᚄ(ctx context.Context, sel ast.SelectionSet, v []*transport.Upload) graphql.Marshaler {
 	ret := make(graphql.Array, len(v))
 	for i := range v {
-		ret[i] = ec.marshalNUpload2ᚖdossierᚋinternalᚋreadᚐTmpUpload(ctx, sel, v[i])
+		ret[i] = ec.marshalNUpload2ᚖdossierᚋinternalᚋtransportᚐUpload(ctx, sel, v[i])
 	}
 
 	for _, e := range ret {
@@ -7884,18 +7885,18 @@ func (ec *executionContext) marshalNUpload2ᚕᚖdossierᚋinternalᚋreadᚐTmp
 	return ret
 }
 
-func (ec *executionContext) unmarshalNUpload2ᚖdossierᚋinternalᚋreadᚐTmpUpload(ctx context.Context, v any) (*read.TmpUpload, error) {
-	res, err := read.UnmarshalTmpUpload(v)
+func (ec *executionContext) unmarshalNUpload2ᚖdossierᚋinternalᚋtransportᚐUpload(ctx context.Context, v any) (*transport.Upload, error) {
+	res, err := transport.UnmarshalUpload(v)
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalNUpload2ᚖdossierᚋinternalᚋreadᚐTmpUpload(ctx context.Context, sel ast.SelectionSet, v *read.TmpUpload) graphql.Marshaler {
+func (ec *executionContext) marshalNUpload2ᚖdossierᚋinternalᚋtransportᚐUpload(ctx context.Context, sel ast.SelectionSet, v *transport.Upload) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "Upload!")
 		return graphql.Null
 	}
 	_ = sel
-	res := read.MarshalTmpUpload(*v)
+	res := transport.MarshalUpload(*v)
 	if res == graphql.Null {
 		graphql.AddInvalidNullFromMarshaler(ctx, "Upload!")
 	}
@@ -8426,7 +8427,7 @@ func (ec *executionContext) unmarshalOEventCursor2ᚖstring(ctx context.Context,
 	if v == nil {
 		return nil, nil
 	}
-	res, err := graphql.UnmarshalString(v)
+	res, err := scalar.UnmarshalText(v)
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
@@ -8436,7 +8437,7 @@ func (ec *executionContext) marshalOEventCursor2ᚖstring(ctx context.Context, s
 	}
 	_ = sel
 	_ = ctx
-	res := graphql.MarshalString(*v)
+	res := scalar.MarshalText(*v)
 	return res
 }
 

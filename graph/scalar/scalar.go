@@ -47,3 +47,29 @@ func UnmarshalDate(v any) (time.Time, error) {
 	}
 	return time.Time{}, fault.New(fault.BadUserInput, "A Date is RFC 3339 text such as 2026-03-01.")
 }
+
+// MarshalText writes a text. It is for scalars whose format is checked elsewhere.
+func MarshalText(s string) graphql.Marshaler { return graphql.MarshalString(s) }
+
+// UnmarshalText reads a text and nothing that would have to be turned into one.
+func UnmarshalText(v any) (string, error) {
+	if s, ok := v.(string); ok {
+		return s, nil
+	}
+	return "", fault.New(fault.BadUserInput, "This must be a string.")
+}
+
+// maxSafe is the greatest number that JavaScript and JSON clients keep exactly.
+const maxSafe = 1<<53 - 1
+
+// MarshalBigInt writes a number.
+func MarshalBigInt(n int64) graphql.Marshaler { return graphql.MarshalInt64(n) }
+
+// UnmarshalBigInt reads a whole number, as a JSON number or in quotes.
+func UnmarshalBigInt(v any) (int64, error) {
+	n, err := graphql.UnmarshalInt64(v)
+	if err != nil || n > maxSafe || n < -maxSafe {
+		return 0, fault.New(fault.BadUserInput, "A BigInt is a whole number such as 5000000.")
+	}
+	return n, nil
+}

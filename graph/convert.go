@@ -1,0 +1,91 @@
+package graph
+
+import (
+	"github.com/99designs/gqlgen/graphql"
+
+	"dossier/graph/model"
+	"dossier/internal/customer"
+)
+
+// The inputs of the schema as those of the areas. Nothing is checked here.
+
+func optional[T any](v graphql.Omittable[T]) customer.Optional[T] {
+	return customer.Optional[T]{Given: v.IsSet(), Value: v.Value()}
+}
+
+// optionalList converts a list that may not be given.
+func optionalList[In, Out any](v graphql.Omittable[[]In], convert func(In) Out) customer.Optional[[]Out] {
+	return customer.Optional[[]Out]{Given: v.IsSet(), Value: list(v.Value(), convert)}
+}
+
+func list[In, Out any](in []In, convert func(In) Out) []Out {
+	if in == nil {
+		return nil
+	}
+	out := make([]Out, len(in))
+	for i, v := range in {
+		out[i] = convert(v)
+	}
+	return out
+}
+
+func email(in *model.EmailAddressInput) customer.EmailInput {
+	return customer.EmailInput{ID: in.ID.Value(), Address: in.Address, Type: string(in.Type), IsPrimary: in.IsPrimary.Value()}
+}
+
+func phone(in *model.PhoneNumberInput) customer.PhoneInput {
+	return customer.PhoneInput{ID: in.ID.Value(), Number: in.Number, Type: string(in.Type), IsPrimary: in.IsPrimary.Value()}
+}
+
+func address(in *model.PostalAddressInput) customer.AddressInput {
+	return customer.AddressInput{
+		ID: in.ID.Value(), Type: string(in.Type), IsPrimary: in.IsPrimary.Value(),
+		StreetAddress: in.StreetAddress.Value(), AddressLocality: in.AddressLocality.Value(), AddressRegion: in.AddressRegion.Value(),
+		PostalCode: in.PostalCode.Value(), AddressCountry: in.AddressCountry.Value(),
+	}
+}
+
+func customerDraft(in model.CustomerCreateInput) customer.Draft {
+	return customer.Draft{
+		Kind: customer.Kind(in.Kind), GivenName: in.GivenName.Value(), FamilyName: in.FamilyName.Value(), CompanyName: in.CompanyName.Value(),
+		Emails: list(in.Emails.Value(), email), Phones: list(in.Phones.Value(), phone), Addresses: list(in.Addresses.Value(), address),
+		Contacts: list(in.Contacts.Value(), func(c *model.ContactCreateInput) customer.ContactDraft { return contactDraft(*c) }),
+	}
+}
+
+func contactDraft(in model.ContactCreateInput) customer.ContactDraft {
+	return customer.ContactDraft{
+		GivenName: in.GivenName.Value(), FamilyName: in.FamilyName.Value(), Role: in.Role.Value(), IsPrimary: in.IsPrimary.Value(),
+		Emails: list(in.Emails.Value(), email), Phones: list(in.Phones.Value(), phone), Addresses: list(in.Addresses.Value(), address),
+	}
+}
+
+func customerPatch(in model.CustomerUpdateInput) customer.Patch {
+	patch := customer.Patch{
+		GivenName: optional(in.GivenName), FamilyName: optional(in.FamilyName), CompanyName: optional(in.CompanyName),
+		Emails: optionalList(in.Emails, email), Phones: optionalList(in.Phones, phone), Addresses: optionalList(in.Addresses, address),
+		Contacts: optionalList(in.Contacts, contactNested),
+	}
+	if in.Kind.IsSet() {
+		patch.Kind.Given = true
+		if kind := in.Kind.Value(); kind != nil {
+			k := customer.Kind(*kind)
+			patch.Kind.Value = &k
+		}
+	}
+	return patch
+}
+
+func contactPatch(in model.ContactUpdateInput) customer.ContactPatch {
+	return customer.ContactPatch{
+		GivenName: optional(in.GivenName), FamilyName: optional(in.FamilyName), Role: optional(in.Role), IsPrimary: optional(in.IsPrimary),
+		Emails: optionalList(in.Emails, email), Phones: optionalList(in.Phones, phone), Addresses: optionalList(in.Addresses, address),
+	}
+}
+
+func contactNested(in *model.ContactNestedInput) customer.ContactNested {
+	return customer.ContactNested{ID: in.ID.Value(), ContactPatch: contactPatch(model.ContactUpdateInput{
+		GivenName: in.GivenName, FamilyName: in.FamilyName, Role: in.Role, IsPrimary: in.IsPrimary,
+		Emails: in.Emails, Phones: in.Phones, Addresses: in.Addresses,
+	})}
+}

@@ -1,0 +1,27 @@
+package graph
+
+import (
+	"context"
+
+	"dossier/graph/model"
+	"dossier/internal/account"
+	"dossier/internal/read"
+	"dossier/internal/typeid"
+)
+
+// APIKeyCreate makes an API key.
+func (r mutationResolver) APIKeyCreate(ctx context.Context, input model.APIKeyCreateInput) (*read.Object, error) {
+	id, secret, err := r.Accounts.KeyCreate(ctx, viewer(ctx), account.KeyDraft{
+		Name: input.Name, Scopes: input.Scopes, ExpiresAt: input.ExpiresAt.Value(),
+	})
+	return r.payload(ctx, "ApiKeyCreatePayload", map[string]any{"apiKey": read.Ref{Type: "ApiKey", ID: id}, "secret": secret}, err)
+}
+
+// APIKeyRevoke revokes an API key.
+func (r mutationResolver) APIKeyRevoke(ctx context.Context, id string) (*read.Object, error) {
+	u, err := parseID(typeid.APIKey, id, "id")
+	if err == nil {
+		err = r.Accounts.KeyRevoke(ctx, viewer(ctx), u)
+	}
+	return r.payload(ctx, "ApiKeyPayload", map[string]any{"apiKey": read.Ref{Type: "ApiKey", ID: u}}, err)
+}

@@ -1,0 +1,54 @@
+package graph
+
+import (
+	"context"
+
+	"dossier/graph/model"
+	"dossier/internal/read"
+)
+
+// The arguments of a query field are read by the engine, from the same selection set that it compiles: all root fields of
+// an operation are one batch, so the first resolver runs them all and the others take their result.
+
+// Viewer is who is asking.
+func (r queryResolver) Viewer(ctx context.Context) (*read.Object, error) { return r.Engine.Field(ctx) }
+
+// Account is the account of the credential.
+func (r queryResolver) Account(ctx context.Context) (*read.Object, error) { return r.Engine.Field(ctx) }
+
+// Node is the object with an id.
+func (r queryResolver) Node(ctx context.Context, _ string) (*read.Object, error) {
+	return r.Engine.Field(ctx)
+}
+
+// Nodes are the objects with some ids.
+func (r queryResolver) Nodes(ctx context.Context, _ []string) (*read.Object, error) {
+	return r.Engine.Field(ctx)
+}
+
+// Customer is the customer with an id.
+func (r queryResolver) Customer(ctx context.Context, _ string) (*read.Object, error) {
+	return r.Engine.Field(ctx)
+}
+
+// Document is the document with an id.
+func (r queryResolver) Document(ctx context.Context, _ string) (*read.Object, error) {
+	return r.Engine.Field(ctx)
+}
+
+// Customers is the directory.
+func (r queryResolver) Customers(
+	ctx context.Context, _ *model.CustomerWhere, _ *model.CustomerOrder, _ *int, _ *string, _ *int, _ *string,
+) (*read.Object, error) {
+	return r.Engine.Field(ctx)
+}
+
+// Events is the replay of the log.
+func (r queryResolver) Events(
+	ctx context.Context, _ *string, _ []model.EventType, _ *string, _ *int,
+) (*read.Object, error) {
+	return r.Engine.Field(ctx)
+}
+
+// Storage is the account's use of storage.
+func (r queryResolver) Storage(ctx context.Context) (*read.Object, error) { return r.Engine.Field(ctx) }

@@ -1,0 +1,43 @@
+package graph
+
+import (
+	"context"
+
+	"dossier/graph/generated"
+	"dossier/internal/account"
+	"dossier/internal/auth"
+	"dossier/internal/customer"
+	"dossier/internal/document"
+	"dossier/internal/read"
+	"dossier/internal/timeline"
+)
+
+// Resolver is the root of all resolvers: the read engine and the use cases of the areas.
+type Resolver struct {
+	Engine    *read.Engine
+	Accounts  *account.Service
+	Customers *customer.Service
+	Documents *document.Service
+	Timeline  *timeline.Service
+}
+
+type (
+	queryResolver        struct{ *Resolver }
+	mutationResolver     struct{ *Resolver }
+	subscriptionResolver struct{ *Resolver }
+)
+
+// Query gives the resolvers of the query root.
+func (r *Resolver) Query() generated.QueryResolver { return queryResolver{r} }
+
+// Mutation gives the resolvers of the mutation root.
+func (r *Resolver) Mutation() generated.MutationResolver { return mutationResolver{r} }
+
+// Subscription gives the resolvers of the subscription root.
+func (r *Resolver) Subscription() generated.SubscriptionResolver { return subscriptionResolver{r} }
+
+// viewer is who is asking; the policy check has refused nobody before a resolver runs.
+func viewer(ctx context.Context) auth.Principal {
+	p, _ := auth.FromContext(ctx)
+	return p
+}

@@ -1,0 +1,153 @@
+package server
+
+import (
+	"context"
+	"mime"
+	"net/http"
+	"net/http/pprof"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/rs/cors"
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+
+	"dossier/graph"
+	"dossier/internal/transport"
+)
+
+func (s *Server) routes() (http.Handler, error) {
+	query, err := newPage(s.cfg.SampleQuery)
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/graphql", s.graphql())
+	mux.Handle("GET /schema.graphql", schemaHandler(s.cfg.SDL))
+	mux.Handle("GET /files/{token}", s.download())
+	if s.deps.BlobRoutes != nil {
+		mux.Handle("/blobs/", s.deps.BlobRoutes)
+	}
+	if s.deps.DevIssuer != nil {
+		mux.Handle("GET /dev/issuer/", s.deps.DevIssuer)
+	}
+	mux.Handle("GET "+pagePath, query)
+	mux.Handle("GET /{$}", http.RedirectHandler(pagePath, http.StatusFound))
+	mux.HandleFunc("GET /healthz", s.healthz)
+	mux.HandleFunc("GET /readyz", s.readyz)
+
+	h := s.observe(s.cors(mux))
+	if s.cfg.Traces {
+		h = otelhttp.NewHandler(h, "http", otelhttp.WithSpanNameFormatter(func(_ string, r *http.Request) string {
+			return r.Method + " " + route(r)
+		}))
+	}
+	return h, nil
+}
+
+// graphql is the one endpoint of staff and servers. The order of the transports matters: the first that supports a
+// request takes it.
+func (s *Server) graphql() http.Handler {
+	h := graph.NewHandler(s.deps.Resolver, s.deps.Limits, s.log)
+	h.AddTransport(s.ws)
+	h.AddTransport(s.sse)
+	h.AddTransport(transport.NewMultipart(transport.MultipartConfig{MaxFiles: s.cfg.MaxFiles}))
+	h.AddTransport(transport.GET{})
+	h.AddTransport(transport.POST{})
+	credential := s.deps.Auth.RequireCredential(h)
+	return s.deps.Auth.Authenticate(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// SECURITY: an upload without a credential is refused before its body is read. Other operations get to the
+		// executor, because introspection is open and errors there have a path.
+		if t, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); t == "multipart/form-data" {
+			credential.ServeHTTP(w, r)
+			return
+		}
+		h.ServeHTTP(w, r)
+	}))
+}
+
+func (s *Server) cors(next http.Handler) http.Handler {
+	return cors.New(cors.Options{
+		AllowOriginFunc: s.origins.allowed,
+		AllowedMethods:  []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodHead},
+		AllowedHeaders: []string{
+			"Authorization", "Content-Type", "Accept", "Last-Event-ID", "Apollo-Require-Preflight", "GraphQL-Require-Preflight",
+			"X-Requested-With", "X-Goog-Content-Length-Range", "X-Goog-If-Generation-Match", "X-Goog-Hash", "traceparent", "tracestate",
+		},
+		ExposedHeaders: []string{"X-Request-Id", "Retry-After"},
+		MaxAge:         600,
+	}).Handler(next)
+}
+
+// download answers a link of DocumentVersion.downloadUrl: it looks again whether the content may be read, then sends the
+// browser to the store, with a signature that is shorter still. The answer itself is never cached.
+func (s *Server) download() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("Referrer-Policy", "no-referrer")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		to, err := s.deps.Resolver.Documents.DownloadRequest(r.Context(), s.deps.Links, r.PathValue("token"))
+		if err != nil {
+			// One answer for a forged, an expired and a withdrawn link.
+			http.Error(w, "This link does not work, or no longer. Ask for a new downloadUrl.", http.StatusNotFound)
+			return
+		}
+		http.Redirect(w, r, to, http.StatusFound)
+	})
+}
+
+func (s *Server) adminRoutes() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", s.healthz)
+	mux.HandleFunc("GET /readyz", s.readyz)
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	return mux
+}
+
+// healthz says that the process runs. It does not ask the database: restarting the program would not heal that.
+func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) }
+
+// readyz says whether requests should be sent here: not while stopping, not without a database.
+func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+	defer cancel()
+	switch {
+	case s.stopping.Load():
+		http.Error(w, "stopping", http.StatusServiceUnavailable)
+	case s.deps.Ready(ctx) != nil:
+		http.Error(w, "the database does not answer", http.StatusServiceUnavailable)
+	default:
+		_, _ = w.Write([]byte("ready\n"))
+	}
+}
+
+// origins are the origins of browser apps, for CORS and WebSocket alike.
+type origins map[string]bool
+
+func newOrigins(public string, list []string) origins {
+	o := make(origins, len(list)+1)
+	for _, origin := range append(list, public) {
+		if u, err := url.Parse(origin); err == nil {
+			o[strings.ToLower(u.Scheme+"://"+u.Host)] = true
+		}
+	}
+	return o
+}
+
+func (o origins) allowed(origin string) bool { return o[strings.ToLower(origin)] }
+
+// socket says whether a WebSocket may be opened: programs send no Origin; a page is of the same host or of the list.
+func (o origins) socket(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" || o.allowed(origin) {
+		return true
+	}
+	u, err := url.Parse(origin)
+	return err == nil && strings.EqualFold(u.Host, r.Host)
+}
