@@ -1,0 +1,23 @@
+package document
+
+// CrashAt makes the service panic when an upload has come to the point, as a process that dies there would leave it.
+func (s *Service) CrashAt(point string) {
+	s.at = func(at string) {
+		if at == point {
+			panic(Crash(point))
+		}
+	}
+}
+
+// Crash is what CrashAt panics with.
+type Crash string
+
+// The points of an upload.
+const (
+	PointBegun    = pointBegun
+	PointStored   = pointStored
+	PointComplete = pointComplete
+)
+
+// CleanFileName is cleanFileName.
+func CleanFileName(name string) (string, error) { return cleanFileName(name, nil) }
