@@ -1,0 +1,176 @@
+package read
+
+import (
+	"github.com/vektah/gqlparser/v2/ast"
+)
+
+// kind is how a column's binary value becomes JSON.
+type kind uint8
+
+const (
+	kindText    kind = iota + 1 // text of users: escaped
+	kindPlain                   // text that never needs escaping: enumerations, digits
+	kindInt                     // int2, int4
+	kindBig                     // int8
+	kindBool                    // bool
+	kindNot                     // bool, negated
+	kindZero                    // integer: whether it is 0
+	kindInstant                 // timestamptz
+	kindDate                    // date
+	kindID                      // uuid, written as TypeID with the noun's prefix
+	kindJSON                    // jsonb, passed through
+	kindHex                     // bytea
+)
+
+// noun declares how one GraphQL type is read. Adding a field is adding one line to its list.
+type noun struct {
+	name   string
+	table  string
+	prefix string
+	// id is the column that identifies a row, account the one that holds its account.
+	id, account string
+	fields      []field
+
+	def    *ast.Definition
+	byName map[string]*field
+}
+
+// field is one field of a noun. Exactly one of its parts is set: column, embed, constant, compute, one, poly, list or page.
+type field struct {
+	name   string
+	column string
+	kind   kind
+	// embed is a type whose columns are in the same row.
+	embed string
+	// constant is a value of the configuration.
+	constant func(*Config) int64
+	compute  *computed
+	one      *toOne
+	poly     *toPoly
+	list     *toList
+	page     *connection
+}
+
+// computed is a field that is a function of columns.
+type computed struct {
+	columns []string
+	// write appends the JSON value.
+	write func(e *environment, dst []byte, columns [][]byte) []byte
+}
+
+// toOne is a row of another noun whose id is in a column.
+type toOne struct{ noun, column string }
+
+// toPoly is a row of one of several nouns: a column says which, another holds the id.
+type toPoly struct {
+	typeColumn, idColumn string
+	// types maps the values of typeColumn to nouns.
+	types []polyType
+}
+
+type polyType struct{ value, noun string }
+
+// toList is all rows of a noun that belong to this one; there are few by the rules of their area.
+type toList struct {
+	noun, foreignKey string
+	where            string
+	order            order
+}
+
+// connection is a list with pages.
+type connection struct {
+	noun string
+	// foreignKey is the column of noun's table that holds the parent's id, "" for what belongs to the account itself.
+	foreignKey string
+	// where always holds; {t} stands for the table.
+	where string
+	// arguments are those that filter and orders read; first, after, last and before are known without.
+	arguments []string
+	// filter adds the conditions that the arguments ask for.
+	filter func(f *filter) error
+	// orders gives the order that the arguments ask for.
+	orders func(a arguments) order
+	// log says that cursors are places in the account's event log.
+	log bool
+}
+
+// order is a total order of rows. All keys have the same direction, so that a page is one row comparison.
+type order struct {
+	name string
+	keys []orderKey
+	desc bool
+}
+
+type orderKey struct {
+	column string
+	kind   kind
+	// bytewise compares text by its bytes where the column's own collation is another.
+	bytewise bool
+}
+
+// ascending and descending make orders.
+func ascending(name string, keys ...orderKey) order { return order{name: name, keys: keys} }
+func descending(name string, keys ...orderKey) order {
+	return order{name: name, keys: keys, desc: true}
+}
+
+func textKey(column string) orderKey { return orderKey{column: column, kind: kindText} }
+func titleKey(column string) orderKey {
+	return orderKey{column: column, kind: kindText, bytewise: true}
+}
+func instantKey(column string) orderKey { return orderKey{column: column, kind: kindInstant} }
+func boolKey(column string) orderKey    { return orderKey{column: column, kind: kindBool} }
+func intKey(column string) orderKey     { return orderKey{column: column, kind: kindInt} }
+func bigKey(column string) orderKey     { return orderKey{column: column, kind: kindBig} }
+func smallKey(column string) orderKey   { return orderKey{column: column, kind: kindZero} }
+func idKey() orderKey                   { return orderKey{column: "id", kind: kindID} }
+
+// The constructors of fields.
+
+func id() field                       { return field{name: "id", column: "id", kind: kindID} }
+func text(name, column string) field  { return field{name: name, column: column, kind: kindText} }
+func plain(name, column string) field { return field{name: name, column: column, kind: kindPlain} }
+func integer(name, column string) field {
+	return field{name: name, column: column, kind: kindInt}
+}
+func big(name, column string) field         { return field{name: name, column: column, kind: kindBig} }
+func not(name, column string) field         { return field{name: name, column: column, kind: kindNot} }
+func zero(name, column string) field        { return field{name: name, column: column, kind: kindZero} }
+func instant(name, column string) field     { return field{name: name, column: column, kind: kindInstant} }
+func date(name, column string) field        { return field{name: name, column: column, kind: kindDate} }
+func stringList(name, column string) field  { return field{name: name, column: column, kind: kindJSON} }
+func hexadecimal(name, column string) field { return field{name: name, column: column, kind: kindHex} }
+
+func constant(name string, value func(*Config) int64) field {
+	return field{name: name, constant: value}
+}
+
+func compute(name string, columns []string, write func(*environment, []byte, [][]byte) []byte) field {
+	return field{name: name, compute: &computed{columns: columns, write: write}}
+}
+
+func embed(name, typeName string) field { return field{name: name, embed: typeName} }
+
+func one(name, nounName, column string) field {
+	return field{name: name, one: &toOne{noun: nounName, column: column}}
+}
+
+func many(name, nounName, foreignKey, where string, o order) field {
+	return field{name: name, list: &toList{noun: nounName, foreignKey: foreignKey, where: where, order: o}}
+}
+
+func page(name string, c connection) field { return field{name: name, page: &c} }
+
+// actor is who created the row.
+func actor(name string) field {
+	return field{name: name, poly: &toPoly{typeColumn: "created_by_kind", idColumn: "created_by_id", types: []polyType{
+		{"STAFF", "StaffUser"}, {"API_KEY", "ApiKey"},
+	}}}
+}
+
+// subject is what an event or a timeline entry is about.
+func subject(name string) field {
+	return field{name: name, poly: &toPoly{typeColumn: "subject_type", idColumn: "subject_id", types: []polyType{
+		{"Customer", "Customer"}, {"Contact", "Contact"}, {"Document", "Document"}, {"TimelineEntry", "TimelineEntry"},
+	}}}
+}

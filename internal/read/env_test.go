@@ -1,0 +1,174 @@
+package read_test
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/executor"
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"dossier/graph/generated"
+	"dossier/graph/model"
+	"dossier/internal/auth"
+	"dossier/internal/fault"
+	"dossier/internal/pgtest"
+	"dossier/internal/read"
+	"dossier/internal/store"
+)
+
+var template = pgtest.Template{
+	Name: "read-" + store.MigrationsHash(),
+	Prepare: func(ctx context.Context, dsn string) error {
+		_, err := store.Migrate(ctx, dsn, nil)
+		return err
+	},
+}
+
+// env is a database of its own, an engine on it, and gqlgen's executor in front.
+type env struct {
+	t      testing.TB
+	pool   *pgxpool.Pool // writes
+	reads  *pgxpool.Pool
+	trace  *tracer
+	engine *read.Engine
+	exec   *executor.Executor
+}
+
+// testNow is the time of all operations.
+var testNow = time.Date(2026, 6, 15, 12, 0, 0, 0, time.UTC)
+
+func schema() graphql.ExecutableSchema { return generated.NewExecutableSchema(generated.Config{}) }
+
+func newEnv(t testing.TB, change ...func(*read.Config)) *env {
+	t.Helper()
+	db := pgtest.New(t, template)
+	return attach(t, db.DSN(), db.Pool(t), change...)
+}
+
+func attach(t testing.TB, dsn string, pool *pgxpool.Pool, change ...func(*read.Config)) *env {
+	t.Helper()
+	e := &env{t: t, pool: pool, trace: &tracer{}}
+	var err error
+	e.reads, err = read.OpenPool(t.Context(), dsn, 4, func(c *pgxpool.Config) { c.ConnConfig.Tracer = e.trace })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.reads.Close)
+	cfg := read.Config{
+		Pool: e.reads, Schema: schema().Schema(), Now: func() time.Time { return testNow }, MaxCost: 1_000_000, MaxDepth: 50,
+		DownloadURL: func(account, version uuid.UUID) string { return "https://files.test/" + account.String() + "/" + version.String() + "?a=1&b=\"" },
+	}
+	for _, f := range change {
+		f(&cfg)
+	}
+	if e.engine, err = read.New(cfg); err != nil {
+		t.Fatal(err)
+	}
+	e.exec = executor.New(generated.NewExecutableSchema(generated.Config{Resolvers: resolvers{e.engine}}))
+	e.exec.SetErrorPresenter(func(ctx context.Context, err error) *gqlerror.Error {
+		out := graphql.DefaultErrorPresenter(ctx, err)
+		if code := fault.CodeOf(err); code != "" {
+			out.Extensions = map[string]any{"code": string(code)}
+		}
+		return out
+	})
+	e.exec.AroundOperations(func(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
+		return next(read.WithSession(ctx))
+	})
+	return e
+}
+
+// answer is a response.
+type answer struct {
+	Data   json.RawMessage
+	Errors gqlerror.List
+}
+
+// ask runs an operation as the principal.
+func (e *env) ask(p auth.Principal, query string, vars map[string]any) answer {
+	e.t.Helper()
+	ctx := graphql.StartOperationTrace(auth.WithPrincipal(context.Background(), p))
+	oc, errs := e.exec.CreateOperationContext(ctx, &graphql.RawParams{Query: query, Variables: vars})
+	if errs != nil {
+		return answer{Errors: errs}
+	}
+	next, ctx := e.exec.DispatchOperation(ctx, oc)
+	res := next(ctx)
+	return answer{Data: res.Data, Errors: res.Errors}
+}
+
+// data runs an operation that must succeed.
+func (e *env) data(p auth.Principal, query string, vars map[string]any) string {
+	e.t.Helper()
+	a := e.ask(p, query, vars)
+	if len(a.Errors) > 0 {
+		e.t.Fatalf("%s\ngot errors %v", query, a.Errors)
+	}
+	return string(a.Data)
+}
+
+type resolvers struct{ engine *read.Engine }
+
+func (r resolvers) Query() generated.QueryResolver               { return queries{r.engine} }
+func (r resolvers) Mutation() generated.MutationResolver         { return nil }
+func (r resolvers) Subscription() generated.SubscriptionResolver { return nil }
+
+type queries struct{ e *read.Engine }
+
+func (q queries) Viewer(ctx context.Context) (*read.Object, error)         { return q.e.Field(ctx) }
+func (q queries) Account(ctx context.Context) (*read.Object, error)        { return q.e.Field(ctx) }
+func (q queries) Node(ctx context.Context, _ string) (*read.Object, error) { return q.e.Field(ctx) }
+func (q queries) Nodes(ctx context.Context, _ []string) (*read.Object, error) {
+	return q.e.Field(ctx)
+}
+func (q queries) Customer(ctx context.Context, _ string) (*read.Object, error) { return q.e.Field(ctx) }
+func (q queries) Document(ctx context.Context, _ string) (*read.Object, error) { return q.e.Field(ctx) }
+func (q queries) Customers(ctx context.Context, _ *model.CustomerWhere, _ *model.CustomerOrder, _ *int, _ *string, _ *int, _ *string,
+) (*read.Object, error) {
+	return q.e.Field(ctx)
+}
+
+func (q queries) Events(ctx context.Context, _ *string, _ []model.EventType, _ *string, _ *int) (*read.Object, error) {
+	return q.e.Field(ctx)
+}
+func (q queries) Storage(ctx context.Context) (*read.Object, error) { return q.e.Field(ctx) }
+
+// tracer counts what is sent, and keeps the text of all statements.
+type tracer struct {
+	batches, statements atomic.Int64
+	mu                  sync.Mutex
+	texts               map[string]bool
+}
+
+func (t *tracer) TraceBatchStart(ctx context.Context, _ *pgx.Conn, d pgx.TraceBatchStartData) context.Context {
+	t.batches.Add(1)
+	t.statements.Add(int64(d.Batch.Len()))
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.texts == nil {
+		t.texts = map[string]bool{}
+	}
+	for _, q := range d.Batch.QueuedQueries {
+		t.texts[q.SQL] = true
+	}
+	return ctx
+}
+func (t *tracer) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {}
+func (t *tracer) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData)     {}
+func (t *tracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	return ctx
+}
+func (t *tracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+// admin may read everything of the account.
+func admin(account uuid.UUID) auth.Principal {
+	return auth.Principal{AccountID: account, Kind: auth.KindStaff, Role: auth.Admin}
+}

@@ -1,0 +1,314 @@
+package read
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/vektah/gqlparser/v2/ast"
+)
+
+// unit is the compiled form of one selection: a tree of levels with a statement each. It holds no value of a request, so
+// it is shared by all requests that ask the same way.
+type unit struct {
+	params []param
+	sites  []site
+	levels []*level
+	steps  []sqlStep
+	// root is the level that the unit's own rows come from.
+	root *level
+	// faults are the fields that this viewer may not read, or whose arguments were refused.
+	faults []located
+	// null says that a fault made the whole unit null.
+	null bool
+}
+
+// param is one value that statements take, read again for each request.
+type param struct {
+	oid uint32
+	get func(b *binding) ([]byte, error)
+}
+
+// site is one use of a field with arguments.
+type site struct {
+	def   *ast.FieldDefinition
+	given ast.ArgumentList
+}
+
+// located is an error at a field; the path holds response keys from the unit's root, without the indexes of lists.
+type located struct {
+	path []string
+	err  error
+}
+
+// sqlStep is one statement of a unit, in the order in which they are sent: children before parents.
+type sqlStep struct {
+	statement *statement
+	// level gets the rows; nil for a guard.
+	level *level
+	// count says that the rows are counts of the level.
+	count bool
+	// guard looks at the first row, nil when there is none, and may refuse the whole unit.
+	guard func(b *binding, row [][]byte) error
+}
+
+// request is what all units of one operation share.
+type request struct {
+	env  *environment
+	vars map[string]any
+	now  time.Time
+}
+
+// environment is what computed fields may use.
+type environment struct {
+	config  *Config
+	viewer  Viewer
+	account uuid.UUID
+}
+
+// binding is one use of a unit by one request: its values.
+type binding struct {
+	rq     *request
+	unit   *unit
+	schema *ast.Schema
+	ids    []uuid.UUID
+	args   []arguments
+	values [][]byte
+}
+
+// argument gives the value at a place of the arguments of a site.
+func (b *binding) argument(site int, path []step) any {
+	var v any = b.args[site]
+	for _, s := range path {
+		switch at := v.(type) {
+		case arguments:
+			v = at[s.name]
+		case []any:
+			if s.index >= len(at) {
+				return nil
+			}
+			v = at[s.index]
+		default:
+			return nil
+		}
+	}
+	return v
+}
+
+// bind reads all arguments and parameters for a request.
+func (b *binding) bind() error {
+	b.args = make([]arguments, len(b.unit.sites))
+	for i, s := range b.unit.sites {
+		args, err := coercer{schema: b.schema, vars: b.rq.vars}.field(s.def, s.given)
+		if err != nil {
+			return err
+		}
+		b.args[i] = args
+	}
+	b.values = make([][]byte, len(b.unit.params))
+	for i, p := range b.unit.params {
+		v, err := p.get(b)
+		if err != nil {
+			return err
+		}
+		b.values[i] = v
+	}
+	return nil
+}
+
+// shape is what becomes of a level's rows.
+type shape uint8
+
+const (
+	shapeRows  shape = iota // each row by itself, found by its id
+	shapeList               // a list per parent
+	shapePages              // a connection per parent
+)
+
+// level is one statement's rows and how they are written.
+type level struct {
+	index  int
+	noun   *noun
+	shape  shape
+	parent *level
+	// via is the joined row of the parent's that this level hangs on; nil for the parent's own row.
+	via *joined
+	// foreignKey is the column that holds the parent's id, "" where the account is the parent.
+	foreignKey string
+	// grouped says that the rows of several parents come, each behind its parent's key.
+	grouped bool
+	// ids is the slot of the ids to find, -1 where rows are found by their parent. many says that it is a list.
+	ids  int
+	many bool
+
+	conds    []cond
+	bounds   []cond
+	order    order
+	backward bool
+	// limit is the slot of the page's size and more that of one row more; -1 where there is no limit.
+	limit, more int
+
+	joins []*joined
+	slots []columnSlot
+	// base are the columns of the own table that a page must pass on.
+	base columns
+
+	// lanes are the programs that each row is written with, into a run of items each.
+	lanes []*object
+	// ownID is the slot of the row's id, for shapeRows.
+	ownID int
+	// fields write a connection.
+	fields []pageField
+	// cursor describes the cursors of the rows, for connections.
+	cursor cursorShape
+	// ends says that the cursors of the first and last row are needed.
+	ends           bool
+	afterGiven     bool
+	beforeGiven    bool
+	counted, rowed bool
+}
+
+// columnSlot is one column of a result.
+type columnSlot struct {
+	via    *joined
+	column string
+}
+
+// joined is a row of another table that is found by an id in a row of the level.
+type joined struct {
+	noun   *noun
+	parent *joined
+	column string
+	// typeColumn and typeValue say when column is an id of this noun.
+	typeColumn, typeValue string
+	alias                 string
+	idSlot                int
+}
+
+// key writes the expression of the joined row's id; t is the table that it hangs on.
+func (j *joined) key(w *writer, t string) {
+	if j.typeColumn == "" {
+		w.text(t + "." + j.column)
+		return
+	}
+	// Null where the row is of another type: the index is not even probed then.
+	w.text("CASE WHEN " + t + "." + j.typeColumn + " = '" + j.typeValue + "' THEN " + t + "." + j.column + " END")
+}
+
+func (j *joined) addColumns(c *columns) {
+	c.add(j.column)
+	if j.typeColumn != "" {
+		c.add(j.typeColumn)
+	}
+}
+
+// chain gives the joins from the level's own row to j.
+func (j *joined) chain() []*joined {
+	if j.parent == nil {
+		return []*joined{j}
+	}
+	return append(j.parent.chain(), j)
+}
+
+// slot gives the place of a column in the level's rows.
+func (l *level) slot(via *joined, column string) int {
+	for i, s := range l.slots {
+		if s.via == via && s.column == column {
+			return i
+		}
+	}
+	l.slots = append(l.slots, columnSlot{via, column})
+	if via == nil {
+		l.base.add(column)
+	}
+	return len(l.slots) - 1
+}
+
+// join gives the joined row, made on its first use.
+func (l *level) join(n *noun, parent *joined, column, typeColumn, typeValue string) *joined {
+	for _, j := range l.joins {
+		if j.noun == n && j.parent == parent && j.column == column && j.typeValue == typeValue {
+			return j
+		}
+	}
+	j := &joined{noun: n, parent: parent, column: column, typeColumn: typeColumn, typeValue: typeValue}
+	if parent == nil {
+		j.addColumns(&l.base)
+	}
+	l.joins = append(l.joins, j)
+	j.idSlot = l.slot(j, n.id)
+	return j
+}
+
+// object is the program that writes one object.
+type object struct{ ops []op }
+
+type opCode uint8
+
+const (
+	opColumn  opCode = iota
+	opLiteral        // the key already holds the value
+	opInline         // an object on the same row
+	opOne            // a joined row
+	opPoly           // one of several joined rows
+	opChild          // a list or connection of another level
+	opCompute
+	opCursor
+)
+
+// op writes one field. key is the comma or brace before it, its name and the colon.
+type op struct {
+	code    opCode
+	kind    kind
+	nonNull bool
+	slot    int
+	key     []byte
+	prefix  string
+	object  *object
+	arms    []arm
+	level   *level
+	compute *computed
+	slots   []int
+	// path is for the error when a field that cannot be null is.
+	path []string
+}
+
+// arm is one type of a polymorphic field.
+type arm struct {
+	value  string
+	idSlot int
+	object *object
+	denied *located
+}
+
+// pageField writes one field of a connection.
+type pageField struct {
+	key  []byte
+	code pageCode
+	lane int
+	info []infoField
+}
+
+type pageCode uint8
+
+const (
+	pageLane pageCode = iota
+	pageInfo
+	pageTotal
+	pageLiteral
+)
+
+// infoField writes one field of a PageInfo.
+type infoField struct {
+	key  []byte
+	code infoCode
+}
+
+type infoCode uint8
+
+const (
+	infoNext infoCode = iota
+	infoPrevious
+	infoStart
+	infoEnd
+	infoLiteral
+)

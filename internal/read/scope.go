@@ -1,0 +1,77 @@
+package read
+
+// SECURITY: this file is the tenancy of all reads. Tables get into a statement through the methods below and nowhere else
+// (a test of the sources holds that), and each of them writes the account's predicate for the table in the same breath.
+// The account is always $1 and comes from the viewer, never from the client.
+
+// from writes a table under the alias t, what joins writes (may be nil), and the account's predicate as the first of the
+// WHERE clause. Further conditions follow with and.
+func (w *writer) from(n *noun, t string, joins func()) {
+	w.text(" FROM " + n.table + " " + t)
+	if joins != nil {
+		joins()
+	}
+	w.text(" WHERE ")
+	w.owned(n, t)
+}
+
+// leftJoin writes a table whose row may be missing; on writes the expression that its id equals.
+func (w *writer) leftJoin(n *noun, t string, on func()) { w.join(" LEFT JOIN ", n, t, on) }
+
+// innerJoin writes a table whose row must be there.
+func (w *writer) innerJoin(n *noun, t string, on func()) { w.join(" JOIN ", n, t, on) }
+
+func (w *writer) join(how string, n *noun, t string, on func()) {
+	w.text(how + n.table + " " + t + " ON ")
+	w.owned(n, t)
+	if n.id == n.account {
+		return // there is one row per account, and it was just named
+	}
+	w.text(" AND " + t + "." + n.id + " = ")
+	on()
+}
+
+// owned writes the predicate that makes rows of other accounts invisible.
+func (w *writer) owned(n *noun, t string) {
+	w.text(t + "." + n.account + " = ")
+	w.param(accountSlot)
+}
+
+// fromPage writes a page of rows as a table; page must write it with from.
+func (w *writer) fromPage(t string, page func()) {
+	w.text(" FROM (")
+	page()
+	w.text(") " + t)
+}
+
+// perParent writes the keys of the parents and, for each of them, its rows; both are written with from.
+func (w *writer) perParent(parents func(), t string, rows func()) {
+	w.text(" FROM (")
+	parents()
+	w.text(") p CROSS JOIN LATERAL (")
+	rows()
+	w.text(") " + t)
+}
+
+// hasPoint writes the condition that the customer t has a contact point whose column is the parameter.
+func (w *writer) hasPoint(t string, point, contact *noun, column string, slot int) {
+	e, c := w.alias(), w.alias()
+	w.text(t + ".id IN (SELECT " + e + ".customer_id")
+	w.from(point, e, nil)
+	w.text(" AND " + e + "." + column + " = ")
+	w.param(slot)
+	w.text(" AND (" + e + ".contact_id IS NULL OR EXISTS (SELECT 1")
+	w.from(contact, c, nil)
+	w.text(" AND " + c + ".id = " + e + ".contact_id AND " + c + ".archived_at IS NULL)))")
+}
+
+// bounded writes the counting of at most limit rows, which rows writes.
+func (w *writer) bounded(rows func()) {
+	w.text("SELECT count(*) AS c0 FROM (")
+	rows()
+	w.text(" LIMIT " + countLimitText + ") n")
+}
+
+// mayRead is the permission side: nil, or why the viewer may not read the field of a type. With an empty field it is about
+// the type as a whole.
+func (c *compiler) mayRead(n *noun, field string) error { return c.viewer.MayRead(n.name, field) }

@@ -1,0 +1,318 @@
+package read
+
+import (
+	"strconv"
+	"strings"
+)
+
+const (
+	accountSlot    = 0
+	countLimit     = 10_001
+	countLimitText = "10001"
+)
+
+// The types of parameters.
+const (
+	oidBool        = 16
+	oidInt8        = 20
+	oidText        = 25
+	oidInt4        = 23
+	oidTimestamptz = 1184
+	oidUUID        = 2950
+	oidTextArray   = 1009
+	oidUUIDArray   = 2951
+)
+
+// statement is one finished statement. Its text depends on the shape of the selection only, so that it stays prepared.
+type statement struct {
+	sql   string
+	slots []int    // $1, $2, ... are these parameters of the unit
+	oids  []uint32 // their types
+}
+
+// writer writes one statement.
+type writer struct {
+	sql     strings.Builder
+	unit    *unit
+	slots   []int
+	aliases int
+}
+
+func (w *writer) text(s string) { w.sql.WriteString(s) }
+
+// alias gives a name that no other table of the statement has.
+func (w *writer) alias() string {
+	w.aliases++
+	return "t" + strconv.Itoa(w.aliases)
+}
+
+// param writes the parameter of a slot of the unit.
+func (w *writer) param(slot int) {
+	i := 0
+	for i < len(w.slots) && w.slots[i] != slot {
+		i++
+	}
+	if i == len(w.slots) {
+		w.slots = append(w.slots, slot)
+	}
+	w.text("$" + strconv.Itoa(i+1))
+}
+
+// template writes sql with t for each {t}.
+func (w *writer) template(sql, t string) { w.text(strings.ReplaceAll(sql, "{t}", t)) }
+
+func (w *writer) joined(empty, separator string, list []cond, t string) {
+	if len(list) == 0 {
+		w.text(empty)
+		return
+	}
+	w.text("(")
+	for i, c := range list {
+		if i > 0 {
+			w.text(separator)
+		}
+		c(w, t)
+	}
+	w.text(")")
+}
+
+func (w *writer) and(conds []cond, t string) {
+	for _, c := range conds {
+		w.text(" AND ")
+		c(w, t)
+	}
+}
+
+func (w *writer) statement() *statement {
+	s := &statement{sql: w.sql.String(), slots: w.slots}
+	for _, slot := range w.slots {
+		s.oids = append(s.oids, w.unit.params[slot].oid)
+	}
+	return s
+}
+
+// newWriter begins a statement; the account is $1 in all of them.
+func newWriter(u *unit) *writer { return &writer{unit: u, slots: []int{accountSlot}} }
+
+// columns are the columns of one table that a statement needs, each once.
+type columns struct{ names []string }
+
+func (c *columns) add(name string) {
+	for _, have := range c.names {
+		if have == name {
+			return
+		}
+	}
+	c.names = append(c.names, name)
+}
+
+// page writes the rows of the level: its table under the alias t, with the conditions, in order, limited. limit is a slot
+// or -1. The columns are written under their own names.
+func (l *level) page(w *writer, t string, names []string, paged bool, limit int) {
+	w.text("SELECT ")
+	for i, n := range names {
+		if i > 0 {
+			w.text(", ")
+		}
+		w.text(t + "." + n)
+	}
+	l.rows(w, t, nil, paged)
+	l.ordered(w, t, limit)
+}
+
+// rows writes FROM and WHERE of the level. paged adds the conditions of after and before.
+func (l *level) rows(w *writer, t string, joins func(), paged bool) {
+	w.from(l.noun, t, joins)
+	switch {
+	case l.ids >= 0 && l.many:
+		w.text(" AND " + t + "." + l.noun.id + " = ANY(")
+		w.param(l.ids)
+		w.text(")")
+	case l.ids >= 0:
+		w.text(" AND " + t + "." + l.noun.id + " = ")
+		w.param(l.ids)
+	case l.foreignKey != "" && l.grouped:
+		w.text(" AND " + t + "." + l.foreignKey + " = p.id")
+	case l.foreignKey != "":
+		w.text(" AND " + t + "." + l.foreignKey + " = ")
+		w.param(l.parent.ids)
+	}
+	w.and(l.conds, t)
+	if paged {
+		w.and(l.bounds, t)
+	}
+}
+
+// ordered writes ORDER BY and LIMIT.
+func (l *level) ordered(w *writer, t string, limit int) {
+	if len(l.order.keys) > 0 {
+		w.text(" ORDER BY ")
+		l.keyList(w, t, l.order.desc != l.backward)
+	}
+	if limit >= 0 {
+		w.text(" LIMIT ")
+		w.param(limit)
+	}
+}
+
+func (l *level) keyList(w *writer, t string, desc bool) {
+	for i, k := range l.order.keys {
+		if i > 0 {
+			w.text(", ")
+		}
+		w.text(t + "." + k.column)
+		if k.bytewise {
+			w.text(` COLLATE "C"`)
+		}
+		if desc {
+			w.text(" DESC")
+		}
+	}
+}
+
+// keys writes a query for the column id: the keys of the parents of a child that hangs on this level's row (via nil) or on
+// a row joined to it.
+func (l *level) keys(w *writer, via *joined) {
+	if via == nil {
+		l.ownKeys(w)
+		return
+	}
+	chain := via.chain()
+	var need columns
+	chain[0].addColumns(&need)
+	aliases := make([]string, len(chain)) // aliases[i] is the table that chain[i] hangs on
+	aliases[0] = w.alias()
+	w.text("SELECT DISTINCT ")
+	for i := 1; i < len(chain); i++ {
+		aliases[i] = w.alias()
+	}
+	deepest := chain[len(chain)-1]
+	deepest.key(w, aliases[len(chain)-1])
+	w.text(" AS id")
+	joins := func() {
+		for i, j := range chain[:len(chain)-1] {
+			w.innerJoin(j.noun, aliases[i+1], func() { j.key(w, aliases[i]) })
+		}
+	}
+	if l.ids >= 0 {
+		l.rows(w, aliases[0], joins, false)
+		return
+	}
+	l.source(w, aliases[0], need.names, l.limit)
+	joins()
+}
+
+func (l *level) ownKeys(w *writer) {
+	if l.ids >= 0 {
+		w.text("SELECT unnest(")
+		w.param(l.ids)
+		w.text(") AS id")
+		return
+	}
+	if !l.grouped {
+		l.page(w, w.alias(), []string{l.noun.id}, true, l.limit)
+		return
+	}
+	t := w.alias()
+	w.text("SELECT " + t + "." + l.noun.id)
+	l.source(w, t, []string{l.noun.id}, l.limit)
+}
+
+// source writes FROM with the level's page under the alias t.
+func (l *level) source(w *writer, t string, names []string, limit int) {
+	inner := w.alias()
+	rows := func() { l.page(w, inner, names, true, limit) }
+	if l.grouped {
+		w.perParent(func() { l.parent.keys(w, l.via) }, t, rows)
+		return
+	}
+	w.fromPage(t, rows)
+}
+
+// rowsStatement is the statement for the level's rows: the parent's key when they are grouped, then the columns.
+func (l *level) rowsStatement(u *unit) *statement {
+	w := newWriter(u)
+	t := w.alias()
+	for i := range l.joins {
+		l.joins[i].alias = w.alias()
+	}
+	more := l.limit
+	if l.limit >= 0 {
+		more = l.more
+		for _, k := range l.order.keys {
+			l.base.add(k.column)
+		}
+	}
+	switch {
+	case l.grouped:
+		w.text("SELECT p.id")
+		outer := w.alias()
+		for i := range l.slots {
+			w.text(", " + outer + ".c" + strconv.Itoa(i))
+		}
+		w.perParent(func() { l.parent.keys(w, l.via) }, outer, func() { l.select1(w, t, more, true) })
+	default:
+		l.select1(w, t, more, false)
+	}
+	return w.statement()
+}
+
+// select1 writes the query of the rows of one parent, with the joined rows.
+func (l *level) select1(w *writer, t string, limit int, named bool) {
+	w.text("SELECT ")
+	for i, s := range l.slots {
+		if i > 0 {
+			w.text(", ")
+		}
+		alias := t
+		if s.via != nil {
+			alias = s.via.alias
+		}
+		w.text(alias + "." + s.column)
+		if named {
+			w.text(" AS c" + strconv.Itoa(i))
+		}
+	}
+	if len(l.slots) == 0 {
+		w.text("1 AS c0")
+	}
+	joins := func() {
+		for _, j := range l.joins {
+			on := t
+			if j.parent != nil {
+				on = j.parent.alias
+			}
+			w.leftJoin(j.noun, j.alias, func() { j.key(w, on) })
+		}
+	}
+	if len(l.joins) == 0 || limit < 0 {
+		l.rows(w, t, joins, true)
+		l.ordered(w, t, limit)
+		return
+	}
+	// The page is cut before anything is joined to it.
+	inner := w.alias()
+	w.fromPage(t, func() { l.page(w, inner, l.base.names, true, limit) })
+	joins()
+	l.ordered(w, t, -1)
+}
+
+// countStatement counts the level's rows, whatever page is asked for.
+func (l *level) countStatement(u *unit) *statement {
+	w := newWriter(u)
+	t := w.alias()
+	rows := func() {
+		w.bounded(func() {
+			w.text("SELECT 1")
+			l.rows(w, t, nil, false)
+		})
+	}
+	if !l.grouped {
+		rows()
+		return w.statement()
+	}
+	outer := w.alias()
+	w.text("SELECT p.id, " + outer + ".c0")
+	w.perParent(func() { l.parent.keys(w, l.via) }, outer, rows)
+	return w.statement()
+}
