@@ -1,0 +1,211 @@
+package system
+
+import (
+	"io"
+	"net/http"
+	"sort"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/vektah/gqlparser/v2"
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"dossier/internal/apitest"
+	"dossier/internal/typeid"
+)
+
+// world is an id of each kind in one account.
+type world struct {
+	customer, contact, email, phone, address string
+	document, version, entry, session        string
+	event, cursor, apiKey, staff, account    string
+}
+
+// build makes one of everything.
+func build(t testing.TB, a actor) world {
+	t.Helper()
+	var w world
+	w.cursor = head(t, a)
+	data := a.must(t, `mutation { customerCreate(input: {kind: COMPANY, companyName: "World Ltd", emails: [{address: "world@example.com"}],
+		phones: [{number: "+4930901820"}], addresses: [{addressLocality: "Berlin"}], contacts: [{givenName: "Con", familyName: "Tact"}]}) {
+		customer { id emails { id } phones { id } addresses { id } contacts { nodes { id } } } userErrors { message path } } }`, nil)
+	c := at(data, "customerCreate.customer")
+	w.customer, w.contact = text(c, "id"), text(c, "contacts.nodes.0.id")
+	w.email, w.phone, w.address = text(c, "emails.0.id"), text(c, "phones.0.id"), text(c, "addresses.0.id")
+	w.document = a.mustUpload(t, w.customer, pdf("world.pdf", 2000))
+	data = a.must(t, createEntry, map[string]any{"customer": w.customer, "input": map[string]any{
+		"kind": "VISIT", "at": "2031-01-01T00:00:00Z", "title": "Visit",
+	}})
+	w.entry = text(data, "timelineEntryCreate.timelineEntry.id")
+	data = a.must(t, `mutation($c: ID!) { documentUploadBegin(input: {customerId: $c, fileName: "s.pdf", sizeBytes: 9}) {
+		uploadSession { id } userErrors { message path } } }`, map[string]any{"c": w.customer})
+	w.session = text(data, "documentUploadBegin.uploadSession.id")
+	data = a.must(t, `mutation { apiKeyCreate(input: {name: "World", scopes: ["read"]}) { apiKey { id } userErrors { message } } }`, nil)
+	w.apiKey = text(data, "apiKeyCreate.apiKey.id")
+	data = a.must(t, `query($d: ID!) { account { id staffUsers(first: 1) { nodes { id } } } document(id: $d) { currentVersion { id } }
+		events(first: 1) { nodes { id } } }`, map[string]any{"d": w.document})
+	w.account, w.version = text(data, "account.id"), text(data, "document.currentVersion.id")
+	w.staff, w.event = text(data, "account.staffUsers.nodes.0.id"), text(data, "events.nodes.0.id")
+	return w
+}
+
+// nowhere has ids that name nothing.
+func nowhere() world {
+	id := func(prefix string) string { return string(typeid.Append(nil, prefix, uuid.Must(uuid.NewV7()))) }
+	return world{
+		customer: id("cus"), contact: id("con"), email: id("eml"), phone: id("phn"), address: id("adr"), document: id("doc"),
+		version: id("dov"), entry: id("tle"), session: id("ups"), event: id("evt"), apiKey: id("key"), staff: id("usr"), account: id("acc"),
+	}
+}
+
+// nodes are the ids that node(id:) takes, by type.
+func (w world) nodes() map[string]string {
+	return map[string]string{
+		"Customer": w.customer, "Contact": w.contact, "EmailAddress": w.email, "PhoneNumber": w.phone, "PostalAddress": w.address,
+		"Document": w.document, "DocumentVersion": w.version, "TimelineEntry": w.entry, "Event": w.event, "ApiKey": w.apiKey,
+		"StaffUser": w.staff, "Account": w.account,
+	}
+}
+
+func (w world) ids() []string {
+	var ids []string
+	for _, id := range w.nodes() {
+		ids = append(ids, id)
+	}
+	sort.Strings(ids)
+	return ids
+}
+
+// operation is one root field, asked for what is in a world.
+type operation struct {
+	query     string
+	variables map[string]any
+	// file says that there is a file at variables.file or variables.files.0.
+	file string
+}
+
+const justErrors = ` { userErrors { code message path } }`
+
+// operations has a row for each root field of the schema: a field without one fails TestEveryRootFieldHasARow.
+func operations(w world) map[string]operation {
+	id := func(id string) map[string]any { return map[string]any{"id": id, "v": 1} }
+	call := func(args, field string) string { return "mutation(" + args + ") { " + field + justErrors + " }" }
+	const byID = "$id: ID!, $v: Int!"
+	return map[string]operation{
+		"Query.viewer":    {query: `{ viewer { __typename permissions } }`},
+		"Query.account":   {query: `{ account { id } }`},
+		"Query.storage":   {query: `{ storage { usedBytes reservedBytes limitBytes } }`},
+		"Query.node":      {query: `query($id: ID!) { node(id: $id) { __typename id } }`, variables: id(w.customer)},
+		"Query.nodes":     {query: `query($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }`, variables: map[string]any{"ids": w.ids()}},
+		"Query.customer":  {query: `query($id: ID!) { customer(id: $id) { id } }`, variables: id(w.customer)},
+		"Query.document":  {query: `query($id: ID!) { document(id: $id) { id } }`, variables: id(w.document)},
+		"Query.customers": {query: `query($id: ID!) { customers(where: {ids: [$id]}) { nodes { id } totalCount } }`, variables: id(w.customer)},
+		"Query.events":    {query: `query($id: ID) { events(customerId: $id) { nodes { id } totalCount } }`, variables: id(w.customer)},
+
+		"Mutation.customerCreate":  {query: `mutation { customerCreate(input: {givenName: "Matrix"})` + justErrors + ` }`},
+		"Mutation.customerUpdate":  {query: call(byID, `customerUpdate(id: $id, expectedVersion: $v, input: {givenName: "Matrix"})`), variables: id(w.customer)},
+		"Mutation.customerArchive": {query: call(byID, `customerArchive(id: $id, expectedVersion: $v)`), variables: id(w.customer)},
+		"Mutation.customerRestore": {query: call(byID, `customerRestore(id: $id, expectedVersion: $v)`), variables: id(w.customer)},
+		"Mutation.contactCreate":   {query: call("$id: ID!", `contactCreate(customerId: $id, input: {givenName: "Matrix"})`), variables: id(w.customer)},
+		"Mutation.contactUpdate":   {query: call(byID, `contactUpdate(id: $id, expectedVersion: $v, input: {givenName: "Matrix"})`), variables: id(w.contact)},
+		"Mutation.contactArchive":  {query: call(byID, `contactArchive(id: $id, expectedVersion: $v)`), variables: id(w.contact)},
+		"Mutation.documentUpload": {
+			query:     call("$id: ID!, $files: [Upload!]!", `documentUpload(input: {customerId: $id}, files: $files)`),
+			variables: map[string]any{"id": w.customer, "files": []any{nil}}, file: "variables.files.0",
+		},
+		"Mutation.documentReplace": {
+			query:     call(byID+", $file: Upload!", `documentReplace(id: $id, expectedVersion: $v, file: $file)`),
+			variables: map[string]any{"id": w.document, "v": 1, "file": nil}, file: "variables.file",
+		},
+		"Mutation.documentUploadBegin": {
+			query: call("$id: ID!", `documentUploadBegin(input: {customerId: $id, fileName: "m.pdf", sizeBytes: 10})`), variables: id(w.customer),
+		},
+		"Mutation.documentUploadComplete": {query: call("$id: ID!", `documentUploadComplete(uploadSessionId: $id)`), variables: id(w.session)},
+		"Mutation.documentUpdate":         {query: call(byID, `documentUpdate(id: $id, expectedVersion: $v, input: {title: "Matrix"})`), variables: id(w.document)},
+		"Mutation.documentArchive":        {query: call(byID, `documentArchive(id: $id, expectedVersion: $v)`), variables: id(w.document)},
+		"Mutation.documentRestore":        {query: call(byID, `documentRestore(id: $id, expectedVersion: $v)`), variables: id(w.document)},
+		"Mutation.timelineEntryCreate": {
+			query:     call("$id: ID!", `timelineEntryCreate(customerId: $id, input: {kind: TASK, at: "2031-01-01T00:00:00Z", title: "Matrix"})`),
+			variables: id(w.customer),
+		},
+		"Mutation.timelineEntryUpdate": {query: call(byID, `timelineEntryUpdate(id: $id, expectedVersion: $v, input: {title: "Matrix"})`), variables: id(w.entry)},
+		"Mutation.timelineEntryDelete": {query: call(byID, `timelineEntryDelete(id: $id, expectedVersion: $v)`), variables: id(w.entry)},
+		"Mutation.apiKeyCreate":        {query: `mutation { apiKeyCreate(input: {name: "Matrix", scopes: ["read"]})` + justErrors + ` }`},
+		"Mutation.apiKeyRevoke":        {query: call("$id: ID!", `apiKeyRevoke(id: $id)`), variables: id(w.apiKey)},
+
+		"Subscription.documentEvents": {query: `subscription($id: ID!) { documentEvents(customerId: $id) { cursor } }`, variables: id(w.customer)},
+		"Subscription.events":         {query: `subscription($id: ID) { events(customerId: $id) { cursor } }`, variables: id(w.customer)},
+	}
+}
+
+// run sends an operation the way its kind needs. A subscription that opens is an answer without errors.
+func (o operation) run(t testing.TB, a actor, field string) apitest.Result {
+	t.Helper()
+	variables := map[string]any{}
+	for name, v := range o.variables {
+		if strings.Contains(o.query, "$"+name+":") { // variables that an operation does not declare are no mistake, but noise
+			variables[name] = v
+		}
+	}
+	switch {
+	case strings.HasPrefix(field, "Subscription."):
+		return o.subscribe(t, a, variables)
+	case o.file != "":
+		r, err := a.sendMultipart(t.Context(), o.query, variables, []string{o.file}, []file{pdf("matrix.pdf", 1000)})
+		if err != nil {
+			t.Fatalf("%s: %v", field, err)
+		}
+		return r
+	default:
+		return a.do(t, o.query, variables)
+	}
+}
+
+func (o operation) subscribe(t testing.TB, a actor, variables map[string]any) apitest.Result {
+	t.Helper()
+	s, err := dialSSE(t.Context(), a, o.query, variables, "")
+	if err == nil {
+		_, err = s.firstError()
+		defer s.cut()
+	}
+	if err == nil {
+		return apitest.Result{Status: http.StatusOK}
+	}
+	refused, ok := err.(liveError) //nolint:errorlint // parseResult gives it as it is
+	if !ok {
+		t.Fatalf("%s: %v", o.query, err)
+	}
+	return apitest.Result{Status: http.StatusOK, Errors: []apitest.Error{{Extensions: map[string]any{"code": refused.code}}}}
+}
+
+// rootFields are the fields of the schema that the server serves.
+func rootFields(t testing.TB, s *apitest.Server) []string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/schema.graphql", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := newActor(s, "").http.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	sdl, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema, err := gqlparser.LoadSchema(&ast.Source{Name: "schema.graphql", Input: string(sdl)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fields []string
+	for _, def := range []*ast.Definition{schema.Query, schema.Mutation, schema.Subscription} {
+		for _, f := range def.Fields {
+			if !strings.HasPrefix(f.Name, "__") {
+				fields = append(fields, def.Name+"."+f.Name)
+			}
+		}
+	}
+	return fields
+}
