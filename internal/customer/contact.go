@@ -23,11 +23,12 @@ func (c *check) contacts(path []string, f File, list []ContactNested) []ContactC
 			c.bad(at(here, "id"), "This id is in the list twice. Remove one.")
 		}
 		seen[id] = true
-		old := Contact{ID: id}
-		if k := f.contact(id); k >= 0 {
-			old = f.Contacts[k]
+		switch k := f.contact(id); {
+		case k >= 0:
+			next[i] = c.contact(here, f.Contacts[k], entry.ContactPatch)
+		case entry.ID == nil:
+			next[i] = c.contact(here, Contact{ID: id}, entry.ContactPatch)
 		}
-		next[i] = c.contact(here, old, entry.ContactPatch)
 	}
 	primary := c.primaryContact(path, list, next)
 	var changes []ContactChange

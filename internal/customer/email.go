@@ -44,7 +44,7 @@ func cleanEmail(s string) (address, problem string) {
 	}
 	ascii, err := domains.ToASCII(domain)
 	switch {
-	case err != nil || len(ascii) > maxDomain:
+	case err != nil || len(ascii) > maxDomain || strings.HasSuffix(ascii, "."):
 		return "", "The part behind the @ of this e-mail address is no domain name. " + emailForm
 	case !strings.Contains(ascii, "."):
 		return "", "The domain of this e-mail address has no dot. " + emailForm

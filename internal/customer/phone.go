@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"github.com/nyaruka/phonenumbers"
-	"golang.org/x/text/language"
 )
 
 const (
@@ -55,20 +54,4 @@ func cleanPhone(s string) (e164, extension, problem string) {
 	default:
 		return "", "", "This telephone number has too few digits for its country, or is one to dial locally only. " + phoneForm
 	}
-}
-
-// country reads a code of ISO 3166-1 alpha-2.
-func (c *check) country(path []string, s *string) string {
-	if s == nil || strings.TrimSpace(*s) == "" {
-		return ""
-	}
-	code := strings.ToUpper(strings.TrimSpace(*s))
-	if len(code) == 2 {
-		region, err := language.ParseRegion(code)
-		if err == nil && region.IsCountry() && region.Canonicalize().String() == code {
-			return code
-		}
-	}
-	c.bad(path, "A country is a code of ISO 3166-1 with two letters, for example DE.")
-	return ""
 }

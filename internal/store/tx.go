@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"math/rand/v2"
 	"time"
 
 	"github.com/google/uuid"
@@ -44,11 +45,24 @@ func (s *Store) inTx(ctx context.Context, op string, p auth.Principal, fn func(c
 	var err error
 	for attempt := 1; ; attempt++ {
 		err = s.tryTx(ctx, p, fn)
-		if err == nil || attempt == maxAttempts || !retryable(err) || ctx.Err() != nil {
+		if err == nil || attempt == maxAttempts || !retryable(err) || !pause(ctx, attempt) {
 			break
 		}
 	}
 	return translate(op, err)
+}
+
+// pause lets the transaction go first that this one was given up for: a few milliseconds, more each time, and not the
+// same as others. It is false when ctx ends.
+func pause(ctx context.Context, attempt int) bool {
+	timer := time.NewTimer(time.Duration(attempt) * rand.N(20*time.Millisecond)) //nolint:gosec // jitter is no secret
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
 }
 
 func (s *Store) tryTx(ctx context.Context, p auth.Principal, fn func(ctx context.Context, t *tx) error) error {
