@@ -39,7 +39,7 @@ func (t *Transfer) Fill(ctx context.Context, src io.Reader, buf []byte) (n int, 
 	return n, false, nil
 }
 
-// Copy writes src to dst up to its end, in pieces of the size that src gives. It tells whose failure ended it:
+// Copy writes src to dst up to its end, in pieces of the size that src gives, at most BufferSize. It tells whose failure ended it:
 // srcErr is ready to be returned by Put, dstErr is as dst gave it.
 func (t *Transfer) Copy(ctx context.Context, dst io.Writer, src io.Reader, buf []byte) (srcErr, dstErr error) {
 	if wt, ok := src.(io.WriterTo); ok {
@@ -126,19 +126,25 @@ type sink struct {
 	srcErr, dstErr error
 }
 
-// Write passes p on, within the rules of the transfer.
+// Write passes p on, within the rules of the transfer. A source may hand over all of its content at once: in pieces the
+// checksum leaves them in the processor's cache for the copy, and ctx is looked at between them.
 func (s *sink) Write(p []byte) (int, error) {
-	if s.ctx.Err() != nil {
-		s.srcErr = Fail("blob.Put", ErrCanceled, context.Cause(s.ctx))
-		return 0, s.srcErr
+	written := 0
+	for written < len(p) {
+		piece := p[written:min(len(p), written+BufferSize)]
+		if s.ctx.Err() != nil {
+			s.srcErr = Fail("blob.Put", ErrCanceled, context.Cause(s.ctx))
+			return written, s.srcErr
+		}
+		if s.srcErr = s.t.add(piece); s.srcErr != nil {
+			return written, s.srcErr
+		}
+		if s.dstErr = write(s.dst, piece); s.dstErr != nil {
+			return written, s.dstErr
+		}
+		written += len(piece)
 	}
-	if s.srcErr = s.t.add(p); s.srcErr != nil {
-		return 0, s.srcErr
-	}
-	if s.dstErr = write(s.dst, p); s.dstErr != nil {
-		return 0, s.dstErr
-	}
-	return len(p), nil
+	return written, nil
 }
 
 func write(dst io.Writer, p []byte) error {

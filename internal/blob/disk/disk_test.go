@@ -360,6 +360,7 @@ func TestASignedPutThatBreaksOffLeavesNothing(t *testing.T) {
 		go func() {
 			_, _ = pw.Write(blobtest.Bytes(512 << 10))
 			cancel()
+			_ = pw.CloseWithError(context.Canceled) // the client waits for the body that it gives up
 		}()
 		client := &http.Client{}
 		if resp, err := client.Do(req); err == nil {

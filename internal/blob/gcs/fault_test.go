@@ -23,7 +23,7 @@ const (
 )
 
 // impatient gives up fast enough for a test. It is still long for a loaded machine to move one chunk.
-func impatient(cfg *gcs.Config) { cfg.StallTimeout = 700 * time.Millisecond }
+func impatient(cfg *gcs.Config) { cfg.StallTimeout = slowness * 500 * time.Millisecond }
 
 // faultCase is a set of faults and what a Put must come to under them.
 type faultCase struct {
@@ -143,10 +143,14 @@ func TestNoFaultLosesOrCorruptsAnObject(t *testing.T) {
 func checkFault(t *testing.T, c faultCase) {
 	t.Helper()
 	fake := gcsfake.New(t)
-	store := openAt(t, fake.URL, fake.SignerKey, impatient)
+	patience := func(*gcs.Config) {}
 	for _, f := range c.faults {
 		fake.Inject(f)
+		if f.Do == gcsfake.Stall || f.Do == gcsfake.StallAfterCommit || f.Do == gcsfake.Incomplete {
+			patience = impatient
+		}
 	}
+	store := openAt(t, fake.URL, fake.SignerKey, patience)
 	content := blobtest.Bytes(c.size)
 	opts := blob.PutOptions{ExpectedSize: int64(c.size), ContentType: "application/pdf"}
 	if c.size == chunkedSize {
@@ -155,7 +159,7 @@ func checkFault(t *testing.T, c faultCase) {
 	key := blobtest.Key()
 	began := time.Now()
 	obj, err := store.Put(t.Context(), key, blobtest.Plain(bytes.NewReader(content)), opts)
-	if took := time.Since(began); took > 20*time.Second {
+	if took := time.Since(began); took > slowness*20*time.Second {
 		t.Errorf("it took %v", took)
 	}
 	if got := blob.OutcomeOf(err); c.orUnknown && got == blob.Unknown {
@@ -207,7 +211,7 @@ func TestTheSourceMayBeSlowerThanTheBucketMay(t *testing.T) {
 	for _, size := range []int64{oneShotSize, blob.UnknownSize} {
 		content := blobtest.Bytes(oneShotSize)
 		key := blobtest.Key()
-		pause := &pausingReader{Reader: bytes.NewReader(content), at: 600 << 10, pause: 1500 * time.Millisecond}
+		pause := &pausingReader{Reader: bytes.NewReader(content), at: 600 << 10, pause: slowness * 1500 * time.Millisecond}
 		if _, err := store.Put(t.Context(), key, pause, blob.PutOptions{ExpectedSize: size}); err != nil {
 			t.Fatalf("Put: %v", err)
 		}

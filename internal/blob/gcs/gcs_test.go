@@ -7,12 +7,18 @@ import (
 	"time"
 
 	"github.com/fsouza/fake-gcs-server/fakestorage"
+	"go.uber.org/goleak"
 
 	"dossier/internal/blob"
 	"dossier/internal/blob/blobtest"
 	"dossier/internal/blob/blobtest/gcsfake"
 	"dossier/internal/blob/gcs"
 )
+
+// Every upload, given up or not, and every fault must leave no goroutine behind.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("go.opencensus.io/stats/view.(*worker).start"))
+}
 
 // openAt gives a store on a fake at the endpoint, quick to give up.
 func openAt(t testing.TB, endpoint string, signerKey []byte, change ...func(*gcs.Config)) *gcs.Store {

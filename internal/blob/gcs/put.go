@@ -235,22 +235,13 @@ type guardedWriter struct {
 	cancel   context.CancelCauseFunc
 }
 
-// Write writes p, or gives up. A source that writes itself may hand over all of its content at once, so p is cut: the
-// patience is for each piece.
-func (g *guardedWriter) Write(p []byte) (int, error) {
-	written := 0
-	for written < len(p) {
-		piece := p[written:min(len(p), written+blob.BufferSize)]
-		err := g.watch(func() error {
-			n, err := g.w.Write(piece)
-			written += n
-			return err
-		})
-		if err != nil {
-			return written, err
-		}
-	}
-	return written, nil
+// Write writes p, which is never more than a buffer, or gives up.
+func (g *guardedWriter) Write(p []byte) (n int, err error) {
+	err = g.watch(func() error {
+		n, err = g.w.Write(p)
+		return err
+	})
+	return n, err
 }
 
 func (g *guardedWriter) watch(do func() error) error {

@@ -161,6 +161,6 @@ func readError(ctx context.Context, op string, err error) error {
 	case errors.Is(context.Cause(ctx), context.Canceled):
 		return blob.Fail(op, blob.ErrCanceled, err)
 	default:
-		return blob.Fail(op, blob.ErrUnavailable, err)
+		return blob.Fail(op, blob.ErrUnavailable, errors.Join(context.Cause(ctx), err))
 	}
 }
