@@ -23,7 +23,7 @@ func main() {
 	check := flag.Bool("check", false, "write nothing; fail when ent/schema and the migrations differ")
 	dir := flag.String("dir", filepath.Join("internal", "store", "migrations"), "directory of the migrations")
 	dsn := flag.String("dsn", "", "an empty scratch database; without it a private one is started")
-	bin := flag.String("pg-bin", os.Getenv("PG_BIN"), "directory of the PostgreSQL binaries")
+	bin := flag.String("pg-bin", "", "directory of the PostgreSQL binaries; they are searched for without it")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := run(ctx, *dsn, *bin, *dir, flag.Arg(0), *check)
