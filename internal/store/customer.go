@@ -15,8 +15,6 @@ import (
 	"dossier/internal/timeline"
 )
 
-type revisionRow = ent.Revision
-
 // CustomerCreate implements customer.Store.
 func (s *Store) CustomerCreate(
 	ctx context.Context, p auth.Principal, key *idempotency.Key, create func() (customer.Change, error),

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"dossier/ent"
 	"dossier/ent/revision"
 	"dossier/internal/fault"
 	"dossier/internal/timeline"
@@ -44,7 +45,7 @@ func (t *tx) conflict(ctx context.Context, subject timeline.Subject, id uuid.UUI
 	}
 	both := []string{}
 	for _, name := range fields {
-		if slices.ContainsFunc(rows, func(r *revisionRow) bool { return slices.Contains(r.Fields, name) }) {
+		if slices.ContainsFunc(rows, func(r *ent.Revision) bool { return slices.Contains(r.Fields, name) }) {
 			both = append(both, name)
 		}
 	}
