@@ -28,7 +28,7 @@ func NewHandler(r *Resolver, limits Limits, log *slog.Logger) *handler.Server {
 	h.AroundOperations(func(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
 		return next(read.WithSession(ctx))
 	})
-	h.AroundFields(policy)
+	h.AroundFields(r.policy)
 	return h
 }
 
@@ -37,14 +37,21 @@ func NewSchema(r *Resolver) graphql.ExecutableSchema {
 	return generated.NewExecutableSchema(generated.Config{Resolvers: r})
 }
 
-// policy asks the policy table before a root field runs. It is a field middleware and not one of root fields, because
-// only an error from here makes null bubble up as the specification says.
-func policy(ctx context.Context, next graphql.Resolver) (any, error) {
+// policy asks the policy table before a root field runs, and has the operation priced before it changes anything. It is a
+// field middleware and not one of root fields, because only an error from here makes null bubble up as the specification
+// says.
+func (r *Resolver) policy(ctx context.Context, next graphql.Resolver) (any, error) {
 	fc := graphql.GetFieldContext(ctx)
 	switch fc.Object {
 	case "Query", "Mutation", "Subscription":
-		if !isMeta(fc.Field.Name) {
-			if err := viewer(ctx).RequireField(fc.Object + "." + fc.Field.Name); err != nil {
+		if isMeta(fc.Field.Name) {
+			break
+		}
+		if err := viewer(ctx).RequireField(fc.Object + "." + fc.Field.Name); err != nil {
+			return nil, err
+		}
+		if fc.Object != "Query" { // a query is priced when the engine runs it
+			if err := r.Engine.Check(ctx); err != nil {
 				return nil, err
 			}
 		}

@@ -124,8 +124,8 @@ func (r mutationResolver) DocumentUpdate(
 	return r.documentPayload(ctx, u, err)
 }
 
-func documentField[T any](v graphql.Omittable[*T]) document.Field[T] {
-	return document.Field[T]{Given: v.IsSet(), Value: v.Value()}
+func documentField[T any](v graphql.Omittable[*T]) document.Optional[*T] {
+	return document.Optional[*T]{Given: v.IsSet(), Value: v.Value()}
 }
 
 // DocumentArchive archives a document.

@@ -165,18 +165,21 @@ func (a *app) openBlobs(ctx context.Context, key []byte) error {
 }
 
 func (a *app) openGraph(pepper auth.Pepper) error {
-	engine, err := read.New(read.Config{Pool: a.readPool, Schema: graph.Schema(), DownloadURL: a.links.URL})
+	engine, err := read.New(read.Config{
+		Pool: a.readPool, Schema: graph.Schema(), DownloadURL: a.links.URL, MaxDepth: graph.DefaultLimits.Depth,
+		MaxFilesPerRequest: a.cfg.MaxFiles.n, EventRetentionDays: int(a.cfg.EventRetention.d / (24 * time.Hour)),
+	})
 	if err != nil {
 		return err
 	}
 	a.resolver = &graph.Resolver{
 		Engine: engine, Customers: customer.NewService(a.store), Accounts: account.NewService(a.store, pepper),
-		Timeline: timeline.NewService(a.store), Documents: document.New(a.store, a.blobs),
+		Timeline: timeline.NewService(a.store), Documents: document.New(a.store.Documents(), a.blobs),
 	}
 	a.resolver.Accounts.Revoked = a.auth.ForgetKey
 	a.resolver.Documents.Log = a.log
 	a.resolver.Documents.Limits.Lease = a.cfg.UploadLease.d
-	a.sweeper = document.NewSweeper(a.store, a.blobs)
+	a.sweeper = document.NewSweeper(a.store.Sweep(), a.blobs)
 	a.sweeper.Log, a.sweeper.Every = a.log, a.cfg.Sweep.d
 	a.sweeper.Also = append(a.sweeper.Also, func(ctx context.Context) error {
 		_, err := a.store.PruneEvents(ctx, a.cfg.EventRetention.d)

@@ -66,7 +66,7 @@ func (c *devCmd) Run(ctx context.Context) error {
 			}
 		}()
 	}
-	if err := store.Migrate(ctx, string(c.DatabaseURL)); err != nil {
+	if _, err := store.Migrate(ctx, string(c.DatabaseURL), log); err != nil {
 		return err
 	}
 	a, err := openApp(ctx, &c.config, log, secretBytes, auth.Network{Loopback: true})

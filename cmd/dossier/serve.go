@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
 
 	"dossier/internal/auth"
 	"dossier/internal/server"
@@ -26,7 +28,7 @@ func (c *serveCmd) Run(ctx context.Context) error {
 	}
 	log := newLogger(&c.config)
 	if c.Migrate {
-		if err := store.Migrate(ctx, string(c.DatabaseURL)); err != nil {
+		if _, err := store.Migrate(ctx, string(c.DatabaseURL), log); err != nil {
 			return err
 		}
 	}
@@ -44,4 +46,11 @@ type migrateCmd struct {
 }
 
 // Run migrates.
-func (c *migrateCmd) Run(ctx context.Context) error { return store.Migrate(ctx, string(c.DatabaseURL)) }
+func (c *migrateCmd) Run(ctx context.Context) error {
+	versions, err := store.Migrate(ctx, string(c.DatabaseURL), slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	fmt.Printf("applied %d migrations\n", len(versions))
+	return nil
+}

@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 
 	"dossier/graph"
+	"dossier/internal/auth"
 	"dossier/internal/transport"
 )
 
@@ -55,7 +56,7 @@ func (s *Server) graphql() http.Handler {
 	h.AddTransport(transport.NewMultipart(transport.MultipartConfig{MaxFiles: s.cfg.MaxFiles}))
 	h.AddTransport(transport.GET{})
 	h.AddTransport(transport.POST{})
-	credential := s.deps.Auth.RequireCredential(h)
+	credential := auth.RequireCredential(h)
 	return s.deps.Auth.Authenticate(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// SECURITY: an upload without a credential is refused before its body is read. Other operations get to the
 		// executor, because introspection is open and errors there have a path.
