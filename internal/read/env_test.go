@@ -64,7 +64,9 @@ func attach(t testing.TB, dsn string, pool *pgxpool.Pool, change ...func(*read.C
 	t.Cleanup(e.reads.Close)
 	cfg := read.Config{
 		Pool: e.reads, Schema: schema().Schema(), Now: func() time.Time { return testNow }, MaxCost: 1_000_000, MaxDepth: 50,
-		DownloadURL: func(account, version uuid.UUID) string { return "https://files.test/" + account.String() + "/" + version.String() + "?a=1&b=\"" },
+		DownloadURL: func(account, version uuid.UUID) string {
+			return "https://files.test/" + account.String() + "/" + version.String() + "?a=1&b=\""
+		},
 	}
 	for _, f := range change {
 		f(&cfg)

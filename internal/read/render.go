@@ -319,4 +319,6 @@ func (op *operation) missing(n *node) {
 	op.faults = append(op.faults, located{n.path, gone()})
 }
 
-func gone() error { return fault.New(fault.NotFound, "What this field stands for is not there any more.") }
+func gone() error {
+	return fault.New(fault.NotFound, "What this field stands for is not there any more.")
+}

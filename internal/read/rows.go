@@ -102,6 +102,9 @@ func (r *unitRun) readCounts(l *level, rows *pgconn.ResultReader) {
 			s.count = integerOf(row[0])
 			continue
 		}
+		if row[0] == nil {
+			continue // the key of a joined row that is not there
+		}
 		if s.counts == nil {
 			s.counts = make(map[uuid.UUID]int64)
 		}

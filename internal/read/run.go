@@ -90,9 +90,14 @@ func (e *Engine) attempt(ctx context.Context, runs []*unitRun) error {
 	pg := conn.Conn().PgConn()
 	s := &session{conn: conn, prepared: preparedOf(pg)}
 	if e.tracer != nil {
-		return e.traced(ctx, s, runs)
+		err = e.traced(ctx, s, runs)
+	} else {
+		err = s.pipeline(ctx, pg, runs)
 	}
-	return s.pipeline(ctx, pg, runs)
+	if err != nil && retryable(err) {
+		_ = conn.Conn().Close(ctx) // the session does not know its statements any more; the pool opens another
+	}
+	return err
 }
 
 func (s *session) pipeline(ctx context.Context, pg *pgconn.PgConn, runs []*unitRun) error {
@@ -155,7 +160,12 @@ func (s *session) results(p *pgconn.Pipeline, runs []*unitRun, fresh []*prepared
 				if err != nil {
 					return err
 				}
-				fresh[n].description, _ = got.(*pgconn.StatementDescription)
+				description, ok := got.(*pgconn.StatementDescription)
+				if !ok {
+					return errors.New("read: a statement without a description")
+				}
+				description.Name = fresh[n].name
+				fresh[n].description = description
 			}
 			n++
 			if err := readResult(p, r, &r.unit.steps[i]); err != nil {

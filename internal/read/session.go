@@ -79,6 +79,7 @@ func (s *Session) result(ctx context.Context, e *Engine, key string) (*result, e
 	defer s.mu.Unlock()
 	if !s.done {
 		s.done = true
+		s.err = fault.New(fault.Internal, "internal error") // stays when run panics
 		s.err = s.run(ctx, e)
 	}
 	if s.err != nil {

@@ -1,0 +1,349 @@
+package read_test
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"dossier/internal/fold"
+)
+
+// row is a row as the naive evaluator sees it: column -> string, int64, bool, time.Time, uuid.UUID, []string, []byte or nil.
+type row map[string]any
+
+func (r row) id() uuid.UUID { return r["id"].(uuid.UUID) }
+
+// world is all rows of all accounts.
+type world struct {
+	accounts []uuid.UUID
+	tables   map[string][]row
+	byID     map[uuid.UUID]row
+	tableOf  map[uuid.UUID]string
+}
+
+// tableOrder is the order of inserting.
+var tableOrder = []string{
+	"account", "storage_usage", "staff_user", "api_key", "customer", "contact", "email_address", "phone_number", "postal_address",
+	"document", "document_version", "timeline_entry", "event",
+}
+
+// maker makes a world of random rows. Few different names and times, so that orders have ties; NULLs, archived rows,
+// Unicode, and references to what is gone.
+type maker struct {
+	*world
+	rand *rand.Rand
+	n    uint64
+}
+
+func newWorld(seed uint64, customers int) *world {
+	m := &maker{
+		world: &world{tables: map[string][]row{}, byID: map[uuid.UUID]row{}, tableOf: map[uuid.UUID]string{}},
+		rand:  rand.New(rand.NewPCG(seed, 7)),
+	}
+	for i := range 3 {
+		m.account(i, customers/(1+2*i)+1)
+	}
+	return m.world
+}
+
+// id is a random id; neighbours in the order of ids are not neighbours in time.
+func (m *maker) id() uuid.UUID {
+	m.n++
+	var u uuid.UUID
+	for i := range u {
+		u[i] = byte(m.rand.Uint32())
+	}
+	u[6], u[8] = u[6]&15|0x70, u[8]&63|128
+	return u
+}
+
+func (m *maker) put(table string, r row) row {
+	if r["id"] == nil && table != "storage_usage" {
+		r["id"] = m.id()
+	}
+	m.tables[table] = append(m.tables[table], r)
+	if id, ok := r["id"].(uuid.UUID); ok {
+		m.byID[id], m.tableOf[id] = r, table
+	}
+	return r
+}
+
+func pick[T any](m *maker, list ...T) T { return list[m.rand.IntN(len(list))] }
+
+func (m *maker) maybe(v any) any {
+	if m.rand.IntN(3) == 0 {
+		return nil
+	}
+	return v
+}
+
+// at is one of few times around testNow.
+func (m *maker) at() time.Time {
+	t := testNow.Add(time.Duration(m.rand.IntN(9)-5) * 24 * time.Hour)
+	return t.Add(time.Duration(pick(m, 0, 0, 1, 250_000, 999_999)) * time.Microsecond)
+}
+
+func (m *maker) name() string {
+	return pick(m, "Ada", "ada", "Élodie  GROẞ", "Zoë \"Z\" \\ Ünal", "Øystein", "李 雷", "Ann", "Anna", "", "tab\tnew\nline", "😀 smile", "100%_x", "ſtraße")
+}
+
+func (m *maker) actor(r row, account uuid.UUID) row {
+	switch m.rand.IntN(5) {
+	case 0:
+		r["created_by_kind"], r["created_by_id"] = nil, nil
+	case 1:
+		r["created_by_kind"], r["created_by_id"] = "API_KEY", m.of("api_key", account)
+	case 2:
+		r["created_by_kind"], r["created_by_id"] = "STAFF", m.id() // gone
+	default:
+		r["created_by_kind"], r["created_by_id"] = "STAFF", m.of("staff_user", account)
+	}
+	return r
+}
+
+// of gives the id of some row of the account's, or of a new one.
+func (m *maker) of(table string, account uuid.UUID) any {
+	var own []uuid.UUID
+	for _, r := range m.tables[table] {
+		if r["account_id"] == account {
+			own = append(own, r.id())
+		}
+	}
+	if len(own) == 0 {
+		return m.id()
+	}
+	return own[m.rand.IntN(len(own))]
+}
+
+func (m *maker) account(number, customers int) {
+	account := m.put("account", row{
+		"name": fmt.Sprintf("Business %d", number), "oidc_algorithms": []string{}, "max_file_bytes": int64(5_000_000 + number),
+		"event_seq": int64(0), "event_floor": int64(0), "created_at": m.at(),
+	}).id()
+	m.accounts = append(m.accounts, account)
+	m.put("storage_usage", row{"account_id": account, "limit_bytes": int64(500), "used_bytes": int64(number), "reserved_bytes": int64(7)})
+	for i := range 4 {
+		name := m.name()
+		m.put("staff_user", row{
+			"account_id": account, "subject": fmt.Sprint("s", number, i), "display_name": name, "sort_name": fold.Text(name),
+			"email": m.maybe("staff@example.com"), "role": pick(m, "VIEWER", "EDITOR", "ADMIN"), "created_at": m.at(), "updated_at": m.at(),
+		})
+		m.put("api_key", m.actor(row{
+			"account_id": account, "name": m.name(), "hint": "abcd", "hash": []byte{1}, "scopes": pick(m, []string{"read"}, []string{"customers:read", "events:read"}),
+			"expires_at": m.maybe(m.at()), "revoked_at": m.maybe(m.at()), "created_at": m.at(),
+		}, account))
+	}
+	for range customers {
+		m.customer(account)
+	}
+	m.subjects(account)
+}
+
+func (m *maker) customer(account uuid.UUID) {
+	name, status := m.name(), pick(m, "ACTIVE", "ACTIVE", "ACTIVE", "ARCHIVED")
+	c := m.put("customer", m.actor(row{
+		"account_id": account, "version": int64(m.rand.IntN(5) + 1), "kind": pick(m, "PERSON", "COMPANY"), "status": status,
+		"display_name": name, "sort_name": fold.Text(name), "given_name": m.maybe(m.name()), "family_name": m.maybe(m.name()),
+		"company_name": m.maybe(m.name()), "archived_at": m.maybe(m.at()), "created_at": m.at(), "updated_at": m.at(),
+	}, account)).id()
+	m.points(account, c, nil)
+	primary := false // at most one of those that are not archived
+	for range m.rand.IntN(5) {
+		name := m.name()
+		archived := pick[any](m, nil, nil, nil, m.at())
+		secondary := primary || m.rand.IntN(2) == 0
+		primary = primary || !secondary
+		con := m.put("contact", row{
+			"account_id": account, "customer_id": c, "version": int64(1), "display_name": name, "sort_name": fold.Text(name),
+			"given_name": m.maybe(m.name()), "family_name": m.maybe(m.name()), "role": m.maybe("Boss"), "secondary": secondary,
+			"archived_at": archived, "created_at": m.at(), "updated_at": m.at(),
+		}).id()
+		m.points(account, c, con)
+	}
+	for range m.rand.IntN(6) {
+		m.document(account, c)
+	}
+	for range m.rand.IntN(8) {
+		m.put("timeline_entry", m.actor(row{
+			"account_id": account, "customer_id": c, "version": int64(1), "at": pick(m, m.at(), m.at(), testNow), "kind": pick(m, "VISIT", "CALL", "TASK", "DOCUMENT_ADDED"),
+			"title": m.name(), "subject_type": nil, "subject_id": nil, "created_at": m.at(), "updated_at": m.at(),
+		}, account))
+	}
+}
+
+func (m *maker) points(account, customer uuid.UUID, contact any) {
+	base := func(i int) row {
+		return row{
+			"account_id": account, "customer_id": customer, "contact_id": contact, "type": pick(m, "HOME", "WORK", "MOBILE", "OTHER"),
+			"position": int64(min(i, 2)), "created_at": m.at(),
+		}
+	}
+	for i := range m.rand.IntN(4) {
+		r := base(i)
+		r["address"] = pick(m, "Ada@Example.com", "bob@example.com", "ünal@example.com")
+		r["address_key"] = fold.Email(r["address"].(string))
+		m.put("email_address", r)
+	}
+	for i := range m.rand.IntN(3) {
+		r := base(i)
+		r["e164"], r["extension"] = pick(m, "+4930901820", "+15550100"), m.maybe("12")
+		m.put("phone_number", r)
+	}
+	for i := range m.rand.IntN(3) {
+		r := base(i)
+		r["street_address"], r["address_locality"], r["address_region"] = m.maybe("Street 1\nBack"), m.maybe("Köln"), m.maybe("NRW")
+		r["postal_code"], r["address_country"] = m.maybe("50667"), m.maybe("DE")
+		m.put("postal_address", r)
+	}
+}
+
+func (m *maker) document(account, customer uuid.UUID) {
+	doc, versions := m.id(), 1+m.rand.IntN(3)
+	var current uuid.UUID
+	for i := range versions {
+		current = m.put("document_version", m.actor(row{
+			"account_id": account, "document_id": doc, "number": int64(i + 1), "file_name": m.name() + ".pdf", "content_type": "application/pdf",
+			"size_bytes": int64(m.rand.IntN(1 << 40)), "sha256": bytes.Repeat([]byte{byte(m.rand.Uint32())}, 32), "crc32c": int64(1),
+			"object_key": fmt.Sprint("o", m.n), "object_generation": int64(1), "state": pick(m, "STORED", "AVAILABLE", "AVAILABLE", "QUARANTINED"),
+			"created_at": m.at(),
+		}, account)).id()
+	}
+	m.put("document", m.actor(row{
+		"id": doc, "account_id": account, "customer_id": customer, "version": int64(1), "kind": "UPLOAD",
+		"status": pick(m, "ACTIVE", "ACTIVE", "QUARANTINED", "ARCHIVED"), "source": pick(m, "STAFF", "CUSTOMER", "SYSTEM"), "title": m.name(),
+		"expires_on": m.maybe(time.Date(2024+m.rand.IntN(5), 2, 27+m.rand.IntN(3), 0, 0, 0, 0, time.UTC)), "current_version_id": current,
+		"archived_at": m.maybe(m.at()), "created_at": m.at(), "updated_at": m.at(),
+	}, account))
+}
+
+// subjects points timeline entries at things, and fills the log.
+func (m *maker) subjects(account uuid.UUID) {
+	tables := map[string]string{"Customer": "customer", "Contact": "contact", "Document": "document", "TimelineEntry": "timeline_entry"}
+	point := func(r row) {
+		typeName := pick(m, "Customer", "Contact", "Document", "TimelineEntry")
+		r["subject_type"], r["subject_id"] = typeName, m.of(tables[typeName], account)
+		if m.rand.IntN(6) == 0 {
+			r["subject_id"] = m.id()
+		}
+	}
+	for _, r := range m.tables["timeline_entry"] {
+		if r["account_id"] == account && m.rand.IntN(3) > 0 {
+			point(r)
+		}
+	}
+	types := []string{"CUSTOMER_CREATED", "CUSTOMER_UPDATED", "DOCUMENT_CREATED", "TIMELINE_ENTRY_DELETED"}
+	seq := int64(0)
+	for range 40 {
+		seq++
+		r := m.actor(row{
+			"account_id": account, "seq": seq, "type": pick(m, types...), "customer_id": m.maybe(m.of("customer", account)),
+			"changed_fields": pick(m, []string{}, []string{"givenName", "phones"}), "created_at": m.at(),
+		}, account)
+		point(r)
+		m.put("event", r)
+	}
+	m.byID[account]["event_seq"] = seq
+}
+
+// insert writes the world into the database.
+func (w *world) insert(t testing.TB, pool *pgxpool.Pool) {
+	t.Helper()
+	ctx := context.Background()
+	err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		for _, table := range tableOrder {
+			rows := w.tables[table]
+			if len(rows) == 0 {
+				continue
+			}
+			var names []string
+			for name := range rows[0] {
+				names = append(names, name)
+			}
+			slices.Sort(names)
+			values := make([][]any, len(rows))
+			for i, r := range rows {
+				for _, n := range names {
+					values[i] = append(values[i], r[n])
+				}
+			}
+			for _, v := range values {
+				marks := ""
+				for i := range v {
+					marks += fmt.Sprintf(",$%d", i+1)
+				}
+				sql := "INSERT INTO " + table + " (" + join(names) + ") VALUES (" + marks[1:] + ")"
+				if _, err := tx.Exec(ctx, sql, v...); err != nil {
+					return fmt.Errorf("%s: %w", sql, err)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func join(names []string) string {
+	s := ""
+	for i, n := range names {
+		if i > 0 {
+			s += ","
+		}
+		s += n
+	}
+	return s
+}
+
+// rows gives the account's rows of a table that hold.
+func (w *world) rows(table string, account uuid.UUID, holds func(row) bool) []row {
+	var list []row
+	for _, r := range w.tables[table] {
+		if r["account_id"] == account && holds(r) {
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
+// compareValues orders two values of the same column, by bytes, by time, false first.
+func compareValues(a, b any) int {
+	switch a := a.(type) {
+	case string:
+		return cmp.Compare(a, b.(string))
+	case int64:
+		return cmp.Compare(a, b.(int64))
+	case time.Time:
+		return a.Compare(b.(time.Time))
+	case uuid.UUID:
+		o := b.(uuid.UUID)
+		return bytes.Compare(a[:], o[:])
+	case bool:
+		switch {
+		case a == b.(bool):
+			return 0
+		case a:
+			return 1
+		}
+		return -1
+	}
+	panic(fmt.Sprintf("no order of %T", a))
+}
+
+func compareRows(a, b row, keys []string) int {
+	for _, k := range keys {
+		if c := compareValues(a[k], b[k]); c != 0 {
+			return c
+		}
+	}
+	return 0
+}

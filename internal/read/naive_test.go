@@ -1,0 +1,591 @@
+package read_test
+
+import (
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"dossier/internal/fold"
+	"dossier/internal/typeid"
+)
+
+// naive evaluates a query field by field over the rows in memory, as the specification describes execution. It shares no
+// code with the engine.
+type naive struct {
+	*world
+	schema  *ast.Schema
+	account uuid.UUID
+	staff   uuid.UUID
+	vars    map[string]any
+	// cursors maps the cursors that the engine gave out to the rows that they are of.
+	cursors map[string]place
+}
+
+// place is what a cursor stands for.
+type place struct {
+	list string
+	row  uuid.UUID
+}
+
+// thing is an object with its type. row is nil for objects that are no row.
+type thing struct {
+	typeName string
+	row      row
+	fields   map[string]func() any
+}
+
+// pair is one field of an answer; answers keep the order of their fields.
+type pair struct {
+	key   string
+	value any
+}
+
+var tableTypes = map[string]string{
+	"account": "Account", "staff_user": "StaffUser", "api_key": "ApiKey", "customer": "Customer", "contact": "Contact",
+	"email_address": "EmailAddress", "phone_number": "PhoneNumber", "postal_address": "PostalAddress", "document": "Document",
+	"document_version": "DocumentVersion", "timeline_entry": "TimelineEntry", "event": "Event",
+}
+
+var typePrefixes = map[string]string{
+	"Account": "acc", "StaffUser": "usr", "ApiKey": "key", "Customer": "cus", "Contact": "con", "EmailAddress": "eml", "PhoneNumber": "phn",
+	"PostalAddress": "adr", "Document": "doc", "DocumentVersion": "dov", "TimelineEntry": "tle", "Event": "evt",
+}
+
+func (n *naive) answer(op *ast.OperationDefinition) any {
+	return n.object(thing{typeName: "Query"}, []ast.SelectionSet{op.SelectionSet})
+}
+
+func (n *naive) object(t thing, sets []ast.SelectionSet) []pair {
+	var keys []string
+	fields := map[string][]*ast.Field{}
+	var walk func(set ast.SelectionSet)
+	walk = func(set ast.SelectionSet) {
+		for _, s := range set {
+			switch s := s.(type) {
+			case *ast.Field:
+				if n.on(s.Directives) {
+					if fields[s.Alias] == nil {
+						keys = append(keys, s.Alias)
+					}
+					fields[s.Alias] = append(fields[s.Alias], s)
+				}
+			case *ast.InlineFragment:
+				if n.on(s.Directives) && n.is(t.typeName, s.TypeCondition) {
+					walk(s.SelectionSet)
+				}
+			case *ast.FragmentSpread:
+				if n.on(s.Directives) && n.is(t.typeName, s.Definition.TypeCondition) {
+					walk(s.Definition.SelectionSet)
+				}
+			}
+		}
+	}
+	for _, set := range sets {
+		walk(set)
+	}
+	out := []pair{}
+	for _, key := range keys {
+		f := fields[key][0]
+		var below []ast.SelectionSet
+		for _, f := range fields[key] {
+			below = append(below, f.SelectionSet)
+		}
+		if f.Name == "__typename" {
+			out = append(out, pair{key, t.typeName})
+			continue
+		}
+		out = append(out, pair{key, n.complete(n.resolve(t, f.Name, f.ArgumentMap(n.vars)), below)})
+	}
+	return out
+}
+
+func (n *naive) on(directives ast.DirectiveList) bool {
+	for _, d := range directives {
+		v := d.ArgumentMap(n.vars)["if"].(bool)
+		if d.Name == "skip" && v || d.Name == "include" && !v {
+			return false
+		}
+	}
+	return true
+}
+
+func (n *naive) is(typeName, condition string) bool {
+	if condition == "" || condition == typeName {
+		return true
+	}
+	for _, t := range n.schema.PossibleTypes[condition] {
+		if t.Name == typeName {
+			return true
+		}
+	}
+	return false
+}
+
+func (n *naive) complete(v any, below []ast.SelectionSet) any {
+	switch v := v.(type) {
+	case thing:
+		return n.object(v, below)
+	case []any:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = n.complete(v[i], below)
+		}
+		return out
+	case time.Time:
+		return v.UTC().Format("2006-01-02T15:04:05.999999Z07:00")
+	case []string:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = v[i]
+		}
+		return out
+	case int64:
+		return strconv.FormatInt(v, 10) + "#" // a number
+	case int:
+		return strconv.Itoa(v) + "#"
+	}
+	return v
+}
+
+func (n *naive) resolve(t thing, name string, args map[string]any) any {
+	switch {
+	case t.fields != nil:
+		return t.fields[name]()
+	case t.typeName == "Query":
+		return n.query(name, args)
+	}
+	r := t.row
+	switch t.typeName + "." + name {
+	case "Account.storage":
+		return n.storage()
+	case "Account.limits":
+		return thing{typeName: "AccountLimits", fields: map[string]func() any{
+			"maxFileBytes": func() any { return r["max_file_bytes"] }, "maxFilesPerRequest": func() any { return 64 },
+			"eventRetentionDays": func() any { return 7 }, "maxPageSize": func() any { return 100 }, "maxQueryDepth": func() any { return 50 },
+		}}
+	case "Account.staffUsers":
+		return n.connection("StaffUser", "Account.staffUsers", n.rows("staff_user", n.account, all), []string{"sort_name", "id"}, false, args)
+	case "Account.apiKeys":
+		return n.connection("ApiKey", "Account.apiKeys", n.rows("api_key", n.account, all), []string{"created_at", "id"}, true, args)
+	case "ApiKey.displayName":
+		return r["name"]
+	case "Customer.emails", "Contact.emails":
+		return n.points("email_address", t)
+	case "Customer.phones", "Contact.phones":
+		return n.points("phone_number", t)
+	case "Customer.addresses", "Contact.addresses":
+		return n.points("postal_address", t)
+	case "Customer.contacts":
+		return n.contacts(r, args)
+	case "Customer.documents":
+		return n.documents(r, args)
+	case "Customer.timeline":
+		return n.timeline(r, args)
+	case "Customer.viewerPermissions":
+		return []string{"UPDATE", "ARCHIVE", "UPLOAD_DOCUMENT", "ADD_TIMELINE_ENTRY"}
+	case "Contact.isPrimary":
+		return !r["secondary"].(bool)
+	case "EmailAddress.isPrimary", "PhoneNumber.isPrimary", "PostalAddress.isPrimary":
+		return r["position"] == int64(0)
+	case "Document.expiresOn":
+		if at, ok := r["expires_on"].(time.Time); ok {
+			return at.Format(time.DateOnly)
+		}
+		return nil
+	case "Document.currentVersion":
+		return n.thing("document_version", r["current_version_id"])
+	case "Document.versions":
+		list := n.rows("document_version", n.account, func(v row) bool { return v["document_id"] == r["id"] })
+		return n.connection("DocumentVersion", "Document.versions", list, []string{"number"}, true, args)
+	case "DocumentVersion.document":
+		return n.thing("document", r["document_id"])
+	case "DocumentVersion.sha256":
+		return hex.EncodeToString(r["sha256"].([]byte))
+	case "DocumentVersion.downloadUrl":
+		if r["state"] != "AVAILABLE" {
+			return nil
+		}
+		return "https://files.test/" + n.account.String() + "/" + r.id().String() + "?a=1&b=\""
+	case "Event.cursor":
+		return place{"log", r.id()}
+	case "Event.at":
+		return r["created_at"]
+	}
+	switch name {
+	case "id":
+		return typeid.Format(typePrefixes[t.typeName], r.id())
+	case "customer":
+		return n.thing("customer", r["customer_id"])
+	case "createdBy", "actor":
+		return n.thing(map[any]string{"STAFF": "staff_user", "API_KEY": "api_key"}[r["created_by_kind"]], r["created_by_id"])
+	case "subject":
+		table := map[any]string{"Customer": "customer", "Contact": "contact", "Document": "document", "TimelineEntry": "timeline_entry"}[r["subject_type"]]
+		return n.thing(table, r["subject_id"])
+	}
+	v, ok := r[snake(name)]
+	if !ok {
+		panic("naive: no " + t.typeName + "." + name)
+	}
+	return v
+}
+
+func snake(name string) string {
+	if name == "e164" {
+		return name
+	}
+	var b strings.Builder
+	for _, c := range name {
+		if c >= 'A' && c <= 'Z' {
+			b.WriteByte('_')
+			c += 'a' - 'A'
+		}
+		b.WriteRune(c)
+	}
+	return b.String()
+}
+
+func all(row) bool { return true }
+
+func (n *naive) thing(table string, id any) any {
+	u, ok := id.(uuid.UUID)
+	if r := n.byID[u]; ok && r != nil && n.tableOf[u] == table && (r["account_id"] == n.account || u == n.account) {
+		return thing{typeName: tableTypes[table], row: r}
+	}
+	return nil
+}
+
+func (n *naive) storage() any {
+	r := n.rows("storage_usage", n.account, all)[0]
+	return thing{typeName: "StorageUsage", row: r}
+}
+
+func (n *naive) query(name string, args map[string]any) any {
+	switch name {
+	case "viewer":
+		return thing{typeName: "Viewer", fields: map[string]func() any{
+			"actor":   func() any { return n.thing("staff_user", n.staff) },
+			"account": func() any { return n.thing("account", n.account) },
+			"permissions": func() any {
+				return []string{
+					"account:read", "account:admin", "staff:read", "customers:read", "customers:write", "documents:read", "documents:write",
+					"timeline:read", "timeline:write", "events:read",
+				}
+			},
+		}}
+	case "account":
+		return n.thing("account", n.account)
+	case "storage":
+		return n.storage()
+	case "node":
+		return n.node(args["id"])
+	case "customer", "document":
+		if t, ok := n.node(args["id"]).(thing); ok && strings.EqualFold(t.typeName, name) {
+			return t
+		}
+		return nil
+	case "nodes":
+		out := []any{}
+		for _, id := range listOf(args["ids"]) {
+			out = append(out, n.node(id))
+		}
+		return out
+	case "customers":
+		return n.customers(args)
+	case "events":
+		return n.events(args)
+	}
+	panic("naive: no Query." + name)
+}
+
+func (n *naive) node(id any) any {
+	prefix, u, err := typeid.Parse(id.(string))
+	if err != nil || typePrefixes[tableTypes[n.tableOf[u]]] != prefix {
+		return nil
+	}
+	return n.thing(n.tableOf[u], u)
+}
+
+func (n *naive) points(table string, t thing) any {
+	list := n.rows(table, n.account, func(r row) bool {
+		if t.typeName == "Customer" {
+			return r["customer_id"] == t.row.id() && r["contact_id"] == nil
+		}
+		return r["contact_id"] == t.row.id()
+	})
+	slices.SortFunc(list, func(a, b row) int { return compareRows(a, b, []string{"position", "id"}) })
+	return things(tableTypes[table], list)
+}
+
+func things(typeName string, list []row) []any {
+	out := make([]any, len(list))
+	for i, r := range list {
+		out[i] = thing{typeName: typeName, row: r}
+	}
+	return out
+}
+
+func (n *naive) contacts(c row, args map[string]any) any {
+	list := n.rows("contact", n.account, func(r row) bool {
+		want, given := field(args["where"], "isPrimary")
+		return r["customer_id"] == c.id() && r["archived_at"] == nil && (!given || want.(bool) == !r["secondary"].(bool))
+	})
+	return n.connection("Contact", "Customer.contacts", list, []string{"secondary", "sort_name", "id"}, false, args)
+}
+
+func (n *naive) documents(c row, args map[string]any) any {
+	list := n.rows("document", n.account, func(r row) bool {
+		if r["customer_id"] != c.id() || !listed(args["where"], "source", r["source"]) || !inRange(args["where"], "createdAt", r["created_at"]) {
+			return false
+		}
+		if _, given := field(args["where"], "status"); !given && r["status"] == "ARCHIVED" || !listed(args["where"], "status", r["status"]) {
+			return false
+		}
+		text, given := field(args["where"], "titleContains")
+		return !given || strings.Contains(strings.ToLower(r["title"].(string)), strings.ToLower(text.(string)))
+	})
+	keys, name, desc := []string{"created_at", "id"}, "CREATED_AT", true
+	if args["orderBy"] != nil {
+		if by, ok := field(args["orderBy"], "field"); ok && by == "TITLE" {
+			keys, name = []string{"title", "id"}, "TITLE"
+		}
+		if dir, ok := field(args["orderBy"], "direction"); ok {
+			desc = dir == "DESC"
+		}
+	}
+	return n.connection("Document", "Customer.documents/"+name, list, keys, desc, args)
+}
+
+func (n *naive) timeline(c row, args map[string]any) any {
+	upcoming := args["direction"] == "UPCOMING"
+	list := n.rows("timeline_entry", n.account, func(r row) bool {
+		return r["customer_id"] == c.id() && r["at"].(time.Time).After(testNow) == upcoming && listed(args, "kinds", r["kind"])
+	})
+	name := "PAST"
+	if upcoming {
+		name = "UPCOMING"
+	}
+	return n.connection("Timeline", "Customer.timeline/"+name, list, []string{"at", "id"}, !upcoming, args)
+}
+
+func (n *naive) events(args map[string]any) any {
+	list := n.rows("event", n.account, func(r row) bool {
+		if id, ok := args["customerId"].(string); ok {
+			_, u, _ := typeid.Parse(id)
+			if r["customer_id"] != u {
+				return false
+			}
+		}
+		return listed(args, "types", r["type"])
+	})
+	return n.connection("Event", "log", list, []string{"seq"}, false, args)
+}
+
+func (n *naive) customers(args map[string]any) any {
+	list := n.rows("customer", n.account, func(r row) bool {
+		if _, given := field(args["where"], "status"); !given && r["status"] != "ACTIVE" {
+			return false
+		}
+		return args["where"] == nil || n.matches(args["where"], r)
+	})
+	key, desc := "sort_name", false
+	if args["orderBy"] != nil {
+		if by, ok := field(args["orderBy"], "field"); ok {
+			key = map[any]string{"DISPLAY_NAME": "sort_name", "CREATED_AT": "created_at", "UPDATED_AT": "updated_at"}[by]
+		}
+		dir, _ := field(args["orderBy"], "direction")
+		desc = dir == "DESC"
+	}
+	return n.connection("Customer", "customers/"+key, list, []string{key, "id"}, desc, args)
+}
+
+func (n *naive) matches(where any, r row) bool {
+	if !listed(where, "kind", r["kind"]) || !listed(where, "status", r["status"]) ||
+		!listed(where, "ids", typeid.Format("cus", r.id())) ||
+		!inRange(where, "createdAt", r["created_at"]) || !inRange(where, "updatedAt", r["updated_at"]) {
+		return false
+	}
+	if p, ok := field(where, "displayNameStartsWith"); ok && !strings.HasPrefix(r["sort_name"].(string), fold.Text(p.(string))) {
+		return false
+	}
+	for _, by := range []struct {
+		name, table, column string
+		fold                func(string) string
+	}{
+		{"email", "email_address", "address_key", fold.Email},
+		{"phone", "phone_number", "e164", func(s string) string { return strings.NewReplacer(" ", "", "-", "").Replace(s) }},
+	} {
+		if v, ok := field(where, by.name); ok && !n.reachable(by.table, by.column, by.fold(v.(string)), r) {
+			return false
+		}
+	}
+	if list, ok := field(where, "and"); ok {
+		for _, w := range listOf(list) {
+			if !n.matches(w, r) {
+				return false
+			}
+		}
+	}
+	if list, ok := field(where, "or"); ok {
+		return slices.ContainsFunc(listOf(list), func(w any) bool { return n.matches(w, r) })
+	}
+	return true
+}
+
+func (n *naive) reachable(table, column, value string, customer row) bool {
+	return len(n.rows(table, n.account, func(p row) bool {
+		if p["customer_id"] != customer.id() || p[column] != value {
+			return false
+		}
+		contact, ok := p["contact_id"].(uuid.UUID)
+		return !ok || n.byID[contact]["archived_at"] == nil
+	})) > 0
+}
+
+// field gives a member of an input object that is given and not null.
+func field(object any, name string) (any, bool) {
+	m, _ := object.(map[string]any)
+	v := m[name]
+	return v, v != nil
+}
+
+func listOf(v any) []any {
+	switch v := v.(type) {
+	case []any:
+		return v
+	case []string:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = v[i]
+		}
+		return out
+	case []map[string]any:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = v[i]
+		}
+		return out
+	}
+	return []any{v}
+}
+
+func listed(object any, name string, v any) bool {
+	list, given := field(object, name)
+	return !given || slices.Contains(listOf(list), v)
+}
+
+func inRange(object any, name string, v any) bool {
+	filter, given := field(object, name)
+	if !given {
+		return true
+	}
+	at := v.(time.Time)
+	if s, ok := field(filter, "gte"); ok && at.Before(parseTime(s)) {
+		return false
+	}
+	s, ok := field(filter, "lt")
+	return !ok || at.Before(parseTime(s))
+}
+
+func parseTime(v any) time.Time {
+	t, err := time.Parse(time.RFC3339, v.(string))
+	if err != nil {
+		panic(err)
+	}
+	return t
+}
+
+// connection pages a list as the specification of Relay says.
+func (n *naive) connection(typeName, list string, rows []row, keys []string, desc bool, args map[string]any) any {
+	if list != "log" {
+		list += fmt.Sprint("/", desc)
+	}
+	order := func(a, b row) int {
+		if desc {
+			return compareRows(b, a, keys)
+		}
+		return compareRows(a, b, keys)
+	}
+	slices.SortFunc(rows, order)
+	total := len(rows)
+	bound := func(name string, keep func(c int) bool) bool {
+		s, ok := args[name].(string)
+		if !ok {
+			return false
+		}
+		at, known := n.cursors[s]
+		if !known || at.list != list {
+			panic("naive: a cursor of another list: " + name)
+		}
+		rows = slices.DeleteFunc(rows, func(r row) bool { return !keep(order(r, n.byID[at.row])) })
+		return true
+	}
+	after := bound("after", func(c int) bool { return c > 0 })
+	before := bound("before", func(c int) bool { return c < 0 })
+	next, previous := before, after
+	if last, ok := number(args["last"]); ok {
+		if len(rows) > last {
+			rows, previous = rows[len(rows)-last:], true
+		}
+	} else {
+		first, ok := number(args["first"])
+		if !ok {
+			first = 25
+		}
+		if len(rows) > first {
+			rows, next = rows[:first], true
+		}
+	}
+	return n.page(typeName, list, rows, total, next, previous)
+}
+
+func number(v any) (int, bool) {
+	switch v := v.(type) {
+	case int64:
+		return int(v), true
+	case int:
+		return v, true
+	}
+	return 0, false
+}
+
+func (n *naive) page(typeName, list string, rows []row, total int, next, previous bool) any {
+	node := typeName
+	if node == "Timeline" {
+		node = "TimelineEntry"
+	}
+	cursor := func(i int) any { return place{list, rows[i].id()} }
+	end := func(i int) func() any {
+		return func() any {
+			if len(rows) == 0 {
+				return nil
+			}
+			return cursor((i + len(rows)) % len(rows))
+		}
+	}
+	return thing{typeName: typeName + "Connection", fields: map[string]func() any{
+		"nodes":      func() any { return things(node, rows) },
+		"totalCount": func() any { return total },
+		"pageInfo": func() any {
+			return thing{typeName: "PageInfo", fields: map[string]func() any{
+				"hasNextPage": func() any { return next }, "hasPreviousPage": func() any { return previous },
+				"startCursor": end(0), "endCursor": end(-1),
+			}}
+		},
+		"edges": func() any {
+			out := make([]any, len(rows))
+			for i := range rows {
+				out[i] = thing{typeName: typeName + "Edge", fields: map[string]func() any{
+					"cursor": func() any { return cursor(i) },
+					"node":   func() any { return thing{typeName: node, row: rows[i]} },
+				}}
+			}
+			return out
+		},
+	}}
+}
