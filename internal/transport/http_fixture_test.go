@@ -50,7 +50,14 @@ func (s *fileSchema) Complexity(context.Context, string, string, int, map[string
 
 func (s *fileSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	oc := graphql.GetOperationContext(ctx)
-	return graphql.OneShot(s.run(ctx, oc))
+	done := false
+	return func(ctx context.Context) *graphql.Response {
+		if done {
+			return nil
+		}
+		done = true
+		return s.run(ctx, oc)
+	}
 }
 
 func (s *fileSchema) run(ctx context.Context, oc *graphql.OperationContext) *graphql.Response {
@@ -113,6 +120,17 @@ func newHTTPEnv(t testing.TB, cfg transport.MultipartConfig, resolve resolver) *
 	return env
 }
 
+func newHTTP2Env(t testing.TB, cfg transport.MultipartConfig, resolve resolver) *httpEnv {
+	t.Helper()
+	env := &httpEnv{t: t, srv: httptest.NewUnstartedServer(newHandler(cfg, resolve))}
+	env.srv.EnableHTTP2 = true
+	env.srv.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	env.srv.StartTLS()
+	env.client = env.srv.Client()
+	t.Cleanup(env.srv.Close)
+	return env
+}
+
 type countingListener struct {
 	net.Listener
 	env *httpEnv
@@ -141,6 +159,7 @@ func (c countingConn) Read(p []byte) (int, error) {
 // answer is a response with its body decoded.
 type answer struct {
 	status int
+	closed bool // the server closes the connection
 	header http.Header
 	raw    string
 	data   map[string]any
@@ -168,7 +187,7 @@ func decodeAnswer(t testing.TB, resp *http.Response) answer {
 	if err != nil {
 		t.Fatalf("reading the response: %v", err)
 	}
-	a := answer{status: resp.StatusCode, header: resp.Header, raw: string(raw)}
+	a := answer{status: resp.StatusCode, closed: resp.Close, header: resp.Header, raw: string(raw)}
 	var body struct {
 		Data   *json.RawMessage `json:"data"`
 		Errors json.RawMessage  `json:"errors"`

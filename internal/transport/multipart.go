@@ -117,6 +117,11 @@ func (t *Multipart) execute(w http.ResponseWriter, r *http.Request, out reply, f
 	responses, ctx := out.exec.DispatchOperation(r.Context(), oc)
 	resp := responses(ctx)
 	f.finish(w, r)
+	if resp == nil && f.body.failed != nil && !f.body.drained {
+		// The executor gives nothing because the request was cancelled, and net/http cancels it when the body fails.
+		out.refuse(graphql.WithOperationContext(ctx, oc), refusalOf(f.body.failed))
+		return
+	}
 	out.result(resp)
 }
 

@@ -96,7 +96,7 @@ func (s *scanner) header() (textproto.MIMEHeader, error) {
 		if bytes.HasPrefix(data, []byte("\r\n")) {
 			end = 0 // A part without headers.
 		}
-		if end >= 0 {
+		if end >= 0 && end <= maxPartHeaderBytes {
 			s.r += end
 			s.fresh = true
 			return parseHeader(data[:end])
