@@ -10,9 +10,11 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/executor"
+	"github.com/99designs/gqlgen/graphql/handler/lru"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"dossier/graph/generated"
@@ -75,6 +77,7 @@ func attach(t testing.TB, dsn string, pool *pgxpool.Pool, change ...func(*read.C
 		t.Fatal(err)
 	}
 	e.exec = executor.New(generated.NewExecutableSchema(generated.Config{Resolvers: resolvers{e.engine}}))
+	e.exec.SetQueryCache(lru.New[*ast.QueryDocument](1000))
 	e.exec.SetErrorPresenter(func(ctx context.Context, err error) *gqlerror.Error {
 		out := graphql.DefaultErrorPresenter(ctx, err)
 		if code := fault.CodeOf(err); code != "" {

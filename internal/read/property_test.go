@@ -65,6 +65,9 @@ func TestRandomQueriesAnswerAsANaiveEvaluatorDoes(t *testing.T) {
 			if err := c.compare(json.NewDecoder(bytes.NewReader(got.Data)), n.answer(doc.Operations[0])); err != nil {
 				rt.Fatalf("%v\n%s\nvariables %s\ngot %s", err, query, dump(vars), got.Data)
 			}
+			if again := e.ask(p, query, clone(vars)); !bytes.Equal(again.Data, got.Data) { // from the cached plan
+				rt.Fatalf("asked again: got %s\nwant %s\n%s\nvariables %s", again.Data, got.Data, query, dump(vars))
+			}
 			asked++
 			bytesRead += len(got.Data)
 		}

@@ -1,0 +1,14 @@
+package read
+
+// For the hand-written server of the benchmark, which writes values as the engine does.
+var (
+	AppendValue = appendValue
+)
+
+// The kinds of values that the benchmark needs.
+const (
+	KindText, KindPlain, KindInt, KindBig, KindInstant, KindID = kindText, kindPlain, kindInt, kindBig, kindInstant, kindID
+)
+
+// Kind is exported for the benchmark.
+type Kind = kind
