@@ -23,8 +23,9 @@ async function open(t) {
   const outside = [];
   page.on('request', r => { if (!/^(http:\/\/127\.0\.0\.1|data:|blob:|ws:\/\/127\.0\.0\.1)/.test(r.url())) outside.push(r.url()); });
   page.on('pageerror', e => console.error('page error:', e.message));
+  page.setDefaultTimeout(20_000);
   await page.goto(`${url}/query/#token=${token}`);
-  await page.locator('.app-query-editor .cm-content, .query-editor__input .cm-content').first().waitFor();
+  await query(page).waitFor();
   return { page, outside };
 }
 
@@ -35,8 +36,8 @@ async function write(page, editor, text) {
   await page.keyboard.insertText(text);
 }
 
-const query = page => page.locator('.app-query-editor .cm-content, .query-editor__input .cm-content').first();
-const send = page => page.locator('.send-request-button, [track-id="send_request"]').first();
+const query = page => page.locator('.query-editor__input .cm-content');
+const send = page => page.locator('.send-request__button');
 const result = page => page.locator('app-query-result .cm-content').first();
 
 test('a query runs in the page', { skip, timeout: 60_000 }, async t => {
@@ -56,10 +57,11 @@ test('a file is uploaded and a live event arrives in the page', { skip, timeout:
 
   await write(page, query(page), `mutation ($files: [Upload!]!) {
     documentUpload(input: { customerId: "${customerId}" }, files: $files) { results { fileName document { id } userErrors { message } } } }`);
+  await page.getByText('Variables', { exact: true }).first().click();
   await page.getByText('Add files').first().click();
-  await page.locator('input[placeholder*="name" i]').last().fill('files');
-  await page.locator('label:has-text("Multiple"), .variable-editor-file-item__multiple').first().click().catch(() => {});
-  await page.locator('input[type=file]').first().setInputFiles(join(dir, 'from-the-page.png'));
+  await page.locator('.variables-file-item-name-input').fill('files');
+  await page.locator('.variables-file-item-switch').click(); // one file or a list of files
+  await page.locator('.variables-file-item-input').setInputFiles(join(dir, 'from-the-page.png'));
   await send(page).click();
   await result(page).getByText('from-the-page.png').first().waitFor();
 

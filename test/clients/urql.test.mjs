@@ -60,6 +60,6 @@ test('pages of a list, and a live event', async t => {
   const message = await events.next('the event');
   assert.equal(message.error, undefined);
   assert.deepEqual(message.data.events.event, {
-    __typename: 'Event', type: 'TIMELINE_ENTRY_CREATED', subject: { __typename: 'TimelineEntry', title: 'Call back' },
+    type: 'TIMELINE_ENTRY_CREATED', subject: { __typename: 'TimelineEntry', title: 'Call back' },
   });
 });
