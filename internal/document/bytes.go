@@ -103,12 +103,12 @@ func errDamaged() error {
 // putError says why the bytes did not get in, in the client's words.
 func (s *Service) putError(ctx context.Context, err error, src *source, lost bool, path []string) error {
 	switch {
-	case ctx.Err() != nil:
-		return fault.Wrap("document.store", context.Cause(ctx))
 	case lost:
 		return withPath(ErrLease(), path)
 	case src.broken != nil:
-		return errBroken(src.broken, path)
+		return brokenBody(ctx, src, path)
+	case ctx.Err() != nil:
+		return fault.Wrap("document.store", context.Cause(ctx))
 	default:
 		return fault.Wrap("document.store", withPath(err, path))
 	}

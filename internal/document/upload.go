@@ -231,8 +231,12 @@ func checkHead(src *source, path []string) (mediaType string, err error) {
 }
 
 // brokenBody is the error for a file that ended in a failure: of the client, or of the request as a whole.
+//
+// What the reader says comes first: net/http cancels the request whenever its body cannot be read, also when the client
+// was only too slow and waits for the answer.
 func brokenBody(ctx context.Context, src *source, path []string) error {
-	if ctx.Err() != nil {
+	var told *fault.Error
+	if ctx.Err() != nil && !errors.As(src.broken, &told) {
 		return fault.Wrap("document.receive", context.Cause(ctx))
 	}
 	return errBroken(src.broken, path)
