@@ -24,7 +24,7 @@ func (b *bench) profileQuery(ctx context.Context, q *query, t *target) error {
 		loaded := make(chan error, 1)
 		go func() {
 			for busy.Err() == nil {
-				if _, err := burst(busy, t.addr, t.list[q.name], b.size.requests, 2); err != nil && busy.Err() == nil {
+				if _, err := burst(busy, t.addr, t.list[q.name], q.requests(b.size), 2); err != nil && busy.Err() == nil {
 					loaded <- err
 					return
 				}

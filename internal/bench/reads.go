@@ -254,7 +254,7 @@ func (b *bench) measureQuery(ctx context.Context, q *query, connections int, tar
 	cells := map[string]*readCell{}
 	for _, t := range targets {
 		cells[t.name] = &readCell{Query: q.name, Connections: connections, Contestant: t.name}
-		if _, err := burst(ctx, t.addr, t.list[q.name], b.size.requests/2, connections); err != nil {
+		if _, err := burst(ctx, t.addr, t.list[q.name], q.requests(b.size)/2, connections); err != nil {
 			return fmt.Errorf("warm up %s with %s: %w", t.name, q.name, err)
 		}
 		if err := resetPeak(t.pid()); err != nil {
@@ -285,7 +285,7 @@ func (b *bench) measureRound(ctx context.Context, t *target, q *query, connectio
 	if err != nil {
 		return err
 	}
-	n := b.size.requests
+	n := q.requests(b.size)
 	seen, err := burst(ctx, t.addr, t.list[q.name], n, connections)
 	if err != nil {
 		return err
