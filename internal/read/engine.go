@@ -75,15 +75,15 @@ func New(config Config) (*Engine, error) {
 			e.prefixes[n.prefix] = n.name
 		}
 	}
-	if err := e.check(); err != nil {
-		return nil, fmt.Errorf("read: the declarations are broken: %w", err)
-	}
 	e.shapes = make(map[string]map[string]bool)
 	for name, types := range config.Schema.PossibleTypes {
 		e.shapes[name] = make(map[string]bool, len(types))
 		for _, t := range types {
 			e.shapes[name][t.Name] = true
 		}
+	}
+	if err := e.check(); err != nil {
+		return nil, fmt.Errorf("read: the declarations are broken: %w", err)
 	}
 	var err error
 	if e.plans, err = newPlanCache(config.Plans); err != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -206,12 +207,12 @@ func (op *operation) buildObject(v Obj, sel selected, path []string) *node {
 func scalarJSON(v any, typeName string) ([]byte, error) {
 	switch v := v.(type) {
 	case string:
-		return appendString(nil, toValid(v)), nil
+		return appendString(nil, strings.ToValidUTF8(v, "\uFFFD")), nil
 	case *string:
 		if v == nil {
 			return []byte("null"), nil
 		}
-		return appendString(nil, toValid(*v)), nil
+		return appendString(nil, strings.ToValidUTF8(*v, "\uFFFD")), nil
 	case bool:
 		return strconv.AppendBool(nil, v), nil
 	case int:

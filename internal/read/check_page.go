@@ -1,0 +1,145 @@
+package read
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/vektah/gqlparser/v2/ast"
+)
+
+// paging are the arguments that every connection may have.
+var paging = []string{"first", "after", "last", "before"}
+
+// connection checks a field with pages: its type, its arguments, its orders, and that each member of its filter changes
+// the statement.
+func (c *checker) connection(name string, conn *connection, def *ast.FieldDefinition) {
+	target := c.e.nouns[conn.noun]
+	if target == nil {
+		c.broken("%s is a list of %s, which is declared nowhere", name, conn.noun)
+		return
+	}
+	c.connectionType(name, conn, def.Type)
+	if conn.foreignKey != "" {
+		c.column(name, target, conn.foreignKey, kindID, true)
+	}
+	for _, arg := range def.Arguments {
+		if !slices.Contains(paging, arg.Name) && !slices.Contains(conn.arguments, arg.Name) {
+			c.broken("%s has the argument %s, which nothing reads", name, arg.Name)
+		}
+	}
+	for _, arg := range append([]string{"first", "after"}, conn.arguments...) {
+		if def.Arguments.ForName(arg) == nil {
+			c.broken("%s reads the argument %s, which is not in the SDL", name, arg)
+		}
+	}
+	for _, args := range c.choices(def.Arguments) {
+		c.order(name, target, conn.orders(args))
+	}
+	if len(c.errs) == 0 && conn.filter != nil {
+		c.filters(name, conn, def)
+	}
+}
+
+// connectionType checks the shape that pages are written in.
+func (c *checker) connectionType(name string, conn *connection, t *ast.Type) {
+	def := c.schema.Types[t.Name()]
+	if !t.NonNull || t.Elem != nil || def == nil || !strings.HasSuffix(def.Name, "Connection") {
+		c.broken("%s is %s in the SDL; a connection is XConnection!", name, t)
+		return
+	}
+	edge := strings.TrimSuffix(def.Name, "Connection") + "Edge"
+	want := map[string]string{"edges": "[" + edge + "!]!", "nodes": "[" + conn.noun + "!]!", "pageInfo": "PageInfo!", "totalCount": "Int!"}
+	c.fieldsAre(def, want)
+	cursor := "String!"
+	if edgeDef := c.schema.Types[edge]; edgeDef != nil {
+		c.fieldsAre(edgeDef, map[string]string{"cursor": cursor, "node": conn.noun + "!"})
+	}
+}
+
+func (c *checker) fieldsAre(def *ast.Definition, want map[string]string) {
+	for _, f := range def.Fields {
+		if want[f.Name] != f.Type.String() {
+			c.broken("%s.%s is %s in the SDL; a connection has %s", def.Name, f.Name, f.Type, want[f.Name])
+		}
+	}
+	if len(def.Fields) != len(want) {
+		c.broken("%s has %d fields; it must have %d", def.Name, len(def.Fields), len(want))
+	}
+}
+
+// choices are the arguments with each value of each enumeration in them, so that every order is seen.
+func (c *checker) choices(defs ast.ArgumentDefinitionList) []arguments {
+	list := []arguments{{}}
+	for _, arg := range defs {
+		def := c.schema.Types[arg.Type.Name()]
+		switch {
+		case arg.Type.Elem != nil:
+		case def.Kind == ast.Enum:
+			for _, v := range def.EnumValues {
+				list = append(list, arguments{arg.Name: v.Name})
+			}
+		case def.Kind == ast.InputObject && def.Fields.ForName("direction") != nil:
+			for _, v := range c.schema.Types[def.Fields.ForName("field").Type.Name()].EnumValues {
+				list = append(list, arguments{arg.Name: arguments{"field": v.Name, "direction": "ASC"}},
+					arguments{arg.Name: arguments{"field": v.Name, "direction": "DESC"}})
+			}
+		}
+	}
+	return list
+}
+
+// filters compiles each member of a connection's filter alone: one that leaves the statement as it is was forgotten.
+func (c *checker) filters(name string, conn *connection, def *ast.FieldDefinition) {
+	without := c.where(name, conn, arguments{})
+	for _, argName := range conn.arguments {
+		arg := def.Arguments.ForName(argName)
+		t := c.schema.Types[arg.Type.Name()]
+		switch {
+		case t.Kind != ast.InputObject:
+			if v := sample(c.schema, arg.Type); v != nil && arg.Type.Elem != nil && c.where(name, conn, arguments{argName: v}) == without {
+				c.broken("%s does not read its argument %s", name, argName)
+			}
+		case t.Fields.ForName("direction") == nil:
+			for _, member := range t.Fields {
+				v := sample(c.schema, member.Type)
+				if c.where(name, conn, arguments{argName: arguments{member.Name: v}}) == without {
+					c.broken("%s does not read %s.%s", name, argName, member.Name)
+				}
+			}
+		}
+	}
+}
+
+// where gives the text of the conditions for some arguments.
+func (c *checker) where(name string, conn *connection, args arguments) string {
+	comp := c.e.newCompiler(&request{env: &environment{config: &c.e.config}, now: c.e.config.Now()}, nil)
+	comp.b.args = []arguments{args}
+	f := &filter{c: comp, arguments: args}
+	if err := conn.filter(f); err != nil {
+		c.broken("%s: its filter refuses a sound value: %w", name, err)
+	}
+	w := newWriter(comp.u)
+	w.and(f.conds, "t")
+	return w.sql.String()
+}
+
+// sample is some value of an input type.
+func sample(schema *ast.Schema, t *ast.Type) any {
+	if t.Elem != nil {
+		return []any{sample(schema, t.Elem)}
+	}
+	def := schema.Types[t.NamedType]
+	switch {
+	case def.Kind == ast.Enum:
+		return def.EnumValues[0].Name
+	case def.Name == "DateTimeFilter":
+		return arguments{"gte": "2026-01-01T00:00:00Z"}
+	case def.Kind == ast.InputObject:
+		return arguments{}
+	case def.Name == "Boolean":
+		return true
+	case def.Name == "ID":
+		return "cus_01h455vb4pex5vsknk084sn02q"
+	}
+	return "1"
+}
