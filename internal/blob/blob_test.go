@@ -82,7 +82,9 @@ func TestDispositionCarriesTheName(t *testing.T) {
 }
 
 func FuzzDispositionIsOneSafeHeader(f *testing.F) {
-	for _, s := range []string{"a.pdf", "日本語.pdf", "\x00\r\n", strings.Repeat("ä", 300) + ".pdf", "a'b''c", "%41", ";=\"\\", "\u202e\u2066"} {
+	for _, s := range []string{
+		"a.pdf", "日本語.pdf", "\x00\r\n", strings.Repeat("ä", 300) + ".pdf", "a'b''c", "%41", ";=\"\\", "\u202e\u2066",
+	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, name string) {

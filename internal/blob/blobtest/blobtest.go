@@ -137,6 +137,9 @@ func (s *suite) putOpen(t *testing.T, store blob.Store) {
 		content := Bytes(size)
 		for _, announced := range []int64{int64(size), blob.UnknownSize} {
 			for _, src := range []io.Reader{bytes.NewReader(content), Plain(bytes.NewReader(content))} {
+				if _, plain := src.(io.WriterTo); !plain && size > 3<<20 && announced >= 0 {
+					continue // once of each kind is enough for the long one
+				}
 				key := Key()
 				sum := CRC(content)
 				opts := blob.PutOptions{ExpectedSize: announced, ContentType: "image/png", Metadata: map[string]string{"attempt": "a1"}}

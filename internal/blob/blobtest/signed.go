@@ -100,7 +100,10 @@ func (s *suite) signedGet(t *testing.T, store blob.Store) {
 	key := Key()
 	content := Bytes(100 << 10)
 	mustPut(t, store, key, content)
-	for _, name := range []string{"", "plain.pdf", "Größe „ä“ 100%.pdf", "報告書.pdf", `a"b\c.pdf`, "x\r\ny: z", "../../etc/passwd", "emoji 🎉.png"} {
+	names := []string{
+		"", "plain.pdf", "Größe „ä“ 100%.pdf", "報告書.pdf", `a"b\c.pdf`, "x\r\ny: z", "../../etc/passwd", "emoji 🎉.png",
+	}
+	for _, name := range names {
 		req, err := store.SignGet(t.Context(), key, blob.SignGetOptions{Filename: name, ContentType: "text/html", Expires: time.Minute})
 		if err != nil {
 			t.Fatalf("SignGet: %v", err)

@@ -84,7 +84,8 @@ func TestNoPutLeavesATemporaryFile(t *testing.T) {
 	store := open(t, dir, nil)
 	obj := put(t, store, []byte("content"))
 	broken := io.MultiReader(strings.NewReader("half"), &failing{})
-	if _, err := store.Put(t.Context(), blobtest.Key(), broken, blob.PutOptions{ExpectedSize: blob.UnknownSize}); !errors.Is(err, blob.ErrSource) {
+	_, err := store.Put(t.Context(), blobtest.Key(), broken, blob.PutOptions{ExpectedSize: blob.UnknownSize})
+	if !errors.Is(err, blob.ErrSource) {
 		t.Fatalf("got %v, want ErrSource", err)
 	}
 	if got := files(t, dir); len(got) != 1 || filepath.Base(got[0]) != obj.Key[37:] {
@@ -400,7 +401,9 @@ func TestDownloadsGiveRangesAndRefuseBadOnes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for spec, want := range map[string][]byte{"bytes=0-0": content[:1], "bytes=1000-": content[1000:], "bytes=-10": content[len(content)-10:]} {
+	for spec, want := range map[string][]byte{
+		"bytes=0-0": content[:1], "bytes=1000-": content[1000:], "bytes=-10": content[len(content)-10:],
+	} {
 		status, header, body := do(t, http.MethodGet, req.URL, nil, "Range", spec)
 		if status != http.StatusPartialContent || !bytes.Equal(body, want) || header.Get("Content-Length") != strconv.Itoa(len(want)) {
 			t.Errorf("%s answers %d with %d bytes, want 206 with %d", spec, status, len(body), len(want))

@@ -267,7 +267,8 @@ func TestAnUploadThatGetsNoMemoryIsRefused(t *testing.T) {
 	if _, err := pw.Write(blobtest.Bytes(blob.BufferSize + 100<<10)); err != nil {
 		t.Fatal(err)
 	}
-	_, err := store.Put(t.Context(), blobtest.Key(), bytes.NewReader(blobtest.Bytes(oneShotSize)), blob.PutOptions{ExpectedSize: blob.UnknownSize})
+	second := bytes.NewReader(blobtest.Bytes(oneShotSize))
+	_, err := store.Put(t.Context(), blobtest.Key(), second, blob.PutOptions{ExpectedSize: blob.UnknownSize})
 	if !errors.Is(err, blob.ErrUnavailable) || blob.OutcomeOf(err) != blob.Failed {
 		t.Errorf("got %v, want ErrUnavailable", err)
 	}

@@ -1,8 +1,11 @@
 package gcs_test
 
 import (
+	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -69,4 +72,46 @@ func TestConformanceWithFakeGCSServer(t *testing.T) {
 		handler = fake.HTTPHandler()
 		return openAt(t, server.URL, key)
 	}, blobtest.NoGenerations, blobtest.NoSignatures, blobtest.NoSignedLimits)
+}
+
+func TestTheServiceAccountKeySignsURLs(t *testing.T) {
+	t.Parallel()
+	fake := gcsfake.New(t)
+	key := blobtest.Key()
+	if _, err := openAt(t, fake.URL, fake.SignerKey).Put(t.Context(), key, strings.NewReader("content"), blobtest.Sized(7)); err != nil {
+		t.Fatal(err)
+	}
+	credentials, err := json.Marshal(map[string]string{
+		"type": "service_account", "client_email": gcsfake.SignerEmail, "private_key": string(fake.SignerKey),
+		"private_key_id": "1", "token_uri": fake.URL + "/token", "project_id": "dossier-test",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := gcs.Open(t.Context(), gcs.Config{Bucket: gcsfake.Bucket, Endpoint: fake.URL, CredentialsJSON: credentials})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close() //nolint:errcheck // nothing was written through it
+	signed, err := store.SignGet(t.Context(), key, blob.SignGetOptions{Expires: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), signed.Method, signed.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{}
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // reading only
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK || string(body) != "content" {
+		t.Errorf("got %d %q, %v; want the content", resp.StatusCode, body, err)
+	}
+	if disposition := resp.Header.Get("Content-Disposition"); disposition != blob.Attachment {
+		t.Errorf("got disposition %q", disposition)
+	}
 }

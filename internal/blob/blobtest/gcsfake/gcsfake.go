@@ -114,7 +114,11 @@ func (s *Server) commit(o *Object, ifGeneration string) (*Object, int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	old, ok := s.objects[o.Name]
-	if ifGeneration == "0" && ok || ifGeneration != "" && ifGeneration != "0" && (!ok || strconv.FormatInt(old.Generation, 10) != ifGeneration) {
+	present := "0" // what GCS calls the generation of nothing
+	if ok {
+		present = strconv.FormatInt(old.Generation, 10)
+	}
+	if ifGeneration != "" && ifGeneration != present {
 		return nil, http.StatusPreconditionFailed
 	}
 	s.next++
