@@ -21,8 +21,10 @@ import (
 	"dossier/internal/auth"
 	"dossier/internal/demo"
 	"dossier/internal/devdb"
+	"dossier/internal/fault"
 	"dossier/internal/server"
 	"dossier/internal/store"
+	"dossier/internal/typeid"
 )
 
 // devToken is how long the printed token works.
@@ -130,18 +132,48 @@ func (a *app) demoAccount(ctx context.Context, c *devCmd) (token string, err err
 		return "", err
 	}
 	a.devIssuer = http.StripPrefix("/dev/issuer", issuer)
-	demoAccount, created, err := a.resolver.Accounts.Ensure(ctx, account.Draft{Name: demo.AccountName, Issuer: issuer.Issuer(uuid.Nil)})
+	id, err := a.keptAccount(ctx, c, issuer)
 	if err != nil {
 		return "", err
 	}
-	if created {
-		if err := demo.Seed(ctx, a.demoServices(), demoAccount, c.Customers); err != nil {
+	if id == uuid.Nil {
+		draft := account.Draft{Name: demo.AccountName, Issuer: issuer.Issuer(uuid.Nil)}
+		if id, err = a.resolver.Accounts.Create(ctx, draft); err != nil {
+			return "", err
+		}
+		if err := demo.Seed(ctx, a.demoServices(), id, c.Customers); err != nil {
+			return "", err
+		}
+		if err := os.WriteFile(accountFile(c), []byte(typeid.Format(typeid.Account, id)+"\n"), 0o600); err != nil {
 			return "", err
 		}
 	}
 	return issuer.Mint(auth.DevClaims{
 		Subject: "demo", Email: "demo@example.com", Name: "Demo Admin", Role: auth.Admin, TTL: devToken,
 	})
+}
+
+// accountFile remembers the demo account: its issuer's URL changes with the listen address.
+func accountFile(c *devCmd) string { return filepath.Join(c.DataDir, "account") }
+
+// keptAccount is the demo account of an earlier start, now with this issuer, or uuid.Nil.
+func (a *app) keptAccount(ctx context.Context, c *devCmd, issuer *auth.DevIssuer) (uuid.UUID, error) {
+	b, err := os.ReadFile(accountFile(c))
+	if errors.Is(err, fs.ErrNotExist) {
+		return uuid.Nil, nil
+	}
+	if err != nil {
+		return uuid.Nil, err
+	}
+	id, err := typeid.ParseAs(typeid.Account, strings.TrimSpace(string(b)))
+	if err != nil {
+		return uuid.Nil, fmt.Errorf("%s holds no account id; remove it to get a new demo account", accountFile(c))
+	}
+	err = a.resolver.Accounts.SetIssuer(ctx, id, issuer.Issuer(id))
+	if fault.CodeOf(err) == fault.NotFound {
+		return uuid.Nil, nil // another database than before
+	}
+	return id, err
 }
 
 func (a *app) demoServices() demo.Services {

@@ -43,14 +43,14 @@ type Key struct {
 type Store interface {
 	// AccountCreate stores a new account with its storage. An issuer that another account has is CONFLICT.
 	AccountCreate(ctx context.Context, id uuid.UUID, draft Draft) error
+	// AccountSetIssuer gives an account another issuer, or NOT_FOUND.
+	AccountSetIssuer(ctx context.Context, id uuid.UUID, issuer auth.Issuer) error
 	// KeyInsert stores a new key.
 	KeyInsert(ctx context.Context, p auth.Principal, key auth.NewKey, draft KeyDraft) error
 	// KeyRevoke revokes a key, once; revoking it again changes nothing.
 	KeyRevoke(ctx context.Context, p auth.Principal, id uuid.UUID) error
 	// KeyList gives the account's keys, newest first.
 	KeyList(ctx context.Context, p auth.Principal) ([]Key, error)
-	// IssuerByURL is auth.Directory's.
-	IssuerByURL(ctx context.Context, url string) (auth.Issuer, error)
 }
 
 // Service is the use cases of accounts.
@@ -79,17 +79,9 @@ func (s *Service) Create(ctx context.Context, draft Draft) (uuid.UUID, error) {
 	return id, fault.Wrap("account.Create", s.Store.AccountCreate(ctx, id, draft))
 }
 
-// Ensure gives the account that has the draft's issuer, and makes it when there is none.
-func (s *Service) Ensure(ctx context.Context, draft Draft) (id uuid.UUID, created bool, err error) {
-	issuer, err := s.Store.IssuerByURL(ctx, draft.Issuer.URL)
-	if err == nil {
-		return issuer.AccountID, false, nil
-	}
-	if fault.CodeOf(err) != fault.NotFound {
-		return uuid.Nil, false, fault.Wrap("account.Ensure", err)
-	}
-	id, err = s.Create(ctx, draft)
-	return id, err == nil, err
+// SetIssuer gives an account another issuer of staff tokens. It is for the command line.
+func (s *Service) SetIssuer(ctx context.Context, id uuid.UUID, issuer auth.Issuer) error {
+	return fault.Wrap("account.SetIssuer", s.Store.AccountSetIssuer(ctx, id, issuer))
 }
 
 // KeyCreate makes an API key and gives its secret, which is kept nowhere. Administrators may; nobody can give a key more

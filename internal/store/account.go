@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
@@ -49,6 +50,21 @@ func (s *Store) AccountCreate(ctx context.Context, id uuid.UUID, draft area.Draf
 		return translate(op, err)
 	}
 	return translate(op, raw.Commit())
+}
+
+// AccountSetIssuer implements account.Store.
+func (s *Store) AccountSetIssuer(ctx context.Context, id uuid.UUID, issuer auth.Issuer) error {
+	const op = "store.AccountSetIssuer"
+	algorithms, err := json.Marshal(issuer.Algorithms)
+	if err != nil {
+		return translate(op, err)
+	}
+	n, err := s.in(id).exec(ctx, `UPDATE account SET oidc_issuer = $2, oidc_audience = $3, oidc_algorithms = $4::jsonb WHERE id = $1`,
+		issuer.URL, issuer.Audience, string(algorithms))
+	if err == nil && n == 0 {
+		err = fault.New(fault.NotFound, "The account does not exist.")
+	}
+	return translate(op, err)
 }
 
 // KeyInsert implements account.Store.

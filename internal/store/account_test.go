@@ -35,8 +35,19 @@ func TestNewAccountHasStorageAndItsIssuerToItself(t *testing.T) {
 	if n := e.count("SELECT count(*) FROM storage_usage"); n != 3 {
 		t.Errorf("%d rows of storage, want none of the account that was refused", n)
 	}
-	if again, created, err := svc.Ensure(t.Context(), account.Draft{Name: "Office", Issuer: issuer}); again != id || created || err != nil {
-		t.Errorf("Ensure got %v, %v, %v; want the account that is there", again, created, err)
+	moved := issuer
+	moved.URL = "https://issuer.example:8443"
+	if err := svc.SetIssuer(t.Context(), id, moved); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := e.store.IssuerByURL(t.Context(), moved.URL); err != nil || got.AccountID != id {
+		t.Errorf("the new issuer gives %+v, %v; want the account", got, err)
+	}
+	if _, err := e.store.IssuerByURL(t.Context(), issuer.URL); fault.CodeOf(err) != fault.NotFound {
+		t.Errorf("the old issuer got %v, want NOT_FOUND", err)
+	}
+	if err := svc.SetIssuer(t.Context(), typeid.New(), issuer); fault.CodeOf(err) != fault.NotFound {
+		t.Errorf("an account that is not there got %v, want NOT_FOUND", err)
 	}
 	if _, err := e.store.IssuerByURL(t.Context(), "https://issuer.example/"); fault.CodeOf(err) != fault.NotFound {
 		t.Errorf("another spelling of the issuer got %v, want NOT_FOUND", err)
