@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -138,5 +137,5 @@ func burst(ctx context.Context, addr string, list []request, n, connections int)
 		})
 	}
 	wg.Wait()
-	return traffic{time.Since(began), slices.Concat(all...), size.Load()}, errors.Join(errs...)
+	return traffic{time.Since(began), slices.Concat(all...), size.Load()}, firstOf(errs)
 }

@@ -186,7 +186,7 @@ func gather(ctx context.Context, s *station, n int) (*audience, error) {
 		})
 	}
 	wg.Wait()
-	if err := errors.Join(errs...); err != nil {
+	if err := firstOf(errs); err != nil {
 		a.leave()
 		return nil, err
 	}

@@ -107,11 +107,12 @@ func (b *bench) run(ctx context.Context, chosen []string) (err error) {
 	b.report.began(b.size.name)
 	for _, name := range chosen {
 		suite := map[string]func(context.Context) error{"reads": b.reads, "uploads": b.uploads, "live": b.live}[name]
-		if err := suite(ctx); err != nil {
+		// What was measured is kept, also when the rest fails.
+		if err := errors.Join(suite(ctx), b.report.write(b.dir)); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	return b.report.write(b.dir)
+	return nil
 }
 
 func (b *bench) printf(format string, args ...any) { _, _ = fmt.Fprintf(b.out, format, args...) }

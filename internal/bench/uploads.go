@@ -2,8 +2,8 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -250,7 +250,14 @@ func (u *uploader) send(ctx context.Context, w workload, c content) error {
 		_, err := out.Write([]byte(s))
 		return err
 	}
-	if err := errors.Join(write(before), c.writeTo(out), write(end)); err != nil {
+	err = write(before)
+	if err == nil {
+		err = c.writeTo(out)
+	}
+	if err == nil {
+		err = write(end)
+	}
+	if err != nil {
 		_ = conn.answer(&answer) // an early answer says why
 		return fmt.Errorf("%w; the server says: %.500s", err, answer.Bytes())
 	}
@@ -316,7 +323,23 @@ func (u *uploader) sendAll(ctx context.Context, w workload, c content) error {
 		})
 	}
 	wg.Wait()
-	return errors.Join(errs...)
+	return firstOf(errs)
+}
+
+// firstOf gives one error for all: of many clients that fail together, one says why.
+func firstOf(errs []error) error {
+	var first error
+	n := 0
+	for _, err := range errs {
+		if err != nil {
+			n++
+			first = cmp.Or(first, err)
+		}
+	}
+	if n > 1 {
+		return fmt.Errorf("%d of %d clients failed, the first with: %w", n, len(errs), first)
+	}
+	return first
 }
 
 // watchFiles counts the regular files that a process has open outside its store, until the function it gives is called.
