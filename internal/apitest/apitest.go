@@ -144,7 +144,7 @@ func (s *Server) Command(t testing.TB, args ...string) string {
 // Account makes another account with sample customers and gives its id.
 func (s *Server) Account(t testing.TB, name string, customers int) string {
 	t.Helper()
-	out := s.Command(t, "seed", "--name="+name, fmt.Sprintf("--customers=%d", customers))
+	out := s.Command(t, "seed", "--name="+name, fmt.Sprintf("--customers=%d", customers), s.secret(t), "--data-dir="+s.DataDir)
 	for _, word := range strings.Fields(out) {
 		if strings.HasPrefix(word, "acc_") {
 			return word
@@ -154,15 +154,20 @@ func (s *Server) Account(t testing.TB, name string, customers int) string {
 	return ""
 }
 
-// Key makes an API key of an account.
-func (s *Server) Key(t testing.TB, account string, scopes ...string) string {
+// secret is the flag with the server's secret.
+func (s *Server) secret(t testing.TB) string {
 	t.Helper()
-	secret, err := os.ReadFile(filepath.Join(s.DataDir, "secret"))
+	b, err := os.ReadFile(filepath.Join(s.DataDir, "secret"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := s.Command(t, "keys", "create", "--secret="+strings.TrimSpace(string(secret)), "--account="+account,
-		"--name=test", "--scopes="+strings.Join(scopes, ","))
+	return "--secret=" + strings.TrimSpace(string(b))
+}
+
+// Key makes an API key of an account.
+func (s *Server) Key(t testing.TB, account string, scopes ...string) string {
+	t.Helper()
+	key := s.Command(t, "keys", "create", s.secret(t), "--account="+account, "--name=test", "--scopes="+strings.Join(scopes, ","))
 	if !strings.HasPrefix(key, "dsk_") || strings.ContainsAny(key, " \n") {
 		t.Fatal("dossier keys create did not print a key alone")
 	}

@@ -56,16 +56,48 @@ func (s *Server) graphql() http.Handler {
 	h.AddTransport(transport.NewMultipart(transport.MultipartConfig{MaxFiles: s.cfg.MaxFiles}))
 	h.AddTransport(transport.GET{})
 	h.AddTransport(transport.POST{})
-	credential := auth.RequireCredential(h)
-	return s.deps.Auth.Authenticate(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	credential := auth.RequireCredential(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if u, ok := w.(*uploadReply); ok {
+			w = u.ResponseWriter // from here on the transport decides what is read
+		}
+		h.ServeHTTP(w, r)
+	}))
+	authenticated := s.deps.Auth.Authenticate(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// SECURITY: an upload without a credential is refused before its body is read. Other operations get to the
 		// executor, because introspection is open and errors there have a path.
-		if t, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); t == "multipart/form-data" {
+		if isMultipart(r) {
 			credential.ServeHTTP(w, r)
 			return
 		}
 		h.ServeHTTP(w, r)
 	}))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if isMultipart(r) {
+			w = &uploadReply{ResponseWriter: w, request: r}
+		}
+		authenticated.ServeHTTP(w, r)
+	})
+}
+
+// uploadReply refuses an upload of which nothing was read, and nothing will be: net/http would read 256 KiB of the body
+// before the answer, and as much again after it.
+type uploadReply struct {
+	http.ResponseWriter
+	request *http.Request
+}
+
+// WriteHeader begins the answer.
+func (u *uploadReply) WriteHeader(status int) {
+	transport.LeaveBody(u.ResponseWriter, u.request)
+	u.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for http.ResponseController.
+func (u *uploadReply) Unwrap() http.ResponseWriter { return u.ResponseWriter }
+
+func isMultipart(r *http.Request) bool {
+	t, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return t == "multipart/form-data"
 }
 
 func (s *Server) cors(next http.Handler) http.Handler {

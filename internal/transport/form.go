@@ -272,6 +272,9 @@ func (f *form) finish(w http.ResponseWriter, r *http.Request) {
 	if f.scan.guard >= 0 {
 		budget -= f.body.total // Refused before a file was read: 256 KiB are all that is read of the body.
 	}
+	if f.length < 0 && f.current != nil && f.current.state == streaming && f.scan.guard < 0 {
+		budget = 0 // Given up within a file of unknown length: most likely it was too large, and has no near end.
+	}
 	if f.body.failed == nil && (f.length < 0 || f.length-f.body.total <= budget) && f.drain(budget) {
 		return
 	}
@@ -294,6 +297,16 @@ func (f *form) drain(budget int64) bool {
 		}
 	}
 	return false
+}
+
+// LeaveBody has net/http read nothing of a body that is refused unread. Call it before the answer is written; the
+// connection is closed after it.
+func LeaveBody(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor != 1 {
+		return // HTTP/2 resets the stream by itself.
+	}
+	closeAfterReply(w)
+	_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
 }
 
 // closeAfterReply has net/http close the connection in the gentle way: it sends the answer, then its FIN, and waits for

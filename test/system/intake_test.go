@@ -53,6 +53,11 @@ func flood(t *testing.T, a actor, customer string, size int64, chunked bool) (r 
 		}
 	}()
 	r = readRaw(t, conn)
+	// The server may read on after its answer, until it closes the connection or takes no more.
+	select {
+	case <-ended:
+	case <-time.After(2 * time.Second):
+	}
 	read = procNumber(t, a.node, "io", "rchar") - before
 	_ = conn.Close()
 	<-ended

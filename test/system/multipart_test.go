@@ -111,7 +111,7 @@ func formCases(customer string) []formCase {
 		{"a part without a disposition", whole().part("Content-Type: application/pdf", pdfText).end(), "", "BAD_USER_INPUT"},
 		{"a part with a broken header", whole().part(canary, pdfText).end(), "", "BAD_USER_INPUT"},
 		{"an encoded file", whole().part(`Content-Disposition: form-data; name="1"; filename="a.pdf"`+"\r\nContent-Transfer-Encoding: base64", "JVBERi0=").end(), "", "BAD_USER_INPUT"},
-		{"headers without an end", whole().raw("------" + canary + "\r\nX: " + strings.Repeat(canary, 40_000)).cutOff(), "", "PAYLOAD_TOO_LARGE"},
+		{"headers without an end", whole().raw("------" + canary + "\r\nX: " + strings.Repeat(canary, 40_000)).cutOff(), "", "BAD_USER_INPUT"},
 		{"cut off in operations", newForm().raw("------" + canary + "\r\nContent-Disposition: form-data; name=\"operations\"\r\n\r\n{\"query").cutOff(), "", "BAD_USER_INPUT"},
 		{"cut off in the headers of the file", whole().raw("------" + canary + "\r\nContent-Dispo").cutOff(), "", "BAD_USER_INPUT"},
 		{"cut off in the file", whole().raw("------" + canary + "\r\nContent-Disposition: form-data; name=\"1\"; filename=\"a.pdf\"\r\n\r\n" + pdfText).cutOff(), "", ""},

@@ -149,8 +149,8 @@ func wantResumed(t *testing.T, a actor, from string) {
 	}
 	defer live.cut()
 	for _, e := range want {
-		m, err := live.next()
-		if err != nil || m.Event == nil || m.Event.Seq != e.seq || m.Event.ID != e.id {
+		m, err := nextEvent(live)
+		if err != nil || m.Event.Seq != e.seq || m.Event.ID != e.id {
 			t.Fatalf("got %+v, %v, want event %d", m.Event, err, e.seq)
 		}
 	}
@@ -183,8 +183,8 @@ func TestTheDeadlineCutsAnUploadThatHangs(t *testing.T) {
 	if took := time.Since(began); took > 8*time.Second {
 		t.Errorf("it took %s with a deadline of 1 s", took)
 	}
-	s.Restart(t)
 	ageTemporary(t, s.DataDir)
+	s.Restart(t)
 	wantInvariants(t, db, s.DataDir)
 	if n := scalar[int64](t, db, `SELECT count(*) FROM document`); n != 0 {
 		t.Errorf("%d documents", n)

@@ -1,6 +1,7 @@
 package system
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -70,8 +71,8 @@ func TestSocketsCloseWithTheCodesOfTheProtocol(t *testing.T) {
 		if got := socketEnd(t, s, "graphql-transport-ws", []string{good}); got != 4429 {
 			t.Errorf("the third socket of a user who may have 2 ends with %d, want 4429", got)
 		}
-		if _, err := dialSSE(t.Context(), newActor(s, token), followEvents, nil, ""); err == nil || !strings.Contains(err.Error(), "429") {
-			t.Errorf("an event stream over the limit gives %v, want status 429", err)
+		if _, err := dialSSE(t.Context(), newActor(s, token), followEvents, nil, ""); !errors.Is(err, liveError{"RATE_LIMITED"}) {
+			t.Errorf("an event stream over the limit gives %v, want RATE_LIMITED", err)
 		}
 	})
 }

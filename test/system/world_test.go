@@ -131,7 +131,7 @@ func operations(w world) map[string]operation {
 		},
 		"Mutation.timelineEntryUpdate": {query: call(byID, `timelineEntryUpdate(id: $id, expectedVersion: $v, input: {title: "Matrix"})`), variables: id(w.entry)},
 		"Mutation.timelineEntryDelete": {query: call(byID, `timelineEntryDelete(id: $id, expectedVersion: $v)`), variables: id(w.entry)},
-		"Mutation.apiKeyCreate":        {query: `mutation { apiKeyCreate(input: {name: "Matrix", scopes: ["read"]})` + justErrors + ` }`},
+		"Mutation.apiKeyCreate":        {query: `mutation { apiKeyCreate(input: {name: "Matrix", scopes: ["account:admin"]})` + justErrors + ` }`},
 		"Mutation.apiKeyRevoke":        {query: call("$id: ID!", `apiKeyRevoke(id: $id)`), variables: id(w.apiKey)},
 
 		"Subscription.documentEvents": {query: `subscription($id: ID!) { documentEvents(customerId: $id) { cursor } }`, variables: id(w.customer)},
