@@ -42,6 +42,9 @@ type env struct {
 	trace  *tracer
 	engine *read.Engine
 	exec   *executor.Executor
+	// mutate and subscribe stand in for the resolvers of mutations and subscriptions.
+	mutate    func(ctx context.Context) (*read.Object, error)
+	subscribe func(ctx context.Context) (<-chan *read.Object, error)
 }
 
 // testNow is the time of all operations.
@@ -76,7 +79,7 @@ func attach(t testing.TB, dsn string, pool *pgxpool.Pool, change ...func(*read.C
 	if e.engine, err = read.New(cfg); err != nil {
 		t.Fatal(err)
 	}
-	e.exec = executor.New(generated.NewExecutableSchema(generated.Config{Resolvers: resolvers{e.engine}}))
+	e.exec = executor.New(generated.NewExecutableSchema(generated.Config{Resolvers: resolvers{e}}))
 	e.exec.SetQueryCache(lru.New[*ast.QueryDocument](1000))
 	e.exec.SetErrorPresenter(func(ctx context.Context, err error) *gqlerror.Error {
 		out := graphql.DefaultErrorPresenter(ctx, err)
@@ -120,11 +123,33 @@ func (e *env) data(p auth.Principal, query string, vars map[string]any) string {
 	return string(a.Data)
 }
 
-type resolvers struct{ engine *read.Engine }
+type resolvers struct{ *env }
 
 func (r resolvers) Query() generated.QueryResolver               { return queries{r.engine} }
-func (r resolvers) Mutation() generated.MutationResolver         { return nil }
-func (r resolvers) Subscription() generated.SubscriptionResolver { return nil }
+func (r resolvers) Mutation() generated.MutationResolver         { return mutations{env: r.env} }
+func (r resolvers) Subscription() generated.SubscriptionResolver { return subscriptions{env: r.env} }
+
+type mutations struct {
+	generated.MutationResolver
+	env *env
+}
+
+func (m mutations) CustomerArchive(ctx context.Context, _ string, _ int) (*read.Object, error) {
+	return m.env.mutate(ctx)
+}
+
+func (m mutations) DocumentUploadBegin(ctx context.Context, _ model.DocumentUploadBeginInput, _ *string) (*read.Object, error) {
+	return m.env.mutate(ctx)
+}
+
+type subscriptions struct {
+	generated.SubscriptionResolver
+	env *env
+}
+
+func (s subscriptions) Events(ctx context.Context, _ *string, _ []model.EventType, _ *string) (<-chan *read.Object, error) {
+	return s.env.subscribe(ctx)
+}
 
 type queries struct{ e *read.Engine }
 
