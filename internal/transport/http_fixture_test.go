@@ -33,6 +33,9 @@ type Mutation { put(file: Upload, files: [Upload!], a: Upload, b: Upload): Strin
 type Subscription { tick: Int }
 `
 
+// filesAST is parsed once: the fuzz target makes a handler for each input.
+var filesAST = gqlparser.MustLoadSchema(&ast.Source{Input: fileSDL})
+
 // resolver answers one root field.
 type resolver func(ctx context.Context, field string, args map[string]any) (any, error)
 
@@ -99,7 +102,7 @@ type httpEnv struct {
 
 // newHandler is the transports as the server adds them.
 func newHandler(cfg transport.MultipartConfig, resolve resolver) *handler.Server {
-	h := handler.New(&fileSchema{schema: gqlparser.MustLoadSchema(&ast.Source{Input: fileSDL}), resolve: resolve})
+	h := handler.New(&fileSchema{schema: filesAST, resolve: resolve})
 	h.AddTransport(transport.NewMultipart(cfg))
 	h.AddTransport(transport.GET{})
 	h.AddTransport(transport.POST{MinBytesPerSecond: cfg.MinBytesPerSecond, RateWindow: cfg.RateWindow})

@@ -287,20 +287,19 @@ func malformedBody(format string, args ...any) error {
 	return &fault.Error{Code: fault.BadUserInput, Op: "transport.scan", Message: fmt.Sprintf(format, args...), Err: ErrBoundary}
 }
 
-// searcher finds a boundary by Horspool's rule: for a boundary of n bytes it looks at one byte in n. bytes.Index looks
-// at each.
+// searcher finds a boundary by looking at two neighbouring bytes in each stretch of its length: wherever it is, it covers
+// exactly one such pair. Only around a pair that the boundary has is anything compared. This is faster than bytes.Index
+// on all sorts of content, and linear whatever boundary and content a client chooses.
 type searcher struct {
 	pattern []byte
-	shift   [256]uint8
+	pairs   [1 << 16 / 64]uint64 // the set of pairs in pattern
 }
 
 func newSearcher(pattern string) searcher {
 	s := searcher{pattern: []byte(pattern)}
-	for i := range s.shift {
-		s.shift[i] = uint8(len(pattern))
-	}
 	for i := range len(pattern) - 1 {
-		s.shift[pattern[i]] = uint8(len(pattern) - 1 - i)
+		pair := uint(pattern[i])<<8 | uint(pattern[i+1])
+		s.pairs[pair/64] |= 1 << (pair % 64)
 	}
 	return s
 }
@@ -326,20 +325,21 @@ func (s *searcher) content(data []byte) int {
 }
 
 func (s *searcher) index(data []byte) int {
-	last := len(s.pattern) - 1
-	tries := 0
-	for i := last; i < len(data); {
-		if c := data[i]; c == s.pattern[last] && data[i-last] == s.pattern[0] && bytes.Equal(data[i-last:i], s.pattern[:last]) {
-			return i - last
+	step := len(s.pattern) - 1
+	for i := step; i < len(data); i += step {
+		pair := uint(data[i-1])<<8 | uint(data[i])
+		if s.pairs[pair/64]&(1<<(pair%64)) == 0 {
+			continue
 		}
-		i += int(s.shift[data[i]])
-		// SECURITY: a client that chooses boundary and content makes each shift one byte. Give up and search linearly.
-		if tries++; tries&1023 == 0 && i < tries*4 {
-			from := max(0, i-last)
-			if j := bytes.Index(data[from:], s.pattern); j >= 0 {
-				return from + j
+		for from := i - step; from < i; from++ { // Where the boundary may begin.
+			cr := bytes.IndexByte(data[from:i], '\r')
+			if cr < 0 {
+				break
 			}
-			return -1
+			from += cr
+			if from+2 < len(data) && data[from+2] == '-' && bytes.HasPrefix(data[from:], s.pattern) {
+				return from
+			}
 		}
 	}
 	return -1

@@ -113,7 +113,7 @@ func (u Upload) Read(p []byte) (int, error) {
 }
 
 // copyBufferBytes is the size of the writes of WriteTo.
-const copyBufferBytes = 256 << 10
+const copyBufferBytes = 128 << 10
 
 var copyBuffers = sync.Pool{New: func() any { return new([copyBufferBytes]byte) }}
 
@@ -124,7 +124,7 @@ func (u Upload) WriteTo(w io.Writer) (int64, error) {
 	var total int64
 	for {
 		n, err := 0, error(nil)
-		for n < len(buf) && err == nil {
+		for n <= len(buf)-scanBufferBytes && err == nil { // With less room the body is read in crumbs.
 			var m int
 			m, err = u.Read(buf[n:])
 			n += m
