@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
+	"time"
 
-	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -75,49 +75,65 @@ func TestACachedPlanReadsTheVariablesAnew(t *testing.T) {
 	}
 }
 
+// The reader is stopped between its statements by a lock on one of the tables; what is committed meanwhile must not be seen.
 func TestOneOperationSeesOneSnapshot(t *testing.T) {
 	t.Parallel()
 	s := newSeeded(t)
-	account := s.own
-	stop := make(chan struct{})
-	var writer sync.WaitGroup
-	writer.Go(func() {
-		for i := 0; ; i++ {
-			select {
-			case <-stop:
-				return
-			default:
-			}
-			err := pgx.BeginFunc(context.Background(), s.pool, func(tx pgx.Tx) error {
-				for _, sql := range []string{"UPDATE customer SET version = $2 WHERE account_id = $1", "UPDATE contact SET version = $2 WHERE account_id = $1", "UPDATE timeline_entry SET version = $2 WHERE account_id = $1"} {
-					if _, err := tx.Exec(context.Background(), sql, account, i); err != nil {
-						return err
-					}
-				}
-				return nil
-			})
-			if err != nil {
-				t.Error(err)
-				return
+	set := func(db interface {
+		Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	}, version int, tables ...string) {
+		for _, table := range tables {
+			if _, err := db.Exec(context.Background(), "UPDATE "+table+" SET version = $1", version); err != nil {
+				t.Fatal(err)
 			}
 		}
-	})
-	versions := regexp.MustCompile(`"version":(\d+)`)
-	seen := map[string]bool{}
-	for range 200 {
-		data := s.data(admin(account), `{ customers { nodes { version contacts { nodes { version } } timeline { nodes { version } } } } again: customers(last: 5) { nodes { version } } }`, nil)
-		found := versions.FindAllStringSubmatch(data, -1)
-		for _, v := range found {
-			if len(seen) > 0 && v[1] != found[0][1] {
-				t.Fatalf("got versions %s and %s in one answer: its statements saw different snapshots", found[0][1], v[1])
-			}
-		}
-		seen[found[0][1]] = true
 	}
-	close(stop)
-	writer.Wait()
-	if len(seen) < 3 {
-		t.Errorf("the writer made %d versions meanwhile; the test shows nothing", len(seen))
+	set(s.pool, 1, "customer", "contact", "timeline_entry")
+	const query = `{ customers { nodes { version contacts { nodes { version } } timeline { nodes { version } } } } }`
+	for _, warm := range []bool{false, true} {
+		lock, err := s.pool.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := lock.Exec(t.Context(), "LOCK TABLE timeline_entry IN ACCESS EXCLUSIVE MODE"); err != nil {
+			t.Fatal(err)
+		}
+		data := make(chan string, 1)
+		go func() { data <- string(s.ask(admin(s.own), query, nil).Data) }()
+		s.waitForBlocked()
+		set(s.pool, 2, "customer", "contact")
+		set(lock, 2, "timeline_entry")
+		if err := lock.Commit(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := <-data; strings.Contains(got, `"version":2`) || !strings.Contains(got, `"version":1`) {
+			t.Errorf("warm %v: got %s, want the versions of one snapshot", warm, got)
+		}
+		set(s.pool, 1, "customer", "contact", "timeline_entry")
+	}
+}
+
+// waitForBlocked waits until a session of the database waits for a lock.
+func (s *seeded) waitForBlocked() {
+	s.t.Helper()
+	deadline := time.NewTimer(30 * time.Second)
+	defer deadline.Stop()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		var blocked int
+		err := s.pool.QueryRow(context.Background(), `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&blocked)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if blocked > 0 {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			s.t.Fatal("nothing waits for the lock")
+		}
 	}
 }
 
