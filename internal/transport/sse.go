@@ -157,6 +157,10 @@ func (s *SSE) run(ctx context.Context, out *sseWriter, r *http.Request, exec gra
 	}
 	stream, err := s.cfg.Live.Open(ctx, exec, oc)
 	if err != nil {
+		if s.stopping.Err() != nil {
+			_ = out.begin() // An empty stream: the client comes back. An error would be the end of the subscription for it.
+			return
+		}
 		out.result(presentError(ctx, exec, oc, err))
 		return
 	}

@@ -90,7 +90,7 @@ func (f *follower) open(ctx context.Context, a actor) (stream, error) {
 // connection is one connection. What ends it is no failure, unless it is a refusal.
 func (f *follower) connection(ctx context.Context, a actor, last *atomic.Int64) (done bool, err error) {
 	s, err := f.open(ctx, a)
-	if refused := new(liveError); errors.As(err, refused) {
+	if refused := new(liveError); errors.As(err, refused) && refused.code != "UNAVAILABLE" {
 		return false, err
 	}
 	if err != nil {

@@ -80,20 +80,20 @@ func TestARefusedUploadIsHardlyRead(t *testing.T) { //nolint:paralleltest // cou
 	garbage := newActor(s, "dsk_garbage")
 	for _, c := range []struct {
 		name    string
-		prepare string
+		prepare []string
 		who     actor
 		code    string
 		chunked []bool
 	}{
-		{"anonymous", "", newActor(s, ""), "UNAUTHENTICATED", []bool{false, true}},
-		{"bad credential", "", garbage, "UNAUTHENTICATED", []bool{false, true}},
-		{"role VIEWER", "", viewer, "FORBIDDEN", []bool{false, true}},
-		{"over the size limit", `UPDATE account SET max_file_bytes = 100000`, editor, "PAYLOAD_TOO_LARGE", []bool{false, true}},
-		{"over the quota", `UPDATE storage_usage SET limit_bytes = 50000`, editor, "QUOTA_EXCEEDED", []bool{false, true}},
-		{"nothing left", `UPDATE storage_usage SET limit_bytes = 0`, editor, "QUOTA_EXCEEDED", []bool{false, true}},
+		{"anonymous", nil, newActor(s, ""), "UNAUTHENTICATED", []bool{false, true}},
+		{"bad credential", nil, garbage, "UNAUTHENTICATED", []bool{false, true}},
+		{"role VIEWER", nil, viewer, "FORBIDDEN", []bool{false, true}},
+		{"over the size limit", []string{`UPDATE account SET max_file_bytes = 100000`}, editor, "PAYLOAD_TOO_LARGE", []bool{false, true}},
+		{"over the quota", []string{`UPDATE account SET max_file_bytes = 100000000`, `UPDATE storage_usage SET limit_bytes = 50000`}, editor, "QUOTA_EXCEEDED", []bool{false, true}},
+		{"nothing left", []string{`UPDATE storage_usage SET limit_bytes = 0`}, editor, "QUOTA_EXCEEDED", []bool{false, true}},
 	} {
-		if c.prepare != "" {
-			exec(t, db, c.prepare)
+		for _, statement := range c.prepare {
+			exec(t, db, statement)
 		}
 		for _, chunked := range c.chunked {
 			r, read := flood(t, c.who, customer, 64<<20, chunked)
