@@ -166,9 +166,9 @@ func decodeMap(raw []byte) (map[string][]string, *refusal) {
 		return nil, badRequest("The field \"map\" must be a JSON object in which each file's field name has a list of paths.")
 	}
 	places := make(map[string][]string, len(entries))
-	for field, entry := range entries {
+	for _, field := range slices.Sorted(maps.Keys(entries)) { // Sorted, so that the same mistake gets the same answer.
 		var paths []string
-		if err := json.Unmarshal(entry, &paths); err != nil || len(paths) == 0 {
+		if err := json.Unmarshal(entries[field], &paths); err != nil || len(paths) == 0 {
 			return nil, badRequest("\"map\" must give the file %s a list with at least one path, "+
 				"like [\"variables.file\"].", quoteName(field))
 		}
@@ -229,7 +229,8 @@ func (f *form) assign(variables map[string]any, places map[string][]string) *ref
 			"The request has %d files; at most %d are accepted. Send the others in another request.", len(places), f.cfg.MaxFiles)
 	}
 	f.files = make(map[string]*file, len(places))
-	for field, paths := range places {
+	for _, field := range slices.Sorted(maps.Keys(places)) {
+		paths := places[field]
 		next := &file{form: f, field: field, places: len(paths), wanted: len(paths)}
 		f.files[field] = next
 		for _, path := range paths {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strconv"
 	"strings"
@@ -268,6 +269,34 @@ func TestRequestsThatAFormCanSendNeedAPreflightHeader(t *testing.T) {
 	}
 }
 
+func TestAnOperationThatWasNotExecutedHasTheStatusOfItsError(t *testing.T) {
+	t.Parallel()
+	codes := map[fault.Code]int{
+		fault.BadUserInput: 400, fault.QueryTooComplex: 400, fault.Unauthenticated: 401, fault.Forbidden: 403, fault.TooLarge: 413,
+		fault.RateLimited: 429, fault.Internal: 500, fault.Unavailable: 503,
+	}
+	for code, want := range codes {
+		h := newHandler(transport.MultipartConfig{}, hello)
+		h.AroundOperations(func(context.Context, graphql.OperationHandler) graphql.ResponseHandler {
+			return graphql.OneShot(&graphql.Response{Errors: gqlerror.List{{Message: "no", Extensions: map[string]any{"code": string(code)}}}})
+		})
+		for accept, status := range map[string]int{newer: want, plain: 200} {
+			got := serve(t, h, plain, strings.NewReader(`{"query":"{hello}"}`), "Accept", accept)
+			if got.status != status || !got.noData {
+				t.Errorf("%s as %s: got %v, want %d", code, accept, got, status)
+			}
+		}
+	}
+	h := newHandler(transport.MultipartConfig{}, hello)
+	h.AroundOperations(func(context.Context, graphql.OperationHandler) graphql.ResponseHandler {
+		return func(context.Context) *graphql.Response { return nil } // As the executor does when the request was cancelled.
+	})
+	got := serve(t, h, plain, strings.NewReader(`{"query":"{hello}"}`), "Accept", newer)
+	if got.status != 503 || !strings.HasPrefix(got.problem(), "UNAVAILABLE: ") {
+		t.Errorf("no response: got %v, want 503 and UNAVAILABLE", got)
+	}
+}
+
 func TestOtherMethodsAreNamed(t *testing.T) {
 	t.Parallel()
 	env := newHTTPEnv(t, transport.MultipartConfig{}, hello)
@@ -276,6 +305,11 @@ func TestOtherMethodsAreNamed(t *testing.T) {
 		if got.status != 405 || got.header.Get("Allow") != "GET, POST, OPTIONS" {
 			t.Errorf("%s: got %v with Allow %q, want 405", method, got, got.header.Get("Allow"))
 		}
+	}
+	w := httptest.NewRecorder()
+	newHandler(transport.MultipartConfig{}, hello).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodOptions, "/", nil))
+	if w.Code != 204 || w.Header().Get("Allow") != "GET, POST, OPTIONS" {
+		t.Errorf("OPTIONS: got %d with Allow %q, want 204", w.Code, w.Header().Get("Allow"))
 	}
 }
 

@@ -269,6 +269,35 @@ func TestSizeBoundIsNeverTooSmall(t *testing.T) {
 	}
 }
 
+func TestAWriterThatFailsEndsTheCopy(t *testing.T) {
+	t.Parallel()
+	full := errors.New("full")
+	env := newHTTPEnv(t, transport.MultipartConfig{}, func(_ context.Context, _ string, args map[string]any) (any, error) {
+		u := uploadArg(t, args["file"])
+		if err := u.Open(); err != nil {
+			t.Errorf("Open: %v", err)
+		}
+		n, err := io.Copy(limitedWriter{100, full}, u)
+		if n != 100 || !errors.Is(err, full) {
+			t.Errorf("got %d and %v, want 100 and the writer's error", n, err)
+		}
+		n, err = io.Copy(limitedWriter{100, nil}, u)
+		if n != 100 || !errors.Is(err, io.ErrShortWrite) {
+			t.Errorf("got %d and %v, want 100 and ErrShortWrite", n, err)
+		}
+		return "", nil
+	})
+	env.upload(putFile, mapFile, part{name: "0", file: "a", content: strings.Repeat("x", 1<<20)})
+}
+
+// limitedWriter takes n bytes of each write.
+type limitedWriter struct {
+	n   int
+	err error
+}
+
+func (w limitedWriter) Write(p []byte) (int, error) { return min(len(p), w.n), w.err }
+
 func TestAStringIsNoUpload(t *testing.T) {
 	t.Parallel()
 	for _, value := range []any{"a.txt", nil, 1, map[string]any{}, transport.Upload{}, &transport.Upload{}} {
@@ -284,11 +313,14 @@ func TestAStringIsNoUpload(t *testing.T) {
 }
 
 // serve answers one request without a connection.
-func serve(t testing.TB, h http.Handler, contentType string, body io.Reader) answer {
+func serve(t testing.TB, h http.Handler, contentType string, body io.Reader, header ...string) answer {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", body)
 	r.Header.Set("Content-Type", contentType)
 	r.Header.Set("X-Requested-With", "test")
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	return decodeAnswer(t, w.Result())
