@@ -59,7 +59,7 @@ func sizedTemplate(b testing.TB, customers, contacts, documents, events int) pgt
 			if err != nil {
 				return err
 			}
-			defer conn.Close(ctx)
+			defer func() { _ = conn.Close(ctx) }()
 			for _, sql := range []string{settings + string(seed), "VACUUM ANALYZE"} {
 				if _, err := conn.PgConn().Exec(ctx, sql).ReadAll(); err != nil {
 					return err

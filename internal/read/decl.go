@@ -110,6 +110,7 @@ type orderKey struct {
 
 // ascending and descending make orders.
 func ascending(name string, keys ...orderKey) order { return order{name: name, keys: keys} }
+
 func descending(name string, keys ...orderKey) order {
 	return order{name: name, keys: keys, desc: true}
 }
@@ -133,12 +134,19 @@ func plain(name, column string) field { return field{name: name, column: column,
 func integer(name, column string) field {
 	return field{name: name, column: column, kind: kindInt}
 }
-func big(name, column string) field         { return field{name: name, column: column, kind: kindBig} }
-func not(name, column string) field         { return field{name: name, column: column, kind: kindNot} }
-func zero(name, column string) field        { return field{name: name, column: column, kind: kindZero} }
-func instant(name, column string) field     { return field{name: name, column: column, kind: kindInstant} }
-func date(name, column string) field        { return field{name: name, column: column, kind: kindDate} }
-func stringList(name, column string) field  { return field{name: name, column: column, kind: kindJSON} }
+
+func big(name, column string) field { return field{name: name, column: column, kind: kindBig} }
+
+func not(name, column string) field { return field{name: name, column: column, kind: kindNot} }
+
+func zero(name, column string) field { return field{name: name, column: column, kind: kindZero} }
+
+func instant(name, column string) field { return field{name: name, column: column, kind: kindInstant} }
+
+func date(name, column string) field { return field{name: name, column: column, kind: kindDate} }
+
+func stringList(name, column string) field { return field{name: name, column: column, kind: kindJSON} }
+
 func hexadecimal(name, column string) field { return field{name: name, column: column, kind: kindHex} }
 
 func constant(name string, value func(*Config) int64) field {

@@ -158,9 +158,6 @@ func (g *generator) variable(typeName string, value any) string {
 	return "$" + name
 }
 
-// literal is a value as it is written in a query.
-type literal string
-
 // arguments writes the arguments of a field, each as literal or variable, at any depth.
 func (g *generator) arguments(parent string, f *ast.FieldDefinition) string {
 	var parts []string

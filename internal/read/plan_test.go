@@ -45,17 +45,46 @@ func TestACachedPlanReadsTheVariablesAnew(t *testing.T) {
 	first := s.ask(admin(s.own), `{ customers(first: 2) { pageInfo { endCursor } } }`, nil).lookup(t, "customers.pageInfo.endCursor")
 	id := map[string]any{"id": customer}
 	variants := []map[string]any{
-		id, {"id": document}, {"id": s.some("customer", s.out, all)}, {"id": "x"},
-		{"first": 1}, {"first": 2}, {"last": 2}, {"first": 2, "after": first}, {"last": 1, "after": first}, {"first": nil, "last": nil},
-		{"skip": true}, {"skip": false}, {"d": "UPCOMING"}, {"d": "PAST", "n": 1}, {"kinds": []any{}}, {"kinds": []any{"VISIT"}}, {"kinds": []any{"CALL"}},
-		{"kinds": []any{"VISIT", "TASK"}}, {"kinds": "TASK"}, {"kinds": nil},
-		{"order": map[string]any{"field": "CREATED_AT"}}, {"order": map[string]any{"direction": "DESC"}}, {"order": map[string]any{}}, {"order": nil},
-		{"where": nil}, {"where": map[string]any{}}, {"where": map[string]any{"status": []any{"ARCHIVED"}}}, {"where": map[string]any{"status": []any{"ARCHIVED", "ACTIVE"}}},
-		{"where": map[string]any{"status": nil}}, {"where": map[string]any{"displayNameStartsWith": "a"}}, {"where": map[string]any{"displayNameStartsWith": "z"}},
+		id,
+		{"id": document},
+		{"id": s.some("customer", s.out, all)},
+		{"id": "x"},
+		{"first": 1},
+		{"first": 2},
+		{"last": 2},
+		{"first": 2, "after": first},
+		{"last": 1, "after": first},
+		{"first": nil, "last": nil},
+		{"skip": true},
+		{"skip": false},
+		{"d": "UPCOMING"},
+		{"d": "PAST", "n": 1},
+		{"kinds": []any{}},
+		{"kinds": []any{"VISIT"}},
+		{"kinds": []any{"CALL"}},
+		{"kinds": []any{"VISIT", "TASK"}},
+		{"kinds": "TASK"},
+		{"kinds": nil},
+		{"order": map[string]any{"field": "CREATED_AT"}},
+		{"order": map[string]any{"direction": "DESC"}},
+		{"order": map[string]any{}},
+		{"order": nil},
+		{"where": nil},
+		{"where": map[string]any{}},
+		{"where": map[string]any{"status": []any{"ARCHIVED"}}},
+		{"where": map[string]any{"status": []any{"ARCHIVED", "ACTIVE"}}},
+		{"where": map[string]any{"status": nil}},
+		{"where": map[string]any{"displayNameStartsWith": "a"}},
+		{"where": map[string]any{"displayNameStartsWith": "z"}},
 		{"where": map[string]any{"or": []any{map[string]any{"kind": []any{"PERSON"}}, map[string]any{"email": "bob@example.com"}}}},
-		{"where": map[string]any{"or": []any{map[string]any{"kind": []any{"COMPANY"}}}}}, {"where": map[string]any{"or": []any{}}},
-		{"where": map[string]any{"ids": []any{customer}}}, {"where": map[string]any{"ids": []any{}}}, {"where": map[string]any{"createdAt": map[string]any{"gte": "2026-06-12T00:00:00Z"}}},
-		{"first": 1000}, {"where": map[string]any{"ids": []any{"x"}}}, {"after": "x"},
+		{"where": map[string]any{"or": []any{map[string]any{"kind": []any{"COMPANY"}}}}},
+		{"where": map[string]any{"or": []any{}}},
+		{"where": map[string]any{"ids": []any{customer}}},
+		{"where": map[string]any{"ids": []any{}}},
+		{"where": map[string]any{"createdAt": map[string]any{"gte": "2026-06-12T00:00:00Z"}}},
+		{"first": 1000},
+		{"where": map[string]any{"ids": []any{"x"}}},
+		{"after": "x"},
 	}
 	fresh := func(vars map[string]any) string { // the same question as another document: nothing of it is cached
 		a := s.ask(admin(s.own), query+fmt.Sprintf("\n# %v", vars), clone(vars))
@@ -81,7 +110,8 @@ func TestOneOperationSeesOneSnapshot(t *testing.T) {
 	s := newSeeded(t)
 	set := func(db interface {
 		Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
-	}, version int, tables ...string) {
+	}, version int, tables ...string,
+	) {
 		for _, table := range tables {
 			if _, err := db.Exec(context.Background(), "UPDATE "+table+" SET version = $1", version); err != nil {
 				t.Fatal(err)

@@ -40,8 +40,10 @@ func PrincipalViewer(ctx context.Context) (Viewer, error) {
 	return principal{p}, nil
 }
 
+// Account is the principal's.
 func (p principal) Account() uuid.UUID { return p.AccountID }
 
+// Actor is the staff user or key behind the credential.
 func (p principal) Actor() (string, uuid.UUID) {
 	switch p.Kind {
 	case auth.KindStaff:
@@ -53,6 +55,7 @@ func (p principal) Actor() (string, uuid.UUID) {
 	}
 }
 
+// MayRead asks the policy of types and their fields.
 func (p principal) MayRead(typeName, field string) error {
 	perm, ok := auth.MemberPermission(typeName, field)
 	if !ok {
@@ -64,8 +67,10 @@ func (p principal) MayRead(typeName, field string) error {
 	return p.Require(perm)
 }
 
+// MayAsk asks the policy of root fields.
 func (p principal) MayAsk(field string) error { return p.RequireField("Query." + field) }
 
+// Permissions lists what the principal has beyond being known.
 func (p principal) Permissions() []string {
 	set := p.Principal.Permissions()
 	var list []string
@@ -77,6 +82,7 @@ func (p principal) Permissions() []string {
 	return list
 }
 
+// ScopeKey is the set of permissions.
 func (p principal) ScopeKey() string {
 	return strconv.FormatUint(uint64(p.Principal.Permissions()), 16)
 }
