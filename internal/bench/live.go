@@ -181,7 +181,9 @@ func gather(ctx context.Context, s *station, n int) (*audience, error) {
 				if k >= n {
 					return
 				}
-				a.sockets[k], errs[i] = s.join(ctx, k)
+				if a.sockets[k], errs[i] = s.join(ctx, k); errs[i] == nil {
+					a.start(k, s.exact)
+				}
 			}
 		})
 	}
@@ -190,17 +192,19 @@ func gather(ctx context.Context, s *station, n int) (*audience, error) {
 		a.leave()
 		return nil, err
 	}
-	for i, c := range a.sockets {
-		a.wg.Go(func() {
-			if err := a.listen(i, c, s.exact); err != nil {
-				select {
-				case a.failed <- fmt.Errorf("subscriber %d: %w", i, err):
-				default:
-				}
-			}
-		})
-	}
 	return a, nil
+}
+
+// start reads for a subscriber from now on: one who waited for the others would not answer pings.
+func (a *audience) start(i int, exact bool) {
+	a.wg.Go(func() {
+		if err := a.listen(i, a.sockets[i], exact); err != nil {
+			select {
+			case a.failed <- fmt.Errorf("subscriber %d: %w", i, err):
+			default:
+			}
+		}
+	})
 }
 
 var nextType, seqMember, prevMember = []byte(`"type":"next"`), []byte(`"seq":`), []byte(`"prevSeq":`)

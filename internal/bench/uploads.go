@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -52,6 +53,7 @@ type uploadCell struct {
 	MBPerS     float64 `json:"mbPerSecond"`
 	GrowthMiB  float64 `json:"peakRssGrowthMib"`
 	TempFiles  int     `json:"tempFiles"`
+	Failed     bool    `json:"failed,omitempty"`
 
 	took  time.Duration
 	bytes int64
@@ -82,6 +84,7 @@ func (b *bench) uploads(ctx context.Context) error {
 		return err
 	}
 	block := noise()
+	var failed []error
 	for _, w := range b.size.workloads() {
 		c, err := newContent(w.bytes, block)
 		if err != nil {
@@ -94,15 +97,19 @@ func (b *bench) uploads(ctx context.Context) error {
 		}
 		for range max(1, b.size.rounds*3/5) {
 			for _, u := range list {
+				if cells[u.name].Failed {
+					continue
+				}
 				if err := b.measureUpload(ctx, u, w, c, cells[u.name]); err != nil {
-					return fmt.Errorf("%s with %s: %w", u.name, w.name, err)
+					cells[u.name].Failed = true // the other workloads are worth knowing all the same
+					failed = append(failed, fmt.Errorf("%s with %s: %w", u.name, w.name, err), emptyFiles(u.files))
 				}
 			}
 		}
 		b.printf("%s", b.report.uploadLines(w.name))
 	}
 	b.printf("%s", b.report.uploadTable())
-	return nil
+	return errors.Join(failed...)
 }
 
 func (b *bench) startUploaders(ctx context.Context) (list []*uploader, err error) {
@@ -413,7 +420,9 @@ func (r *report) uploadLines(workload string) string {
 		}
 	}
 	d, p := r.findUpload(workload, "dossier"), r.findUpload(workload, "put")
-	if d != nil && p != nil && p.CPUSeconds > 0 {
+	if d != nil && d.Failed {
+		fmt.Fprintf(&s, "%-20s dossier FAILED\n", workload)
+	} else if d != nil && p != nil && p.CPUSeconds > 0 {
 		ratio := d.CPUSeconds / p.CPUSeconds
 		fmt.Fprintf(&s, "%-20s dossier / put %5.2fx  (target 1.25x: %s)\n", workload, ratio, verdict(ratio, 1.25))
 	}
