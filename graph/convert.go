@@ -1,10 +1,16 @@
 package graph
 
 import (
+	"time"
+
 	"github.com/99designs/gqlgen/graphql"
 
 	"dossier/graph/model"
+	"dossier/internal/account"
 	"dossier/internal/customer"
+	"dossier/internal/document"
+	"dossier/internal/timeline"
+	"dossier/internal/typeid"
 )
 
 // The inputs of the schema as those of the areas. Nothing is checked here.
@@ -88,4 +94,42 @@ func contactNested(in *model.ContactNestedInput) customer.ContactNested {
 		GivenName: in.GivenName, FamilyName: in.FamilyName, Role: in.Role, IsPrimary: in.IsPrimary,
 		Emails: in.Emails, Phones: in.Phones, Addresses: in.Addresses,
 	})}
+}
+
+// uploadDraft and beginDraft hold the id of a customer, which is the one thing that can be wrong here.
+func uploadDraft(in model.DocumentUploadInput) (document.UploadDraft, error) {
+	id, err := parseID(typeid.Customer, in.CustomerID, "input", "customerId")
+	return document.UploadDraft{CustomerID: id, Titles: in.Titles.Value(), ExpiresOn: in.ExpiresOn.Value()}, err
+}
+
+func beginDraft(in model.DocumentUploadBeginInput) (document.BeginDraft, error) {
+	id, err := parseID(typeid.Customer, in.CustomerID, "input", "customerId")
+	return document.BeginDraft{
+		CustomerID: id, FileName: in.FileName, SizeBytes: in.SizeBytes, Title: in.Title.Value(), ExpiresOn: in.ExpiresOn.Value(),
+	}, err
+}
+
+func documentPatch(in model.DocumentUpdateInput) document.Patch {
+	return document.Patch{Title: documentField[string](in.Title), ExpiresOn: documentField[time.Time](in.ExpiresOn)}
+}
+
+func documentField[T any](v graphql.Omittable[*T]) document.Optional[*T] {
+	return document.Optional[*T]{Given: v.IsSet(), Value: v.Value()}
+}
+
+func entryDraft(in model.TimelineEntryInput) timeline.Draft {
+	return timeline.Draft{Kind: string(in.Kind), At: in.At, Title: in.Title}
+}
+
+func entryPatch(in model.TimelineEntryUpdateInput) timeline.Patch {
+	patch := timeline.Patch{At: in.At.Value(), Title: in.Title.Value()}
+	if kind := in.Kind.Value(); kind != nil {
+		k := string(*kind)
+		patch.Kind = &k
+	}
+	return patch
+}
+
+func keyDraft(in model.APIKeyCreateInput) account.KeyDraft {
+	return account.KeyDraft{Name: in.Name, Scopes: in.Scopes, ExpiresAt: in.ExpiresAt.Value()}
 }

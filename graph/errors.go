@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"runtime/debug"
 	"strings"
 
@@ -64,8 +65,21 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 
 // recovered turns a panic into an internal error, with the stack in the log and nowhere else.
 func (p presenter) recovered(ctx context.Context, r any) error {
-	p.log.ErrorContext(ctx, "panic", "request_id", RequestID(ctx), "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+	p.log.ErrorContext(ctx, "panic", "request_id", RequestID(ctx), "panic", panicText(r), "stack", string(debug.Stack()))
 	return &fault.Error{Code: fault.Internal, Op: "graph.recovered", Message: "internal error"}
+}
+
+// panicText is what a log may hold of a panic: the text of a broken rule or of the runtime. Any other value can carry what
+// a customer wrote, so its type has to do; the stack says where it was.
+func panicText(r any) string {
+	switch r := r.(type) {
+	case string:
+		return r
+	case runtime.Error:
+		return r.Error()
+	default:
+		return fmt.Sprintf("%T", r)
+	}
 }
 
 func firstFault(err error) *fault.Error {
@@ -128,7 +142,7 @@ func userError(f *fault.Error) read.Obj {
 			typeName = "VersionConflictError"
 			fields["currentVersion"] = d.CurrentVersion
 			fields["conflictingFields"] = stringValues(d.ConflictingFields)
-			fields["current"] = nodeRef(d.NodeID)
+			fields["current"] = read.NodeRef(d.NodeID)
 		}
 	case fault.TooLarge:
 		if d, ok := f.Detail.(fault.LimitDetail); ok {

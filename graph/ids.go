@@ -3,7 +3,6 @@ package graph
 import (
 	"github.com/google/uuid"
 
-	"dossier/internal/read"
 	"dossier/internal/typeid"
 )
 
@@ -14,24 +13,4 @@ func parseID(prefix, id string, path ...string) (uuid.UUID, error) {
 		return uuid.Nil, wrongID(path...)
 	}
 	return u, nil
-}
-
-// nodeRef is the node with a global id, for a payload.
-func nodeRef(id string) any {
-	prefix, u, err := typeid.Parse(id)
-	if err != nil {
-		return nil
-	}
-	switch prefix {
-	case typeid.Customer:
-		return read.Ref{Type: "Customer", ID: u}
-	case typeid.Contact:
-		return read.Ref{Type: "Contact", ID: u}
-	case typeid.Document:
-		return read.Ref{Type: "Document", ID: u}
-	case typeid.TimelineEntry:
-		return read.Ref{Type: "TimelineEntry", ID: u}
-	default:
-		return nil
-	}
 }

@@ -4,16 +4,13 @@ import (
 	"context"
 
 	"dossier/graph/model"
-	"dossier/internal/account"
 	"dossier/internal/read"
 	"dossier/internal/typeid"
 )
 
 // APIKeyCreate makes an API key.
 func (r mutationResolver) APIKeyCreate(ctx context.Context, input model.APIKeyCreateInput) (*read.Object, error) {
-	id, secret, err := r.Accounts.KeyCreate(ctx, viewer(ctx), account.KeyDraft{
-		Name: input.Name, Scopes: input.Scopes, ExpiresAt: input.ExpiresAt.Value(),
-	})
+	id, secret, err := r.Accounts.KeyCreate(ctx, viewer(ctx), keyDraft(input))
 	return r.payload(ctx, "ApiKeyCreatePayload", map[string]any{"apiKey": read.Ref{Type: "ApiKey", ID: id}, "secret": secret}, err)
 }
 

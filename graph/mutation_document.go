@@ -4,9 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"time"
 
-	"github.com/99designs/gqlgen/graphql"
 	"github.com/google/uuid"
 
 	"dossier/graph/model"
@@ -55,11 +53,10 @@ func (r mutationResolver) DocumentUpload(
 func (r mutationResolver) upload(
 	ctx context.Context, input model.DocumentUploadInput, files []*transport.Upload, key *string,
 ) ([]document.UploadResult, error) {
-	customerID, err := parseID(typeid.Customer, input.CustomerID, "input", "customerId")
+	draft, err := uploadDraft(input)
 	if err != nil {
 		return nil, err
 	}
-	draft := document.UploadDraft{CustomerID: customerID, Titles: input.Titles.Value(), ExpiresOn: input.ExpiresOn.Value()}
 	return r.Documents.Upload(ctx, viewer(ctx), draft, list(files, func(f *transport.Upload) document.Incoming { return f }), key)
 }
 
@@ -80,13 +77,11 @@ func (r mutationResolver) DocumentUploadBegin(
 func (r mutationResolver) uploadBegin(
 	ctx context.Context, input model.DocumentUploadBeginInput, key *string,
 ) (document.Session, error) {
-	customerID, err := parseID(typeid.Customer, input.CustomerID, "input", "customerId")
+	draft, err := beginDraft(input)
 	if err != nil {
 		return document.Session{}, err
 	}
-	return r.Documents.UploadBegin(ctx, viewer(ctx), document.BeginDraft{
-		CustomerID: customerID, FileName: input.FileName, SizeBytes: input.SizeBytes, Title: input.Title.Value(), ExpiresOn: input.ExpiresOn.Value(),
-	}, key)
+	return r.Documents.UploadBegin(ctx, viewer(ctx), draft, key)
 }
 
 // DocumentUploadComplete makes the document of an upload straight to the object store.
@@ -116,16 +111,9 @@ func (r mutationResolver) DocumentUpdate(
 ) (*read.Object, error) {
 	u, err := parseID(typeid.Document, id, "id")
 	if err == nil {
-		err = r.Documents.Update(ctx, viewer(ctx), u, expectedVersion, document.Patch{
-			Title:     documentField[string](input.Title),
-			ExpiresOn: documentField[time.Time](input.ExpiresOn),
-		})
+		err = r.Documents.Update(ctx, viewer(ctx), u, expectedVersion, documentPatch(input))
 	}
 	return r.documentPayload(ctx, u, err)
-}
-
-func documentField[T any](v graphql.Omittable[*T]) document.Optional[*T] {
-	return document.Optional[*T]{Given: v.IsSet(), Value: v.Value()}
 }
 
 // DocumentArchive archives a document.

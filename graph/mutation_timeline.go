@@ -7,7 +7,6 @@ import (
 
 	"dossier/graph/model"
 	"dossier/internal/read"
-	"dossier/internal/timeline"
 	"dossier/internal/typeid"
 )
 
@@ -23,8 +22,7 @@ func (r mutationResolver) TimelineEntryCreate(
 	if err != nil {
 		return r.entryPayload(ctx, uuid.Nil, err)
 	}
-	draft := timeline.Draft{Kind: string(input.Kind), At: input.At, Title: input.Title}
-	id, err := r.Timeline.EntryCreate(ctx, viewer(ctx), u, draft, idempotencyKey)
+	id, err := r.Timeline.EntryCreate(ctx, viewer(ctx), u, entryDraft(input), idempotencyKey)
 	return r.entryPayload(ctx, id, err)
 }
 
@@ -34,12 +32,7 @@ func (r mutationResolver) TimelineEntryUpdate(
 ) (*read.Object, error) {
 	u, err := parseID(typeid.TimelineEntry, id, "id")
 	if err == nil {
-		patch := timeline.Patch{At: input.At.Value(), Title: input.Title.Value()}
-		if kind := input.Kind.Value(); kind != nil {
-			k := string(*kind)
-			patch.Kind = &k
-		}
-		err = r.Timeline.EntryUpdate(ctx, viewer(ctx), u, expectedVersion, patch)
+		err = r.Timeline.EntryUpdate(ctx, viewer(ctx), u, expectedVersion, entryPatch(input))
 	}
 	return r.entryPayload(ctx, u, err)
 }
