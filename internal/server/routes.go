@@ -56,6 +56,7 @@ func (s *Server) graphql() http.Handler {
 	h.AddTransport(transport.NewMultipart(transport.MultipartConfig{MaxFiles: s.cfg.MaxFiles}))
 	h.AddTransport(transport.GET{})
 	h.AddTransport(transport.POST{})
+	h.AddTransport(transport.Unsupported{})
 	credential := auth.RequireCredential(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if u, ok := w.(*uploadReply); ok {
 			w = u.ResponseWriter // from here on the transport decides what is read
