@@ -178,18 +178,25 @@ func TestAFileOfUnknownSizeIsCutOffAtTheLimit(t *testing.T) {
 
 func TestOfRacingUploadsExactlyThoseWinThatFit(t *testing.T) {
 	t.Parallel()
-	for name, more := range map[string]int64{"exact": 0, "bounded by the request": 260} {
+	for name, c := range map[string]struct {
+		size int
+		more int64
+	}{
+		"exact":                           {60_000, 0},
+		"bounded by the request":          {60_000, 260},
+		"too small to reserve beforehand": {1000, 260},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			e := newEnv(t)
-			const size, room, racers = 60_000, 10, 50
-			e.exec(`UPDATE storage_usage SET limit_bytes = $1`, size*room)
+			const room, racers = 10, 50
+			e.exec(`UPDATE storage_usage SET limit_bytes = $1`, c.size*room)
 			var wg sync.WaitGroup
 			won := make(chan struct{}, racers)
 			for i := range racers {
-				content := pdf(size, byte(i))
+				content := pdf(c.size, byte(i))
 				wg.Go(func() {
-					r := e.upload(bounded(names(i), content, more))[0]
+					r := e.upload(bounded(names(i), content, c.more))[0]
 					if r.Errs == nil {
 						e.acknowledge(r.Document, content)
 						won <- struct{}{}
