@@ -51,7 +51,8 @@ var binary = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	file := filepath.Join(dir, "dossier")
-	args := []string{"build", "-tags=disable_grpc_modules", "-o", file, "dossier/cmd/dossier"}
+	args := append([]string{"build", "-tags=disable_grpc_modules", "-o", file}, raceFlags...)
+	args = append(args, "dossier/cmd/dossier")
 	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil { //nolint:gosec // fixed arguments
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}
@@ -217,6 +218,9 @@ func (s *Server) await(limit time.Duration) error {
 		}
 	}
 }
+
+// Raced says that the program runs with the race detector, which needs much more memory and time.
+func Raced() bool { return len(raceFlags) > 0 }
 
 // PID is the process.
 func (s *Server) PID() int { return s.cmd.Process.Pid }

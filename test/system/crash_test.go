@@ -94,6 +94,7 @@ func TestAPowerFailureLosesNoAcknowledgedDocument(t *testing.T) {
 		go func() { failures <- uploader(ctx, deadline, a, customer, &l) }()
 	}
 	pending := 0
+	began := scalar[time.Time](t, db, `SELECT now()`)
 	for kill := range kills {
 		before := l.acks.Load()
 		eventually(t, time.Minute, func() error {
@@ -104,7 +105,8 @@ func TestAPowerFailureLosesNoAcknowledgedDocument(t *testing.T) {
 		})
 		pause(t.Context(), time.Duration(rand.IntN(400))*time.Millisecond)
 		s.Kill(t)
-		pending += int(scalar[int64](t, db, `SELECT count(*) FROM upload WHERE state = 'PENDING' AND lease_until > now()`))
+		pending += int(scalar[int64](t, db, `SELECT count(*) FROM upload WHERE state = 'PENDING' AND created_at > $1`, began))
+		began = scalar[time.Time](t, db, `SELECT now()`)
 		s.Restart(t)
 	}
 	stop()
