@@ -100,7 +100,9 @@ func (d Document) line(kind, title string) timeline.Line {
 
 // EventOf makes an event about the document.
 func (d Document) EventOf(eventType string, fields []string) timeline.Event {
-	return timeline.Event{Type: eventType, CustomerID: &d.CustomerID, Subject: timeline.SubjectDocument, SubjectID: d.ID, ChangedFields: fields}
+	return timeline.Event{
+		Type: eventType, CustomerID: &d.CustomerID, Subject: timeline.SubjectDocument, SubjectID: d.ID, ChangedFields: fields,
+	}
 }
 
 // Replace gives a document a new content. A document that was changed since expectedVersion is not replaced: that is
@@ -213,7 +215,9 @@ func (s *Service) Restore(ctx context.Context, p auth.Principal, id uuid.UUID, e
 	})
 }
 
-func (s *Service) move(ctx context.Context, op string, p auth.Principal, id uuid.UUID, expectedVersion int, event string, to func(Document) string) error {
+func (s *Service) move(
+	ctx context.Context, op string, p auth.Principal, id uuid.UUID, expectedVersion int, event string, to func(Document) string,
+) error {
 	if err := p.Require(auth.DocumentsWrite); err != nil {
 		return err
 	}

@@ -87,7 +87,8 @@ func (d UploadDraft) check(files int) ([]string, error) {
 		add(fault.At(fault.Required, []string{"files"}, "There is no file. Send at least one."))
 	}
 	if len(d.Titles) > files {
-		add(fault.At(fault.BadUserInput, []string{"input", "titles"}, "There are %d titles for %d files. Give at most one title per file.", len(d.Titles), files))
+		add(fault.At(fault.BadUserInput, []string{"input", "titles"},
+			"There are %d titles for %d files. Give at most one title per file.", len(d.Titles), files))
 	}
 	titles := make([]string, files)
 	for i, title := range d.Titles {

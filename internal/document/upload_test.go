@@ -396,3 +396,44 @@ func TestAnUnknownCommitIsLookedUpAndNeverUndone(t *testing.T) {
 		})
 	}
 }
+
+// ordered is a file of a request: asking it for anything while an earlier one is open would put that one aside.
+type ordered struct {
+	*file
+	t      *testing.T
+	before *ordered
+	closed bool
+}
+
+func (o *ordered) use() {
+	if o.closed {
+		o.t.Errorf("%s was asked for something after it was closed", o.file.name)
+	}
+	if o.before != nil && !o.before.closed {
+		o.t.Errorf("%s was asked for something before %s was closed", o.file.name, o.before.file.name)
+	}
+}
+
+func (o *ordered) Name() string               { o.use(); return o.file.Name() }
+func (o *ordered) SizeBound() int64           { o.use(); return o.file.SizeBound() }
+func (o *ordered) Read(p []byte) (int, error) { o.use(); return o.file.Read(p) }
+func (o *ordered) Close() error               { o.closed = true; return nil }
+
+func TestFilesAreAskedForInTheirOrder(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	var files []document.Incoming
+	var last *ordered
+	for i, content := range [][]byte{pdf(5000, 1), []byte("<html>"), nil, pdf(6_000_000, 2), pdf(5000, 3)} {
+		last = &ordered{file: incoming(names(i), content), t: t, before: last}
+		files = append(files, last)
+	}
+	results := e.upload(files...)
+	for i, want := range []fault.Code{"", fault.UnsupportedMediaType, fault.BadUserInput, fault.TooLarge, ""} {
+		wantResult(t, results[i], want)
+	}
+	if !last.closed {
+		t.Error("the last file was not closed")
+	}
+	CheckInvariants(t, e)
+}
