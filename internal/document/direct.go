@@ -201,7 +201,7 @@ func (s *Service) inspect(ctx context.Context, p auth.Principal, a Attempt, obj 
 	if err != nil {
 		return Content{}, hideNotFound(err)
 	}
-	defer r.Close()
+	defer func() { _ = r.Close() }() // reading only: nothing can be lost
 	src := open(r)
 	if src.broken == nil {
 		if _, err := checkHead(src, sessionPath()); err != nil {

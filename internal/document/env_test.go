@@ -105,7 +105,7 @@ func (e *env) account(name string) (auth.Principal, uuid.UUID) {
 
 func (e *env) exec(statement string, args ...any) {
 	e.t.Helper()
-	if _, err := e.pool.Exec(context.Background(), statement, args...); err != nil {
+	if _, err := e.pool.Exec(e.t.Context(), statement, args...); err != nil {
 		e.t.Fatal(err)
 	}
 }
@@ -114,7 +114,7 @@ func (e *env) exec(statement string, args ...any) {
 func (e *env) number(query string, args ...any) int64 {
 	e.t.Helper()
 	var n int64
-	if err := e.pool.QueryRow(context.Background(), query, args...).Scan(&n); err != nil {
+	if err := e.pool.QueryRow(e.t.Context(), query, args...).Scan(&n); err != nil {
 		e.t.Fatal(err)
 	}
 	return n
@@ -123,7 +123,7 @@ func (e *env) number(query string, args ...any) int64 {
 func (e *env) text(query string, args ...any) string {
 	e.t.Helper()
 	var s string
-	if err := e.pool.QueryRow(context.Background(), query, args...).Scan(&s); err != nil {
+	if err := e.pool.QueryRow(e.t.Context(), query, args...).Scan(&s); err != nil {
 		e.t.Fatal(err)
 	}
 	return s
@@ -137,7 +137,7 @@ func (e *env) eventually(query string, args ...any) {
 	defer tick.Stop()
 	for {
 		var ok bool
-		if err := e.pool.QueryRow(context.Background(), query, args...).Scan(&ok); err != nil {
+		if err := e.pool.QueryRow(e.t.Context(), query, args...).Scan(&ok); err != nil {
 			e.t.Fatal(err)
 		}
 		if ok {
@@ -187,7 +187,7 @@ func bounded(name string, content []byte, more int64) *file {
 // upload uploads files for Ada.
 func (e *env) upload(files ...document.Incoming) []document.UploadResult {
 	e.t.Helper()
-	results, err := e.service.Upload(context.Background(), e.ada, document.UploadDraft{CustomerID: e.adasCustomer}, files, nil)
+	results, err := e.service.Upload(e.t.Context(), e.ada, document.UploadDraft{CustomerID: e.adasCustomer}, files, nil)
 	if err != nil {
 		e.t.Fatal(err)
 	}
@@ -235,7 +235,7 @@ func (e *env) sweeper() *document.Sweeper {
 
 func (e *env) sweep() document.Report {
 	e.t.Helper()
-	r, err := e.sweeper().RunOnce(context.Background())
+	r, err := e.sweeper().RunOnce(e.t.Context())
 	if err != nil {
 		e.t.Fatal(err)
 	}
@@ -275,13 +275,13 @@ func (e *env) checkAcknowledged(t testing.TB) {
 	for id, want := range e.acknowledged {
 		var key string
 		var sum []byte
-		err := e.pool.QueryRow(context.Background(), `SELECT v.object_key, v.sha256 FROM document d
+		err := e.pool.QueryRow(e.t.Context(), `SELECT v.object_key, v.sha256 FROM document d
 			JOIN document_version v ON v.id = d.current_version_id AND v.state = 'AVAILABLE' WHERE d.id = $1`, id).Scan(&key, &sum)
 		if err != nil {
 			t.Errorf("acknowledged document %s: %v", id, err)
 			continue
 		}
-		r, err := e.blobs.Open(context.Background(), key, blob.Range{})
+		r, err := e.blobs.Open(e.t.Context(), key, blob.Range{})
 		if err != nil {
 			t.Errorf("acknowledged document %s: %v", id, err)
 			continue
@@ -300,7 +300,7 @@ func (e *env) checkAcknowledged(t testing.TB) {
 func (e *env) checkObjects(t testing.TB) {
 	t.Helper()
 	objects := int64(0)
-	for obj, err := range e.blobs.List(context.Background(), blob.ListOptions{}) {
+	for obj, err := range e.blobs.List(e.t.Context(), blob.ListOptions{}) {
 		if err != nil {
 			t.Fatal(err)
 		}

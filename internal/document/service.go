@@ -98,7 +98,7 @@ func ErrLease() error {
 	return e
 }
 
-// at gives err a path if it has none, so that the client sees which file it is about.
+// withPath gives err a path if it has none, so that the client sees which file it is about.
 func withPath(err error, path []string) error {
 	var f *fault.Error
 	var list fault.List

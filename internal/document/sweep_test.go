@@ -28,7 +28,7 @@ func (e *env) stray(n int) []string {
 func (e *env) objects() int {
 	e.t.Helper()
 	n := 0
-	for _, err := range e.blobs.List(context.Background(), blob.ListOptions{}) {
+	for _, err := range e.blobs.List(e.t.Context(), blob.ListOptions{}) {
 		if err != nil {
 			e.t.Fatal(err)
 		}
@@ -186,7 +186,7 @@ func TestTheLeadEndsWithItsConnection(t *testing.T) {
 	done := make(chan error, 1)
 	leading := make(chan struct{})
 	go func() {
-		_, err := e.store.Sweep().Lead(context.Background(), func(ctx context.Context) error {
+		_, err := e.store.Sweep().Lead(e.t.Context(), func(ctx context.Context) error {
 			close(leading)
 			<-ctx.Done()
 			return ctx.Err()
