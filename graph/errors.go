@@ -50,6 +50,10 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 			out.Extensions[k] = v
 		}
 		code = fault.BadUserInput
+		// The parser has no other sign of this error, and the executor gives both the code of any bad document.
+		if shaped.Rule == repeatedNames || strings.HasPrefix(shaped.Message, "exceeded token limit") {
+			out.Extensions["code"] = string(fault.QueryTooComplex)
+		}
 	}
 	if _, set := out.Extensions["code"]; !set {
 		out.Extensions["code"] = string(code)

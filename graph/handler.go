@@ -24,6 +24,7 @@ func NewHandler(r *Resolver, limits Limits, log *slog.Logger) *handler.Server {
 	h.SetRecoverFunc(p.recovered)
 	h.SetQueryCache(lru.New[*ast.QueryDocument](documents))
 	h.SetParserTokenLimit(limits.Tokens)
+	h.SetValidationRulesFn(validationRules)
 	h.Use(limiter{limits})
 	h.AroundOperations(func(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
 		return next(read.WithSession(ctx))
