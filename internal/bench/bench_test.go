@@ -21,7 +21,8 @@ func TestDossierAndLimitGiveTheSameAnswers(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs PostgreSQL and builds two programs")
 	}
-	ctx, sz := t.Context(), sizes["small"]
+	ctx := t.Context()
+	sz := size{name: "test", customers: 1000, contacts: 2000, documents: 3000, rows: 8000, variables: 20}
 	sum := sha256.Sum256([]byte(store.MigrationsHash() + seedSQL))
 	db := pgtest.New(t, pgtest.Template{Name: "bench_" + hex.EncodeToString(sum[:8]), Prepare: func(ctx context.Context, dsn string) error {
 		if _, err := store.Migrate(ctx, dsn, slog.New(slog.DiscardHandler)); err != nil {

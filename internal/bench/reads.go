@@ -111,7 +111,7 @@ func (b *bench) choose(ctx context.Context, database string) (ids [accounts]uuid
 		c := choice{account: slices.Index(found, account), customer: customer}
 		// Two of five look at the first page, the others further down, up to the 1,000th customer.
 		if random.IntN(5) >= 2 {
-			c.page = 1 + random.IntN(min(walkPages, b.size.customers/accounts/walkStep-2))
+			c.page = 1 + random.IntN(min(walkPages, b.size.customers*9/10/accounts/walkStep))
 		}
 		list = append(list, c)
 		return nil
