@@ -24,11 +24,13 @@ import (
 
 // Time limits of the write side. They keep one stuck client, lock or statement from taking the whole pool with it.
 const (
-	acquireTimeout     = 2 * time.Second
-	statementTimeout   = 5 * time.Second
-	lockTimeout        = 2 * time.Second
-	idleInTransaction  = 10 * time.Second
-	transactionTimeout = 15 * time.Second
+	acquireTimeout = 2 * time.Second
+	// uploadAcquireTimeout is acquireTimeout for uploads, see patiently.
+	uploadAcquireTimeout = 10 * time.Second
+	statementTimeout     = 5 * time.Second
+	lockTimeout          = 2 * time.Second
+	idleInTransaction    = 10 * time.Second
+	transactionTimeout   = 15 * time.Second
 	// outcomeTimeout bounds the search for the outcome of a commit that got no answer.
 	outcomeTimeout = 5 * time.Second
 )
@@ -137,11 +139,22 @@ func poolConfig(cfg Config) (*pgxpool.Config, error) {
 
 func milliseconds(d time.Duration) string { return fmt.Sprint(d.Milliseconds()) }
 
+// patience marks the context of a transaction that may wait longer for a connection.
+type patience struct{}
+
+// patiently is for the transactions of uploads: behind them are many bytes that would have to be sent again, and before
+// them a client that will be sending for a while anyhow.
+func patiently(ctx context.Context) context.Context { return context.WithValue(ctx, patience{}, true) }
+
 // patient waits for a connection only so long: a full pool must answer UNAVAILABLE, not queue without end.
 type patient struct{ driver.Connector }
 
 func (p patient) Connect(ctx context.Context) (driver.Conn, error) {
-	timed, cancel := context.WithTimeoutCause(ctx, acquireTimeout, errPoolBusy)
+	limit := acquireTimeout
+	if ctx.Value(patience{}) != nil {
+		limit = uploadAcquireTimeout
+	}
+	timed, cancel := context.WithTimeoutCause(ctx, limit, errPoolBusy)
 	defer cancel()
 	c, err := p.Connector.Connect(timed)
 	if err != nil && ctx.Err() == nil && timed.Err() != nil {

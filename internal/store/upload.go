@@ -61,7 +61,7 @@ RETURNING lease_until`
 
 // BeginUpload implements document.Store. A direct upload is answered with its own id, so its key is done here already.
 func (s documents) BeginUpload(ctx context.Context, p auth.Principal, a document.Attempt) (begun document.Begun, err error) {
-	err = s.inTx(ctx, "store.BeginUpload", p, func(ctx context.Context, t *tx) error {
+	err = s.inTx(patiently(ctx), "store.BeginUpload", p, func(ctx context.Context, t *tx) error {
 		begun = document.Begun{}
 		answer, err := t.idempotencyBegin(ctx, a.Key, a.Lease)
 		if err != nil || answer != nil {
@@ -177,7 +177,7 @@ WHERE account_id = $1 AND id = $2 AND state = 'PENDING'`
 
 // CompleteUpload implements document.Store.
 func (s documents) CompleteUpload(ctx context.Context, p auth.Principal, a document.Attempt, c document.Content) (id uuid.UUID, err error) {
-	err = s.inTx(ctx, "store.CompleteUpload", p, func(ctx context.Context, t *tx) error {
+	err = s.inTx(patiently(ctx), "store.CompleteUpload", p, func(ctx context.Context, t *tx) error {
 		id = uuid.Nil
 		row, err := t.lockUpload(ctx, a.ID)
 		switch {
@@ -209,9 +209,6 @@ func (t *tx) completeUpload(ctx context.Context, row uploadRow, a document.Attem
 	if err := t.idempotencyAnswer(ctx, a.Key, c.Answer); err != nil {
 		return err
 	}
-	if err := t.settle(ctx, row.reserved, c.SizeBytes); err != nil {
-		return err
-	}
 	var err error
 	if a.DocumentID == uuid.Nil {
 		err = t.insertDocument(ctx, newDocument(a, c), a, c)
@@ -222,7 +219,11 @@ func (t *tx) completeUpload(ctx context.Context, row uploadRow, a document.Attem
 		return err
 	}
 	n, err := t.exec(ctx, endUpload, a.ID, document.UploadDone, c.DocumentID)
-	return t.one(int(n), err)
+	if err := t.one(int(n), err); err != nil {
+		return err
+	}
+	// The account's storage is one row that all its uploads change: it is locked last, just before the event numbers.
+	return t.settle(ctx, row.reserved, c.SizeBytes)
 }
 
 // settle turns a reservation into what was used.
@@ -248,7 +249,7 @@ ON CONFLICT (object_key) DO UPDATE SET until = greatest(garbage.until, excluded.
 
 // FailUpload implements document.Store.
 func (s documents) FailUpload(ctx context.Context, p auth.Principal, a document.Attempt, mayHaveObject bool) error {
-	return s.inTx(ctx, "store.FailUpload", p, func(ctx context.Context, t *tx) error {
+	return s.inTx(patiently(ctx), "store.FailUpload", p, func(ctx context.Context, t *tx) error {
 		row, err := t.lockUpload(ctx, a.ID)
 		switch {
 		case err != nil && !missing(err):
