@@ -59,7 +59,7 @@ type app struct {
 	log      *slog.Logger
 	store    *store.Store
 	readPool *pgxpool.Pool
-	blobs    blob.Store
+	blobs    *blob.Counted
 	routes   http.Handler // of the disk store; nil for gcs
 	auth     *auth.Authenticator
 	notifier *feed.Notifier
@@ -68,6 +68,8 @@ type app struct {
 	links    *document.Links
 	resolver *graph.Resolver
 	sweeper  *document.Sweeper
+	// cleanTemp removes what a crash left of uploads to the disk store; nil for gcs.
+	cleanTemp func(context.Context) error
 	// devIssuer is the issuer of the demo account, in dev only.
 	devIssuer http.Handler
 	traces    func(context.Context) error
@@ -98,7 +100,7 @@ func openApp(ctx context.Context, cfg *config, log *slog.Logger, secret []byte, 
 		if a.traces, err = startTraces(ctx); err != nil {
 			return nil, err
 		}
-		tracer = otelpgx.NewTracer(otelpgx.WithDisableQuerySpanNamePrefix())
+		tracer = otelpgx.NewTracer() // without the values of parameters, which is its default
 	}
 	if err := a.openStore(ctx, tracer); err != nil {
 		return nil, err
@@ -128,7 +130,7 @@ func (a *app) openStore(ctx context.Context, tracer pgx.QueryTracer) error {
 	if err != nil {
 		return err
 	}
-	a.readPool, err = read.OpenPool(ctx, dsn, a.cfg.ReadConns.n)
+	a.readPool, err = read.OpenPool(ctx, dsn, a.cfg.ReadConns.n, func(c *pgxpool.Config) { c.ConnConfig.Tracer = tracer })
 	if err != nil {
 		return err
 	}
@@ -151,7 +153,7 @@ func (a *app) openBlobs(ctx context.Context, key []byte) error {
 		if err != nil {
 			return err
 		}
-		a.blobs = s
+		a.blobs = blob.NewCounted(s)
 		return nil
 	}
 	s, err := disk.Open(disk.Config{
@@ -160,7 +162,11 @@ func (a *app) openBlobs(ctx context.Context, key []byte) error {
 	if err != nil {
 		return err
 	}
-	a.blobs, a.routes = s, s.Handler()
+	a.blobs, a.routes = blob.NewCounted(s), s.Handler()
+	a.cleanTemp = func(ctx context.Context) error {
+		_, err := s.CleanTemp(ctx, time.Now().Add(-time.Hour))
+		return err
+	}
 	return nil
 }
 
@@ -181,6 +187,9 @@ func (a *app) openGraph(pepper auth.Pepper) error {
 	a.resolver.Documents.Limits.Lease = a.cfg.UploadLease.d
 	a.sweeper = document.NewSweeper(a.store.Sweep(), a.blobs)
 	a.sweeper.Log, a.sweeper.Every = a.log, a.cfg.Sweep.d
+	if a.cleanTemp != nil {
+		a.sweeper.Also = append(a.sweeper.Also, a.cleanTemp)
+	}
 	a.sweeper.Also = append(a.sweeper.Also, func(ctx context.Context) error {
 		_, err := a.store.PruneEvents(ctx, a.cfg.EventRetention.d)
 		return err
@@ -196,11 +205,12 @@ func (a *app) run(ctx context.Context, opened func(*server.Server)) error {
 		DrainDelay: a.cfg.DrainDelay.d, ShutdownTimeout: a.cfg.ShutdownTimeout.d, Traces: a.traced,
 	}, server.Deps{
 		Resolver: a.resolver, Limits: graph.DefaultLimits, Auth: a.auth, Hub: a.hub, Blobs: a.blobs, Links: a.links, Log: a.log,
-		BlobRoutes: a.routes, DevIssuer: a.devIssuer, Ready: a.store.Ping,
+		BlobRoutes: a.routes, DevIssuer: a.devIssuer, Ready: a.store.Ping, Pools: a.pools(), BlobFailures: a.blobs.Failures,
 	})
 	if err != nil {
 		return err
 	}
+	a.sweeper.Observe = s.Swept
 	// The background work outlives the server: uploads that finish during the shutdown still notify other nodes.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -217,6 +227,16 @@ func (a *app) run(ctx context.Context, opened func(*server.Server)) error {
 	err = s.Serve(ctx)
 	stop()
 	return errors.Join(err, work.Wait())
+}
+
+func (a *app) pools() []server.Pool {
+	return []server.Pool{
+		{Name: "read", Max: a.cfg.ReadConns.n, Stats: func() (total, inUse int) {
+			st := a.readPool.Stat()
+			return int(st.TotalConns()), int(st.AcquiredConns())
+		}},
+		{Name: "write", Max: a.cfg.WriteConns.n, Stats: a.store.Stats},
+	}
 }
 
 // close ends what openApp began, the pools last.

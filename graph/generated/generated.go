@@ -648,7 +648,10 @@ enum OrderDirection {
   DESC
 }
 
-"What class a failure is of: ` + "`" + `extensions.code` + "`" + ` of a top-level error and ` + "`" + `UserError.code` + "`" + `."
+"""
+What class a failure is of: ` + "`" + `extensions.code` + "`" + ` of a top-level error and ` + "`" + `UserError.code` + "`" + `. A document that cannot be parsed or is
+not valid for this schema has the codes GRAPHQL_PARSE_FAILED and GRAPHQL_VALIDATION_FAILED instead.
+"""
 enum ErrorCode {
   "A value that can never be accepted. The message names the field and the remedy."
   BAD_USER_INPUT

@@ -91,7 +91,7 @@ var fieldTable = map[string]Permission{
 	"Mutation.apiKeyCreate":           AccountAdmin,
 	"Mutation.apiKeyRevoke":           AccountAdmin,
 
-	"Subscription.documentEvents": DocumentsRead,
+	"Subscription.documentEvents": EventsRead, // the documents in it need DocumentsRead by their type
 	"Subscription.events":         EventsRead,
 }
 
