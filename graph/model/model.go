@@ -847,7 +847,8 @@ func (e DocumentStatus) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// What class a failure is of: `extensions.code` of a top-level error and `UserError.code`.
+// What class a failure is of: `extensions.code` of a top-level error and `UserError.code`. A document that cannot be parsed or is
+// not valid for this schema has the codes GRAPHQL_PARSE_FAILED and GRAPHQL_VALIDATION_FAILED instead.
 type ErrorCode string
 
 const (
