@@ -52,6 +52,10 @@ func (s sweeps) Lead(ctx context.Context, work func(ctx context.Context) error) 
 	err = work(working)
 	stop(nil)
 	<-watched
+	// Closing gives the lock up too, but a moment later: the next sweep would find it taken.
+	unlocking, cancel := context.WithTimeout(context.WithoutCancel(ctx), acquireTimeout)
+	defer cancel()
+	_, _ = conn.Exec(unlocking, `SELECT pg_advisory_unlock($1)`, int64(sweepLock))
 	return true, translate("store.Lead", err)
 }
 
