@@ -17,7 +17,7 @@ import (
 const (
 	cursorVersion      = 1
 	eventCursorVersion = 2
-	maxCursor          = 2048
+	maxCursor          = 8192
 )
 
 var errCursor = errors.New("not a cursor of this list")

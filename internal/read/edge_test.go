@@ -126,14 +126,15 @@ func TestVariablesOfNestedArgumentsAreChecked(t *testing.T) {
 	t.Parallel()
 	s := newSeeded(t)
 	id := s.some("customer", s.own, all)
-	const query = `query($id: ID!, $d: TimelineDirection = UPCOMING, $k: [TimelineKind!], $n: Int, $at: DateTime) { customer(id: $id) {
-		timeline(direction: $d, kinds: $k, first: $n) { totalCount } documents(where: {createdAt: {lt: $at}}) { totalCount } } }`
+	const query = `query($id: ID!, $d: TimelineDirection = UPCOMING, $e: TimelineDirection, $k: [TimelineKind!], $n: Int, $at: DateTime) { customer(id: $id) {
+		timeline(direction: $d, kinds: $k, first: $n) { totalCount } e: timeline(direction: $e) { totalCount } documents(where: {createdAt: {lt: $at}}) { totalCount } } }`
 	for _, c := range []struct {
 		vars map[string]any
 		want string
 	}{
 		{map[string]any{"d": "past"}, "BAD_USER_INPUT customer.timeline"},
 		{map[string]any{"d": nil}, "BAD_USER_INPUT customer.timeline"},
+		{map[string]any{"e": nil}, "BAD_USER_INPUT customer.e"},
 		{map[string]any{"k": "visit"}, "BAD_USER_INPUT customer.timeline"},
 		{map[string]any{"n": 1000}, "BAD_USER_INPUT customer.timeline"},
 		{map[string]any{"at": 5}, "BAD_USER_INPUT customer.documents"},

@@ -30,7 +30,7 @@ type Config struct {
 	MaxCost, MaxDepth int
 	// MaxFilesPerRequest and EventRetentionDays are shown in AccountLimits; 64 and 7 when they are 0.
 	MaxFilesPerRequest, EventRetentionDays int
-	// Plans is how many compiled selections are kept; 1,000 when it is 0.
+	// Plans is how many compiled selections are kept; 300 when it is 0.
 	Plans int
 }
 
@@ -44,7 +44,7 @@ func (c *Config) setDefaults() {
 	for _, d := range []struct {
 		value    *int
 		fallback int
-	}{{&c.MaxCost, 2000}, {&c.MaxDepth, 12}, {&c.MaxFilesPerRequest, 64}, {&c.EventRetentionDays, 7}, {&c.Plans, 1000}} {
+	}{{&c.MaxCost, 2000}, {&c.MaxDepth, 12}, {&c.MaxFilesPerRequest, 64}, {&c.EventRetentionDays, 7}, {&c.Plans, 300}} {
 		if *d.value == 0 {
 			*d.value = d.fallback
 		}

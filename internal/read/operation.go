@@ -127,6 +127,7 @@ func (op *operation) plan(p *plannedRun) {
 		c.byID(op.e.nouns[p.key.typeName], key.many, p.sel.sets())
 	}
 	p.run.binding = c.b
+	c.u.seal()
 	if !c.refused {
 		op.e.plans.put(key, c.u)
 	}

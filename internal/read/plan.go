@@ -22,6 +22,14 @@ type unit struct {
 	null bool
 }
 
+// seal drops what only writing the statements needed. Conditions may refer to the request that the unit was compiled for,
+// and a unit outlives it.
+func (u *unit) seal() {
+	for _, l := range u.levels {
+		l.conds, l.bounds, l.base = nil, nil, columns{}
+	}
+}
+
 // param is one value that statements take, read again for each request.
 type param struct {
 	oid uint32

@@ -36,7 +36,7 @@ func TestRandomQueriesAnswerAsANaiveEvaluatorDoes(t *testing.T) {
 	w := newWorld(1, 30)
 	w.insert(t, e.pool)
 	sdl := schema().Schema()
-	asked, bytesRead := 0, 0
+	asked, bytesRead, used := 0, 0, map[string]bool{}
 	rapid.Check(t, func(rt *rapid.T) {
 		own := rapid.IntRange(0, 1).Draw(rt, "account")
 		account := w.accounts[own]
@@ -71,9 +71,17 @@ func TestRandomQueriesAnswerAsANaiveEvaluatorDoes(t *testing.T) {
 			}
 			asked++
 			bytesRead += len(got.Data)
+			for _, f := range sdl.Query.Fields {
+				used[f.Name] = used[f.Name] || strings.Contains(query, f.Name+"(") || strings.Contains(query, ": "+f.Name+" ")
+			}
 		}
 	})
 	t.Logf("%d queries, %d statements, %d texts, %d bytes", asked, e.trace.statements.Load(), len(e.trace.texts), bytesRead)
+	for _, f := range sdl.Query.Fields {
+		if !used[f.Name] && !strings.HasPrefix(f.Name, "__") {
+			t.Errorf("no query asked for Query.%s: the generator must know it", f.Name)
+		}
+	}
 	for sql := range e.trace.texts {
 		if err := scoped(sql); err != nil {
 			t.Errorf("%v\n%s", err, sql)

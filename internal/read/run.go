@@ -16,7 +16,7 @@ import (
 )
 
 // preparedPerConn bounds the statements that a connection keeps prepared; a session of PostgreSQL holds some 50 KB for each.
-const preparedPerConn = 256
+const preparedPerConn = 128
 
 // acquireTimeout is how long an operation waits for a connection before it is told to come back.
 const acquireTimeout = 2 * time.Second
