@@ -41,8 +41,10 @@ type Server struct {
 
 	cmd    *exec.Cmd
 	output *output
-	done   chan error
 	args   []string
+	// done is closed when the program has ended, with err.
+	done chan struct{}
+	err  error
 }
 
 var binary = sync.OnceValues(func() (string, error) {
@@ -188,8 +190,11 @@ func (s *Server) Restart(t testing.TB) {
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	s.done = make(chan error, 1)
-	go func() { s.done <- s.cmd.Wait() }()
+	s.done = make(chan struct{})
+	go func() {
+		s.err = s.cmd.Wait()
+		close(s.done)
+	}()
 	if err := s.await(60 * time.Second); err != nil {
 		t.Fatalf("dossier did not get ready: %v\n%s", err, s.output)
 	}
@@ -209,9 +214,8 @@ func (s *Server) await(limit time.Duration) error {
 			}
 		}
 		select {
-		case err := <-s.done:
-			s.done <- err
-			return fmt.Errorf("it ended: %w", err)
+		case <-s.done:
+			return fmt.Errorf("it ended: %w", s.err)
 		case <-deadline.C:
 			return fmt.Errorf("not within %s", limit)
 		case <-tick.C:
@@ -240,9 +244,8 @@ func (s *Server) Terminate(t testing.TB) error {
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		return err
 	}
-	err := <-s.done
-	s.done <- err
-	return err
+	<-s.done
+	return s.err
 }
 
 // Stop ends the program if it runs, and fails the test when it was not clean.
@@ -257,9 +260,9 @@ func (s *Server) Stop(t testing.TB) {
 	timer := time.NewTimer(40 * time.Second)
 	defer timer.Stop()
 	select {
-	case err := <-s.done:
-		if err != nil {
-			t.Errorf("dossier ended with %v\n%s", err, s.output)
+	case <-s.done:
+		if s.err != nil {
+			t.Errorf("dossier ended with %v\n%s", s.err, s.output)
 		}
 	case <-timer.C:
 		_ = s.cmd.Process.Kill()
@@ -323,7 +326,7 @@ func freeAddr(t testing.TB) string {
 		}
 		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 12_000+n.Int64()))
 		if err == nil {
-			defer l.Close()
+			defer func() { _ = l.Close() }()
 			return l.Addr().String()
 		}
 	}
@@ -376,7 +379,7 @@ func (s *Server) Do(t testing.TB, token, query string, variables map[string]any)
 func Decode(t testing.TB, req *http.Request) Result {
 	t.Helper()
 	client := &http.Client{Timeout: time.Minute}
-	resp, err := client.Do(req)
+	resp, err := client.Do(req) //nolint:gosec // the test's own server
 	if err != nil {
 		t.Fatal(err)
 	}

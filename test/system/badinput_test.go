@@ -80,7 +80,8 @@ func documentCases() []badCase {
 		{"wrong enum value", `{ customers(orderBy: {field: ` + canary + `}) { nodes { id } } }`, nil, "GRAPHQL_VALIDATION_FAILED", canary},
 		{
 			"wrong enum value in a variable", `query($k: [CustomerKind!]) { customers(where: {kind: $k}) { nodes { id } } }`,
-			map[string]any{"k": []any{canary}}, "GRAPHQL_VALIDATION_FAILED", "k",
+			map[string]any{"k": []any{canary}},
+			"GRAPHQL_VALIDATION_FAILED", "k",
 		},
 		{"too deep", deep, nil, "QUERY_TOO_COMPLEX", "deeper"},
 		{"too many aliases", `{ account {` + aliases.String() + ` } }`, nil, "QUERY_TOO_COMPLEX", "aliases"},
@@ -153,11 +154,13 @@ func inputCases(f fixture) []badCase {
 		},
 		{"empty idempotency key", createCustomer, map[string]any{"key": "", "input": map[string]any{"givenName": canary}}, "BAD_USER_INPUT", "idempotencyKey"},
 		{
-			"idempotency key too long", createCustomer, map[string]any{"key": strings.Repeat("k", 256), "input": map[string]any{"givenName": canary}},
+			"idempotency key too long", createCustomer,
+			map[string]any{"key": strings.Repeat("k", 256), "input": map[string]any{"givenName": canary}},
 			"BAD_USER_INPUT", "idempotencyKey",
 		},
 		{
-			"reused idempotency key", createCustomer, map[string]any{"key": "used-key", "input": map[string]any{"givenName": canary}},
+			"reused idempotency key", createCustomer,
+			map[string]any{"key": "used-key", "input": map[string]any{"givenName": canary}},
 			"IDEMPOTENCY_KEY_REUSED", "idempotencyKey",
 		},
 		{"malformed id", updateCustomer, map[string]any{"id": canary, "version": 1, "input": map[string]any{"givenName": canary}}, "NOT_FOUND", "id"},

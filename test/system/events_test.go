@@ -222,8 +222,13 @@ func TestSubscribersMissNothing(t *testing.T) {
 	}
 	start := head(t, a)
 	filters := []filter{
-		{}, {}, {}, {types: []string{"TIMELINE_ENTRY_CREATED"}}, {types: []string{"CUSTOMER_CREATED", "TIMELINE_ENTRY_CREATED"}},
-		{customer: shared[0]}, {customer: shared[1], types: []string{"TIMELINE_ENTRY_CREATED"}},
+		{},
+		{},
+		{},
+		{types: []string{"TIMELINE_ENTRY_CREATED"}},
+		{types: []string{"CUSTOMER_CREATED", "TIMELINE_ENTRY_CREATED"}},
+		{customer: shared[0]},
+		{customer: shared[1], types: []string{"TIMELINE_ENTRY_CREATED"}},
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()

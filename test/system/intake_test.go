@@ -167,7 +167,7 @@ func pour(t *testing.T, a actor, customer string, size int64, chunked bool) apit
 	}
 	head, preamble, closing := uploadHead(a, customer, "", announced)
 	conn := dialRaw(t, a.node)
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	piece := make([]byte, 256<<10)
 	copy(piece, "%PDF-1.4\n")
 	send := func(b []byte) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -19,8 +18,11 @@ var long = flag.Bool("system.long", false, "run the full forms of hardening.md, 
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	// Most of these tests wait (for leases, deadlines, slow clients) far longer than they compute.
-	if f := flag.Lookup("test.parallel"); f != nil && os.Getenv("SYSTEM_PARALLEL") == "" {
+	// Most of these tests wait (for leases, deadlines, slow clients) far longer than they compute, so more of them run at a
+	// time than there are processors, unless -parallel says otherwise.
+	chosen := false
+	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
+	if f := flag.Lookup("test.parallel"); f != nil && !chosen {
 		_ = f.Value.Set("6")
 	}
 	apitest.Main(m)

@@ -85,7 +85,7 @@ func socketEnd(t *testing.T, s *apitest.Server, protocol string, send []string) 
 		t.Fatal(err)
 	}
 	_ = resp.Body.Close()
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	for _, m := range send {
 		kind := websocket.TextMessage
 		if strings.HasPrefix(m, "\x00") {
