@@ -97,7 +97,8 @@ func (l *Links) expires() int64 {
 
 // URL gives a link to the content of a version.
 func (l *Links) URL(account, version uuid.UUID) string {
-	return string(l.Append(make([]byte, 0, len(l.BaseURL)+1+11+base64.RawURLEncoding.EncodedLen(tokenBytes)+8), account, version))
+	var buf [256]byte // on the stack: enough for every base URL but a very long one
+	return string(l.Append(buf[:0], account, version))
 }
 
 // Append appends a link to dst.
