@@ -282,7 +282,8 @@ func (c *wsConn) send(frames []byte) {
 }
 
 func (c *wsConn) ping() {
-	if err := c.out.tryWrite(appendFrameHeader(nil, framePing, 0)); err != nil && !errors.Is(err, errSocketClosed) {
+	// It waits for a write in progress: a ping that was left out would be due again only after the silence that is allowed.
+	if err := c.out.write(appendFrameHeader(nil, framePing, 0)); err != nil && !errors.Is(err, errSocketClosed) {
 		c.cut()
 	}
 }
