@@ -21,7 +21,7 @@ func TestAPingWaitsForTheWriteInProgress(t *testing.T) {
 	}()
 	c.out.mu.Unlock()
 	frame := make([]byte, 2)
-	if _, err := io.ReadFull(client, frame); err != nil || frame[0]&0x0f != framePing {
+	if _, err := io.ReadFull(client, frame); err != nil || frame[0] != framePing {
 		t.Errorf("read %x, %v; want a ping frame", frame, err)
 	}
 	<-done
