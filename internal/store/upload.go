@@ -59,10 +59,20 @@ INSERT INTO upload (account_id, id, created_at, updated_at, created_by_kind, cre
 VALUES ($1, $2, now(), now(), $3, $4, $5, $6, $7, 'PENDING', $8, $9, $10, $11::date, $12, $13, now() + $14 * interval '1 microsecond')
 RETURNING lease_until`
 
+// relaxedCommit lets the transaction end before its record is on the disk. A PENDING upload that a crash of PostgreSQL
+// takes back is one that nobody was promised (the session of a direct upload was): its closing transaction finds no row and fails. What the closing
+// transaction writes to the disk includes everything before it.
+const relaxedCommit = `SELECT set_config('synchronous_commit', 'off', true) WHERE $1::uuid IS NOT NULL`
+
 // BeginUpload implements document.Store. A direct upload is answered with its own id, so its key is done here already.
 func (s documents) BeginUpload(ctx context.Context, p auth.Principal, a document.Attempt) (begun document.Begun, err error) {
 	err = s.inTx(patiently(ctx), "store.BeginUpload", p, func(ctx context.Context, t *tx) error {
 		begun = document.Begun{}
+		if a.Mode == document.ModeStream {
+			if _, err := t.exec(ctx, relaxedCommit); err != nil {
+				return err
+			}
+		}
 		answer, err := t.idempotencyBegin(ctx, a.Key, a.Lease)
 		if err != nil || answer != nil {
 			begun.Answer = answer
