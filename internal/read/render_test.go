@@ -3,6 +3,7 @@ package read_test
 import (
 	"bytes"
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -79,6 +80,30 @@ func TestAPayloadWithoutNodesNeedsNoDatabase(t *testing.T) {
 	}
 	if n := s.trace.batches.Load() - before; n != 0 {
 		t.Errorf("got %d batches, want none", n)
+	}
+}
+
+func TestAMutationIsPricedBeforeItRuns(t *testing.T) {
+	t.Parallel()
+	s := newSeeded(t, func(c *read.Config) { c.MaxCost = 50 })
+	var cost int
+	s.mutate = func(ctx context.Context) (*read.Object, error) {
+		err := s.engine.Check(ctx)
+		cost = read.Cost(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return s.engine.Render(ctx, read.Obj{Type: "CustomerPayload", Fields: map[string]any{"userErrors": []any{}}})
+	}
+	for _, c := range []struct {
+		first, cost int
+		want        string
+	}{{5, 1 + 1 + 2 + 5*(1+1), ""}, {50, 104, "QUERY_TOO_COMPLEX customerArchive"}} {
+		a := s.ask(admin(s.own), `mutation($n: Int) { customerArchive(id: "x", expectedVersion: 1) { userErrors { code }
+			customer { contacts(first: $n) { nodes { id emails { id } } } } } }`, clone(map[string]any{"n": c.first}))
+		if got := strings.Join(errorsOf(a), ", "); got != c.want || cost != c.cost+1 {
+			t.Errorf("first %d: got %q at %d, want %q at %d", c.first, got, cost, c.want, c.cost+1)
+		}
 	}
 }
 
