@@ -69,13 +69,13 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 
 // recovered turns a panic into an internal error, with the stack in the log and nowhere else.
 func (p presenter) recovered(ctx context.Context, r any) error {
-	p.log.ErrorContext(ctx, "panic", "request_id", RequestID(ctx), "panic", panicText(r), "stack", string(debug.Stack()))
+	p.log.ErrorContext(ctx, "panic", "request_id", RequestID(ctx), "panic", PanicText(r), "stack", string(debug.Stack()))
 	return &fault.Error{Code: fault.Internal, Op: "graph.recovered", Message: "internal error"}
 }
 
-// panicText is what a log may hold of a panic: the text of a broken rule or of the runtime. Any other value can carry what
+// PanicText is what a log may hold of a panic: the text of a broken rule or of the runtime. Any other value can carry what
 // a customer wrote, so its type has to do; the stack says where it was.
-func panicText(r any) string {
+func PanicText(r any) string {
 	switch r := r.(type) {
 	case string:
 		return r

@@ -63,22 +63,46 @@ func (s *Server) observe(next http.Handler) http.Handler {
 		rec := &recorder{ResponseWriter: w}
 		rec.Header().Set("X-Request-Id", id)
 		defer func() {
-			if p := recover(); p != nil && p != http.ErrAbortHandler { //nolint:errorlint // net/http compares the value itself
-				s.log.Error("panic", "request_id", id, "panic", p, "stack", string(debug.Stack()))
-				if rec.status == 0 {
-					http.Error(rec, `{"errors":[{"message":"internal error","extensions":{"code":"INTERNAL","requestId":"`+id+`"}}]}`,
-						http.StatusInternalServerError)
-				}
-			} else if p != nil {
-				panic(p)
+			p := recover()
+			aborted := p == http.ErrAbortHandler //nolint:errorlint // net/http compares the value itself
+			if p != nil && !aborted {
+				s.panicked(rec, id, p)
+			}
+			if rec.status == 0 && !aborted {
+				rec.status = http.StatusOK // net/http writes it for a handler that wrote nothing
 			}
 			took := time.Since(start)
 			s.metrics.observe(r, rec.status, took)
-			s.log.LogAttrs(r.Context(), slog.LevelDebug, "request", slog.String("request_id", id), slog.String("method", r.Method),
+			s.log.LogAttrs(r.Context(), slog.LevelDebug, "request", slog.String("request_id", id), slog.String("method", method(r)),
 				slog.String("route", route(r)), slog.Int("status", rec.status), slog.Int64("bytes", rec.bytes), slog.Duration("took", took))
+			if aborted {
+				panic(p)
+			}
 		}()
 		next.ServeHTTP(rec, r.WithContext(graph.WithRequestID(r.Context(), id)))
 	})
+}
+
+// panicked logs a panic and, where nothing was answered yet, answers with what a client needs to report it.
+func (s *Server) panicked(w *recorder, id string, p any) {
+	s.log.Error("panic", "request_id", id, "panic", graph.PanicText(p), "stack", string(debug.Stack()))
+	if w.status != 0 {
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusInternalServerError)
+	_, _ = w.Write([]byte(`{"errors":[{"message":"internal error","extensions":{"code":"INTERNAL","requestId":"` + id + `"}}]}`))
+}
+
+// method is the request's method, "other" for one that a client made up: each would be a new series and a place to write
+// anything into the log.
+func method(r *http.Request) string {
+	switch r.Method {
+	case http.MethodGet, http.MethodPost, http.MethodPut, http.MethodHead, http.MethodOptions, http.MethodPatch, http.MethodDelete:
+		return r.Method
+	default:
+		return "other"
+	}
 }
 
 // route is the request's path without what varies or is secret in it.

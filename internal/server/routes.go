@@ -11,7 +11,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/rs/cors"
-	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 
 	"dossier/graph"
 	"dossier/internal/auth"
@@ -40,9 +39,7 @@ func (s *Server) routes() (http.Handler, error) {
 
 	h := s.observe(s.cors(mux))
 	if s.cfg.Traces {
-		h = otelhttp.NewHandler(h, "http", otelhttp.WithSpanNameFormatter(func(_ string, r *http.Request) string {
-			return r.Method + " " + route(r)
-		}))
+		h = traced(h)
 	}
 	return h, nil
 }
@@ -166,12 +163,24 @@ type origins map[string]bool
 
 func newOrigins(public string, list []string) origins {
 	o := make(origins, len(list)+1)
-	for _, origin := range append(list, public) {
-		if u, err := url.Parse(origin); err == nil {
-			o[strings.ToLower(u.Scheme+"://"+u.Host)] = true
+	for _, origin := range append([]string{public}, list...) {
+		if u, err := url.Parse(origin); err == nil && u.Host != "" {
+			o[originOf(u)] = true
 		}
 	}
 	return o
+}
+
+// originOf is the origin of a URL as browsers send it: without the scheme's own port.
+func originOf(u *url.URL) string {
+	scheme, host := strings.ToLower(u.Scheme), strings.ToLower(u.Host)
+	switch scheme {
+	case "http":
+		host = strings.TrimSuffix(host, ":80")
+	case "https":
+		host = strings.TrimSuffix(host, ":443")
+	}
+	return scheme + "://" + host
 }
 
 func (o origins) allowed(origin string) bool { return o[strings.ToLower(origin)] }
@@ -183,5 +192,5 @@ func (o origins) socket(r *http.Request) bool {
 		return true
 	}
 	u, err := url.Parse(origin)
-	return err == nil && strings.EqualFold(u.Host, r.Host)
+	return err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host)
 }

@@ -57,6 +57,18 @@ type Deps struct {
 	DevIssuer http.Handler
 	// Ready says whether the database answers.
 	Ready func(ctx context.Context) error
+	// Pools are the connections to the database, for the metrics.
+	Pools []Pool
+	// BlobFailures is how many calls the object store failed, for the metrics; nil when nobody counts.
+	BlobFailures func() int64
+}
+
+// Pool is a pool of connections to the database.
+type Pool struct {
+	Name string
+	// Max is how many connections it may have; Stats how many it has, and how many of them are in use.
+	Max   int
+	Stats func() (total, inUse int)
 }
 
 // Server is the program's HTTP side.
@@ -78,7 +90,7 @@ type Server struct {
 func Open(cfg Config, deps Deps) (*Server, error) {
 	s := &Server{cfg: cfg, deps: deps, log: deps.Log, metrics: newMetrics(), origins: newOrigins(cfg.PublicURL, cfg.Origins)}
 	s.openLive()
-	s.publishFeed()
+	s.metrics.publish(deps)
 	handler, err := s.routes()
 	if err != nil {
 		return nil, err
@@ -156,15 +168,5 @@ func (s *Server) shutdown() error {
 	return nil
 }
 
-func (s *Server) publishFeed() {
-	stat := func(f func(feed.Stats) int64) func() float64 {
-		return func() float64 { return float64(f(s.deps.Hub.Stats())) }
-	}
-	m := s.metrics
-	m.gauge("dossier_live_subscribers", "Subscriptions that are open.", stat(func(f feed.Stats) int64 { return f.Subscribers }))
-	m.gauge("dossier_live_groups", "Groups of equal subscriptions.", stat(func(f feed.Stats) int64 { return f.Groups }))
-	m.counter("dossier_live_dropped_total", "Subscribers that were too slow.", stat(func(f feed.Stats) int64 { return f.Dropped }))
-	m.counter("dossier_live_runs_total", "Executions for groups.", stat(func(f feed.Stats) int64 { return f.Runs }))
-	m.counter("dossier_live_catch_ups_total", "Executions for subscribers behind.", stat(func(f feed.Stats) int64 { return f.CatchUps }))
-	m.counter("dossier_live_delivered_total", "Messages to subscribers.", stat(func(f feed.Stats) int64 { return f.Delivered }))
-}
+// Swept is told what each sweep did, for the metrics. It is document.Sweeper's Observe.
+func (s *Server) Swept(r document.Report) { s.metrics.sweeps.observe(r, time.Now()) }
