@@ -669,7 +669,7 @@ enum ErrorCode {
   VERSION_CONFLICT
   "The idempotency key was used before with other input, or its first use is still running."
   IDEMPOTENCY_KEY_REUSED
-  "A cursor that was not given out for this list, filter and order."
+  "A cursor that was not given out for this list and order."
   INVALID_CURSOR
   "The events after the cursor are no longer kept. Reload, then go on from a new cursor."
   CURSOR_EXPIRED

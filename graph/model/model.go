@@ -868,7 +868,7 @@ const (
 	ErrorCodeVersionConflict ErrorCode = "VERSION_CONFLICT"
 	// The idempotency key was used before with other input, or its first use is still running.
 	ErrorCodeIdempotencyKeyReused ErrorCode = "IDEMPOTENCY_KEY_REUSED"
-	// A cursor that was not given out for this list, filter and order.
+	// A cursor that was not given out for this list and order.
 	ErrorCodeInvalidCursor ErrorCode = "INVALID_CURSOR"
 	// The events after the cursor are no longer kept. Reload, then go on from a new cursor.
 	ErrorCodeCursorExpired ErrorCode = "CURSOR_EXPIRED"

@@ -37,7 +37,7 @@ const (
 	VersionConflict Code = "VERSION_CONFLICT"
 	// IdempotencyKeyReused: the key was used before with other input, or its first use is still running.
 	IdempotencyKeyReused Code = "IDEMPOTENCY_KEY_REUSED"
-	// InvalidCursor: a cursor that this server never gave out for this list, filter and order.
+	// InvalidCursor: a cursor that this server never gave out for this list and order.
 	InvalidCursor Code = "INVALID_CURSOR"
 	// CursorExpired: the events after the cursor are no longer kept; reload and start from a new cursor.
 	CursorExpired Code = "CURSOR_EXPIRED"
