@@ -74,7 +74,7 @@ func (s *Service) store(ctx context.Context, p auth.Principal, a Attempt, src *s
 		Metadata: map[string]string{"upload": a.ID.String()},
 	})
 	lost := stop()
-	if err == nil && (obj.Size != src.size || obj.CRC32C != src.crc) {
+	if err == nil && obj.Size != src.size {
 		err = errDamaged()
 	}
 	if err != nil {
@@ -87,7 +87,7 @@ func (s *Service) store(ctx context.Context, p auth.Principal, a Attempt, src *s
 	s.at(pointStored)
 	c := Content{
 		DocumentID: s.NewID(), VersionID: s.NewID(), ContentType: mediaType,
-		SizeBytes: src.size, SHA256: src.sum(), CRC32C: src.crc, Generation: obj.Generation,
+		SizeBytes: src.size, SHA256: src.sum(), CRC32C: obj.CRC32C, Generation: obj.Generation,
 	}
 	if a.DocumentID != [16]byte{} {
 		c.DocumentID = a.DocumentID

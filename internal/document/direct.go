@@ -203,6 +203,7 @@ func (s *Service) inspect(ctx context.Context, p auth.Principal, a Attempt, obj 
 	}
 	defer func() { _ = r.Close() }() // reading only: nothing can be lost
 	src := open(r)
+	src.checked = true
 	if src.broken == nil {
 		if _, err := checkHead(src, sessionPath()); err != nil {
 			return Content{}, err

@@ -22,8 +22,11 @@ type source struct {
 	headErr error
 
 	sha  hash.Hash
-	crc  uint32
 	size int64
+	// crc is the CRC32C, where checked asks for it: on the way into the object store the store computes it, and compares
+	// it with what it has kept.
+	crc     uint32
+	checked bool
 
 	// limit is how many bytes are let through, over the error for one more.
 	limit int64
@@ -93,7 +96,9 @@ func (s *source) pass(p []byte) error {
 		return s.over
 	}
 	s.sha.Write(p)
-	s.crc = crc32.Update(s.crc, castagnoli, p)
+	if s.checked {
+		s.crc = crc32.Update(s.crc, castagnoli, p)
+	}
 	return nil
 }
 

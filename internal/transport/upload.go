@@ -113,7 +113,7 @@ func (u Upload) Read(p []byte) (int, error) {
 }
 
 // copyBufferBytes is the size of the writes of WriteTo.
-const copyBufferBytes = 128 << 10
+const copyBufferBytes = 256 << 10
 
 var copyBuffers = sync.Pool{New: func() any { return new([copyBufferBytes]byte) }}
 
