@@ -86,7 +86,7 @@ func documentCases() []badCase {
 		{"too deep", deep, nil, "QUERY_TOO_COMPLEX", "deeper"},
 		{"too many aliases", `{ account {` + aliases.String() + ` } }`, nil, "QUERY_TOO_COMPLEX", "aliases"},
 		{"too many root fields", `{` + roots.String() + ` }`, nil, "QUERY_TOO_COMPLEX", "root fields"},
-		{"too many tokens", `{ account {` + tokens.String() + ` } }`, nil, "", "2000"},
+		{"too many tokens", `{ account {` + tokens.String() + ` } }`, nil, "QUERY_TOO_COMPLEX", "2000"},
 		{
 			"two mutation fields", `mutation { a: customerCreate(input: {givenName: "` + canary + `"}) { customer { id } }
 			b: customerCreate(input: {givenName: "` + canary + `"}) { customer { id } } }`, nil, "BAD_USER_INPUT", "mutation",
