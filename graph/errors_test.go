@@ -120,14 +120,44 @@ func TestBadArgumentsAreTheClientsMistake(t *testing.T) {
 		query string
 		value any
 	}{
-		{create, "yesterday"}, {create, 5}, {create, true}, {create, map[string]any{"a": 1}}, {create, []any{}}, {create, nil},
-		{create, "2026-13-01T00:00:00Z"}, {create, "0000-01-01T00:00:00Z"},
-		{size, "many"}, {size, 1.5}, {size, huge}, {size, true}, {size, []any{1}}, {size, nil},
-		{day, "2026-02-30"}, {day, 20260101}, {day, map[string]any{}},
-		{version, 1.5}, {version, huge}, {version, "1"}, {version, json.RawMessage("1e400")}, {version, json.RawMessage("3000000000")}, {version, true},
-		{id, 1.5}, {id, map[string]any{}}, {id, true}, {id, []any{"a", "b"}},
-		{file, "a.pdf"}, {file, nil}, {file, map[string]any{}}, {file, 1},
-		{kind, "ROBOT"}, {kind, 1}, {kind, nil}, {text, 1}, {text, json.RawMessage("1e3")}, {text, []any{1}}, {text, map[string]any{"a": secretText}},
+		{create, "yesterday"},
+		{create, 5},
+		{create, true},
+		{create, map[string]any{"a": 1}},
+		{create, []any{}},
+		{create, nil},
+		{create, "2026-13-01T00:00:00Z"},
+		{create, "0000-01-01T00:00:00Z"},
+		{size, "many"},
+		{size, 1.5},
+		{size, huge},
+		{size, true},
+		{size, []any{1}},
+		{size, nil},
+		{day, "2026-02-30"},
+		{day, 20260101},
+		{day, map[string]any{}},
+		{version, 1.5},
+		{version, huge},
+		{version, "1"},
+		{version, json.RawMessage("1e400")},
+		{version, json.RawMessage("3000000000")},
+		{version, true},
+		{id, 1.5},
+		{id, map[string]any{}},
+		{id, true},
+		{id, []any{"a", "b"}},
+		{file, "a.pdf"},
+		{file, nil},
+		{file, map[string]any{}},
+		{file, 1},
+		{kind, "ROBOT"},
+		{kind, 1},
+		{kind, nil},
+		{text, 1},
+		{text, json.RawMessage("1e3")},
+		{text, []any{1}},
+		{text, map[string]any{"a": secretText}},
 	} {
 		a := e.do(t, staff(auth.Admin), c.query, map[string]any{"v": c.value})
 		if code := a.code(); code != "BAD_USER_INPUT" && code != "GRAPHQL_VALIDATION_FAILED" {
@@ -281,7 +311,8 @@ func TestAFailureThatIsNotExpectedIsNoUserError(t *testing.T) {
 	t.Parallel()
 	for _, err := range []error{
 		errDatabase(), fault.New(fault.Forbidden, "m"), fault.New(fault.Unauthenticated, "m"), fault.New(fault.Unavailable, "m"),
-		fault.New(fault.Internal, "m"), fault.New(fault.RateLimited, "m"), fault.List{fault.New(fault.NotFound, "m"), fault.New(fault.Internal, "m")},
+		fault.New(fault.Internal, "m"), fault.New(fault.RateLimited, "m"),
+		fault.List{fault.New(fault.NotFound, "m"), fault.New(fault.Internal, "m")},
 	} {
 		if list, ok := userErrors(err); ok {
 			t.Errorf("%v gives the user errors %v, want none", err, list)

@@ -87,8 +87,10 @@ func (c *config) problems(dev bool) error {
 		value     number
 		min, max  int
 	}{
-		{"read-conns", "DOSSIER_READ_CONNS", c.ReadConns, 1, 1000}, {"write-conns", "DOSSIER_WRITE_CONNS", c.WriteConns, 1, 1000},
-		{"max-files", "DOSSIER_MAX_FILES", c.MaxFiles, 1, 1000}, {"max-sockets", "DOSSIER_MAX_SOCKETS", c.MaxSockets, 1, 1_000_000},
+		{"read-conns", "DOSSIER_READ_CONNS", c.ReadConns, 1, 1000},
+		{"write-conns", "DOSSIER_WRITE_CONNS", c.WriteConns, 1, 1000},
+		{"max-files", "DOSSIER_MAX_FILES", c.MaxFiles, 1, 1000},
+		{"max-sockets", "DOSSIER_MAX_SOCKETS", c.MaxSockets, 1, 1_000_000},
 		{"upload-memory-mb", "DOSSIER_UPLOAD_MEMORY_MB", c.UploadMemory, 8, 65536},
 	} {
 		if n.value.err != nil || n.value.n < n.min || n.value.n > n.max {

@@ -142,6 +142,11 @@ var (
 				Columns: []*schema.Column{CustomerColumns[1], CustomerColumns[0]},
 			},
 			{
+				Name:    "customer_account_id_status",
+				Unique:  false,
+				Columns: []*schema.Column{CustomerColumns[1], CustomerColumns[8]},
+			},
+			{
 				Name:    "customer_account_id_sort_name_id",
 				Unique:  false,
 				Columns: []*schema.Column{CustomerColumns[1], CustomerColumns[10], CustomerColumns[0]},
@@ -570,6 +575,13 @@ var (
 				Name:    "timelineentry_account_id_customer_id_at_id",
 				Unique:  false,
 				Columns: []*schema.Column{TimelineEntryColumns[1], TimelineEntryColumns[7], TimelineEntryColumns[8], TimelineEntryColumns[0]},
+				Annotation: &entsql.IndexAnnotation{
+					IncludeColumns: []string{
+						TimelineEntryColumns[9].Name,
+
+						TimelineEntryColumns[10].Name,
+					},
+				},
 			},
 			{
 				Name:    "timelineentry_account_id_subject_id",

@@ -73,8 +73,16 @@ func TestTheMiddlewareLetsInWhoIsKnownAndRefusesTheRest(t *testing.T) {
 	}
 	const invalid = `Bearer error="invalid_token"`
 	for _, bad := range [][]string{
-		{""}, {"Bearer"}, {"Bearer "}, {key.Printed}, {"Basic YTpi"}, {"Bearer a b"}, {"Bearer " + key.Printed + ", Bearer x"},
-		{"Bearer " + key.Printed, "Bearer " + key.Printed}, {"Bearer " + key.Printed + "x"}, {"Bearer a.b.c"},
+		{""},
+		{"Bearer"},
+		{"Bearer "},
+		{key.Printed},
+		{"Basic YTpi"},
+		{"Bearer a b"},
+		{"Bearer " + key.Printed + ", Bearer x"},
+		{"Bearer " + key.Printed, "Bearer " + key.Printed},
+		{"Bearer " + key.Printed + "x"},
+		{"Bearer a.b.c"},
 	} {
 		w := request(t, handler, bad...)
 		wantRefusal(t, w, http.StatusUnauthorized, fault.Unauthenticated, invalid)

@@ -44,7 +44,8 @@ func (b *bench) startDossier(ctx context.Context, database string) (*dossierServ
 	p, err := b.start(ctx, command{
 		name: "dossier", path: program, addr: addr, ready: admin + "/readyz",
 		// The bench's events are years old; the default would prune them while it measures.
-		args: []string{"serve", "--listen", addr, "--admin-listen", admin, "--data-dir", files, "--event-retention", "87000h",
+		args: []string{
+			"serve", "--listen", addr, "--admin-listen", admin, "--data-dir", files, "--event-retention", "87000h",
 			"--max-sockets", "20000", "--log-level", "warn",
 		},
 		env: []string{"DATABASE_URL=" + b.dsn(database), "DOSSIER_SECRET=" + secretHex},

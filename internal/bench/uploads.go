@@ -34,13 +34,17 @@ func (sz size) workloads() []workload {
 	const mib = 1 << 20
 	if sz.name == "small" {
 		return []workload{
-			{"1 x 64 MiB", 1, 64 * mib, 1, false}, {"16 x 4 MiB", 16, 4 * mib, 16, false},
-			{"20 x 1 MiB", 20, mib, 8, false}, {"16 x 4 MiB chunked", 16, 4 * mib, 16, true},
+			{"1 x 64 MiB", 1, 64 * mib, 1, false},
+			{"16 x 4 MiB", 16, 4 * mib, 16, false},
+			{"20 x 1 MiB", 20, mib, 8, false},
+			{"16 x 4 MiB chunked", 16, 4 * mib, 16, true},
 		}
 	}
 	return []workload{
-		{"1 x 1 GiB", 1, 1024 * mib, 1, false}, {"16 x 50 MiB", 16, 50 * mib, 16, false},
-		{"200 x 1 MiB", 200, mib, 8, false}, {"64 x 30 MiB chunked", 64, 30 * mib, 64, true},
+		{"1 x 1 GiB", 1, 1024 * mib, 1, false},
+		{"16 x 50 MiB", 16, 50 * mib, 16, false},
+		{"200 x 1 MiB", 200, mib, 8, false},
+		{"64 x 30 MiB chunked", 64, 30 * mib, 64, true},
 	}
 }
 

@@ -20,8 +20,9 @@ func (f failing) Put(context.Context, string, io.Reader, blob.PutOptions) (blob.
 }
 
 func (f failing) Open(context.Context, string, blob.Range) (*blob.Reader, error) { return nil, f.err }
-func (f failing) Stat(context.Context, string) (blob.Object, error)              { return blob.Object{}, f.err }
-func (f failing) Delete(context.Context, string, int64) error                    { return f.err }
+
+func (f failing) Stat(context.Context, string) (blob.Object, error) { return blob.Object{}, f.err }
+func (f failing) Delete(context.Context, string, int64) error       { return f.err }
 func (f failing) List(context.Context, blob.ListOptions) iter.Seq2[blob.Object, error] {
 	return func(yield func(blob.Object, error) bool) { yield(blob.Object{}, f.err) }
 }
@@ -40,8 +41,14 @@ func TestCountedCountsWhatTheStoreFailedAndNothingElse(t *testing.T) {
 		err  error
 		want int64
 	}{
-		{nil, 0}, {blob.ErrNotFound, 0}, {blob.ErrSource, 0}, {blob.ErrExists, 0}, {blob.ErrCanceled, 0}, {errors.New("x"), 0},
-		{fmt.Errorf("put: %w", blob.ErrUnavailable), 7}, {blob.ErrOutcomeUnknown, 7},
+		{nil, 0},
+		{blob.ErrNotFound, 0},
+		{blob.ErrSource, 0},
+		{blob.ErrExists, 0},
+		{blob.ErrCanceled, 0},
+		{errors.New("x"), 0},
+		{fmt.Errorf("put: %w", blob.ErrUnavailable), 7},
+		{blob.ErrOutcomeUnknown, 7},
 	} {
 		store := blob.NewCounted(failing{c.err})
 		var errs []error

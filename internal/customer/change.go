@@ -31,7 +31,7 @@ type ContactChange struct {
 }
 
 // Nothing says whether the change changes nothing.
-func (c Change) Nothing() bool { return len(c.Fields) == 0 && len(c.Contacts) == 0 }
+func (ch Change) Nothing() bool { return len(ch.Fields) == 0 && len(ch.Contacts) == 0 }
 
 const fieldContacts = "contacts"
 

@@ -103,18 +103,18 @@ func (s *Service) Update(ctx context.Context, p auth.Principal, id uuid.UUID, ex
 // expected, so that a retry succeeds. It needs customers:write.
 func (s *Service) Archive(ctx context.Context, p auth.Principal, id uuid.UUID, expectedVersion int) error {
 	return s.change(ctx, "customer.Archive", p, id, func(f File, conflict Conflict) (Change, error) {
-		return s.move(f, expectedVersion, conflict, archive(f))
+		return s.move(expectedVersion, conflict, archive(f))
 	})
 }
 
 // Restore brings an archived customer back. It needs customers:write.
 func (s *Service) Restore(ctx context.Context, p auth.Principal, id uuid.UUID, expectedVersion int) error {
 	return s.change(ctx, "customer.Restore", p, id, func(f File, conflict Conflict) (Change, error) {
-		return s.move(f, expectedVersion, conflict, restore(f))
+		return s.move(expectedVersion, conflict, restore(f))
 	})
 }
 
-func (s *Service) move(f File, expectedVersion int, conflict Conflict, ch Change) (Change, error) {
+func (s *Service) move(expectedVersion int, conflict Conflict, ch Change) (Change, error) {
 	if ch.Nothing() {
 		return ch, nil
 	}

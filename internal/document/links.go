@@ -64,8 +64,8 @@ func (l *Links) prepare() {
 	}
 }
 
-// sign appends the signature to dst.
-func (l *Links) sign(dst []byte, account, version uuid.UUID, expires int64) []byte {
+// sign writes the signature to dst, which has macBytes.
+func (l *Links) sign(dst []byte, account, version uuid.UUID, expires int64) {
 	s, _ := l.macs.Get().(*signer)
 	rest := s.input[len(linkPurpose):]
 	copy(rest, account[:])
@@ -73,9 +73,8 @@ func (l *Links) sign(dst []byte, account, version uuid.UUID, expires int64) []by
 	binary.BigEndian.PutUint64(rest[32:], uint64(expires))
 	s.mac.Reset()
 	s.mac.Write(s.input[:])
-	dst = append(dst, s.mac.Sum(s.sum[:0])[:macBytes]...)
+	copy(dst, s.mac.Sum(s.sum[:0])[:macBytes])
 	l.macs.Put(s)
-	return dst
 }
 
 func (l *Links) now() time.Time {
@@ -108,7 +107,7 @@ func (l *Links) Append(dst []byte, account, version uuid.UUID) []byte {
 	var token [tokenBytes]byte
 	copy(token[:], account[:])
 	copy(token[16:], version[:])
-	l.sign(token[:32], account, version, expires)
+	l.sign(token[32:], account, version, expires)
 	dst = append(dst, l.base...)
 	dst = strconv.AppendInt(dst, expires, 10)
 	dst = append(dst, '.')
@@ -135,7 +134,7 @@ func (l *Links) Verify(path string) (account, version uuid.UUID, err error) {
 	copy(account[:], token[:16])
 	copy(version[:], token[16:])
 	var want [macBytes]byte
-	l.sign(want[:0], account, version, expires)
+	l.sign(want[:], account, version, expires)
 	// SECURITY: constant time, and before the expiry is believed.
 	if !hmac.Equal(want[:], token[32:]) || l.now().Unix() >= expires {
 		return uuid.Nil, uuid.Nil, errLink()

@@ -25,4 +25,6 @@ func Text(s string) string {
 }
 
 // Email folds an e-mail address for look-ups. Accents stay: they are another mailbox.
-func Email(s string) string { return strings.ToLower(cases.Fold().String(norm.NFKC.String(strings.TrimSpace(s)))) }
+func Email(s string) string {
+	return strings.ToLower(cases.Fold().String(norm.NFKC.String(strings.TrimSpace(s))))
+}

@@ -66,7 +66,6 @@ type env struct {
 	blobs    *disk.Store
 	ready    atomic.Bool
 	now      atomic.Int64 // seconds that the clock of the links is ahead
-	pools    []Pool
 	stop     context.CancelFunc
 	done     chan error
 }

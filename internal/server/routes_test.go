@@ -84,13 +84,24 @@ func TestWebSocketsAreOfConfiguredOrigins(t *testing.T) {
 		origin, host string
 		want         bool
 	}{
-		{"", "api.example", true}, {"https://app.example", "api.example", true}, {"http://localhost:3000", "api.example", true},
-		{"https://api.example", "api.example", true}, {"https://api.example", "internal:8080", true},
-		{"http://127.0.0.1:8080", "127.0.0.1:8080", true}, {"http://LOCALHOST:8080", "localhost:8080", true},
-		{"http://localhost:3001", "api.example", false}, {"https://evil.example", "api.example", false},
-		{"http://127.0.0.1:8081", "127.0.0.1:8080", false}, {"https://api.example.evil.example", "api.example", false},
-		{"null", "api.example", false}, {"null", "", false}, {"https://", "", false}, {"file://", "", false}, {"%", "api.example", false},
-		{"https://app.example@evil.example", "api.example", false}, {"https://api.example:444", "api.example", false},
+		{"", "api.example", true},
+		{"https://app.example", "api.example", true},
+		{"http://localhost:3000", "api.example", true},
+		{"https://api.example", "api.example", true},
+		{"https://api.example", "internal:8080", true},
+		{"http://127.0.0.1:8080", "127.0.0.1:8080", true},
+		{"http://LOCALHOST:8080", "localhost:8080", true},
+		{"http://localhost:3001", "api.example", false},
+		{"https://evil.example", "api.example", false},
+		{"http://127.0.0.1:8081", "127.0.0.1:8080", false},
+		{"https://api.example.evil.example", "api.example", false},
+		{"null", "api.example", false},
+		{"null", "", false},
+		{"https://", "", false},
+		{"file://", "", false},
+		{"%", "api.example", false},
+		{"https://app.example@evil.example", "api.example", false},
+		{"https://api.example:444", "api.example", false},
 	} {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/graphql", nil)
 		r.Host = c.host
