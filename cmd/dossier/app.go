@@ -130,6 +130,9 @@ func (a *app) openStore(ctx context.Context, tracer pgx.QueryTracer) error {
 	if err != nil {
 		return err
 	}
+	if err := a.store.CheckSchema(ctx); err != nil {
+		return err
+	}
 	a.readPool, err = read.OpenPool(ctx, dsn, a.cfg.ReadConns.n, func(c *pgxpool.Config) { c.ConnConfig.Tracer = tracer })
 	if err != nil {
 		return err

@@ -44,6 +44,10 @@ func (c *keysConfig) open(ctx context.Context, secretBytes []byte) (*account.Ser
 	if err != nil {
 		return nil, auth.Principal{}, nil, err
 	}
+	if err := s.CheckSchema(ctx); err != nil {
+		s.Close()
+		return nil, auth.Principal{}, nil, err
+	}
 	return account.NewService(s, pepper), auth.System(id), s.Close, nil
 }
 

@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"dossier/internal/fault"
 )
 
 // cli is the command line.
@@ -28,8 +31,22 @@ func main() {
 		kong.Description("Dossier: the customer file as a GraphQL API."),
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.UsageOnError())
 	if err := parsed.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "dossier:", err)
+		fmt.Fprintln(os.Stderr, "dossier:", explain(err))
 		stop()
 		os.Exit(1)
 	}
+}
+
+// explain is what the operator is told: of a mistake what it is and the remedy, as a client of the API would be told; of
+// anything else all that is known.
+func explain(err error) string {
+	list := fault.AsList(err)
+	if list == nil {
+		return err.Error()
+	}
+	messages := make([]string, len(list))
+	for i, f := range list {
+		messages[i] = f.Message
+	}
+	return strings.Join(messages, "\n")
 }

@@ -42,6 +42,8 @@ type Server struct {
 	cmd    *exec.Cmd
 	output *output
 	args   []string
+	// env is what the program's environment has besides the test's.
+	env []string
 	// done is closed when the program has ended, with err.
 	done chan struct{}
 	err  error
@@ -186,6 +188,7 @@ func (s *Server) Restart(t testing.TB) {
 	}
 	s.output = &output{}
 	s.cmd = exec.Command(file, s.args...) //nolint:gosec // the binary that was just built
+	s.cmd.Env = append(os.Environ(), s.env...)
 	s.cmd.Stdout, s.cmd.Stderr = s.output, s.output
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)

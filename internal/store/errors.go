@@ -31,6 +31,7 @@ const (
 	queryCanceled        = "57014"
 	invalidParameter     = "22023"
 	tooManyConnections   = "53300"
+	undefinedTable       = "42P01"
 )
 
 // constraints are the violations that a client can cause in spite of the rules, by racing another one.

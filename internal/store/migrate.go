@@ -14,6 +14,8 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
+
+	"dossier/internal/fault"
 )
 
 // The migrations are made from ent/schema by gendiff, apart from those that ent cannot know: composite foreign keys and
@@ -68,6 +70,42 @@ func Migrate(ctx context.Context, dsn string, log *slog.Logger) ([]int64, error)
 		return applied, fmt.Errorf("store: migrate: %w", err)
 	}
 	return applied, nil
+}
+
+// CheckSchema says whether the tables are those of this version or of a later one, so that a program which was started
+// before its migration ends at once, with the remedy, and not with its first request. A later one is fine: during a
+// rolling release the old nodes work on the new tables.
+func (s *Store) CheckSchema(ctx context.Context) error {
+	newest, err := newestMigration()
+	if err != nil {
+		return err
+	}
+	var applied int64
+	err = s.pool.QueryRow(ctx, "SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied").Scan(&applied)
+	if pe := pgError(err); pe != nil && pe.Code == undefinedTable {
+		err = nil // never migrated
+	}
+	switch {
+	case err != nil:
+		return translate("store.CheckSchema", err)
+	case applied < newest:
+		return fault.New(fault.Conflict, "The database is not at this version's schema yet. Run: dossier migrate")
+	default:
+		return nil
+	}
+}
+
+// newestMigration is the version of the last file.
+func newestMigration() (int64, error) {
+	names, err := fs.Glob(migrations, "migrations/*.sql") // sorted
+	if err != nil || len(names) == 0 {
+		return 0, fmt.Errorf("store: no migrations: %w", err)
+	}
+	version, err := goose.NumericComponent(names[len(names)-1])
+	if err != nil {
+		return 0, fmt.Errorf("store: migrations: %w", err)
+	}
+	return version, nil
 }
 
 // MigrationsHash identifies the content of all migrations, to name a database made by them.

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"dossier/internal/fault"
 	"dossier/internal/pgtest"
 )
 
@@ -143,5 +144,26 @@ func TestEveryParentColumnHasAForeignKey(t *testing.T) {
 	}
 	if err := rows.Err(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestAProgramNeedsItsSchemaOrALaterOne(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	for _, c := range []struct {
+		name, change string
+		code         fault.Code
+	}{
+		{"this version's", "SELECT 1", ""},
+		{"a later one", "INSERT INTO goose_db_version (version_id, is_applied) VALUES (99990101000000, true)", ""},
+		{"an older one", "DELETE FROM goose_db_version WHERE version_id > 20261123000001", fault.Conflict},
+		{"none", "DROP TABLE goose_db_version", fault.Conflict},
+	} {
+		if _, err := e.store.pool.Exec(t.Context(), c.change); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.store.CheckSchema(t.Context()); fault.CodeOf(err) != c.code {
+			t.Errorf("%s: %v, want the code %q", c.name, err, c.code)
+		}
 	}
 }
