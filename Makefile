@@ -6,7 +6,7 @@ BIN     := bin/dossier
 LINT    := bin/golangci-lint
 export GOFLAGS := -tags=$(TAGS)
 
-.PHONY: help deps build run test test-short test-race test-clients lint fmt generate verify migrate bench altair clean
+.PHONY: help deps build run test test-long test-short test-race test-clients-install lint fmt generate verify migrate bench altair clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -26,6 +26,9 @@ test: deps test-clients-install ## the whole test-suite
 
 test-short: ## the tests that need no database
 	$(GO) test -short ./...
+
+test-long: deps ## the long forms of the fault tests, about two minutes
+	$(GO) test ./test/system -system.long -timeout 20m
 
 test-race: deps ## the whole test-suite with the race detector
 	$(GO) test -race -timeout 30m ./...
