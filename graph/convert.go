@@ -1,27 +1,26 @@
 package graph
 
 import (
-	"time"
-
 	"github.com/99designs/gqlgen/graphql"
 
 	"dossier/graph/model"
 	"dossier/internal/account"
 	"dossier/internal/customer"
 	"dossier/internal/document"
+	"dossier/internal/optional"
 	"dossier/internal/timeline"
 	"dossier/internal/typeid"
 )
 
 // The inputs of the schema as those of the areas. Nothing is checked here.
 
-func optional[T any](v graphql.Omittable[T]) customer.Optional[T] {
-	return customer.Optional[T]{Given: v.IsSet(), Value: v.Value()}
+func field[T any](v graphql.Omittable[T]) optional.Field[T] {
+	return optional.Field[T]{Given: v.IsSet(), Value: v.Value()}
 }
 
-// optionalList converts a list that may not be given.
-func optionalList[In, Out any](v graphql.Omittable[[]In], convert func(In) Out) customer.Optional[[]Out] {
-	return customer.Optional[[]Out]{Given: v.IsSet(), Value: list(v.Value(), convert)}
+// fieldList converts a list that may not be given.
+func fieldList[In, Out any](v graphql.Omittable[[]In], convert func(In) Out) optional.Field[[]Out] {
+	return optional.Field[[]Out]{Given: v.IsSet(), Value: list(v.Value(), convert)}
 }
 
 func list[In, Out any](in []In, convert func(In) Out) []Out {
@@ -68,9 +67,9 @@ func contactDraft(in model.ContactCreateInput) customer.ContactDraft {
 
 func customerPatch(in model.CustomerUpdateInput) customer.Patch {
 	patch := customer.Patch{
-		GivenName: optional(in.GivenName), FamilyName: optional(in.FamilyName), CompanyName: optional(in.CompanyName),
-		Emails: optionalList(in.Emails, email), Phones: optionalList(in.Phones, phone), Addresses: optionalList(in.Addresses, address),
-		Contacts: optionalList(in.Contacts, contactNested),
+		GivenName: field(in.GivenName), FamilyName: field(in.FamilyName), CompanyName: field(in.CompanyName),
+		Emails: fieldList(in.Emails, email), Phones: fieldList(in.Phones, phone), Addresses: fieldList(in.Addresses, address),
+		Contacts: fieldList(in.Contacts, contactNested),
 	}
 	if in.Kind.IsSet() {
 		patch.Kind.Given = true
@@ -84,8 +83,8 @@ func customerPatch(in model.CustomerUpdateInput) customer.Patch {
 
 func contactPatch(in model.ContactUpdateInput) customer.ContactPatch {
 	return customer.ContactPatch{
-		GivenName: optional(in.GivenName), FamilyName: optional(in.FamilyName), Role: optional(in.Role), IsPrimary: optional(in.IsPrimary),
-		Emails: optionalList(in.Emails, email), Phones: optionalList(in.Phones, phone), Addresses: optionalList(in.Addresses, address),
+		GivenName: field(in.GivenName), FamilyName: field(in.FamilyName), Role: field(in.Role), IsPrimary: field(in.IsPrimary),
+		Emails: fieldList(in.Emails, email), Phones: fieldList(in.Phones, phone), Addresses: fieldList(in.Addresses, address),
 	}
 }
 
@@ -110,11 +109,7 @@ func beginDraft(in model.DocumentUploadBeginInput) (document.BeginDraft, error) 
 }
 
 func documentPatch(in model.DocumentUpdateInput) document.Patch {
-	return document.Patch{Title: documentField[string](in.Title), ExpiresOn: documentField[time.Time](in.ExpiresOn)}
-}
-
-func documentField[T any](v graphql.Omittable[*T]) document.Optional[*T] {
-	return document.Optional[*T]{Given: v.IsSet(), Value: v.Value()}
+	return document.Patch{Title: field(in.Title), ExpiresOn: field(in.ExpiresOn)}
 }
 
 func entryDraft(in model.TimelineEntryInput) timeline.Draft {

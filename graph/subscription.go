@@ -7,6 +7,7 @@ import (
 	"dossier/internal/fault"
 	"dossier/internal/read"
 	"dossier/internal/timeline"
+	"dossier/internal/typeid"
 )
 
 // documentEvents are the types that the subscription documentEvents delivers.
@@ -84,7 +85,7 @@ func (r subscriptionResolver) emit(ctx context.Context, values []any) (<-chan *r
 func eventFilter(types []string, customerID *string) (timeline.Filter, error) {
 	filter := timeline.Filter{Types: types}
 	if customerID != nil {
-		id, err := parseID("cus", *customerID, "customerId")
+		id, err := parseID(typeid.Customer, *customerID, "customerId")
 		if err != nil {
 			return filter, err
 		}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"dossier/internal/optional"
 	"dossier/internal/timeline"
 )
 
@@ -137,20 +138,20 @@ func (c *check) customerName(path []string, cus Customer, noPerson, noCompany bo
 }
 
 // raw is the text that counts for the question whether there is one.
-func raw(field Optional[*string], stored string) *string {
+func raw(field optional.Field[*string], stored string) *string {
 	if field.Given {
 		return field.Value
 	}
 	return &stored
 }
 
-func (c *check) setLine(path []string, dst *string, field Optional[*string]) {
+func (c *check) setLine(path []string, dst *string, field optional.Field[*string]) {
 	if field.Given {
 		*dst = c.line(path, field.Value, MaxName)
 	}
 }
 
-func (c *check) setPoints(path []string, p *Points, emails Optional[[]EmailInput], phones Optional[[]PhoneInput], addresses Optional[[]AddressInput]) {
+func (c *check) setPoints(path []string, p *Points, emails optional.Field[[]EmailInput], phones optional.Field[[]PhoneInput], addresses optional.Field[[]AddressInput]) {
 	if emails.Given {
 		p.Emails = c.emails(at(path, "emails"), p.Emails, emails.Value)
 	}

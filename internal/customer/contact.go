@@ -4,6 +4,7 @@ import (
 	"github.com/google/uuid"
 
 	"dossier/internal/fault"
+	"dossier/internal/optional"
 	"dossier/internal/typeid"
 )
 
@@ -83,7 +84,7 @@ func (c *check) contact(path []string, old Contact, p ContactPatch) Contact {
 }
 
 // keepsPrimary refuses to make the primary contact an ordinary one without saying who follows.
-func (c *check) keepsPrimary(path []string, wants Optional[*bool]) {
+func (c *check) keepsPrimary(path []string, wants optional.Field[*bool]) {
 	if wants.Value != nil && !*wants.Value {
 		c.bad(at(path, "isPrimary"), "One contact is always primary. Make another one primary instead.")
 	}

@@ -1,13 +1,6 @@
 package customer
 
-// Optional is a field of an update: not given, or given with a value, which may be nil for null.
-type Optional[T any] struct {
-	Given bool
-	Value T
-}
-
-// Some is a field that was given.
-func Some[T any](v T) Optional[T] { return Optional[T]{Given: true, Value: v} }
+import "dossier/internal/optional"
 
 // Draft is the input of a new customer. The JSON names are part of the fingerprint of idempotency keys.
 type Draft struct {
@@ -69,25 +62,25 @@ func (a AddressInput) primary() bool { return a.IsPrimary != nil && *a.IsPrimary
 
 // Patch is what to change of a customer. A list that is given replaces the stored one.
 type Patch struct {
-	Kind        Optional[*Kind]
-	GivenName   Optional[*string]
-	FamilyName  Optional[*string]
-	CompanyName Optional[*string]
-	Emails      Optional[[]EmailInput]
-	Phones      Optional[[]PhoneInput]
-	Addresses   Optional[[]AddressInput]
-	Contacts    Optional[[]ContactNested]
+	Kind        optional.Field[*Kind]
+	GivenName   optional.Field[*string]
+	FamilyName  optional.Field[*string]
+	CompanyName optional.Field[*string]
+	Emails      optional.Field[[]EmailInput]
+	Phones      optional.Field[[]PhoneInput]
+	Addresses   optional.Field[[]AddressInput]
+	Contacts    optional.Field[[]ContactNested]
 }
 
 // ContactPatch is what to change of a contact.
 type ContactPatch struct {
-	GivenName  Optional[*string]
-	FamilyName Optional[*string]
-	Role       Optional[*string]
-	IsPrimary  Optional[*bool]
-	Emails     Optional[[]EmailInput]
-	Phones     Optional[[]PhoneInput]
-	Addresses  Optional[[]AddressInput]
+	GivenName  optional.Field[*string]
+	FamilyName optional.Field[*string]
+	Role       optional.Field[*string]
+	IsPrimary  optional.Field[*bool]
+	Emails     optional.Field[[]EmailInput]
+	Phones     optional.Field[[]PhoneInput]
+	Addresses  optional.Field[[]AddressInput]
 }
 
 // ContactNested is a contact in the update of its customer: the one with the TypeID ID, or a new one.
@@ -114,7 +107,7 @@ func (p ContactPatch) fields() []string {
 // patch is the draft as a patch of nothing.
 func (d ContactDraft) patch() ContactPatch {
 	return ContactPatch{
-		GivenName: Some(d.GivenName), FamilyName: Some(d.FamilyName), Role: Some(d.Role), IsPrimary: Some(d.IsPrimary),
-		Emails: Some(d.Emails), Phones: Some(d.Phones), Addresses: Some(d.Addresses),
+		GivenName: optional.Some(d.GivenName), FamilyName: optional.Some(d.FamilyName), Role: optional.Some(d.Role), IsPrimary: optional.Some(d.IsPrimary),
+		Emails: optional.Some(d.Emails), Phones: optional.Some(d.Phones), Addresses: optional.Some(d.Addresses),
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"dossier/internal/fault"
+	"dossier/internal/optional"
 	"dossier/internal/typeid"
 )
 
@@ -190,16 +191,16 @@ func TestContactsOfAnUpdate(t *testing.T) {
 	keep := func(n byte) ContactNested { return ContactNested{ID: ref("con", n)} }
 	primary := func(n byte) ContactNested {
 		c := keep(n)
-		c.IsPrimary = Some(ptr(true))
+		c.IsPrimary = optional.Some(ptr(true))
 		return c
 	}
-	added := ContactNested{ContactPatch: ContactPatch{GivenName: Some(ptr("Dora"))}}
+	added := ContactNested{ContactPatch: ContactPatch{GivenName: optional.Some(ptr("Dora"))}}
 	demoted := keep(11)
-	demoted.IsPrimary = Some(ptr(false))
+	demoted.IsPrimary = optional.Some(ptr(false))
 	renamed := keep(12)
-	renamed.FamilyName = Some(ptr("Babbage"))
+	renamed.FamilyName = optional.Some(ptr("Babbage"))
 	nameless := keep(12)
-	nameless.GivenName = Some[*string](nil)
+	nameless.GivenName = optional.Some[*string](nil)
 	for name, c := range map[string]struct {
 		in   []ContactNested
 		want string
@@ -219,7 +220,7 @@ func TestContactsOfAnUpdate(t *testing.T) {
 		"an id can be in the list once":         {[]ContactNested{keep(11), keep(11)}, "BAD_USER_INPUT input.contacts.1.id"},
 	} {
 		chk := &check{newID: numbered()}
-		got := told(update(chk, office(), Patch{Contacts: Some(c.in)}))
+		got := told(update(chk, office(), Patch{Contacts: optional.Some(c.in)}))
 		if faults := wrong(chk); faults != nil {
 			got = strings.Join(faults, ", ")
 		}
@@ -236,15 +237,15 @@ func TestUpdateOfACustomer(t *testing.T) {
 		want string
 	}{
 		"nothing given changes nothing":            {Patch{}, ""},
-		"the same values change nothing":           {Patch{CompanyName: Some(ptr(" Office ")), Kind: Some(ptr(Company)), Emails: Some[[]EmailInput](nil)}, ""},
-		"a field is told by its name":              {Patch{CompanyName: Some(ptr("Bureau"))}, "companyName, CUSTOMER_UPDATED"},
-		"a list is one field":                      {Patch{Emails: Some([]EmailInput{{Address: "a@x.de"}, {Address: "b@x.de"}}), GivenName: Some(ptr("Ada"))}, "emails+givenName, CUSTOMER_UPDATED"},
-		"a company cannot lose its name":           {Patch{CompanyName: Some[*string](nil)}, "REQUIRED input.companyName"},
-		"nor become a person without one":          {Patch{Kind: Some(ptr(Person))}, "REQUIRED input.givenName"},
-		"with one it can":                          {Patch{Kind: Some(ptr(Person)), FamilyName: Some(ptr("Ada"))}, "familyName+kind, CUSTOMER_UPDATED"},
-		"the kind cannot be emptied":               {Patch{Kind: Some[*Kind](nil)}, "REQUIRED input.kind"},
-		"contacts alone do not change its fields":  {Patch{Contacts: Some([]ContactNested{{ID: ref("con", 11)}, {ID: ref("con", 12)}})}, "contacts, 13 archived, CONTACT_ARCHIVED"},
-		"its own events come before the contacts'": {Patch{CompanyName: Some(ptr("B")), Contacts: Some([]ContactNested{{ID: ref("con", 11)}, {ID: ref("con", 12)}})}, "companyName+contacts, 13 archived, CUSTOMER_UPDATED, CONTACT_ARCHIVED"},
+		"the same values change nothing":           {Patch{CompanyName: optional.Some(ptr(" Office ")), Kind: optional.Some(ptr(Company)), Emails: optional.Some[[]EmailInput](nil)}, ""},
+		"a field is told by its name":              {Patch{CompanyName: optional.Some(ptr("Bureau"))}, "companyName, CUSTOMER_UPDATED"},
+		"a list is one field":                      {Patch{Emails: optional.Some([]EmailInput{{Address: "a@x.de"}, {Address: "b@x.de"}}), GivenName: optional.Some(ptr("Ada"))}, "emails+givenName, CUSTOMER_UPDATED"},
+		"a company cannot lose its name":           {Patch{CompanyName: optional.Some[*string](nil)}, "REQUIRED input.companyName"},
+		"nor become a person without one":          {Patch{Kind: optional.Some(ptr(Person))}, "REQUIRED input.givenName"},
+		"with one it can":                          {Patch{Kind: optional.Some(ptr(Person)), FamilyName: optional.Some(ptr("Ada"))}, "familyName+kind, CUSTOMER_UPDATED"},
+		"the kind cannot be emptied":               {Patch{Kind: optional.Some[*Kind](nil)}, "REQUIRED input.kind"},
+		"contacts alone do not change its fields":  {Patch{Contacts: optional.Some([]ContactNested{{ID: ref("con", 11)}, {ID: ref("con", 12)}})}, "contacts, 13 archived, CONTACT_ARCHIVED"},
+		"its own events come before the contacts'": {Patch{CompanyName: optional.Some(ptr("B")), Contacts: optional.Some([]ContactNested{{ID: ref("con", 11)}, {ID: ref("con", 12)}})}, "companyName+contacts, 13 archived, CUSTOMER_UPDATED, CONTACT_ARCHIVED"},
 	} {
 		chk := &check{newID: numbered()}
 		got := told(update(chk, office(), c.in))
@@ -279,11 +280,11 @@ func TestContactsOneByOne(t *testing.T) {
 		"unless it says so":                        {add(office(), ContactDraft{GivenName: ptr("Dora"), IsPrimary: ptr(true)}), "contacts, 1 new!, 11 isPrimary, CONTACT_CREATED, CONTACT_UPDATED, 'Contact added: Dora'"},
 		"it needs a name":                          {add(office(), ContactDraft{Role: ptr("Boss")}), "REQUIRED input.givenName"},
 		"there are 50 at most":                     {add(full, ContactDraft{GivenName: ptr("Dora")}), "CONFLICT customerId"},
-		"a change is told by its field":            {change(1, ContactPatch{Role: Some(ptr("Boss"))}), "contacts, 12 role, CONTACT_UPDATED"},
-		"a change of nothing is none":              {change(1, ContactPatch{GivenName: Some(ptr("Bob")), IsPrimary: Some(ptr(false))}), ""},
-		"becoming primary makes another one not":   {change(1, ContactPatch{IsPrimary: Some(ptr(true))}), "contacts, 12 isPrimary!, 11 isPrimary, CONTACT_UPDATED, CONTACT_UPDATED"},
-		"being primary already is nothing":         {change(0, ContactPatch{IsPrimary: Some(ptr(true))}), ""},
-		"the primary one cannot just stop":         {change(0, ContactPatch{IsPrimary: Some(ptr(false))}), "BAD_USER_INPUT input.isPrimary"},
+		"a change is told by its field":            {change(1, ContactPatch{Role: optional.Some(ptr("Boss"))}), "contacts, 12 role, CONTACT_UPDATED"},
+		"a change of nothing is none":              {change(1, ContactPatch{GivenName: optional.Some(ptr("Bob")), IsPrimary: optional.Some(ptr(false))}), ""},
+		"becoming primary makes another one not":   {change(1, ContactPatch{IsPrimary: optional.Some(ptr(true))}), "contacts, 12 isPrimary!, 11 isPrimary, CONTACT_UPDATED, CONTACT_UPDATED"},
+		"being primary already is nothing":         {change(0, ContactPatch{IsPrimary: optional.Some(ptr(true))}), ""},
+		"the primary one cannot just stop":         {change(0, ContactPatch{IsPrimary: optional.Some(ptr(false))}), "BAD_USER_INPUT input.isPrimary"},
 		"archiving the primary one has the oldest": {func(*check) Change { return archiveContact(office(), 0) }, "contacts, 11 archived, 12 isPrimary!, CONTACT_ARCHIVED, CONTACT_UPDATED"},
 		"archiving another one has no heir":        {func(*check) Change { return archiveContact(office(), 2) }, "contacts, 13 archived, CONTACT_ARCHIVED"},
 	} {

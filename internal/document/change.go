@@ -9,6 +9,7 @@ import (
 
 	"dossier/internal/auth"
 	"dossier/internal/fault"
+	"dossier/internal/optional"
 	"dossier/internal/timeline"
 )
 
@@ -33,19 +34,10 @@ type Change struct {
 	Event string
 }
 
-// Optional is a field of an update: not given, or given with a value, which may be nil for null.
-type Optional[T any] struct {
-	Given bool
-	Value T
-}
-
-// Some is a field that was given.
-func Some[T any](v T) Optional[T] { return Optional[T]{Given: true, Value: v} }
-
 // Patch is what to change of a document.
 type Patch struct {
-	Title     Optional[*string]
-	ExpiresOn Optional[*time.Time]
+	Title     optional.Field[*string]
+	ExpiresOn optional.Field[*time.Time]
 }
 
 // The fields of a document that a change can touch, as the schema has them.

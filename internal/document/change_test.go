@@ -15,6 +15,7 @@ import (
 
 	"dossier/internal/document"
 	"dossier/internal/fault"
+	"dossier/internal/optional"
 )
 
 func TestReplaceAddsAVersion(t *testing.T) {
@@ -45,7 +46,7 @@ func TestReplaceFindsConflictsBeforeAndAfterTheBytes(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	id := e.stored("a.pdf", pdf(40_000, 1))
-	if err := e.service.Update(t.Context(), e.ada, id, 1, document.Patch{Title: document.Some(ptr("New"))}); err != nil {
+	if err := e.service.Update(t.Context(), e.ada, id, 1, document.Patch{Title: optional.Some(ptr("New"))}); err != nil {
 		t.Fatal(err)
 	}
 	unread := incoming("b.pdf", pdf(50_000, 2))
@@ -58,7 +59,7 @@ func TestReplaceFindsConflictsBeforeAndAfterTheBytes(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- e.service.Replace(t.Context(), e.ada, id, 2, &file{name: "c.pdf", bound: -1, r: gate}) }()
 	<-gate.reached
-	if err := e.service.Update(t.Context(), e.ada, id, 2, document.Patch{Title: document.Some(ptr("Newer"))}); err != nil {
+	if err := e.service.Update(t.Context(), e.ada, id, 2, document.Patch{Title: optional.Some(ptr("Newer"))}); err != nil {
 		t.Fatal(err)
 	}
 	close(gate.open)
@@ -99,13 +100,13 @@ func TestUpdateMovesTheExpiryOnTheTimeline(t *testing.T) {
 		}
 		CheckInvariants(t, e)
 	}
-	change("2031-01-05 Document expires: a.pdf", e.service.Update(t.Context(), e.ada, id, version, document.Patch{ExpiresOn: document.Some(day(5))}))
-	change("2031-01-06 Document expires: a.pdf", e.service.Update(t.Context(), e.ada, id, version, document.Patch{ExpiresOn: document.Some(day(6))}))
-	change("2031-01-06 Document expires: Pass", e.service.Update(t.Context(), e.ada, id, version, document.Patch{Title: document.Some(ptr(" Pass "))}))
+	change("2031-01-05 Document expires: a.pdf", e.service.Update(t.Context(), e.ada, id, version, document.Patch{ExpiresOn: optional.Some(day(5))}))
+	change("2031-01-06 Document expires: a.pdf", e.service.Update(t.Context(), e.ada, id, version, document.Patch{ExpiresOn: optional.Some(day(6))}))
+	change("2031-01-06 Document expires: Pass", e.service.Update(t.Context(), e.ada, id, version, document.Patch{Title: optional.Some(ptr(" Pass "))}))
 	change("", e.service.Archive(t.Context(), e.ada, id, version))
-	change("", e.service.Update(t.Context(), e.ada, id, version, document.Patch{ExpiresOn: document.Some(day(7))}))
+	change("", e.service.Update(t.Context(), e.ada, id, version, document.Patch{ExpiresOn: optional.Some(day(7))}))
 	change("2031-01-07 Document expires: Pass", e.service.Restore(t.Context(), e.ada, id, version))
-	change("", e.service.Update(t.Context(), e.ada, id, version, document.Patch{ExpiresOn: document.Some[*time.Time](nil)}))
+	change("", e.service.Update(t.Context(), e.ada, id, version, document.Patch{ExpiresOn: optional.Some[*time.Time](nil)}))
 	if version != 8 {
 		t.Errorf("version %d, want 8", version)
 	}
@@ -116,7 +117,7 @@ func TestAChangeThatChangesNothingLeavesNoTrace(t *testing.T) {
 	e := newEnv(t)
 	id := e.stored("a.pdf", pdf(4000, 1))
 	for name, err := range map[string]error{
-		"the same title": e.service.Update(t.Context(), e.ada, id, 1, document.Patch{Title: document.Some(ptr("a.pdf"))}),
+		"the same title": e.service.Update(t.Context(), e.ada, id, 1, document.Patch{Title: optional.Some(ptr("a.pdf"))}),
 		"an empty patch": e.service.Update(t.Context(), e.ada, id, 1, document.Patch{}),
 		"restore":        e.service.Restore(t.Context(), e.ada, id, 99),
 	} {
@@ -144,16 +145,16 @@ func TestChangesCheckTheirInput(t *testing.T) {
 	e := newEnv(t)
 	id := e.stored("a.pdf", pdf(4000, 1))
 	ctx := t.Context()
-	title := document.Patch{Title: document.Some(ptr("T"))}
+	title := document.Patch{Title: optional.Some(ptr("T"))}
 	for name, c := range map[string]struct {
 		err  error
 		want fault.Code
 	}{
 		"stale version":   {e.service.Update(ctx, e.ada, id, 2, title), fault.VersionConflict},
 		"stale archive":   {e.service.Archive(ctx, e.ada, id, 0), fault.VersionConflict},
-		"empty title":     {e.service.Update(ctx, e.ada, id, 1, document.Patch{Title: document.Some(ptr(" "))}), fault.Required},
-		"null title":      {e.service.Update(ctx, e.ada, id, 1, document.Patch{Title: document.Some[*string](nil)}), fault.Required},
-		"long title":      {e.service.Update(ctx, e.ada, id, 1, document.Patch{Title: document.Some(ptr(strings.Repeat("x", 201)))}), fault.BadUserInput},
+		"empty title":     {e.service.Update(ctx, e.ada, id, 1, document.Patch{Title: optional.Some(ptr(" "))}), fault.Required},
+		"null title":      {e.service.Update(ctx, e.ada, id, 1, document.Patch{Title: optional.Some[*string](nil)}), fault.Required},
+		"long title":      {e.service.Update(ctx, e.ada, id, 1, document.Patch{Title: optional.Some(ptr(strings.Repeat("x", 201)))}), fault.BadUserInput},
 		"foreign update":  {e.service.Update(ctx, e.bob, id, 1, title), fault.NotFound},
 		"foreign archive": {e.service.Archive(ctx, e.bob, id, 1), fault.NotFound},
 		"foreign restore": {e.service.Restore(ctx, e.bob, id, 1), fault.NotFound},
@@ -177,7 +178,7 @@ func TestOfParallelUpdatesOneWinsAndTheOthersLearnWhy(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 16 {
 		wg.Go(func() {
-			err := e.service.Update(t.Context(), e.ada, id, 1, document.Patch{Title: document.Some(ptr(names(i)))})
+			err := e.service.Update(t.Context(), e.ada, id, 1, document.Patch{Title: optional.Some(ptr(names(i)))})
 			var f *fault.Error
 			switch {
 			case err == nil:

@@ -101,7 +101,7 @@ func start(t *testing.T, change ...func(*Config, *Deps)) *env {
 		Resolver: &graph.Resolver{
 			Engine: engine, Customers: customer.NewService(nil), Timeline: timeline.NewService(nil), Documents: document.New(e.versions, e.blobs),
 		},
-		Limits: graph.DefaultLimits, Auth: authenticator, Log: log, Blobs: e.blobs, BlobRoutes: e.blobs.Handler(),
+		Limits: graph.DefaultLimits, Auth: authenticator, Log: log, BlobRoutes: e.blobs.Handler(),
 		Hub: feed.NewHub(feed.Config{Heads: func(context.Context, []uuid.UUID) (map[uuid.UUID]int64, error) { return nil, nil }, Logger: log}),
 		Links: &document.Links{Secret: bytes.Repeat([]byte{2}, 32), BaseURL: "/files/", Now: func() time.Time {
 			return time.Now().Add(time.Duration(e.now.Load()) * time.Second)

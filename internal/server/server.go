@@ -14,7 +14,6 @@ import (
 
 	"dossier/graph"
 	"dossier/internal/auth"
-	"dossier/internal/blob"
 	"dossier/internal/document"
 	"dossier/internal/feed"
 	"dossier/internal/transport"
@@ -48,7 +47,6 @@ type Deps struct {
 	Limits   graph.Limits
 	Auth     *auth.Authenticator
 	Hub      *feed.Hub
-	Blobs    blob.Store
 	Links    *document.Links
 	Log      *slog.Logger
 	// BlobRoutes serves the signed requests of the disk store below /blobs/; nil for a store with URLs of its own.

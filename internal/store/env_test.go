@@ -9,6 +9,7 @@ import (
 
 	"dossier/internal/auth"
 	"dossier/internal/customer"
+	"dossier/internal/optional"
 	"dossier/internal/pgtest"
 	"dossier/internal/typeid"
 )
@@ -75,7 +76,7 @@ func (e *env) person(p auth.Principal, name string) uuid.UUID {
 
 // rename changes a customer's given name.
 func (e *env) rename(p auth.Principal, id uuid.UUID, version int, name string) error {
-	return customer.NewService(e.store).Update(e.t.Context(), p, id, version, customer.Patch{GivenName: customer.Some(&name)})
+	return customer.NewService(e.store).Update(e.t.Context(), p, id, version, customer.Patch{GivenName: optional.Some(&name)})
 }
 
 // count gives the number of a query for one.

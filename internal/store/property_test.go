@@ -11,6 +11,7 @@ import (
 
 	"dossier/internal/customer"
 	"dossier/internal/fault"
+	"dossier/internal/optional"
 	"dossier/internal/typeid"
 )
 
@@ -124,21 +125,21 @@ func (m *model) step() {
 	case what == "update":
 		in := m.emailInputs(f.Emails)
 		err = m.svc.Update(ctx, p, m.id, version(f.Version), customer.Patch{
-			CompanyName: customer.Some(ptr(letters.Draw(m.r, "company"))), Emails: customer.Some(in),
+			CompanyName: optional.Some(ptr(letters.Draw(m.r, "company"))), Emails: optional.Some(in),
 		})
 		if err == nil {
 			m.emails = listed(in)
 		}
 	case what == "contacts":
-		err = m.svc.Update(ctx, p, m.id, version(f.Version), customer.Patch{Contacts: customer.Some(m.nested(f))})
+		err = m.svc.Update(ctx, p, m.id, version(f.Version), customer.Patch{Contacts: optional.Some(m.nested(f))})
 	case what == "add":
 		stale = false
 		_, err = m.svc.ContactCreate(ctx, p, m.id, customer.ContactDraft{GivenName: ptr(letters.Draw(m.r, "name")), IsPrimary: yesNo.Draw(m.r, "primary")}, nil)
 	case what == "change" && len(f.Contacts) > 0:
 		c := rapid.SampledFrom(f.Contacts).Draw(m.r, "contact")
 		err = m.svc.ContactUpdate(ctx, p, c.ID, version(c.Version), customer.ContactPatch{
-			GivenName: customer.Some(ptr(letters.Draw(m.r, "name"))), IsPrimary: customer.Some(rapid.SampledFrom([]*bool{nil, ptr(true)}).Draw(m.r, "primary")),
-			Emails: customer.Some(m.emailInputs(c.Emails)),
+			GivenName: optional.Some(ptr(letters.Draw(m.r, "name"))), IsPrimary: optional.Some(rapid.SampledFrom([]*bool{nil, ptr(true)}).Draw(m.r, "primary")),
+			Emails: optional.Some(m.emailInputs(c.Emails)),
 		})
 	case what == "drop" && len(f.Contacts) > 0:
 		c := rapid.SampledFrom(f.Contacts).Draw(m.r, "contact")
@@ -168,11 +169,11 @@ func (m *model) nested(f customer.File) []customer.ContactNested {
 	}
 	for range rapid.IntRange(0, 2).Draw(m.r, "new contacts") {
 		list = append(list, customer.ContactNested{ContactPatch: customer.ContactPatch{
-			GivenName: customer.Some(ptr(letters.Draw(m.r, "name"))), Emails: customer.Some(m.emailInputs(nil)),
+			GivenName: optional.Some(ptr(letters.Draw(m.r, "name"))), Emails: optional.Some(m.emailInputs(nil)),
 		}})
 	}
 	for i, p := range m.primaries(len(list)) {
-		list[i].IsPrimary = customer.Some(p)
+		list[i].IsPrimary = optional.Some(p)
 	}
 	return list
 }

@@ -16,6 +16,7 @@ import (
 	"dossier/internal/auth"
 	"dossier/internal/customer"
 	"dossier/internal/fault"
+	"dossier/internal/optional"
 	"dossier/internal/timeline"
 	"dossier/internal/typeid"
 )
@@ -150,7 +151,7 @@ func TestConflictNamesOnlyWhatBothChanged(t *testing.T) {
 	id := e.person(e.ada, "Ada")
 	family := "Lovelace"
 	svc := customer.NewService(e.store)
-	if err := svc.Update(t.Context(), e.ada, id, 1, customer.Patch{FamilyName: customer.Some(&family)}); err != nil {
+	if err := svc.Update(t.Context(), e.ada, id, 1, customer.Patch{FamilyName: optional.Some(&family)}); err != nil {
 		t.Fatal(err)
 	}
 	err := e.rename(e.ada, id, 1, "Augusta")
