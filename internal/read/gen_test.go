@@ -37,7 +37,7 @@ func oneFrom[T any](g *generator, list ...T) T { return list[g.n(len(list))] }
 // roots are the fields of Query, the richer ones more often.
 var roots = []string{
 	"viewer", "account", "storage", "node", "node", "node", "nodes", "nodes", "customer", "customer", "customer", "document", "events", "events",
-	"customers", "customers", "customers", "customers", "customers", "customers",
+	"customers", "customers", "customers", "customers", "customers", "customers", "customerByExternalId",
 }
 
 // weights are the fields that are chosen more often than others.
@@ -241,6 +241,12 @@ func (g *generator) choose(parent string, f *ast.FieldDefinition) map[string]any
 		}
 		out["ids"] = ids
 		return out
+	case "Query.customerByExternalId":
+		out["externalId"] = oneFrom(g, "", "none", "ext-1", "ext-2", "EXT-2", "ext-3")
+		return out
+	case "Customer.emailFor":
+		out["purpose"] = oneFrom(g, g.schema.Types["ContactPurpose"].EnumValues...).Name
+		return out
 	case "Query.customers":
 		if g.chance(50) {
 			out["where"] = g.customerWhere(0)
@@ -348,7 +354,7 @@ func (g *generator) enums(typeName string) []any {
 func (g *generator) customerWhere(depth int) any {
 	where := map[string]any{}
 	for range g.n(3) {
-		switch g.n(11) {
+		switch g.n(16) {
 		case 0:
 			where["kind"] = g.enums("CustomerKind")
 		case 1:
@@ -378,6 +384,18 @@ func (g *generator) customerWhere(depth int) any {
 				where[oneFrom(g, "and", "or")] = items
 			}
 		case 10:
+			where["externalId"] = oneFrom(g, []any{}, []any{"ext-1"}, []any{"ext-2", "ext-3", "nope"})
+		case 11, 12:
+			ids := []any{}
+			for range g.n(3) {
+				ids = append(ids, typeid.Format("usr", oneFrom(g, g.world.tables["staff_user"]...).id()))
+			}
+			where[oneFrom(g, "salespersonId", "preferredStaffId")] = ids
+		case 13:
+			where["createdVia"] = g.enums("EntryChannel")
+		case 14:
+			where["taxExempt"] = g.chance(50)
+		case 15:
 			where[oneFrom(g, "kind", "email", "or", "createdAt")] = nil
 		}
 	}

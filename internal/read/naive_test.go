@@ -188,7 +188,25 @@ func (n *naive) resolve(t thing, name string, args map[string]any) any {
 	case "Customer.timeline":
 		return n.timeline(r, args)
 	case "Customer.viewerPermissions":
+		if r["status"] == "ARCHIVED" {
+			return []string{"UPDATE", "RESTORE", "UPLOAD_DOCUMENT", "ADD_TIMELINE_ENTRY"}
+		}
 		return []string{"UPDATE", "ARCHIVE", "UPLOAD_DOCUMENT", "ADD_TIMELINE_ENTRY"}
+	case "Customer.setupTasks":
+		return n.setupTasks(r)
+	case "Customer.emailFor":
+		return n.emailFor(t, args["purpose"])
+	case "Customer.salesperson":
+		return n.thing("staff_user", r["salesperson_id"])
+	case "Customer.preferredStaff":
+		return n.thing("staff_user", r["preferred_staff_id"])
+	case "Customer.representative":
+		if r["representative_id"] != nil {
+			return n.thing("staff_user", r["representative_id"])
+		}
+		return n.thing("staff_user", r["salesperson_id"])
+	case "Customer.representativeIsDefault":
+		return r["representative_id"] == nil
 	case "Contact.isPrimary":
 		return !r["secondary"].(bool)
 	case "EmailAddress.isPrimary", "PhoneNumber.isPrimary", "PostalAddress.isPrimary":
@@ -297,6 +315,12 @@ func (n *naive) query(name string, args map[string]any) any {
 		return out
 	case "customers":
 		return n.customers(args)
+	case "customerByExternalId":
+		list := n.rows("customer", n.account, func(r row) bool { return r["external_id"] == args["externalId"] })
+		if len(list) == 0 {
+			return nil
+		}
+		return thing{typeName: "Customer", row: list[0]}
 	case "events":
 		return n.events(args)
 	}
@@ -320,6 +344,35 @@ func (n *naive) points(table string, t thing) any {
 	})
 	slices.SortFunc(list, func(a, b row) int { return compareRows(a, b, []string{"position", "id"}) })
 	return things(tableTypes[table], list)
+}
+
+func (n *naive) setupTasks(c row) []string {
+	tasks := []string{}
+	of := func(table string, holds func(row) bool) bool {
+		return len(n.rows(table, n.account, func(r row) bool { return r["customer_id"] == c.id() && holds(r) })) > 0
+	}
+	if c["kind"] == "COMPANY" && !of("contact", func(r row) bool { return r["archived_at"] == nil }) {
+		tasks = append(tasks, "ADD_CONTACT")
+	}
+	for _, p := range []struct{ table, task string }{{"email_address", "ADD_EMAIL"}, {"phone_number", "ADD_PHONE"}, {"postal_address", "ADD_ADDRESS"}} {
+		if !of(p.table, all) {
+			tasks = append(tasks, p.task)
+		}
+	}
+	return tasks
+}
+
+func (n *naive) emailFor(t thing, purpose any) any {
+	list := n.points("email_address", t).([]any)
+	for _, e := range list {
+		if slices.Contains(e.(thing).row["purposes"].([]string), purpose.(string)) {
+			return e
+		}
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	return list[0]
 }
 
 func things(typeName string, list []row) []any {
@@ -410,6 +463,13 @@ func (n *naive) matches(where any, r row) bool {
 		!inRange(where, "createdAt", r["created_at"]) || !inRange(where, "updatedAt", r["updated_at"]) {
 		return false
 	}
+	if !listed(where, "externalId", r["external_id"]) || !listed(where, "createdVia", r["created_via"]) ||
+		!n.staffListed(where, "salespersonId", r["salesperson_id"]) || !n.staffListed(where, "preferredStaffId", r["preferred_staff_id"]) {
+		return false
+	}
+	if v, ok := field(where, "taxExempt"); ok && v != r["tax_exempt"] {
+		return false
+	}
 	if p, ok := field(where, "displayNameStartsWith"); ok && !strings.HasPrefix(r["sort_name"].(string), fold.Text(p.(string))) {
 		return false
 	}
@@ -435,6 +495,14 @@ func (n *naive) matches(where any, r row) bool {
 		return slices.ContainsFunc(listOf(list), func(w any) bool { return n.matches(w, r) })
 	}
 	return true
+}
+
+func (n *naive) staffListed(where any, name string, id any) bool {
+	if id == nil {
+		_, given := field(where, name)
+		return !given
+	}
+	return listed(where, name, typeid.Format("usr", id.(uuid.UUID)))
 }
 
 func (n *naive) reachable(table, column, value string, customer row) bool {
