@@ -100,12 +100,17 @@ func declared() []*noun {
 	return []*noun{
 		accountNoun(), limitsNoun(), storageNoun(), staffUserNoun(), apiKeyNoun(), customerNoun(), contactNoun(), emailNoun(), phoneNoun(),
 		postalNoun(), documentNoun(), documentVersionNoun(), timelineNoun(), eventNoun(),
+		customerTypeNoun(), customerOriginNoun(), officeNoun(), serviceNoun(),
 	}
 }
 
 // roots are the connections of Query.
 func (e *Engine) roots() map[string]connection {
-	return map[string]connection{"customers": customersRoot(), "events": eventsRoot()}
+	return map[string]connection{
+		"customers": customersRoot(), "events": eventsRoot(),
+		"customerTypes": listRoot("CustomerType"), "customerOrigins": listRoot("CustomerOrigin"),
+		"offices": listRoot("Office"), "services": listRoot("Service"), "staffUsers": staffRoot(),
+	}
 }
 
 // Field gives the value of the root field of Query that is being resolved. The first field of an operation runs all of

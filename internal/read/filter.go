@@ -185,6 +185,23 @@ func (in input) isNot(name, column string) cond {
 	return compare(column+" = ", slot)
 }
 
+// isSet: whether the column has a value is the boolean.
+func (in input) isSet(name, column string) cond {
+	if !in.has(name) {
+		return nil
+	}
+	slot := in.param(oidBool, func(_ *binding, v any) ([]byte, error) {
+		if v == true {
+			return []byte{1}, nil
+		}
+		return []byte{0}, nil
+	}, name)
+	return func(w *writer, t string) {
+		w.text("(" + t + "." + column + " IS NOT NULL) = ")
+		w.param(slot)
+	}
+}
+
 // ids: the column is one of the ids.
 func (in input) ids(name, column, prefix string) cond {
 	if !in.has(name) {
