@@ -68,11 +68,16 @@ type ComplexityRoot struct {
 		Account              func(childComplexity int) int
 		Customer             func(childComplexity int, id string) int
 		CustomerByExternalID func(childComplexity int, externalID string) int
+		CustomerOrigins      func(childComplexity int, where *model.ListWhere, first *int, after *string, last *int, before *string) int
+		CustomerTypes        func(childComplexity int, where *model.ListWhere, first *int, after *string, last *int, before *string) int
 		Customers            func(childComplexity int, where *model.CustomerWhere, orderBy *model.CustomerOrder, first *int, after *string, last *int, before *string) int
 		Document             func(childComplexity int, id string) int
 		Events               func(childComplexity int, after *string, types []model.EventType, customerID *string, first *int) int
 		Node                 func(childComplexity int, id string) int
 		Nodes                func(childComplexity int, ids []string) int
+		Offices              func(childComplexity int, where *model.ListWhere, first *int, after *string, last *int, before *string) int
+		Services             func(childComplexity int, where *model.ListWhere, first *int, after *string, last *int, before *string) int
+		StaffUsers           func(childComplexity int, where *model.ListWhere, first *int, after *string, last *int, before *string) int
 		Storage              func(childComplexity int) int
 		Viewer               func(childComplexity int) int
 	}
@@ -120,6 +125,11 @@ type QueryResolver interface {
 	Customers(ctx context.Context, where *model.CustomerWhere, orderBy *model.CustomerOrder, first *int, after *string, last *int, before *string) (*read.Object, error)
 	Events(ctx context.Context, after *string, types []model.EventType, customerID *string, first *int) (*read.Object, error)
 	Storage(ctx context.Context) (*read.Object, error)
+	CustomerTypes(ctx context.Context, where *model.ListWhere, first *int, after *string, last *int, before *string) (*read.Object, error)
+	CustomerOrigins(ctx context.Context, where *model.ListWhere, first *int, after *string, last *int, before *string) (*read.Object, error)
+	Offices(ctx context.Context, where *model.ListWhere, first *int, after *string, last *int, before *string) (*read.Object, error)
+	Services(ctx context.Context, where *model.ListWhere, first *int, after *string, last *int, before *string) (*read.Object, error)
+	StaffUsers(ctx context.Context, where *model.ListWhere, first *int, after *string, last *int, before *string) (*read.Object, error)
 }
 type SubscriptionResolver interface {
 	DocumentEvents(ctx context.Context, customerID string, after *string) (<-chan *read.Object, error)
@@ -393,6 +403,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.CustomerByExternalID(childComplexity, args["externalId"].(string)), true
+	case "Query.customerOrigins":
+		if e.ComplexityRoot.Query.CustomerOrigins == nil {
+			break
+		}
+
+		args, err := ec.field_Query_customerOrigins_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.CustomerOrigins(childComplexity, args["where"].(*model.ListWhere), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.customerTypes":
+		if e.ComplexityRoot.Query.CustomerTypes == nil {
+			break
+		}
+
+		args, err := ec.field_Query_customerTypes_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.CustomerTypes(childComplexity, args["where"].(*model.ListWhere), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Query.customers":
 		if e.ComplexityRoot.Query.Customers == nil {
 			break
@@ -449,6 +481,39 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Nodes(childComplexity, args["ids"].([]string)), true
+	case "Query.offices":
+		if e.ComplexityRoot.Query.Offices == nil {
+			break
+		}
+
+		args, err := ec.field_Query_offices_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Offices(childComplexity, args["where"].(*model.ListWhere), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.services":
+		if e.ComplexityRoot.Query.Services == nil {
+			break
+		}
+
+		args, err := ec.field_Query_services_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Services(childComplexity, args["where"].(*model.ListWhere), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.staffUsers":
+		if e.ComplexityRoot.Query.StaffUsers == nil {
+			break
+		}
+
+		args, err := ec.field_Query_staffUsers_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.StaffUsers(childComplexity, args["where"].(*model.ListWhere), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Query.storage":
 		if e.ComplexityRoot.Query.Storage == nil {
 			break
@@ -512,6 +577,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("DocumentUploadInput", ec.unmarshalInputDocumentUploadInput),
 			graphql.NewInputUnmarshaler("DocumentWhere", ec.unmarshalInputDocumentWhere),
 			graphql.NewInputUnmarshaler("EmailAddressInput", ec.unmarshalInputEmailAddressInput),
+			graphql.NewInputUnmarshaler("ListWhere", ec.unmarshalInputListWhere),
 			graphql.NewInputUnmarshaler("PhoneNumberInput", ec.unmarshalInputPhoneNumberInput),
 			graphql.NewInputUnmarshaler("PostalAddressInput", ec.unmarshalInputPostalAddressInput),
 			graphql.NewInputUnmarshaler("TimelineEntryInput", ec.unmarshalInputTimelineEntryInput),
@@ -844,18 +910,27 @@ enum Role {
   ADMIN
 }
 
-"A person who works at the business. Made by Dossier when the person's first token arrives."
+"""
+A person who works at the business. Made by Dossier when the person's first token arrives, or before that by ` + "`" + `staffUserCreate` + "`" + `:
+then the first token with the same verified e-mail address takes the record over.
+"""
 type StaffUser implements Node & Actor {
   "The global id, ` + "`" + `usr_...` + "`" + `."
   id: ID!
+  "Grows by one with every change. Pass it back as ` + "`" + `expectedVersion` + "`" + `."
+  version: Int!
   "The name in the person's newest token, else the e-mail address."
   displayName: String!
   "The e-mail address in the person's newest token."
   email: String
-  "The role in the person's newest token."
+  "The role in the person's newest token; VIEWER before the first one."
   role: Role!
-  "When the first token arrived."
+  "When the record was made."
   createdAt: DateTime!
+  "When the first token arrived, null before that."
+  signedInAt: DateTime
+  "When the person was archived, null while they can be chosen. It does not lock them out: signing in is the issuer's affair."
+  archivedAt: DateTime
 }
 
 "A secret key of a server. The secret itself is shown once, by ` + "`" + `apiKeyCreate` + "`" + `, and never again."
@@ -1333,6 +1408,180 @@ input ContactWhere {
   isPrimary: Boolean
 }
 
+# ------------------------------------------------------------------------------------------- lists that an account edits
+
+"""
+Which items of a list. An archived item stays readable where it is used and cannot be chosen anew.
+"""
+input ListWhere {
+  "True for those that were archived, false for those that can be chosen. Without it: false."
+  archived: Boolean
+}
+
+"What sort of customer somebody is, for example a builder. Decides which fields there are: see ` + "`" + `fieldPolicy` + "`" + `."
+type CustomerType implements Node {
+  "The global id, ` + "`" + `cty_...` + "`" + `."
+  id: ID!
+  "Grows by one with every change of the item itself. Pass it back as ` + "`" + `expectedVersion` + "`" + `."
+  version: Int!
+  "A name for programs, for example in an import: lower case letters, digits and underscores. It never changes."
+  key: String!
+  "The name to show."
+  label: String!
+  "The place in the list, smallest first. It can change without a new version when other items are moved."
+  position: Int!
+  "When it was created."
+  createdAt: DateTime!
+  "When it was changed last."
+  updatedAt: DateTime!
+  "When it was archived, null while it can be chosen."
+  archivedAt: DateTime
+}
+
+"How a customer came to the business, for example by a flyer."
+type CustomerOrigin implements Node {
+  "The global id, ` + "`" + `cor_...` + "`" + `."
+  id: ID!
+  "Grows by one with every change of the item itself. Pass it back as ` + "`" + `expectedVersion` + "`" + `."
+  version: Int!
+  "A name for programs, for example in an import: lower case letters, digits and underscores. It never changes."
+  key: String!
+  "The name to show."
+  label: String!
+  "The place in the list, smallest first. It can change without a new version when other items are moved."
+  position: Int!
+  "When it was created."
+  createdAt: DateTime!
+  "When it was changed last."
+  updatedAt: DateTime!
+  "When it was archived, null while it can be chosen."
+  archivedAt: DateTime
+}
+
+"A place where the business works."
+type Office implements Node {
+  "The global id, ` + "`" + `off_...` + "`" + `."
+  id: ID!
+  "Grows by one with every change of the item itself. Pass it back as ` + "`" + `expectedVersion` + "`" + `."
+  version: Int!
+  "A name for programs, for example in an import: lower case letters, digits and underscores. It never changes."
+  key: String!
+  "The name to show."
+  name: String!
+  "The time zone, as its IANA name, for example ` + "`" + `Europe/Berlin` + "`" + `."
+  timeZone: String!
+  "The place in the list, smallest first. It can change without a new version when other items are moved."
+  position: Int!
+  "When it was created."
+  createdAt: DateTime!
+  "When it was changed last."
+  updatedAt: DateTime!
+  "When it was archived, null while it can be chosen."
+  archivedAt: DateTime
+}
+
+"What the business does for its customers."
+type Service implements Node {
+  "The global id, ` + "`" + `srv_...` + "`" + `."
+  id: ID!
+  "Grows by one with every change of the item itself. Pass it back as ` + "`" + `expectedVersion` + "`" + `."
+  version: Int!
+  "A name for programs, for example in an import: lower case letters, digits and underscores. It never changes."
+  key: String!
+  "The name to show."
+  name: String!
+  "How long it takes, null where that differs."
+  durationMinutes: Int
+  "The place in the list, smallest first. It can change without a new version when other items are moved."
+  position: Int!
+  "When it was created."
+  createdAt: DateTime!
+  "When it was changed last."
+  updatedAt: DateTime!
+  "When it was archived, null while it can be chosen."
+  archivedAt: DateTime
+}
+
+"A list of customer types."
+type CustomerTypeConnection {
+  "The items with their cursors."
+  edges: [CustomerTypeEdge!]!
+  "The items."
+  nodes: [CustomerType!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many there are, counted up to 10,000; 10,001 means more. Costs a count: ask only when it is shown."
+  totalCount: Int!
+}
+
+"An item of the list."
+type CustomerTypeEdge {
+  "The item's place in the list."
+  cursor: String!
+  "The item."
+  node: CustomerType!
+}
+
+"A list of origins."
+type CustomerOriginConnection {
+  "The items with their cursors."
+  edges: [CustomerOriginEdge!]!
+  "The items."
+  nodes: [CustomerOrigin!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many there are, counted up to 10,000; 10,001 means more. Costs a count: ask only when it is shown."
+  totalCount: Int!
+}
+
+"An item of the list."
+type CustomerOriginEdge {
+  "The item's place in the list."
+  cursor: String!
+  "The item."
+  node: CustomerOrigin!
+}
+
+"A list of offices."
+type OfficeConnection {
+  "The items with their cursors."
+  edges: [OfficeEdge!]!
+  "The items."
+  nodes: [Office!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many there are, counted up to 10,000; 10,001 means more. Costs a count: ask only when it is shown."
+  totalCount: Int!
+}
+
+"An item of the list."
+type OfficeEdge {
+  "The item's place in the list."
+  cursor: String!
+  "The item."
+  node: Office!
+}
+
+"A list of services."
+type ServiceConnection {
+  "The items with their cursors."
+  edges: [ServiceEdge!]!
+  "The items."
+  nodes: [Service!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many there are, counted up to 10,000; 10,001 means more. Costs a count: ask only when it is shown."
+  totalCount: Int!
+}
+
+"An item of the list."
+type ServiceEdge {
+  "The item's place in the list."
+  cursor: String!
+  "The item."
+  node: Service!
+}
+
 # -------------------------------------------------------------------------------------------------------------- documents
 
 "Where a document is in its life."
@@ -1525,7 +1774,7 @@ enum TimelineKind {
 }
 
 "What a timeline entry or an event is about."
-union Subject = Customer | Contact | Document | TimelineEntry
+union Subject = Customer | Contact | Document | TimelineEntry | Account
 
 "One line on a customer's timeline."
 type TimelineEntry implements Node {
@@ -1709,6 +1958,17 @@ type Query {
   events(after: EventCursor, types: [EventType!], customerId: ID, first: Int): EventConnection!
   "How much of the account's storage is in use."
   storage: StorageUsage!
+
+  "The types of customers, in the order of the account."
+  customerTypes(where: ListWhere, first: Int, after: String, last: Int, before: String): CustomerTypeConnection!
+  "The ways in which customers come, in the order of the account."
+  customerOrigins(where: ListWhere, first: Int, after: String, last: Int, before: String): CustomerOriginConnection!
+  "The offices, in the order of the account."
+  offices(where: ListWhere, first: Int, after: String, last: Int, before: String): OfficeConnection!
+  "The services, in the order of the account."
+  services(where: ListWhere, first: Int, after: String, last: Int, before: String): ServiceConnection!
+  "The staff, by name."
+  staffUsers(where: ListWhere, first: Int, after: String, last: Int, before: String): StaffUserConnection!
 }
 
 # --------------------------------------------------------------------------------------------------------------- mutations
@@ -2878,6 +3138,98 @@ func (ec *executionContext) field_Query_customerByExternalId_args(ctx context.Co
 	return args, nil
 }
 
+func (ec *executionContext) field_Query_customerOrigins_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "where",
+		func(ctx context.Context, v any) (*model.ListWhere, error) {
+			return ec.unmarshalOListWhere2ᚖdossierᚋgraphᚋmodelᚐListWhere(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["where"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg4
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_customerTypes_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "where",
+		func(ctx context.Context, v any) (*model.ListWhere, error) {
+			return ec.unmarshalOListWhere2ᚖdossierᚋgraphᚋmodelᚐListWhere(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["where"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg4
+	return args, nil
+}
+
 func (ec *executionContext) field_Query_customer_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -3023,6 +3375,144 @@ func (ec *executionContext) field_Query_nodes_args(ctx context.Context, rawArgs 
 		return nil, err
 	}
 	args["ids"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_offices_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "where",
+		func(ctx context.Context, v any) (*model.ListWhere, error) {
+			return ec.unmarshalOListWhere2ᚖdossierᚋgraphᚋmodelᚐListWhere(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["where"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg4
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_services_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "where",
+		func(ctx context.Context, v any) (*model.ListWhere, error) {
+			return ec.unmarshalOListWhere2ᚖdossierᚋgraphᚋmodelᚐListWhere(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["where"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg4
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_staffUsers_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "where",
+		func(ctx context.Context, v any) (*model.ListWhere, error) {
+			return ec.unmarshalOListWhere2ᚖdossierᚋgraphᚋmodelᚐListWhere(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["where"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg4
 	return args, nil
 }
 
@@ -4432,6 +4922,226 @@ func (ec *executionContext) fieldContext_Query_storage(_ context.Context, field 
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
 		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_customerTypes(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_customerTypes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().CustomerTypes(ctx, fc.Args["where"].(*model.ListWhere), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNCustomerTypeConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_customerTypes(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_customerTypes_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_customerOrigins(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_customerOrigins(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().CustomerOrigins(ctx, fc.Args["where"].(*model.ListWhere), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNCustomerOriginConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_customerOrigins(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_customerOrigins_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_offices(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_offices(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Offices(ctx, fc.Args["where"].(*model.ListWhere), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNOfficeConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_offices(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_offices_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_services(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_services(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Services(ctx, fc.Args["where"].(*model.ListWhere), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNServiceConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_services(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_services_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_staffUsers(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_staffUsers(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().StaffUsers(ctx, fc.Args["where"].(*model.ListWhere), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNStaffUserConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_staffUsers(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_staffUsers_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
 	}
 	return fc, nil
 }
@@ -7207,6 +7917,48 @@ func UnmarshalEmailAddressInput(ctx context.Context, raw any) (model.EmailAddres
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputListWhere(ctx context.Context, obj any) (model.ListWhere, error) {
+	var it model.ListWhere
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"archived"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "archived":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("archived"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Archived = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalListWhere unmarshals raw into the ListWhere input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalListWhere(ctx context.Context, raw any) (model.ListWhere, error) {
+	var out model.ListWhere
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "ListWhere", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputPhoneNumberInput(ctx context.Context, obj any) (model.PhoneNumberInput, error) {
 	var it model.PhoneNumberInput
 	if obj == nil {
@@ -7743,6 +8495,36 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				true, true,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_storage(ctx, field)
+				})
+		case "customerTypes":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_customerTypes(ctx, field)
+				})
+		case "customerOrigins":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_customerOrigins(ctx, field)
+				})
+		case "offices":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_offices(ctx, field)
+				})
+		case "services":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_services(ctx, field)
+				})
+		case "staffUsers":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_staffUsers(ctx, field)
 				})
 		case "__type":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
@@ -8332,6 +9114,20 @@ func (ec *executionContext) marshalNCustomerOrderField2dossierᚋgraphᚋmodel�
 	return v
 }
 
+func (ec *executionContext) unmarshalNCustomerOriginConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNCustomerOriginConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "CustomerOriginConnection!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
 func (ec *executionContext) unmarshalNCustomerPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
 	var res = new(read.Object)
 	err := res.UnmarshalGQLContext(ctx, v)
@@ -8354,6 +9150,20 @@ func (ec *executionContext) unmarshalNCustomerStatus2dossierᚋgraphᚋmodelᚐC
 
 func (ec *executionContext) marshalNCustomerStatus2dossierᚋgraphᚋmodelᚐCustomerStatus(ctx context.Context, sel ast.SelectionSet, v model.CustomerStatus) graphql.Marshaler {
 	return v
+}
+
+func (ec *executionContext) unmarshalNCustomerTypeConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNCustomerTypeConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "CustomerTypeConnection!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
 }
 
 func (ec *executionContext) unmarshalNCustomerUpdateInput2dossierᚋgraphᚋmodelᚐCustomerUpdateInput(ctx context.Context, v any) (model.CustomerUpdateInput, error) {
@@ -8596,6 +9406,20 @@ func (ec *executionContext) marshalNNode2ᚖdossierᚋinternalᚋreadᚐObject(c
 	return graphql.WrapContextMarshaler(ctx, v)
 }
 
+func (ec *executionContext) unmarshalNOfficeConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNOfficeConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "OfficeConnection!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
 func (ec *executionContext) unmarshalNOnConflict2dossierᚋgraphᚋmodelᚐOnConflict(ctx context.Context, v any) (model.OnConflict, error) {
 	var res model.OnConflict
 	err := res.UnmarshalGQL(v)
@@ -8626,6 +9450,20 @@ func (ec *executionContext) unmarshalNPostalAddressInput2ᚖdossierᚋgraphᚋmo
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalNServiceConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNServiceConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "ServiceConnection!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
 func (ec *executionContext) unmarshalNStaffTimelineKind2dossierᚋgraphᚋmodelᚐStaffTimelineKind(ctx context.Context, v any) (model.StaffTimelineKind, error) {
 	var res model.StaffTimelineKind
 	err := res.UnmarshalGQL(v)
@@ -8634,6 +9472,20 @@ func (ec *executionContext) unmarshalNStaffTimelineKind2dossierᚋgraphᚋmodel�
 
 func (ec *executionContext) marshalNStaffTimelineKind2dossierᚋgraphᚋmodelᚐStaffTimelineKind(ctx context.Context, sel ast.SelectionSet, v model.StaffTimelineKind) graphql.Marshaler {
 	return v
+}
+
+func (ec *executionContext) unmarshalNStaffUserConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNStaffUserConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "StaffUserConnection!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
 }
 
 func (ec *executionContext) unmarshalNStorageUsage2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
@@ -9541,6 +10393,14 @@ func (ec *executionContext) marshalOInt2ᚖint(ctx context.Context, sel ast.Sele
 	_ = ctx
 	res := scalar.MarshalInt(*v)
 	return res
+}
+
+func (ec *executionContext) unmarshalOListWhere2ᚖdossierᚋgraphᚋmodelᚐListWhere(ctx context.Context, v any) (*model.ListWhere, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputListWhere(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalONode2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {

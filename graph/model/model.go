@@ -339,6 +339,12 @@ type EmailAddressInput struct {
 	IsPrimary graphql.Omittable[*bool] `json:"isPrimary,omitempty"`
 }
 
+// Which items of a list. An archived item stays readable where it is used and cannot be chosen anew.
+type ListWhere struct {
+	// True for those that were archived, false for those that can be chosen. Without it: false.
+	Archived graphql.Omittable[*bool] `json:"archived,omitempty"`
+}
+
 // What can be changed. An operation has at most one mutation field, so that it takes effect as a whole or not at all.
 //
 // `idempotencyKey` (1 to 255 characters) makes a retry safe: the same key with the same input gives the stored answer again for 24

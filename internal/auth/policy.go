@@ -72,6 +72,13 @@ var fieldTable = map[string]Permission{
 	"Query.document":             DocumentsRead,
 	"Query.events":               EventsRead,
 
+	// The settings of the account: everybody needs them to draw a form, administrators change them.
+	"Query.customerTypes":   AccountRead,
+	"Query.customerOrigins": AccountRead,
+	"Query.offices":         AccountRead,
+	"Query.services":        AccountRead,
+	"Query.staffUsers":      StaffRead,
+
 	"Mutation.customerCreate":         CustomersWrite,
 	"Mutation.customerUpdate":         CustomersWrite,
 	"Mutation.customerUpsert":         CustomersWrite,
@@ -103,6 +110,10 @@ var typeTable = map[string]Permission{
 	"Account":         AccountRead,
 	"StorageUsage":    AccountRead,
 	"AccountLimits":   AccountRead,
+	"CustomerType":    AccountRead,
+	"CustomerOrigin":  AccountRead,
+	"Office":          AccountRead,
+	"Service":         AccountRead,
 	"Viewer":          Authenticated,
 	"StaffUser":       StaffRead,
 	"ApiKey":          StaffRead, // as an actor it is an id and a name; the rest is in memberTable

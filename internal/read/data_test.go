@@ -32,7 +32,7 @@ type world struct {
 
 // tableOrder is the order of inserting.
 var tableOrder = []string{
-	"account", "storage_usage", "staff_user", "api_key", "customer", "contact", "email_address", "phone_number", "postal_address",
+	"account", "storage_usage", "staff_user", "api_key", "customer_type", "customer_origin", "office", "service", "customer", "contact", "email_address", "phone_number", "postal_address",
 	"document", "document_version", "timeline_entry", "event",
 }
 
@@ -136,11 +136,15 @@ func (m *maker) account(number, customers int) {
 		m.put("staff_user", row{
 			"account_id": account, "subject": fmt.Sprint("s", number, i), "display_name": name, "sort_name": fold.Text(name),
 			"email": m.maybe("staff@example.com"), "role": pick(m, "VIEWER", "EDITOR", "ADMIN"), "created_at": m.at(), "updated_at": m.at(),
+			"version": int64(m.rand.IntN(3) + 1), "signed_in_at": m.maybe(m.at()), "archived_at": pick[any](m, nil, nil, m.at()),
 		})
 		m.put("api_key", m.actor(row{
 			"account_id": account, "name": m.name(), "hint": "abcd", "hash": []byte{1}, "scopes": pick(m, []string{"read"}, []string{"customers:read", "events:read"}),
 			"expires_at": m.maybe(m.at()), "revoked_at": m.maybe(m.at()), "created_at": m.at(),
 		}, account))
+	}
+	for _, table := range []string{"customer_type", "customer_origin", "office", "service"} {
+		m.list(table, account)
 	}
 	for range customers {
 		m.customer(account)
@@ -248,12 +252,15 @@ func (m *maker) document(account, customer uuid.UUID) {
 
 // subjects points timeline entries at things, and fills the log.
 func (m *maker) subjects(account uuid.UUID) {
-	tables := map[string]string{"Customer": "customer", "Contact": "contact", "Document": "document", "TimelineEntry": "timeline_entry"}
-	point := func(r row) {
-		typeName := pick(m, "Customer", "Contact", "Document", "TimelineEntry")
+	tables := map[string]string{"Customer": "customer", "Contact": "contact", "Document": "document", "TimelineEntry": "timeline_entry", "Account": "account"}
+	point := func(r row, more ...string) {
+		typeName := pick(m, append(more, "Customer", "Contact", "Document", "TimelineEntry")...)
 		r["subject_type"], r["subject_id"] = typeName, m.of(tables[typeName], account)
 		if m.rand.IntN(6) == 0 {
 			r["subject_id"] = m.id()
+		}
+		if typeName == "Account" { // never gone, never another
+			r["subject_id"] = account
 		}
 	}
 	for _, r := range m.tables["timeline_entry"] {
@@ -269,7 +276,7 @@ func (m *maker) subjects(account uuid.UUID) {
 			"account_id": account, "seq": seq, "type": pick(m, types...), "customer_id": m.maybe(m.of("customer", account)),
 			"changed_fields": pick(m, []string{}, []string{"givenName", "phones"}), "created_at": m.at(),
 		}, account)
-		point(r)
+		point(r, "Account")
 		m.put("event", r)
 	}
 	m.byID[account]["event_seq"] = seq

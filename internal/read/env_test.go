@@ -178,6 +178,26 @@ func (q queries) Events(ctx context.Context, _ *string, _ []model.EventType, _ *
 }
 func (q queries) Storage(ctx context.Context) (*read.Object, error) { return q.e.Field(ctx) }
 
+func (q queries) CustomerTypes(ctx context.Context, _ *model.ListWhere, _ *int, _ *string, _ *int, _ *string) (*read.Object, error) {
+	return q.e.Field(ctx)
+}
+
+func (q queries) CustomerOrigins(ctx context.Context, _ *model.ListWhere, _ *int, _ *string, _ *int, _ *string) (*read.Object, error) {
+	return q.e.Field(ctx)
+}
+
+func (q queries) Offices(ctx context.Context, _ *model.ListWhere, _ *int, _ *string, _ *int, _ *string) (*read.Object, error) {
+	return q.e.Field(ctx)
+}
+
+func (q queries) Services(ctx context.Context, _ *model.ListWhere, _ *int, _ *string, _ *int, _ *string) (*read.Object, error) {
+	return q.e.Field(ctx)
+}
+
+func (q queries) StaffUsers(ctx context.Context, _ *model.ListWhere, _ *int, _ *string, _ *int, _ *string) (*read.Object, error) {
+	return q.e.Field(ctx)
+}
+
 // tracer counts what is sent, and keeps the text of all statements.
 type tracer struct {
 	batches, statements atomic.Int64

@@ -208,6 +208,20 @@ func (in input) texts(name, column string) cond {
 	return compareAny(column, slot)
 }
 
+// isSet: whether the column has a value is the boolean.
+func (in input) isSet(name, column string) cond {
+	if !in.has(name) {
+		return nil
+	}
+	slot := in.param(oidBool, func(_ *binding, v any) ([]byte, error) {
+		return []byte{byte(btoi(v == true))}, nil
+	}, name)
+	return func(w *writer, t string) {
+		w.text("(" + t + "." + column + " IS NOT NULL) = ")
+		w.param(slot)
+	}
+}
+
 // ids: the column is one of the ids.
 func (in input) ids(name, column, prefix string) cond {
 	if !in.has(name) {

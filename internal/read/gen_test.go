@@ -38,6 +38,7 @@ func oneFrom[T any](g *generator, list ...T) T { return list[g.n(len(list))] }
 var roots = []string{
 	"viewer", "account", "storage", "node", "node", "node", "nodes", "nodes", "customer", "customer", "customer", "document", "events", "events",
 	"customers", "customers", "customers", "customers", "customers", "customers", "customerByExternalId",
+	"customerTypes", "customerOrigins", "offices", "services", "staffUsers",
 }
 
 // weights are the fields that are chosen more often than others.
@@ -273,6 +274,12 @@ func (g *generator) choose(parent string, f *ast.FieldDefinition) map[string]any
 		if g.chance(40) {
 			out["kinds"] = g.enums("TimelineKind")
 		}
+	case "Query.customerTypes", "Query.customerOrigins", "Query.offices", "Query.services", "Query.staffUsers":
+		if g.chance(60) {
+			out["where"] = oneFrom[any](g, map[string]any{}, map[string]any{"archived": true}, map[string]any{"archived": false},
+				map[string]any{"archived": nil}, nil)
+		}
+		list = parent + "." + f.Name + "/false"
 	case "Account.staffUsers":
 		list = "Account.staffUsers/false"
 	case "Account.apiKeys":
@@ -432,7 +439,8 @@ func (g *generator) timeFilter() any {
 
 // anyID is an id of the own account, of another, of nothing, or no id at all.
 func (g *generator) anyID(for_ string) string {
-	tables := []string{"customer", "contact", "document", "document_version", "timeline_entry", "event", "staff_user", "api_key", "email_address", "account"}
+	tables := []string{"customer", "contact", "document", "document_version", "timeline_entry", "event", "staff_user", "api_key", "email_address", "account",
+		"customer_type", "customer_origin", "office", "service"}
 	if for_ != "node" && g.chance(80) {
 		tables = []string{for_}
 	}

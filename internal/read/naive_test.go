@@ -50,11 +50,13 @@ var tableTypes = map[string]string{
 	"account": "Account", "staff_user": "StaffUser", "api_key": "ApiKey", "customer": "Customer", "contact": "Contact",
 	"email_address": "EmailAddress", "phone_number": "PhoneNumber", "postal_address": "PostalAddress", "document": "Document",
 	"document_version": "DocumentVersion", "timeline_entry": "TimelineEntry", "event": "Event",
+	"customer_type": "CustomerType", "customer_origin": "CustomerOrigin", "office": "Office", "service": "Service",
 }
 
 var typePrefixes = map[string]string{
 	"Account": "acc", "StaffUser": "usr", "ApiKey": "key", "Customer": "cus", "Contact": "con", "EmailAddress": "eml", "PhoneNumber": "phn",
 	"PostalAddress": "adr", "Document": "doc", "DocumentVersion": "dov", "TimelineEntry": "tle", "Event": "evt",
+	"CustomerType": "cty", "CustomerOrigin": "cor", "Office": "off", "Service": "srv",
 }
 
 func (n *naive) answer(op *ast.OperationDefinition) any {
@@ -173,6 +175,8 @@ func (n *naive) resolve(t thing, name string, args map[string]any) any {
 		return n.connection("StaffUser", "Account.staffUsers", n.rows("staff_user", n.account, all), []string{"sort_name", "id"}, false, args)
 	case "Account.apiKeys":
 		return n.connection("ApiKey", "Account.apiKeys", n.rows("api_key", n.account, all), []string{"created_at", "id"}, true, args)
+	case "Office.name", "Service.name":
+		return r["label"]
 	case "ApiKey.displayName":
 		return r["name"]
 	case "Customer.emails", "Contact.emails":
@@ -243,7 +247,7 @@ func (n *naive) resolve(t thing, name string, args map[string]any) any {
 	case "createdBy", "actor":
 		return n.thing(map[any]string{"STAFF": "staff_user", "API_KEY": "api_key"}[r["created_by_kind"]], r["created_by_id"])
 	case "subject":
-		table := map[any]string{"Customer": "customer", "Contact": "contact", "Document": "document", "TimelineEntry": "timeline_entry"}[r["subject_type"]]
+		table := map[any]string{"Customer": "customer", "Contact": "contact", "Document": "document", "TimelineEntry": "timeline_entry", "Account": "account"}[r["subject_type"]]
 		return n.thing(table, r["subject_id"])
 	}
 	v, ok := r[snake(name)]
@@ -300,6 +304,8 @@ func (n *naive) query(name string, args map[string]any) any {
 		return n.thing("account", n.account)
 	case "storage":
 		return n.storage()
+	case "customerTypes", "customerOrigins", "offices", "services", "staffUsers":
+		return n.list(name, args)
 	case "node":
 		return n.node(args["id"])
 	case "customer", "document":

@@ -40,6 +40,7 @@ var foreign = map[string]string{
 	"Query.node": "null", "Query.customer": "null", "Query.customerByExternalId": "null", "Query.document": "null", "Query.nodes": "nulls",
 	"Query.customers": "empty", "Query.events": "NOT_FOUND",
 	"Mutation.customerCreate": "own", "Mutation.customerUpsert": "own", "Mutation.apiKeyCreate": "own",
+	"Query.customerTypes": "own", "Query.customerOrigins": "own", "Query.offices": "own", "Query.services": "own", "Query.staffUsers": "own",
 	"Mutation.customerUpdate": "NOT_FOUND", "Mutation.customerArchive": "NOT_FOUND", "Mutation.customerRestore": "NOT_FOUND",
 	"Mutation.contactCreate": "NOT_FOUND", "Mutation.contactUpdate": "NOT_FOUND", "Mutation.contactArchive": "NOT_FOUND",
 	"Mutation.documentUpload": "NOT_FOUND", "Mutation.documentUploadBegin": "NOT_FOUND", "Mutation.documentUploadComplete": "NOT_FOUND",

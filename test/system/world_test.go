@@ -108,6 +108,12 @@ func operations(w world) map[string]operation {
 		"Query.customers": {query: `query($id: ID!) { customers(where: {ids: [$id]}) { nodes { id } totalCount } }`, variables: id(w.customer)},
 		"Query.events":    {query: `query($id: ID) { events(customerId: $id) { nodes { id } totalCount } }`, variables: id(w.customer)},
 
+		"Query.customerTypes":   {query: `{ customerTypes { nodes { id } } }`},
+		"Query.customerOrigins": {query: `{ customerOrigins { nodes { id } } }`},
+		"Query.offices":         {query: `{ offices { nodes { id } } }`},
+		"Query.services":        {query: `{ services { nodes { id } } }`},
+		"Query.staffUsers":      {query: `{ staffUsers { nodes { id } } }`},
+
 		"Mutation.customerCreate":  {query: `mutation { customerCreate(input: {givenName: "Matrix"})` + justErrors + ` }`},
 		"Mutation.customerUpdate":  {query: call(byID, `customerUpdate(id: $id, expectedVersion: $v, input: {givenName: "Matrix"})`), variables: id(w.customer)},
 		"Mutation.customerUpsert":  {query: `mutation { customerUpsert(by: {externalId: "matrix"}, input: {givenName: "Matrix"})` + justErrors + ` }`},
