@@ -59,7 +59,8 @@ func customerDraft(in model.CustomerCreateInput) customer.Draft {
 		ProfileInput: customerProfile(model.CustomerUpdateInput{
 			LanguageTag: in.LanguageTag, TimeZone: in.TimeZone, ExternalID: in.ExternalID, PreferredChannel: in.PreferredChannel,
 			DeliveryDistanceKm: in.DeliveryDistanceKm, WebsiteURL: in.WebsiteURL, BusinessArea: in.BusinessArea, TaxExempt: in.TaxExempt,
-			TaxExemptReason: in.TaxExemptReason, SalespersonID: in.SalespersonID, RepresentativeID: in.RepresentativeID,
+			TaxExemptReason: in.TaxExemptReason, TypeID: in.TypeID, OriginID: in.OriginID, PreferredOfficeID: in.PreferredOfficeID,
+			SalespersonID: in.SalespersonID, RepresentativeID: in.RepresentativeID,
 			PreferredStaffID: in.PreferredStaffID,
 		}),
 		Emails: list(in.Emails.Value(), email), Phones: list(in.Phones.Value(), phone), Addresses: list(in.Addresses.Value(), address),
@@ -72,6 +73,7 @@ func customerProfile(in model.CustomerUpdateInput) customer.ProfileInput {
 		LanguageTag: field(in.LanguageTag), TimeZone: field(in.TimeZone), ExternalID: field(in.ExternalID),
 		PreferredChannel: textField(in.PreferredChannel), DeliveryDistanceKm: field(in.DeliveryDistanceKm), WebsiteURL: field(in.WebsiteURL),
 		BusinessArea: field(in.BusinessArea), TaxExempt: field(in.TaxExempt), TaxExemptReason: field(in.TaxExemptReason),
+		TypeID: field(in.TypeID), OriginID: field(in.OriginID), PreferredOfficeID: field(in.PreferredOfficeID),
 		SalespersonID: field(in.SalespersonID), RepresentativeID: field(in.RepresentativeID), PreferredStaffID: field(in.PreferredStaffID),
 	}
 }
@@ -91,7 +93,8 @@ func upsertPatch(in model.CustomerUpsertInput) customer.Patch {
 		Kind: in.Kind, GivenName: in.GivenName, FamilyName: in.FamilyName, CompanyName: in.CompanyName,
 		LanguageTag: in.LanguageTag, TimeZone: in.TimeZone, PreferredChannel: in.PreferredChannel,
 		DeliveryDistanceKm: in.DeliveryDistanceKm, WebsiteURL: in.WebsiteURL, BusinessArea: in.BusinessArea, TaxExempt: in.TaxExempt,
-		TaxExemptReason: in.TaxExemptReason, SalespersonID: in.SalespersonID, RepresentativeID: in.RepresentativeID,
+		TaxExemptReason: in.TaxExemptReason, TypeID: in.TypeID, OriginID: in.OriginID, PreferredOfficeID: in.PreferredOfficeID,
+			SalespersonID: in.SalespersonID, RepresentativeID: in.RepresentativeID,
 		PreferredStaffID: in.PreferredStaffID, Emails: in.Emails, Phones: in.Phones, Addresses: in.Addresses,
 	})
 	patch.Contacts = fieldList(in.Contacts, func(c *model.ContactCreateInput) customer.ContactNested {

@@ -1151,12 +1151,18 @@ type Customer implements Node {
   timeZone: String
   "The id that another system knows the customer by; unique in the account. See ` + "`" + `customerByExternalId` + "`" + ` and ` + "`" + `customerUpsert` + "`" + `."
   externalId: String
+  "What sort of customer it is, from the account's list."
+  type: CustomerType
+  "Where the customer came from, from the account's list; also a dimension of reports."
+  origin: CustomerOrigin
   "Who sells to the customer; also a dimension of reports."
   salesperson: StaffUser
   "Who looks after the customer: the one that was chosen, else the salesperson."
   representative: StaffUser
   "Whether no representative was chosen, so that the salesperson is it, also when the salesperson changes."
   representativeIsDefault: Boolean!
+  "The office that the customer prefers."
+  preferredOffice: Office
   "The person of the staff whom the customer prefers."
   preferredStaff: StaffUser
   "The way by which the customer prefers to be reached."
@@ -1366,6 +1372,12 @@ input CustomerWhere {
   phone: String
   "Known to another system by one of these ids, at most 100."
   externalId: [String!]
+  "Of one of these types, at most 100."
+  typeId: [ID!]
+  "From one of these origins, at most 100."
+  originId: [ID!]
+  "Prefers one of these offices, at most 100."
+  preferredOfficeId: [ID!]
   "Sold to by one of these staff users, at most 100."
   salespersonId: [ID!]
   "Prefers one of these staff users, at most 100."
@@ -2144,10 +2156,16 @@ input CustomerCreateInput {
   timeZone: String
   "The id that another system knows the customer by; at most 255 characters, unique in the account."
   externalId: String
+  "What sort of customer it is: an id of ` + "`" + `customerTypes` + "`" + `."
+  typeId: ID
+  "Where the customer came from: an id of ` + "`" + `customerOrigins` + "`" + `."
+  originId: ID
   "Who sells to the customer: an id of a staff user."
   salespersonId: ID
   "Who looks after the customer: an id of a staff user. Without one it is the salesperson."
   representativeId: ID
+  "The office that the customer prefers: an id of ` + "`" + `offices` + "`" + `."
+  preferredOfficeId: ID
   "The person of the staff whom the customer prefers."
   preferredStaffId: ID
   "The way by which the customer prefers to be reached."
@@ -2211,10 +2229,16 @@ input CustomerUpdateInput {
   timeZone: String
   "The id that another system knows the customer by; at most 255 characters, unique in the account."
   externalId: String
+  "What sort of customer it is: an id of ` + "`" + `customerTypes` + "`" + `."
+  typeId: ID
+  "Where the customer came from: an id of ` + "`" + `customerOrigins` + "`" + `."
+  originId: ID
   "Who sells to the customer: an id of a staff user."
   salespersonId: ID
   "Who looks after the customer: an id of a staff user. Without one it is the salesperson."
   representativeId: ID
+  "The office that the customer prefers: an id of ` + "`" + `offices` + "`" + `."
+  preferredOfficeId: ID
   "The person of the staff whom the customer prefers."
   preferredStaffId: ID
   "The way by which the customer prefers to be reached."
@@ -2262,10 +2286,16 @@ input CustomerUpsertInput {
   languageTag: String
   "A name of the IANA time zone database, for example ` + "`" + `Europe/Zurich` + "`" + `."
   timeZone: String
+  "What sort of customer it is: an id of ` + "`" + `customerTypes` + "`" + `."
+  typeId: ID
+  "Where the customer came from: an id of ` + "`" + `customerOrigins` + "`" + `."
+  originId: ID
   "Who sells to the customer: an id of a staff user."
   salespersonId: ID
   "Who looks after the customer: an id of a staff user. Without one it is the salesperson."
   representativeId: ID
+  "The office that the customer prefers: an id of ` + "`" + `offices` + "`" + `."
+  preferredOfficeId: ID
   "The person of the staff whom the customer prefers."
   preferredStaffId: ID
   "The way by which the customer prefers to be reached."
@@ -6755,7 +6785,7 @@ func (ec *executionContext) unmarshalInputCustomerCreateInput(ctx context.Contex
 		asMap["kind"] = "PERSON"
 	}
 
-	fieldsInOrder := [...]string{"kind", "givenName", "familyName", "companyName", "languageTag", "timeZone", "externalId", "salespersonId", "representativeId", "preferredStaffId", "preferredChannel", "deliveryDistanceKm", "websiteUrl", "businessArea", "taxExempt", "taxExemptReason", "emails", "phones", "addresses", "contacts"}
+	fieldsInOrder := [...]string{"kind", "givenName", "familyName", "companyName", "languageTag", "timeZone", "externalId", "typeId", "originId", "salespersonId", "representativeId", "preferredOfficeId", "preferredStaffId", "preferredChannel", "deliveryDistanceKm", "websiteUrl", "businessArea", "taxExempt", "taxExemptReason", "emails", "phones", "addresses", "contacts"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -6811,6 +6841,20 @@ func (ec *executionContext) unmarshalInputCustomerCreateInput(ctx context.Contex
 				return it, err
 			}
 			it.ExternalID = graphql.OmittableOf(data)
+		case "typeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("typeId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TypeID = graphql.OmittableOf(data)
+		case "originId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("originId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.OriginID = graphql.OmittableOf(data)
 		case "salespersonId":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("salespersonId"))
 			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
@@ -6825,6 +6869,13 @@ func (ec *executionContext) unmarshalInputCustomerCreateInput(ctx context.Contex
 				return it, err
 			}
 			it.RepresentativeID = graphql.OmittableOf(data)
+		case "preferredOfficeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preferredOfficeId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PreferredOfficeID = graphql.OmittableOf(data)
 		case "preferredStaffId":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preferredStaffId"))
 			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
@@ -7028,7 +7079,7 @@ func (ec *executionContext) unmarshalInputCustomerUpdateInput(ctx context.Contex
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"kind", "givenName", "familyName", "companyName", "languageTag", "timeZone", "externalId", "salespersonId", "representativeId", "preferredStaffId", "preferredChannel", "deliveryDistanceKm", "websiteUrl", "businessArea", "taxExempt", "taxExemptReason", "emails", "phones", "addresses", "contacts"}
+	fieldsInOrder := [...]string{"kind", "givenName", "familyName", "companyName", "languageTag", "timeZone", "externalId", "typeId", "originId", "salespersonId", "representativeId", "preferredOfficeId", "preferredStaffId", "preferredChannel", "deliveryDistanceKm", "websiteUrl", "businessArea", "taxExempt", "taxExemptReason", "emails", "phones", "addresses", "contacts"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -7084,6 +7135,20 @@ func (ec *executionContext) unmarshalInputCustomerUpdateInput(ctx context.Contex
 				return it, err
 			}
 			it.ExternalID = graphql.OmittableOf(data)
+		case "typeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("typeId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TypeID = graphql.OmittableOf(data)
+		case "originId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("originId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.OriginID = graphql.OmittableOf(data)
 		case "salespersonId":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("salespersonId"))
 			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
@@ -7098,6 +7163,13 @@ func (ec *executionContext) unmarshalInputCustomerUpdateInput(ctx context.Contex
 				return it, err
 			}
 			it.RepresentativeID = graphql.OmittableOf(data)
+		case "preferredOfficeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preferredOfficeId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PreferredOfficeID = graphql.OmittableOf(data)
 		case "preferredStaffId":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preferredStaffId"))
 			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
@@ -7203,7 +7275,7 @@ func (ec *executionContext) unmarshalInputCustomerUpsertInput(ctx context.Contex
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"kind", "givenName", "familyName", "companyName", "languageTag", "timeZone", "salespersonId", "representativeId", "preferredStaffId", "preferredChannel", "deliveryDistanceKm", "websiteUrl", "businessArea", "taxExempt", "taxExemptReason", "emails", "phones", "addresses", "contacts"}
+	fieldsInOrder := [...]string{"kind", "givenName", "familyName", "companyName", "languageTag", "timeZone", "typeId", "originId", "salespersonId", "representativeId", "preferredOfficeId", "preferredStaffId", "preferredChannel", "deliveryDistanceKm", "websiteUrl", "businessArea", "taxExempt", "taxExemptReason", "emails", "phones", "addresses", "contacts"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -7252,6 +7324,20 @@ func (ec *executionContext) unmarshalInputCustomerUpsertInput(ctx context.Contex
 				return it, err
 			}
 			it.TimeZone = graphql.OmittableOf(data)
+		case "typeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("typeId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TypeID = graphql.OmittableOf(data)
+		case "originId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("originId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.OriginID = graphql.OmittableOf(data)
 		case "salespersonId":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("salespersonId"))
 			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
@@ -7266,6 +7352,13 @@ func (ec *executionContext) unmarshalInputCustomerUpsertInput(ctx context.Contex
 				return it, err
 			}
 			it.RepresentativeID = graphql.OmittableOf(data)
+		case "preferredOfficeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preferredOfficeId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PreferredOfficeID = graphql.OmittableOf(data)
 		case "preferredStaffId":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preferredStaffId"))
 			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
@@ -7371,7 +7464,7 @@ func (ec *executionContext) unmarshalInputCustomerWhere(ctx context.Context, obj
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"kind", "status", "ids", "displayNameStartsWith", "email", "phone", "externalId", "salespersonId", "preferredStaffId", "createdVia", "taxExempt", "createdAt", "updatedAt", "and", "or"}
+	fieldsInOrder := [...]string{"kind", "status", "ids", "displayNameStartsWith", "email", "phone", "externalId", "typeId", "originId", "preferredOfficeId", "salespersonId", "preferredStaffId", "createdVia", "taxExempt", "createdAt", "updatedAt", "and", "or"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -7427,6 +7520,27 @@ func (ec *executionContext) unmarshalInputCustomerWhere(ctx context.Context, obj
 				return it, err
 			}
 			it.ExternalID = graphql.OmittableOf(data)
+		case "typeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("typeId"))
+			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TypeID = graphql.OmittableOf(data)
+		case "originId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("originId"))
+			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.OriginID = graphql.OmittableOf(data)
+		case "preferredOfficeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preferredOfficeId"))
+			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PreferredOfficeID = graphql.OmittableOf(data)
 		case "salespersonId":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("salespersonId"))
 			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)

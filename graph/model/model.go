@@ -101,10 +101,16 @@ type CustomerCreateInput struct {
 	TimeZone graphql.Omittable[*string] `json:"timeZone,omitempty"`
 	// The id that another system knows the customer by; at most 255 characters, unique in the account.
 	ExternalID graphql.Omittable[*string] `json:"externalId,omitempty"`
+	// What sort of customer it is: an id of `customerTypes`.
+	TypeID graphql.Omittable[*string] `json:"typeId,omitempty"`
+	// Where the customer came from: an id of `customerOrigins`.
+	OriginID graphql.Omittable[*string] `json:"originId,omitempty"`
 	// Who sells to the customer: an id of a staff user.
 	SalespersonID graphql.Omittable[*string] `json:"salespersonId,omitempty"`
 	// Who looks after the customer: an id of a staff user. Without one it is the salesperson.
 	RepresentativeID graphql.Omittable[*string] `json:"representativeId,omitempty"`
+	// The office that the customer prefers: an id of `offices`.
+	PreferredOfficeID graphql.Omittable[*string] `json:"preferredOfficeId,omitempty"`
 	// The person of the staff whom the customer prefers.
 	PreferredStaffID graphql.Omittable[*string] `json:"preferredStaffId,omitempty"`
 	// The way by which the customer prefers to be reached.
@@ -159,10 +165,16 @@ type CustomerUpdateInput struct {
 	TimeZone graphql.Omittable[*string] `json:"timeZone,omitempty"`
 	// The id that another system knows the customer by; at most 255 characters, unique in the account.
 	ExternalID graphql.Omittable[*string] `json:"externalId,omitempty"`
+	// What sort of customer it is: an id of `customerTypes`.
+	TypeID graphql.Omittable[*string] `json:"typeId,omitempty"`
+	// Where the customer came from: an id of `customerOrigins`.
+	OriginID graphql.Omittable[*string] `json:"originId,omitempty"`
 	// Who sells to the customer: an id of a staff user.
 	SalespersonID graphql.Omittable[*string] `json:"salespersonId,omitempty"`
 	// Who looks after the customer: an id of a staff user. Without one it is the salesperson.
 	RepresentativeID graphql.Omittable[*string] `json:"representativeId,omitempty"`
+	// The office that the customer prefers: an id of `offices`.
+	PreferredOfficeID graphql.Omittable[*string] `json:"preferredOfficeId,omitempty"`
 	// The person of the staff whom the customer prefers.
 	PreferredStaffID graphql.Omittable[*string] `json:"preferredStaffId,omitempty"`
 	// The way by which the customer prefers to be reached.
@@ -202,10 +214,16 @@ type CustomerUpsertInput struct {
 	LanguageTag graphql.Omittable[*string] `json:"languageTag,omitempty"`
 	// A name of the IANA time zone database, for example `Europe/Zurich`.
 	TimeZone graphql.Omittable[*string] `json:"timeZone,omitempty"`
+	// What sort of customer it is: an id of `customerTypes`.
+	TypeID graphql.Omittable[*string] `json:"typeId,omitempty"`
+	// Where the customer came from: an id of `customerOrigins`.
+	OriginID graphql.Omittable[*string] `json:"originId,omitempty"`
 	// Who sells to the customer: an id of a staff user.
 	SalespersonID graphql.Omittable[*string] `json:"salespersonId,omitempty"`
 	// Who looks after the customer: an id of a staff user. Without one it is the salesperson.
 	RepresentativeID graphql.Omittable[*string] `json:"representativeId,omitempty"`
+	// The office that the customer prefers: an id of `offices`.
+	PreferredOfficeID graphql.Omittable[*string] `json:"preferredOfficeId,omitempty"`
 	// The person of the staff whom the customer prefers.
 	PreferredStaffID graphql.Omittable[*string] `json:"preferredStaffId,omitempty"`
 	// The way by which the customer prefers to be reached.
@@ -246,6 +264,12 @@ type CustomerWhere struct {
 	Phone graphql.Omittable[*string] `json:"phone,omitempty"`
 	// Known to another system by one of these ids, at most 100.
 	ExternalID graphql.Omittable[[]string] `json:"externalId,omitempty"`
+	// Of one of these types, at most 100.
+	TypeID graphql.Omittable[[]string] `json:"typeId,omitempty"`
+	// From one of these origins, at most 100.
+	OriginID graphql.Omittable[[]string] `json:"originId,omitempty"`
+	// Prefers one of these offices, at most 100.
+	PreferredOfficeID graphql.Omittable[[]string] `json:"preferredOfficeId,omitempty"`
 	// Sold to by one of these staff users, at most 100.
 	SalespersonID graphql.Omittable[[]string] `json:"salespersonId,omitempty"`
 	// Prefers one of these staff users, at most 100.

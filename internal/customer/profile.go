@@ -33,8 +33,11 @@ type Profile struct {
 	BusinessArea       string
 	TaxExempt          bool
 	TaxExemptReason    string
+	TypeID             uuid.UUID
+	OriginID           uuid.UUID
 	SalespersonID      uuid.UUID
 	RepresentativeID   uuid.UUID
+	PreferredOfficeID  uuid.UUID
 	PreferredStaffID   uuid.UUID
 }
 
@@ -50,9 +53,12 @@ type ProfileInput struct {
 	TaxExempt          optional.Field[*bool]   `json:"taxExempt,omitzero"`
 	TaxExemptReason    optional.Field[*string] `json:"taxExemptReason,omitzero"`
 	// The ids are TypeIDs.
-	SalespersonID    optional.Field[*string] `json:"salespersonId,omitzero"`
-	RepresentativeID optional.Field[*string] `json:"representativeId,omitzero"`
-	PreferredStaffID optional.Field[*string] `json:"preferredStaffId,omitzero"`
+	TypeID            optional.Field[*string] `json:"typeId,omitzero"`
+	OriginID          optional.Field[*string] `json:"originId,omitzero"`
+	SalespersonID     optional.Field[*string] `json:"salespersonId,omitzero"`
+	RepresentativeID  optional.Field[*string] `json:"representativeId,omitzero"`
+	PreferredOfficeID optional.Field[*string] `json:"preferredOfficeId,omitzero"`
+	PreferredStaffID  optional.Field[*string] `json:"preferredStaffId,omitzero"`
 }
 
 // profileText is a text of the profile: its name in the schema, where it is, and what is accepted.
@@ -83,6 +89,9 @@ type profileChoice struct {
 }
 
 var profileChoices = []profileChoice{
+	{"typeId", Types, func(p *Profile) *uuid.UUID { return &p.TypeID }, func(in *ProfileInput) *optional.Field[*string] { return &in.TypeID }},
+	{"originId", Origins, func(p *Profile) *uuid.UUID { return &p.OriginID }, func(in *ProfileInput) *optional.Field[*string] { return &in.OriginID }},
+	{"preferredOfficeId", Offices, func(p *Profile) *uuid.UUID { return &p.PreferredOfficeID }, func(in *ProfileInput) *optional.Field[*string] { return &in.PreferredOfficeID }},
 	{"salespersonId", Staff, func(p *Profile) *uuid.UUID { return &p.SalespersonID }, func(in *ProfileInput) *optional.Field[*string] { return &in.SalespersonID }},
 	{"representativeId", Staff, func(p *Profile) *uuid.UUID { return &p.RepresentativeID }, func(in *ProfileInput) *optional.Field[*string] { return &in.RepresentativeID }},
 	{"preferredStaffId", Staff, func(p *Profile) *uuid.UUID { return &p.PreferredStaffID }, func(in *ProfileInput) *optional.Field[*string] { return &in.PreferredStaffID }},
@@ -93,10 +102,13 @@ type List string
 
 // The lists.
 const (
-	Staff List = "staff user"
+	Staff   List = "staff user"
+	Types   List = "customer type"
+	Origins List = "customer origin"
+	Offices List = "office"
 )
 
-var listPrefixes = map[List]string{Staff: typeid.StaffUser}
+var listPrefixes = map[List]string{Staff: typeid.StaffUser, Types: typeid.CustomerType, Origins: typeid.CustomerOrigin, Offices: typeid.Office}
 
 // profile applies an input to a profile.
 func (c *check) profile(path []string, p *Profile, in ProfileInput) {

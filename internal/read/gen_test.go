@@ -393,11 +393,13 @@ func (g *generator) customerWhere(depth int) any {
 		case 10:
 			where["externalId"] = oneFrom(g, []any{}, []any{"ext-1"}, []any{"ext-2", "ext-3", "nope"})
 		case 11, 12:
+			by := oneFrom(g, [3]string{"salespersonId", "usr", "staff_user"}, [3]string{"preferredStaffId", "usr", "staff_user"},
+				[3]string{"typeId", "cty", "customer_type"}, [3]string{"originId", "cor", "customer_origin"}, [3]string{"preferredOfficeId", "off", "office"})
 			ids := []any{}
 			for range g.n(3) {
-				ids = append(ids, typeid.Format("usr", oneFrom(g, g.world.tables["staff_user"]...).id()))
+				ids = append(ids, typeid.Format(by[1], oneFrom(g, g.world.tables[by[2]]...).id()))
 			}
-			where[oneFrom(g, "salespersonId", "preferredStaffId")] = ids
+			where[by[0]] = ids
 		case 13:
 			where["createdVia"] = g.enums("EntryChannel")
 		case 14:

@@ -28,6 +28,7 @@ func profileOf(r *ent.Customer) customer.Profile {
 		LanguageTag: deref(r.LanguageTag), TimeZone: deref(r.TimeZone), ExternalID: deref(r.ExternalID), PreferredChannel: deref(r.PreferredChannel),
 		DeliveryDistanceKm: trimDecimal(deref(r.DeliveryDistanceKm)), WebsiteURL: deref(r.WebsiteURL), BusinessArea: deref(r.BusinessArea),
 		TaxExempt: r.TaxExempt, TaxExemptReason: deref(r.TaxExemptReason),
+		TypeID: derefID(r.TypeID), OriginID: derefID(r.OriginID), PreferredOfficeID: derefID(r.PreferredOfficeID),
 		SalespersonID: derefID(r.SalespersonID), RepresentativeID: derefID(r.RepresentativeID), PreferredStaffID: derefID(r.PreferredStaffID),
 	}
 }
@@ -65,6 +66,9 @@ func setProfile(m *ent.CustomerMutation, p customer.Profile) {
 	setNull(p.BusinessArea, m.SetBusinessArea, m.ClearBusinessArea)
 	m.SetTaxExempt(p.TaxExempt)
 	setNull(p.TaxExemptReason, m.SetTaxExemptReason, m.ClearTaxExemptReason)
+	setNull(p.TypeID, m.SetTypeID, m.ClearTypeID)
+	setNull(p.OriginID, m.SetOriginID, m.ClearOriginID)
+	setNull(p.PreferredOfficeID, m.SetPreferredOfficeID, m.ClearPreferredOfficeID)
 	setNull(p.SalespersonID, m.SetSalespersonID, m.ClearSalespersonID)
 	setNull(p.RepresentativeID, m.SetRepresentativeID, m.ClearRepresentativeID)
 	setNull(p.PreferredStaffID, m.SetPreferredStaffID, m.ClearPreferredStaffID)
@@ -100,8 +104,16 @@ func (r reading) Conflict(expected int, fields []string) error {
 
 // choiceTables are the statements that look items up. A row that is found is locked against being deleted, so that it is
 // still there when the customer that points at it is stored.
+const (
+	chooseFrom = "SELECT id, archived_at IS NOT NULL FROM "
+	chosenByID = " WHERE account_id = $1 AND id = ANY ($2) FOR KEY SHARE"
+)
+
 var choiceTables = map[customer.List]string{
-	customer.Staff: `SELECT id, disabled_at IS NOT NULL FROM staff_user WHERE account_id = $1 AND id = ANY ($2) FOR KEY SHARE`,
+	customer.Staff:   chooseFrom + "staff_user" + chosenByID,
+	customer.Types:   chooseFrom + "customer_type" + chosenByID,
+	customer.Origins: chooseFrom + "customer_origin" + chosenByID,
+	customer.Offices: chooseFrom + "office" + chosenByID,
 }
 
 // Choices implements customer.Reading.
