@@ -49,6 +49,9 @@ func (c *compiler) pages(l *level, conn *connection, name string, sel selected, 
 		}
 		l.conds = f.conds
 	}
+	if conn.counted != nil && conn.counted.stands(args) {
+		l.counter = conn.counted.column
+	}
 	l.cursor = newCursorShape(name, l.order, conn.log)
 	if err := c.slice(l, number, args); err != nil {
 		return c.refuse(path, err)
