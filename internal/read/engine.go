@@ -59,6 +59,7 @@ type Engine struct {
 	prefixes map[string]string
 	shapes   map[string]map[string]bool
 	plans    *planCache
+	spaces   spacePool
 	tracer   pgx.BatchTracer
 }
 

@@ -18,6 +18,9 @@ type Session struct {
 	done    bool
 	results map[string]*result
 	err     error
+	// spaces is the memory of the results, of the pool.
+	spaces [][]byte
+	pool   *spacePool
 }
 
 type sessionKey struct{}
@@ -30,6 +33,21 @@ func WithSession(ctx context.Context) context.Context {
 func sessionFrom(ctx context.Context) *Session {
 	s, _ := ctx.Value(sessionKey{}).(*Session)
 	return s
+}
+
+// Release gives the memory of a query's answer back. Whoever has sent the answer may call it with the context of the operation;
+// from then on nobody may look at the answer. Without it the memory is garbage.
+func Release(ctx context.Context) {
+	s := sessionFrom(ctx)
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, space := range s.spaces {
+		s.pool.put(space)
+	}
+	s.spaces, s.results = nil, nil
 }
 
 // Cost gives the cost of the operation in ctx, once Check or Field was called.
@@ -118,8 +136,13 @@ func (s *Session) run(ctx context.Context, e *Engine) error {
 		return err
 	}
 	s.results = make(map[string]*result, len(roots))
+	s.pool = &e.spaces
 	for _, r := range roots {
-		s.results[r.key] = op.finish(r.node, r.nonNull)
+		res := op.finish(r.node, r.nonNull)
+		s.results[r.key] = res
+		if res.object != nil && res.object.space != nil {
+			s.spaces = append(s.spaces, res.object.space)
+		}
 	}
 	op.release()
 	return nil

@@ -14,6 +14,7 @@ import (
 
 	"dossier/graph"
 	"dossier/internal/auth"
+	"dossier/internal/read"
 	"dossier/internal/transport"
 )
 
@@ -52,7 +53,7 @@ func (s *Server) graphql() http.Handler {
 	h.AddTransport(s.sse)
 	h.AddTransport(transport.NewMultipart(transport.MultipartConfig{MaxFiles: s.cfg.MaxFiles}))
 	h.AddTransport(transport.GET{})
-	h.AddTransport(transport.POST{})
+	h.AddTransport(transport.POST{Sent: read.Release})
 	h.AddTransport(transport.Unsupported{})
 	credential := auth.RequireCredential(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if u, ok := w.(*uploadReply); ok {
