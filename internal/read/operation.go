@@ -75,8 +75,8 @@ func (p *spacePool) put(space []byte) {
 	}
 }
 
-// begin reads the operation and its viewer from ctx.
-func (e *Engine) begin(ctx context.Context) (*operation, error) {
+// begin reads the operation and its viewer from ctx. signature is that of its variables.
+func (e *Engine) begin(ctx context.Context, signature string) (*operation, error) {
 	viewer, err := e.config.Viewer(ctx)
 	if err != nil {
 		return nil, err
@@ -88,7 +88,7 @@ func (e *Engine) begin(ctx context.Context) (*operation, error) {
 		rq:        &request{env: env, vars: oc.Variables, now: e.config.Now()},
 		collector: collector{shapes: e.shapes, vars: oc.Variables},
 		document:  oc.Doc, name: oc.Operation.Name,
-		signature: signature(e.config.Schema, oc.Operation, oc.Variables),
+		signature: signature,
 	}, nil
 }
 

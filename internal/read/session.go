@@ -15,9 +15,11 @@ type Session struct {
 	mu      sync.Mutex
 	checked bool
 	cost    int
-	done    bool
-	results map[string]*result
-	err     error
+	// signature is of the operation's variables, once it was checked.
+	signature string
+	done      bool
+	results   map[string]*result
+	err       error
 	// spaces is the memory of the results, of the pool.
 	spaces [][]byte
 	pool   *spacePool
@@ -78,7 +80,8 @@ func (s *Session) check(ctx context.Context, e *Engine) error {
 		return nil
 	}
 	oc := graphql.GetOperationContext(ctx)
-	price := e.price(oc.Doc, oc.Operation, oc.Variables)
+	s.signature = signature(e.config.Schema, oc.Operation, oc.Variables)
+	price := e.price(oc.Doc, oc.Operation, oc.Variables, s.signature)
 	s.cost = price.cost
 	switch {
 	case price.depth > e.config.MaxDepth:
@@ -115,7 +118,7 @@ func (s *Session) run(ctx context.Context, e *Engine) error {
 	if err := s.check(ctx, e); err != nil {
 		return err
 	}
-	op, err := e.begin(ctx)
+	op, err := e.begin(ctx, s.signature)
 	if err != nil {
 		return err
 	}

@@ -95,6 +95,9 @@ func (u *uploadReply) WriteHeader(status int) {
 func (u *uploadReply) Unwrap() http.ResponseWriter { return u.ResponseWriter }
 
 func isMultipart(r *http.Request) bool {
+	if r.Header.Get("Content-Type") == "application/json" { // what nearly every client sends
+		return false
+	}
 	t, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	return t == "multipart/form-data"
 }

@@ -84,6 +84,9 @@ func begin(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) (
 // jsonContent checks the declared type of the body.
 func jsonContent(r *http.Request) *refusal {
 	declared := r.Header.Get("Content-Type")
+	if declared == mediaJSON { // what nearly every client sends
+		return nil
+	}
 	media, params, err := mime.ParseMediaType(declared)
 	charset := strings.ToLower(params["charset"])
 	if err != nil || media != mediaJSON || charset != "" && charset != "utf-8" && charset != "utf8" {
