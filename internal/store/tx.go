@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
 
-	"dossier/ent"
 	"dossier/internal/auth"
 	"dossier/internal/fault"
 	"dossier/internal/timeline"
@@ -42,14 +42,17 @@ func (s *Store) inTx(ctx context.Context, op string, p auth.Principal, fn func(c
 	if p.IsZero() {
 		return fault.Wrap(op, fault.New(fault.Unauthenticated, "Sign in first."))
 	}
-	var err error
+	return translate(op, repeat(ctx, func() error { return s.tryTx(ctx, p, fn) }))
+}
+
+// repeat runs try until PostgreSQL does not give it up any more.
+func repeat(ctx context.Context, try func() error) error {
 	for attempt := 1; ; attempt++ {
-		err = s.tryTx(ctx, p, fn)
+		err := try()
 		if err == nil || attempt == maxAttempts || !retryable(err) || !pause(ctx, attempt) {
-			break
+			return err
 		}
 	}
-	return translate(op, err)
 }
 
 // pause lets the transaction go first that this one was given up for: a few milliseconds, more each time, and not the
@@ -125,30 +128,42 @@ func (t *tx) finish(ctx context.Context) (xid string, err error) {
 	if len(t.events) == 0 {
 		return "", nil
 	}
+	args, err := t.numbers()
+	if err != nil {
+		return "", err
+	}
+	err = t.queryOne(ctx, []any{&xid}, numberEvents, args...)
+	return xid, err
+}
+
+// numbers gives the arguments of numberEvents.
+func (t *tx) numbers() ([]any, error) {
 	n := len(t.events)
-	ids, types, subjects := make([]uuid.UUID, n), make([]string, n), make([]string, n)
-	customers, subjectIDs, fields := make([]*uuid.UUID, n), make([]uuid.UUID, n), make([]string, n)
+	ids, types, subjects := make([]pgtype.UUID, n), make([]string, n), make([]string, n)
+	customers, subjectIDs, fields := make([]pgtype.UUID, n), make([]pgtype.UUID, n), make([]string, n)
 	for i, e := range t.events {
-		ids[i], types[i], customers[i] = e.id, e.Type, e.CustomerID
-		subjects[i], subjectIDs[i] = string(e.Subject), e.SubjectID
+		ids[i], types[i], customers[i] = idArg(e.id), e.Type, optionalID(e.CustomerID)
+		subjects[i], subjectIDs[i] = string(e.Subject), idArg(e.SubjectID)
 		changed := e.ChangedFields
 		if changed == nil {
 			changed = []string{}
 		}
 		b, err := json.Marshal(changed)
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		fields[i] = string(b)
 	}
 	kind, actorID := t.actor()
-	err = t.queryOne(ctx, []any{&xid}, numberEvents, int64(n), t.now, kind, actorID, ids, types, customers, subjects, subjectIDs, fields)
-	return xid, err
+	return []any{int64(n), t.now, kind, optionalID(actorID), ids, types, customers, subjects, subjectIDs, fields}, nil
 }
 
+// committer is an open transaction.
+type committer interface{ Commit() error }
+
 // commit ends the transaction and finds out how it ended.
-func (s *Store) commit(ctx context.Context, raw *ent.Tx, t *tx, xid string) error {
-	err := raw.Commit()
+func (s *Store) commit(ctx context.Context, open committer, t *tx, xid string) error {
+	err := open.Commit()
 	if err != nil && !refused(err) {
 		err = s.outcome(ctx, t, xid, err)
 	}

@@ -7,11 +7,13 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	entdocument "dossier/ent/document"
 	"dossier/internal/auth"
 	"dossier/internal/document"
 	"dossier/internal/fault"
+	"dossier/internal/idempotency"
 	"dossier/internal/timeline"
 )
 
@@ -27,7 +29,8 @@ FROM account a LEFT JOIN storage_usage u ON u.account_id = a.id WHERE a.id = $1`
 func (s documents) UploadTarget(ctx context.Context, p auth.Principal, customerID uuid.UUID) (document.Target, error) {
 	t := document.Target{CustomerID: customerID}
 	var exists bool
-	err := s.in(p.AccountID).queryOne(ctx, []any{&t.MaxFileBytes, &t.Quota.LimitBytes, &t.Quota.UsedBytes, &exists}, findTarget, customerID)
+	err := s.readOne(patiently(ctx), p.AccountID, []any{&t.MaxFileBytes, &t.Quota.LimitBytes, &t.Quota.UsedBytes, &exists},
+		findTarget, idArg(customerID))
 	if err == nil && !exists {
 		err = notFound(nil, "customer")
 	}
@@ -64,9 +67,46 @@ RETURNING lease_until`
 // transaction writes to the disk includes everything before it.
 const relaxedCommit = `SELECT set_config('synchronous_commit', 'off', true) WHERE $1::uuid IS NOT NULL`
 
+// beginStream is BeginUpload in one statement, for the usual case: a new streamed upload for which there is room. It gives
+// no row when there is not.
+const beginStream = `
+WITH relaxed AS MATERIALIZED (
+	SELECT set_config('synchronous_commit', 'off', true)
+), reserved AS (
+	UPDATE storage_usage SET reserved_bytes = reserved_bytes + $12
+	WHERE account_id = $1 AND used_bytes + reserved_bytes + greatest($12::bigint, $13::bigint) <= limit_bytes
+	RETURNING limit_bytes, used_bytes + reserved_bytes AS used_bytes
+)
+INSERT INTO upload (account_id, id, created_at, updated_at, created_by_kind, created_by_id, customer_id, document_id, mode, state,
+	object_key, file_name, title, expires_on, declared_bytes, reserved_bytes, lease_until)
+SELECT $1, $2, now(), now(), $3, $4, $5, $6, 'STREAM', 'PENDING', $7, $8, $9, $10::date, $11, $12, now() + $14 * interval '1 microsecond'
+FROM reserved, relaxed
+RETURNING lease_until, (SELECT limit_bytes FROM reserved), (SELECT used_bytes FROM reserved)`
+
+// beginAtOnce tries beginStream. False means that BeginUpload has to look closer, and that nothing was done.
+func (s documents) beginAtOnce(ctx context.Context, p auth.Principal, a document.Attempt) (begun document.Begun, ok bool, err error) {
+	if a.Mode != document.ModeStream || a.Key != nil || p.IsZero() {
+		return begun, false, nil
+	}
+	t := &tx{by: p}
+	kind, actorID := t.actor()
+	err = s.readOne(ctx, p.AccountID, []any{&begun.LeaseUntil, &begun.Quota.LimitBytes, &begun.Quota.UsedBytes}, beginStream,
+		idArg(a.ID), kind, optionalID(actorID), idArg(a.CustomerID), optionalID(nullID(a.DocumentID)),
+		a.ObjectKey, a.FileName, a.Title, dateOf(a.ExpiresOn), declared(a), a.WantBytes, a.NeedBytes, a.Lease.Microseconds())
+	if missing(err) || retryable(err) {
+		return document.Begun{}, false, nil
+	}
+	begun.ReservedBytes = a.WantBytes
+	return begun, err == nil, err
+}
+
 // BeginUpload implements document.Store. A direct upload is answered with its own id, so its key is done here already.
 func (s documents) BeginUpload(ctx context.Context, p auth.Principal, a document.Attempt) (begun document.Begun, err error) {
-	err = s.inTx(patiently(ctx), "store.BeginUpload", p, func(ctx context.Context, t *tx) error {
+	ctx = patiently(ctx)
+	if begun, ok, err := s.beginAtOnce(ctx, p, a); ok || err != nil {
+		return begun, translate("store.BeginUpload", err)
+	}
+	err = s.inTx(ctx, "store.BeginUpload", p, func(ctx context.Context, t *tx) error {
 		begun = document.Begun{}
 		if a.Mode == document.ModeStream {
 			if _, err := t.exec(ctx, relaxedCommit); err != nil {
@@ -82,18 +122,22 @@ func (s documents) BeginUpload(ctx context.Context, p auth.Principal, a document
 			return err
 		}
 		kind, actorID := t.actor()
-		var declared *int64
-		if a.DeclaredBytes >= 0 {
-			declared = &a.DeclaredBytes
-		}
 		err = t.queryOne(ctx, []any{&begun.LeaseUntil}, insertUpload, a.ID, kind, actorID, a.CustomerID, nullID(a.DocumentID), a.Mode,
-			a.ObjectKey, a.FileName, a.Title, dateOf(a.ExpiresOn), declared, begun.ReservedBytes, a.Lease.Microseconds())
+			a.ObjectKey, a.FileName, a.Title, dateOf(a.ExpiresOn), declared(a), begun.ReservedBytes, a.Lease.Microseconds())
 		if err != nil || a.Mode != document.ModeDirect {
 			return err
 		}
 		return t.idempotencyAnswer(ctx, a.Key, a.ID[:])
 	})
 	return begun, err
+}
+
+// declared is the announced size, nil when there is none.
+func declared(a document.Attempt) *int64 {
+	if a.DeclaredBytes < 0 {
+		return nil
+	}
+	return &a.DeclaredBytes
 }
 
 func nullID(id uuid.UUID) *uuid.UUID {
@@ -185,25 +229,21 @@ WHERE account_id = $1 AND ($3::bigint <= $2::bigint OR used_bytes + reserved_byt
 const endUpload = `UPDATE upload SET state = $3, document_id = coalesce($4, document_id), reserved_bytes = 0, updated_at = now()
 WHERE account_id = $1 AND id = $2 AND state = 'PENDING'`
 
+// settleUpload is settleBytes with the reservation of an upload that is locked and still has it.
+const settleUpload = `
+UPDATE storage_usage s SET reserved_bytes = s.reserved_bytes - u.reserved_bytes, used_bytes = s.used_bytes + $3
+FROM upload u
+WHERE s.account_id = $1 AND u.account_id = $1 AND u.id = $2
+	AND ($3::bigint <= u.reserved_bytes OR s.used_bytes + s.reserved_bytes - u.reserved_bytes + $3 <= s.limit_bytes)`
+
 // CompleteUpload implements document.Store.
 func (s documents) CompleteUpload(ctx context.Context, p auth.Principal, a document.Attempt, c document.Content) (id uuid.UUID, err error) {
-	err = s.inTx(patiently(ctx), "store.CompleteUpload", p, func(ctx context.Context, t *tx) error {
-		id = uuid.Nil
-		row, err := t.lockUpload(ctx, a.ID)
-		switch {
-		case missing(err):
-			return document.ErrLease()
-		case err != nil:
-			return err
-		case row.state == document.UploadDone && row.document != nil:
-			id = *row.document
-			return nil
-		case row.state != document.UploadPending || row.expired:
-			return document.ErrLease()
-		}
-		id = c.DocumentID
-		return t.completeUpload(ctx, row, a, c)
-	})
+	ctx = patiently(ctx)
+	if a.DocumentID == uuid.Nil {
+		id, err = s.completeNew(ctx, p, a, c)
+	} else {
+		id, err = s.completeReplaced(ctx, p, a, c)
+	}
 	if isUnknown(err) {
 		err = &fault.Error{Code: fault.CodeOf(err), Message: unknownUpload, Err: errors.Join(document.ErrOutcomeUnknown, err)}
 	}
@@ -213,28 +253,106 @@ func (s documents) CompleteUpload(ctx context.Context, p auth.Principal, a docum
 	return id, nil
 }
 
-const unknownUpload = "It is not known whether the file was stored. Look for it, or repeat the request with the same idempotency key."
-
-func (t *tx) completeUpload(ctx context.Context, row uploadRow, a document.Attempt, c document.Content) error {
-	if err := t.idempotencyAnswer(ctx, a.Key, c.Answer); err != nil {
-		return err
+// ended says what becomes of an upload that is to be completed: the document that was made of it before, an error, or
+// (uuid.Nil, nil) when it is PENDING. err is that of reading the row.
+func (r uploadRow) ended(err error) (uuid.UUID, error) {
+	switch {
+	case missing(err):
+		return uuid.Nil, document.ErrLease()
+	case err != nil:
+		return uuid.Nil, err
+	case r.state == document.UploadDone && r.document != nil:
+		return *r.document, nil
+	case r.state != document.UploadPending || r.expired:
+		return uuid.Nil, document.ErrLease()
+	default:
+		return uuid.Nil, nil
 	}
-	var err error
-	if a.DocumentID == uuid.Nil {
-		err = t.insertDocument(ctx, newDocument(a, c), a, c)
-	} else {
-		err = t.replaceContent(ctx, a, c)
-	}
-	if err != nil {
-		return err
-	}
-	n, err := t.exec(ctx, endUpload, a.ID, document.UploadDone, c.DocumentID)
-	if err := t.one(int(n), err); err != nil {
-		return err
-	}
-	// The account's storage is one row that all its uploads change: it is locked last, just before the event numbers.
-	return t.settle(ctx, row.reserved, c.SizeBytes)
 }
+
+// Reasons to roll the completion of an upload back.
+var (
+	errDone = errors.New("the upload is done already")
+	errFull = errors.New("the storage of the account does not hold the file")
+)
+
+// completeNew makes a new document of an upload.
+func (s documents) completeNew(ctx context.Context, p auth.Principal, a document.Attempt, c document.Content) (id uuid.UUID, err error) {
+	err = s.piped(ctx, "store.CompleteUpload", p, func(t *tx, b *statements) {
+		b.add(lockUploadRow, idArg(a.ID))
+		if a.Key != nil {
+			b.add(answerKey, idArg(t.by.ID), a.Key.Field, a.Key.Value, c.Answer)
+		}
+		t.addDocument(b, newDocument(a, c), a, c)
+		// The account's storage is one row that all its uploads change: it is locked late, just before the event numbers.
+		b.add(settleUpload, idArg(a.ID), c.SizeBytes)
+		b.add(endUpload, idArg(a.ID), document.UploadDone, idArg(c.DocumentID))
+	}, func(results pgx.BatchResults) error {
+		var row uploadRow
+		made, err := row.ended(results.QueryRow().Scan(&row.state, &row.reserved, &row.document, &row.expired))
+		if err != nil {
+			return err
+		}
+		if id = c.DocumentID; made != uuid.Nil {
+			id = made
+			return errDone
+		}
+		if a.Key != nil {
+			if err := changedOne(results, idempotency.Running()); err != nil {
+				return err
+			}
+		}
+		if _, err := results.Exec(); err != nil {
+			return err
+		}
+		if err := changedOne(results, errFull); err != nil {
+			return err
+		}
+		return changedOne(results, errLostLock)
+	})
+	switch {
+	case errors.Is(err, errDone):
+		return id, nil
+	case errors.Is(err, errFull):
+		return id, s.quotaError(ctx, p)
+	default:
+		return id, err
+	}
+}
+
+// quotaError is ErrQuota with the figures of now.
+func (s documents) quotaError(ctx context.Context, p auth.Principal) error {
+	var q document.Quota
+	if err := s.readOne(ctx, p.AccountID, []any{&q.LimitBytes, &q.UsedBytes}, readQuota); err != nil {
+		return translate("store.CompleteUpload", err)
+	}
+	return translate("store.CompleteUpload", document.ErrQuota(q, nil))
+}
+
+// completeReplaced gives a document the content of an upload.
+func (s documents) completeReplaced(ctx context.Context, p auth.Principal, a document.Attempt, c document.Content) (id uuid.UUID, err error) {
+	err = s.inTx(ctx, "store.CompleteUpload", p, func(ctx context.Context, t *tx) error {
+		row, err := t.lockUpload(ctx, a.ID)
+		if id, err = row.ended(err); err != nil || id != uuid.Nil {
+			return err
+		}
+		id = c.DocumentID
+		if err := t.idempotencyAnswer(ctx, a.Key, c.Answer); err != nil {
+			return err
+		}
+		if err := t.replaceContent(ctx, a, c); err != nil {
+			return err
+		}
+		n, err := t.exec(ctx, endUpload, a.ID, document.UploadDone, c.DocumentID)
+		if err := t.one(int(n), err); err != nil {
+			return err
+		}
+		return t.settle(ctx, row.reserved, c.SizeBytes)
+	})
+	return id, err
+}
+
+const unknownUpload = "It is not known whether the file was stored. Look for it, or repeat the request with the same idempotency key."
 
 // settle turns a reservation into what was used.
 func (t *tx) settle(ctx context.Context, reserved, used int64) error {
