@@ -152,8 +152,8 @@ INSERT INTO timeline_entry (account_id, created_at, updated_at, created_by_kind,
 SELECT $1, $2, $2, $3, $4, $6, 'Document', $5, line.id, line.at, line.kind, line.title
 FROM unnest($20::uuid[], $21::timestamptz[], $22::text[], $23::text[]) AS line(id, at, kind, title)`
 
-// addDocument queues insertDocument and emits its event.
-func (t *tx) addDocument(b *statements, d document.Document, a document.Attempt, c document.Content) {
+// documentArgs gives the arguments of insertDocument and emits its event.
+func (t *tx) documentArgs(d document.Document, a document.Attempt, c document.Content) []any {
 	kind, actorID := t.actor()
 	source := "STAFF"
 	if t.by.Kind == auth.KindSystem {
@@ -169,11 +169,13 @@ func (t *tx) addDocument(b *statements, d document.Document, a document.Attempt,
 	for i, l := range lines {
 		ids[i], ats[i], kinds[i], titles[i] = idArg(t.newID()), l.At, l.Kind, l.Title
 	}
-	b.add(insertDocument, t.now, kind, optionalID(actorID),
+	t.emit(d.EventOf(timeline.DocumentCreated, nil))
+	return []any{
+		t.now, kind, optionalID(actorID),
 		idArg(d.ID), idArg(d.CustomerID), d.Status, source, d.Title, d.ExpiresOn, idArg(c.VersionID),
 		a.FileName, c.ContentType, c.SizeBytes, c.SHA256[:], int64(c.CRC32C), a.ObjectKey, c.Generation,
-		idArg(t.newID()), ids, ats, kinds, titles)
-	t.emit(d.EventOf(timeline.DocumentCreated, nil))
+		idArg(t.newID()), ids, ats, kinds, titles,
+	}
 }
 
 // replaceContent gives a document a further version.

@@ -78,7 +78,7 @@ func (c scope) queryOne(ctx context.Context, dest []any, statement string, args 
 func (c scope) args(args []any) []any { return append([]any{c.account}, args...) }
 
 // statements are those of one account that go to the database together. It is the second way besides scope, for what is
-// known beforehand: see piped.
+// known beforehand: see atOnce.
 type statements struct {
 	account uuid.UUID
 	batch   pgx.Batch

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgtype"
 
+	"dossier/ent"
 	"dossier/internal/auth"
 	"dossier/internal/fault"
 	"dossier/internal/timeline"
@@ -42,17 +43,14 @@ func (s *Store) inTx(ctx context.Context, op string, p auth.Principal, fn func(c
 	if p.IsZero() {
 		return fault.Wrap(op, fault.New(fault.Unauthenticated, "Sign in first."))
 	}
-	return translate(op, repeat(ctx, func() error { return s.tryTx(ctx, p, fn) }))
-}
-
-// repeat runs try until PostgreSQL does not give it up any more.
-func repeat(ctx context.Context, try func() error) error {
+	var err error
 	for attempt := 1; ; attempt++ {
-		err := try()
+		err = s.tryTx(ctx, p, fn)
 		if err == nil || attempt == maxAttempts || !retryable(err) || !pause(ctx, attempt) {
-			return err
+			break
 		}
 	}
+	return translate(op, err)
 }
 
 // pause lets the transaction go first that this one was given up for: a few milliseconds, more each time, and not the
@@ -158,12 +156,9 @@ func (t *tx) numbers() ([]any, error) {
 	return []any{int64(n), t.now, kind, optionalID(actorID), ids, types, customers, subjects, subjectIDs, fields}, nil
 }
 
-// committer is an open transaction.
-type committer interface{ Commit() error }
-
 // commit ends the transaction and finds out how it ended.
-func (s *Store) commit(ctx context.Context, open committer, t *tx, xid string) error {
-	err := open.Commit()
+func (s *Store) commit(ctx context.Context, raw *ent.Tx, t *tx, xid string) error {
+	err := raw.Commit()
 	if err != nil && !refused(err) {
 		err = s.outcome(ctx, t, xid, err)
 	}

@@ -7,13 +7,11 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	entdocument "dossier/ent/document"
 	"dossier/internal/auth"
 	"dossier/internal/document"
 	"dossier/internal/fault"
-	"dossier/internal/idempotency"
 	"dossier/internal/timeline"
 )
 
@@ -236,13 +234,33 @@ FROM upload u
 WHERE s.account_id = $1 AND u.account_id = $1 AND u.id = $2
 	AND ($3::bigint <= u.reserved_bytes OR s.used_bytes + s.reserved_bytes - u.reserved_bytes + $3 <= s.limit_bytes)`
 
+// holdUpload locks an upload and fails when it is not PENDING under a lease.
+const holdUpload = `
+SELECT 1 / count(*) FROM (
+	SELECT FROM upload WHERE account_id = $1 AND id = $2 AND state = 'PENDING' AND lease_until > clock_timestamp() FOR UPDATE
+) AS held`
+
+var mustAnswerKey, mustSettle, mustEndUpload = must(answerKey), must(settleUpload), must(endUpload)
+
 // CompleteUpload implements document.Store.
 func (s documents) CompleteUpload(ctx context.Context, p auth.Principal, a document.Attempt, c document.Content) (id uuid.UUID, err error) {
 	ctx = patiently(ctx)
-	if a.DocumentID == uuid.Nil {
-		id, err = s.completeNew(ctx, p, a, c)
-	} else {
-		id, err = s.completeReplaced(ctx, p, a, c)
+	var cause error
+	if a.DocumentID == uuid.Nil && !p.IsZero() {
+		var sent bool
+		sent, err = s.completeAtOnce(ctx, p, a, c)
+		if err == nil {
+			return c.DocumentID, nil
+		}
+		if sent && !refused(err) {
+			cause = err
+		}
+	}
+	// Step by step it is seen which condition does not hold. And when the answer got lost, whether it was made: whichever
+	// of the two transactions locks the upload first completes it, and the other one finds it DONE.
+	id, err = s.completeInSteps(ctx, p, a, c)
+	if err != nil && cause != nil && !fault.CodeOf(err).Expected() {
+		err = unknownOutcome(errors.Join(cause, err))
 	}
 	if isUnknown(err) {
 		err = &fault.Error{Code: fault.CodeOf(err), Message: unknownUpload, Err: errors.Join(document.ErrOutcomeUnknown, err)}
@@ -253,106 +271,62 @@ func (s documents) CompleteUpload(ctx context.Context, p auth.Principal, a docum
 	return id, nil
 }
 
-// ended says what becomes of an upload that is to be completed: the document that was made of it before, an error, or
-// (uuid.Nil, nil) when it is PENDING. err is that of reading the row.
-func (r uploadRow) ended(err error) (uuid.UUID, error) {
-	switch {
-	case missing(err):
-		return uuid.Nil, document.ErrLease()
-	case err != nil:
-		return uuid.Nil, err
-	case r.state == document.UploadDone && r.document != nil:
-		return *r.document, nil
-	case r.state != document.UploadPending || r.expired:
-		return uuid.Nil, document.ErrLease()
-	default:
-		return uuid.Nil, nil
-	}
-}
-
-// Reasons to roll the completion of an upload back.
-var (
-	errDone = errors.New("the upload is done already")
-	errFull = errors.New("the storage of the account does not hold the file")
-)
-
-// completeNew makes a new document of an upload.
-func (s documents) completeNew(ctx context.Context, p auth.Principal, a document.Attempt, c document.Content) (id uuid.UUID, err error) {
-	err = s.piped(ctx, "store.CompleteUpload", p, func(t *tx, b *statements) {
-		b.add(lockUploadRow, idArg(a.ID))
+// completeAtOnce makes a new document of an upload that is as it should be.
+func (s documents) completeAtOnce(ctx context.Context, p auth.Principal, a document.Attempt, c document.Content) (sent bool, err error) {
+	return s.atOnce(ctx, p, func(t *tx, b *statements) {
+		b.add(holdUpload, idArg(a.ID))
 		if a.Key != nil {
-			b.add(answerKey, idArg(t.by.ID), a.Key.Field, a.Key.Value, c.Answer)
+			b.add(mustAnswerKey, idArg(t.by.ID), a.Key.Field, a.Key.Value, c.Answer)
 		}
-		t.addDocument(b, newDocument(a, c), a, c)
+		b.add(insertDocument, t.documentArgs(newDocument(a, c), a, c)...)
 		// The account's storage is one row that all its uploads change: it is locked late, just before the event numbers.
-		b.add(settleUpload, idArg(a.ID), c.SizeBytes)
-		b.add(endUpload, idArg(a.ID), document.UploadDone, idArg(c.DocumentID))
-	}, func(results pgx.BatchResults) error {
-		var row uploadRow
-		made, err := row.ended(results.QueryRow().Scan(&row.state, &row.reserved, &row.document, &row.expired))
-		if err != nil {
-			return err
-		}
-		if id = c.DocumentID; made != uuid.Nil {
-			id = made
-			return errDone
-		}
-		if a.Key != nil {
-			if err := changedOne(results, idempotency.Running()); err != nil {
-				return err
-			}
-		}
-		if _, err := results.Exec(); err != nil {
-			return err
-		}
-		if err := changedOne(results, errFull); err != nil {
-			return err
-		}
-		return changedOne(results, errLostLock)
+		b.add(mustSettle, idArg(a.ID), c.SizeBytes)
+		b.add(mustEndUpload, idArg(a.ID), document.UploadDone, idArg(c.DocumentID))
 	})
-	switch {
-	case errors.Is(err, errDone):
-		return id, nil
-	case errors.Is(err, errFull):
-		return id, s.quotaError(ctx, p)
-	default:
-		return id, err
-	}
 }
 
-// quotaError is ErrQuota with the figures of now.
-func (s documents) quotaError(ctx context.Context, p auth.Principal) error {
-	var q document.Quota
-	if err := s.readOne(ctx, p.AccountID, []any{&q.LimitBytes, &q.UsedBytes}, readQuota); err != nil {
-		return translate("store.CompleteUpload", err)
-	}
-	return translate("store.CompleteUpload", document.ErrQuota(q, nil))
-}
-
-// completeReplaced gives a document the content of an upload.
-func (s documents) completeReplaced(ctx context.Context, p auth.Principal, a document.Attempt, c document.Content) (id uuid.UUID, err error) {
+func (s documents) completeInSteps(ctx context.Context, p auth.Principal, a document.Attempt, c document.Content) (id uuid.UUID, err error) {
 	err = s.inTx(ctx, "store.CompleteUpload", p, func(ctx context.Context, t *tx) error {
+		id = uuid.Nil
 		row, err := t.lockUpload(ctx, a.ID)
-		if id, err = row.ended(err); err != nil || id != uuid.Nil {
+		switch {
+		case missing(err):
+			return document.ErrLease()
+		case err != nil:
 			return err
+		case row.state == document.UploadDone && row.document != nil:
+			id = *row.document
+			return nil
+		case row.state != document.UploadPending || row.expired:
+			return document.ErrLease()
 		}
 		id = c.DocumentID
-		if err := t.idempotencyAnswer(ctx, a.Key, c.Answer); err != nil {
-			return err
-		}
-		if err := t.replaceContent(ctx, a, c); err != nil {
-			return err
-		}
-		n, err := t.exec(ctx, endUpload, a.ID, document.UploadDone, c.DocumentID)
-		if err := t.one(int(n), err); err != nil {
-			return err
-		}
-		return t.settle(ctx, row.reserved, c.SizeBytes)
+		return t.completeUpload(ctx, row, a, c)
 	})
 	return id, err
 }
 
 const unknownUpload = "It is not known whether the file was stored. Look for it, or repeat the request with the same idempotency key."
+
+func (t *tx) completeUpload(ctx context.Context, row uploadRow, a document.Attempt, c document.Content) error {
+	if err := t.idempotencyAnswer(ctx, a.Key, c.Answer); err != nil {
+		return err
+	}
+	var err error
+	if a.DocumentID == uuid.Nil {
+		_, err = t.exec(ctx, insertDocument, t.documentArgs(newDocument(a, c), a, c)...)
+	} else {
+		err = t.replaceContent(ctx, a, c)
+	}
+	if err != nil {
+		return err
+	}
+	n, err := t.exec(ctx, endUpload, a.ID, document.UploadDone, c.DocumentID)
+	if err := t.one(int(n), err); err != nil {
+		return err
+	}
+	return t.settle(ctx, row.reserved, c.SizeBytes)
+}
 
 // settle turns a reservation into what was used.
 func (t *tx) settle(ctx context.Context, reserved, used int64) error {
