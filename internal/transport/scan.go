@@ -42,6 +42,11 @@ var (
 	pieceBuffers = sync.Pool{New: func() any { return new(pieceBlock) }}
 )
 
+func newScanBlock() *[scanBufferBytes]byte {
+	b, _ := scanBuffers.Get().(*[scanBufferBytes]byte)
+	return b
+}
+
 func newPieceBlock() *pieceBlock {
 	b, _ := pieceBuffers.Get().(*pieceBlock)
 	return b
@@ -70,7 +75,7 @@ type scanner struct {
 }
 
 func newScanner(src io.Reader, boundary string, guard int64) *scanner {
-	small, _ := scanBuffers.Get().(*[scanBufferBytes]byte)
+	small := newScanBlock()
 	s := &scanner{src: src, small: small, block: small[:], guard: guard, find: newSearcher("\r\n--" + boundary)}
 	// The first boundary needs no CRLF before it. With one in the block it is found like any other.
 	s.w = copy(s.block, "\r\n")
@@ -236,12 +241,19 @@ func (s *scanner) take(want int) (*pieceBlock, []byte, error) {
 	}
 }
 
-// hand gives the block away, with the next n bytes in it. What follows them goes on in another block.
+// hand gives the block away, with the next n bytes in it. What follows them goes on in a small block where it fits: while
+// the piece is written, a request holds no second large one.
 func (s *scanner) hand(n int) (block *pieceBlock, piece []byte) {
 	block, piece = s.large, s.block[s.r:s.r+n]
-	s.large = newPieceBlock()
-	s.r, s.w = 0, copy(s.large[:], s.block[s.r+n:s.w])
-	s.block = s.large[:]
+	rest := s.block[s.r+n : s.w]
+	if len(rest) <= scanBufferBytes {
+		s.large, s.small = nil, newScanBlock()
+		s.block = s.small[:]
+	} else {
+		s.large = newPieceBlock()
+		s.block = s.large[:]
+	}
+	s.r, s.w = 0, copy(s.block, rest)
 	return block, piece
 }
 
