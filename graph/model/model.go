@@ -113,6 +113,34 @@ type CustomerOrder struct {
 	Direction OrderDirection `json:"direction"`
 }
 
+// A new origin.
+type CustomerOriginCreateInput struct {
+	// The name to show; at most 200 characters. No other one that can be chosen has it, whatever the case.
+	Label string `json:"label"`
+	// A name for programs: lower case letters from a to z, digits, single underscores; at most 60 characters. Made of the label when it is not given; never changes.
+	Key graphql.Omittable[*string] `json:"key,omitempty"`
+}
+
+// What to change of an origin. A field that is not given stays as it is.
+type CustomerOriginUpdateInput struct {
+	// The name to show; at most 200 characters. Cannot be empty.
+	Label graphql.Omittable[*string] `json:"label,omitempty"`
+}
+
+// A new customer type.
+type CustomerTypeCreateInput struct {
+	// The name to show; at most 200 characters. No other one that can be chosen has it, whatever the case.
+	Label string `json:"label"`
+	// A name for programs: lower case letters from a to z, digits, single underscores; at most 60 characters. Made of the label when it is not given; never changes.
+	Key graphql.Omittable[*string] `json:"key,omitempty"`
+}
+
+// What to change of a customer type. A field that is not given stays as it is.
+type CustomerTypeUpdateInput struct {
+	// The name to show; at most 200 characters. Cannot be empty.
+	Label graphql.Omittable[*string] `json:"label,omitempty"`
+}
+
 // What to change of a customer. A field that is not given stays as it is; null empties it.
 type CustomerUpdateInput struct {
 	// Person or company.
@@ -243,6 +271,24 @@ type ListWhere struct {
 type Mutation struct {
 }
 
+// A new office.
+type OfficeCreateInput struct {
+	// The name to show; at most 200 characters. No other one that can be chosen has it, whatever the case.
+	Name string `json:"name"`
+	// A name for programs: lower case letters from a to z, digits, single underscores; at most 60 characters. Made of the name when it is not given; never changes.
+	Key graphql.Omittable[*string] `json:"key,omitempty"`
+	// The time zone, as its IANA name, for example `Europe/Berlin`.
+	TimeZone string `json:"timeZone"`
+}
+
+// What to change of an office. A field that is not given stays as it is.
+type OfficeUpdateInput struct {
+	// The name to show; at most 200 characters. Cannot be empty.
+	Name graphql.Omittable[*string] `json:"name,omitempty"`
+	// The time zone, as its IANA name. Cannot be empty.
+	TimeZone graphql.Omittable[*string] `json:"timeZone,omitempty"`
+}
+
 // A telephone number to store. Lists behave as in EmailAddressInput.
 type PhoneNumberInput struct {
 	// The number to change; only in updates.
@@ -277,6 +323,40 @@ type PostalAddressInput struct {
 
 // What can be read.
 type Query struct {
+}
+
+// A new service.
+type ServiceCreateInput struct {
+	// The name to show; at most 200 characters. No other one that can be chosen has it, whatever the case.
+	Name string `json:"name"`
+	// A name for programs: lower case letters from a to z, digits, single underscores; at most 60 characters. Made of the name when it is not given; never changes.
+	Key graphql.Omittable[*string] `json:"key,omitempty"`
+	// How long it takes: 1 to 525,600 minutes.
+	DurationMinutes graphql.Omittable[*int] `json:"durationMinutes,omitempty"`
+}
+
+// What to change of a service. A field that is not given stays as it is; null empties it.
+type ServiceUpdateInput struct {
+	// The name to show; at most 200 characters. Cannot be empty.
+	Name graphql.Omittable[*string] `json:"name,omitempty"`
+	// How long it takes: 1 to 525,600 minutes.
+	DurationMinutes graphql.Omittable[*int] `json:"durationMinutes,omitempty"`
+}
+
+// A colleague who has not signed in yet.
+type StaffUserCreateInput struct {
+	// The name to show; at most 200 characters.
+	DisplayName string `json:"displayName"`
+	// The address that the person's first token will have. Nobody else of the staff has it.
+	Email string `json:"email"`
+}
+
+// What to change of a colleague who has not signed in yet. A field that is not given stays as it is.
+type StaffUserUpdateInput struct {
+	// The name to show; at most 200 characters. Cannot be empty.
+	DisplayName graphql.Omittable[*string] `json:"displayName,omitempty"`
+	// The address that the person's first token will have. Cannot be empty.
+	Email graphql.Omittable[*string] `json:"email,omitempty"`
 }
 
 // Live events, over graphql-transport-ws (WebSocket) or graphql-sse (Server-Sent Events). Without `after` a subscription begins with
@@ -991,6 +1071,9 @@ const (
 	EventTypeTimelineEntryUpdated EventType = "TIMELINE_ENTRY_UPDATED"
 	// Staff deleted a timeline entry.
 	EventTypeTimelineEntryDeleted EventType = "TIMELINE_ENTRY_DELETED"
+	// A setting of the account was changed. The subject is the account, and `changedFields` names the fields of `Query` to read
+	// again, for example `customerTypes`.
+	EventTypeAccountSettingsChanged EventType = "ACCOUNT_SETTINGS_CHANGED"
 )
 
 var AllEventType = []EventType{
@@ -1009,11 +1092,12 @@ var AllEventType = []EventType{
 	EventTypeTimelineEntryCreated,
 	EventTypeTimelineEntryUpdated,
 	EventTypeTimelineEntryDeleted,
+	EventTypeAccountSettingsChanged,
 }
 
 func (e EventType) IsValid() bool {
 	switch e {
-	case EventTypeCustomerCreated, EventTypeCustomerUpdated, EventTypeCustomerArchived, EventTypeCustomerRestored, EventTypeContactCreated, EventTypeContactUpdated, EventTypeContactArchived, EventTypeDocumentCreated, EventTypeDocumentReplaced, EventTypeDocumentUpdated, EventTypeDocumentArchived, EventTypeDocumentRestored, EventTypeTimelineEntryCreated, EventTypeTimelineEntryUpdated, EventTypeTimelineEntryDeleted:
+	case EventTypeCustomerCreated, EventTypeCustomerUpdated, EventTypeCustomerArchived, EventTypeCustomerRestored, EventTypeContactCreated, EventTypeContactUpdated, EventTypeContactArchived, EventTypeDocumentCreated, EventTypeDocumentReplaced, EventTypeDocumentUpdated, EventTypeDocumentArchived, EventTypeDocumentRestored, EventTypeTimelineEntryCreated, EventTypeTimelineEntryUpdated, EventTypeTimelineEntryDeleted, EventTypeAccountSettingsChanged:
 		return true
 	}
 	return false
