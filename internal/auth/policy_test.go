@@ -31,7 +31,12 @@ func TestEveryRootFieldAndTypeHasAPermission(t *testing.T) {
 			"customerTypes customerOrigins offices services staffUsers",
 		"Mutation": "customerCreate customerUpdate customerArchive customerRestore contactCreate contactUpdate contactArchive " +
 			"documentUpload documentUploadBegin documentUploadComplete documentReplace documentUpdate documentArchive documentRestore " +
-			"timelineEntryCreate timelineEntryUpdate timelineEntryDelete apiKeyCreate apiKeyRevoke",
+			"timelineEntryCreate timelineEntryUpdate timelineEntryDelete apiKeyCreate apiKeyRevoke " +
+			"customerTypeCreate customerTypeUpdate customerTypeMove customerTypeArchive customerTypeRestore customerTypeDelete " +
+			"customerOriginCreate customerOriginUpdate customerOriginMove customerOriginArchive customerOriginRestore customerOriginDelete " +
+			"officeCreate officeUpdate officeMove officeArchive officeRestore officeDelete " +
+			"serviceCreate serviceUpdate serviceMove serviceArchive serviceRestore serviceDelete " +
+			"staffUserCreate staffUserUpdate staffUserArchive staffUserRestore",
 		"Subscription": "documentEvents events",
 	}
 	known := auth.Permissions()
