@@ -2933,28 +2933,45 @@ func (m *ContactMutation) ResetEdge(name string) error {
 // CustomerMutation represents an operation that mutates the Customer nodes in the graph.
 type CustomerMutation struct {
 	config
-	op              Op
-	typ             string
-	id              *uuid.UUID
-	account_id      *uuid.UUID
-	created_at      *time.Time
-	version         *int32
-	addversion      *int32
-	updated_at      *time.Time
-	created_by_kind *string
-	created_by_id   *uuid.UUID
-	kind            *string
-	status          *string
-	display_name    *string
-	sort_name       *string
-	given_name      *string
-	family_name     *string
-	company_name    *string
-	archived_at     *time.Time
-	clearedFields   map[string]struct{}
-	done            bool
-	oldValue        func(context.Context) (*Customer, error)
-	predicates      []predicate.Customer
+	op                   Op
+	typ                  string
+	id                   *uuid.UUID
+	account_id           *uuid.UUID
+	created_at           *time.Time
+	version              *int32
+	addversion           *int32
+	updated_at           *time.Time
+	created_by_kind      *string
+	created_by_id        *uuid.UUID
+	kind                 *string
+	status               *string
+	display_name         *string
+	sort_name            *string
+	given_name           *string
+	family_name          *string
+	company_name         *string
+	language_tag         *string
+	time_zone            *string
+	external_id          *string
+	preferred_channel    *string
+	delivery_distance_km *string
+	website_url          *string
+	business_area        *string
+	tax_exempt           *bool
+	tax_exempt_reason    *string
+	created_via          *string
+	type_id              *uuid.UUID
+	origin_id            *uuid.UUID
+	salesperson_id       *uuid.UUID
+	representative_id    *uuid.UUID
+	preferred_office_id  *uuid.UUID
+	preferred_staff_id   *uuid.UUID
+	merged_into_id       *uuid.UUID
+	archived_at          *time.Time
+	clearedFields        map[string]struct{}
+	done                 bool
+	oldValue             func(context.Context) (*Customer, error)
+	predicates           []predicate.Customer
 }
 
 var _ ent.Mutation = (*CustomerMutation)(nil)
@@ -3614,6 +3631,813 @@ func (m *CustomerMutation) ResetCompanyName() {
 	delete(m.clearedFields, customer.FieldCompanyName)
 }
 
+// SetLanguageTag sets the "language_tag" field.
+func (m *CustomerMutation) SetLanguageTag(s string) {
+	m.language_tag = &s
+}
+
+// LanguageTag returns the value of the "language_tag" field in the mutation.
+func (m *CustomerMutation) LanguageTag() (r string, exists bool) {
+	v := m.language_tag
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldLanguageTag returns the old "language_tag" field's value of the Customer entity.
+// If the Customer object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMutation) OldLanguageTag(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldLanguageTag is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldLanguageTag requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldLanguageTag: %w", err)
+	}
+	return oldValue.LanguageTag, nil
+}
+
+// ClearLanguageTag clears the value of the "language_tag" field.
+func (m *CustomerMutation) ClearLanguageTag() {
+	m.language_tag = nil
+	m.clearedFields[customer.FieldLanguageTag] = struct{}{}
+}
+
+// LanguageTagCleared returns if the "language_tag" field was cleared in this mutation.
+func (m *CustomerMutation) LanguageTagCleared() bool {
+	_, ok := m.clearedFields[customer.FieldLanguageTag]
+	return ok
+}
+
+// ResetLanguageTag resets all changes to the "language_tag" field.
+func (m *CustomerMutation) ResetLanguageTag() {
+	m.language_tag = nil
+	delete(m.clearedFields, customer.FieldLanguageTag)
+}
+
+// SetTimeZone sets the "time_zone" field.
+func (m *CustomerMutation) SetTimeZone(s string) {
+	m.time_zone = &s
+}
+
+// TimeZone returns the value of the "time_zone" field in the mutation.
+func (m *CustomerMutation) TimeZone() (r string, exists bool) {
+	v := m.time_zone
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTimeZone returns the old "time_zone" field's value of the Customer entity.
+// If the Customer object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMutation) OldTimeZone(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTimeZone is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTimeZone requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTimeZone: %w", err)
+	}
+	return oldValue.TimeZone, nil
+}
+
+// ClearTimeZone clears the value of the "time_zone" field.
+func (m *CustomerMutation) ClearTimeZone() {
+	m.time_zone = nil
+	m.clearedFields[customer.FieldTimeZone] = struct{}{}
+}
+
+// TimeZoneCleared returns if the "time_zone" field was cleared in this mutation.
+func (m *CustomerMutation) TimeZoneCleared() bool {
+	_, ok := m.clearedFields[customer.FieldTimeZone]
+	return ok
+}
+
+// ResetTimeZone resets all changes to the "time_zone" field.
+func (m *CustomerMutation) ResetTimeZone() {
+	m.time_zone = nil
+	delete(m.clearedFields, customer.FieldTimeZone)
+}
+
+// SetExternalID sets the "external_id" field.
+func (m *CustomerMutation) SetExternalID(s string) {
+	m.external_id = &s
+}
+
+// ExternalID returns the value of the "external_id" field in the mutation.
+func (m *CustomerMutation) ExternalID() (r string, exists bool) {
+	v := m.external_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldExternalID returns the old "external_id" field's value of the Customer entity.
+// If the Customer object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMutation) OldExternalID(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldExternalID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldExternalID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldExternalID: %w", err)
+	}
+	return oldValue.ExternalID, nil
+}
+
+// ClearExternalID clears the value of the "external_id" field.
+func (m *CustomerMutation) ClearExternalID() {
+	m.external_id = nil
+	m.clearedFields[customer.FieldExternalID] = struct{}{}
+}
+
+// ExternalIDCleared returns if the "external_id" field was cleared in this mutation.
+func (m *CustomerMutation) ExternalIDCleared() bool {
+	_, ok := m.clearedFields[customer.FieldExternalID]
+	return ok
+}
+
+// ResetExternalID resets all changes to the "external_id" field.
+func (m *CustomerMutation) ResetExternalID() {
+	m.external_id = nil
+	delete(m.clearedFields, customer.FieldExternalID)
+}
+
+// SetPreferredChannel sets the "preferred_channel" field.
+func (m *CustomerMutation) SetPreferredChannel(s string) {
+	m.preferred_channel = &s
+}
+
+// PreferredChannel returns the value of the "preferred_channel" field in the mutation.
+func (m *CustomerMutation) PreferredChannel() (r string, exists bool) {
+	v := m.preferred_channel
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPreferredChannel returns the old "preferred_channel" field's value of the Customer entity.
+// If the Customer object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMutation) OldPreferredChannel(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPreferredChannel is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPreferredChannel requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPreferredChannel: %w", err)
+	}
+	return oldValue.PreferredChannel, nil
+}
+
+// ClearPreferredChannel clears the value of the "preferred_channel" field.
+func (m *CustomerMutation) ClearPreferredChannel() {
+	m.preferred_channel = nil
+	m.clearedFields[customer.FieldPreferredChannel] = struct{}{}
+}
+
+// PreferredChannelCleared returns if the "preferred_channel" field was cleared in this mutation.
+func (m *CustomerMutation) PreferredChannelCleared() bool {
+	_, ok := m.clearedFields[customer.FieldPreferredChannel]
+	return ok
+}
+
+// ResetPreferredChannel resets all changes to the "preferred_channel" field.
+func (m *CustomerMutation) ResetPreferredChannel() {
+	m.preferred_channel = nil
+	delete(m.clearedFields, customer.FieldPreferredChannel)
+}
+
+// SetDeliveryDistanceKm sets the "delivery_distance_km" field.
+func (m *CustomerMutation) SetDeliveryDistanceKm(s string) {
+	m.delivery_distance_km = &s
+}
+
+// DeliveryDistanceKm returns the value of the "delivery_distance_km" field in the mutation.
+func (m *CustomerMutation) DeliveryDistanceKm() (r string, exists bool) {
+	v := m.delivery_distance_km
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDeliveryDistanceKm returns the old "delivery_distance_km" field's value of the Customer entity.
+// If the Customer object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMutation) OldDeliveryDistanceKm(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDeliveryDistanceKm is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDeliveryDistanceKm requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDeliveryDistanceKm: %w", err)
+	}
+	return oldValue.DeliveryDistanceKm, nil
+}
+
+// ClearDeliveryDistanceKm clears the value of the "delivery_distance_km" field.
+func (m *CustomerMutation) ClearDeliveryDistanceKm() {
+	m.delivery_distance_km = nil
+	m.clearedFields[customer.FieldDeliveryDistanceKm] = struct{}{}
+}
+
+// DeliveryDistanceKmCleared returns if the "delivery_distance_km" field was cleared in this mutation.
+func (m *CustomerMutation) DeliveryDistanceKmCleared() bool {
+	_, ok := m.clearedFields[customer.FieldDeliveryDistanceKm]
+	return ok
+}
+
+// ResetDeliveryDistanceKm resets all changes to the "delivery_distance_km" field.
+func (m *CustomerMutation) ResetDeliveryDistanceKm() {
+	m.delivery_distance_km = nil
+	delete(m.clearedFields, customer.FieldDeliveryDistanceKm)
+}
+
+// SetWebsiteURL sets the "website_url" field.
+func (m *CustomerMutation) SetWebsiteURL(s string) {
+	m.website_url = &s
+}
+
+// WebsiteURL returns the value of the "website_url" field in the mutation.
+func (m *CustomerMutation) WebsiteURL() (r string, exists bool) {
+	v := m.website_url
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldWebsiteURL returns the old "website_url" field's value of the Customer entity.
+// If the Customer object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMutation) OldWebsiteURL(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldWebsiteURL is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldWebsiteURL requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldWebsiteURL: %w", err)
+	}
+	return oldValue.WebsiteURL, nil
+}
+
+// ClearWebsiteURL clears the value of the "website_url" field.
+func (m *CustomerMutation) ClearWebsiteURL() {
+	m.website_url = nil
+	m.clearedFields[customer.FieldWebsiteURL] = struct{}{}
+}
+
+// WebsiteURLCleared returns if the "website_url" field was cleared in this mutation.
+func (m *CustomerMutation) WebsiteURLCleared() bool {
+	_, ok := m.clearedFields[customer.FieldWebsiteURL]
+	return ok
+}
+
+// ResetWebsiteURL resets all changes to the "website_url" field.
+func (m *CustomerMutation) ResetWebsiteURL() {
+	m.website_url = nil
+	delete(m.clearedFields, customer.FieldWebsiteURL)
+}
+
+// SetBusinessArea sets the "business_area" field.
+func (m *CustomerMutation) SetBusinessArea(s string) {
+	m.business_area = &s
+}
+
+// BusinessArea returns the value of the "business_area" field in the mutation.
+func (m *CustomerMutation) BusinessArea() (r string, exists bool) {
+	v := m.business_area
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldBusinessArea returns the old "business_area" field's value of the Customer entity.
+// If the Customer object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMutation) OldBusinessArea(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldBusinessArea is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldBusinessArea requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldBusinessArea: %w", err)
+	}
+	return oldValue.BusinessArea, nil
+}
+
+// ClearBusinessArea clears the value of the "business_area" field.
+func (m *CustomerMutation) ClearBusinessArea() {
+	m.business_area = nil
+	m.clearedFields[customer.FieldBusinessArea] = struct{}{}
+}
+
+// BusinessAreaCleared returns if the "business_area" field was cleared in this mutation.
+func (m *CustomerMutation) BusinessAreaCleared() bool {
+	_, ok := m.clearedFields[customer.FieldBusinessArea]
+	return ok
+}
+
+// ResetBusinessArea resets all changes to the "business_area" field.
+func (m *CustomerMutation) ResetBusinessArea() {
+	m.business_area = nil
+	delete(m.clearedFields, customer.FieldBusinessArea)
+}
+
+// SetTaxExempt sets the "tax_exempt" field.
+func (m *CustomerMutation) SetTaxExempt(b bool) {
+	m.tax_exempt = &b
+}
+
+// TaxExempt returns the value of the "tax_exempt" field in the mutation.
+func (m *CustomerMutation) TaxExempt() (r bool, exists bool) {
+	v := m.tax_exempt
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTaxExempt returns the old "tax_exempt" field's value of the Customer entity.
+// If the Customer object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMutation) OldTaxExempt(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTaxExempt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTaxExempt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTaxExempt: %w", err)
+	}
+	return oldValue.TaxExempt, nil
+}
+
+// ResetTaxExempt resets all changes to the "tax_exempt" field.
+func (m *CustomerMutation) ResetTaxExempt() {
+	m.tax_exempt = nil
+}
+
+// SetTaxExemptReason sets the "tax_exempt_reason" field.
+func (m *CustomerMutation) SetTaxExemptReason(s string) {
+	m.tax_exempt_reason = &s
+}
+
+// TaxExemptReason returns the value of the "tax_exempt_reason" field in the mutation.
+func (m *CustomerMutation) TaxExemptReason() (r string, exists bool) {
+	v := m.tax_exempt_reason
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTaxExemptReason returns the old "tax_exempt_reason" field's value of the Customer entity.
+// If the Customer object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMutation) OldTaxExemptReason(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTaxExemptReason is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTaxExemptReason requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTaxExemptReason: %w", err)
+	}
+	return oldValue.TaxExemptReason, nil
+}
+
+// ClearTaxExemptReason clears the value of the "tax_exempt_reason" field.
+func (m *CustomerMutation) ClearTaxExemptReason() {
+	m.tax_exempt_reason = nil
+	m.clearedFields[customer.FieldTaxExemptReason] = struct{}{}
+}
+
+// TaxExemptReasonCleared returns if the "tax_exempt_reason" field was cleared in this mutation.
+func (m *CustomerMutation) TaxExemptReasonCleared() bool {
+	_, ok := m.clearedFields[customer.FieldTaxExemptReason]
+	return ok
+}
+
+// ResetTaxExemptReason resets all changes to the "tax_exempt_reason" field.
+func (m *CustomerMutation) ResetTaxExemptReason() {
+	m.tax_exempt_reason = nil
+	delete(m.clearedFields, customer.FieldTaxExemptReason)
+}
+
+// SetCreatedVia sets the "created_via" field.
+func (m *CustomerMutation) SetCreatedVia(s string) {
+	m.created_via = &s
+}
+
+// CreatedVia returns the value of the "created_via" field in the mutation.
+func (m *CustomerMutation) CreatedVia() (r string, exists bool) {
+	v := m.created_via
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedVia returns the old "created_via" field's value of the Customer entity.
+// If the Customer object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMutation) OldCreatedVia(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedVia is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedVia requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedVia: %w", err)
+	}
+	return oldValue.CreatedVia, nil
+}
+
+// ResetCreatedVia resets all changes to the "created_via" field.
+func (m *CustomerMutation) ResetCreatedVia() {
+	m.created_via = nil
+}
+
+// SetTypeID sets the "type_id" field.
+func (m *CustomerMutation) SetTypeID(u uuid.UUID) {
+	m.type_id = &u
+}
+
+// TypeID returns the value of the "type_id" field in the mutation.
+func (m *CustomerMutation) TypeID() (r uuid.UUID, exists bool) {
+	v := m.type_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTypeID returns the old "type_id" field's value of the Customer entity.
+// If the Customer object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMutation) OldTypeID(ctx context.Context) (v *uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTypeID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTypeID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTypeID: %w", err)
+	}
+	return oldValue.TypeID, nil
+}
+
+// ClearTypeID clears the value of the "type_id" field.
+func (m *CustomerMutation) ClearTypeID() {
+	m.type_id = nil
+	m.clearedFields[customer.FieldTypeID] = struct{}{}
+}
+
+// TypeIDCleared returns if the "type_id" field was cleared in this mutation.
+func (m *CustomerMutation) TypeIDCleared() bool {
+	_, ok := m.clearedFields[customer.FieldTypeID]
+	return ok
+}
+
+// ResetTypeID resets all changes to the "type_id" field.
+func (m *CustomerMutation) ResetTypeID() {
+	m.type_id = nil
+	delete(m.clearedFields, customer.FieldTypeID)
+}
+
+// SetOriginID sets the "origin_id" field.
+func (m *CustomerMutation) SetOriginID(u uuid.UUID) {
+	m.origin_id = &u
+}
+
+// OriginID returns the value of the "origin_id" field in the mutation.
+func (m *CustomerMutation) OriginID() (r uuid.UUID, exists bool) {
+	v := m.origin_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldOriginID returns the old "origin_id" field's value of the Customer entity.
+// If the Customer object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMutation) OldOriginID(ctx context.Context) (v *uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldOriginID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldOriginID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldOriginID: %w", err)
+	}
+	return oldValue.OriginID, nil
+}
+
+// ClearOriginID clears the value of the "origin_id" field.
+func (m *CustomerMutation) ClearOriginID() {
+	m.origin_id = nil
+	m.clearedFields[customer.FieldOriginID] = struct{}{}
+}
+
+// OriginIDCleared returns if the "origin_id" field was cleared in this mutation.
+func (m *CustomerMutation) OriginIDCleared() bool {
+	_, ok := m.clearedFields[customer.FieldOriginID]
+	return ok
+}
+
+// ResetOriginID resets all changes to the "origin_id" field.
+func (m *CustomerMutation) ResetOriginID() {
+	m.origin_id = nil
+	delete(m.clearedFields, customer.FieldOriginID)
+}
+
+// SetSalespersonID sets the "salesperson_id" field.
+func (m *CustomerMutation) SetSalespersonID(u uuid.UUID) {
+	m.salesperson_id = &u
+}
+
+// SalespersonID returns the value of the "salesperson_id" field in the mutation.
+func (m *CustomerMutation) SalespersonID() (r uuid.UUID, exists bool) {
+	v := m.salesperson_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSalespersonID returns the old "salesperson_id" field's value of the Customer entity.
+// If the Customer object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMutation) OldSalespersonID(ctx context.Context) (v *uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSalespersonID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSalespersonID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSalespersonID: %w", err)
+	}
+	return oldValue.SalespersonID, nil
+}
+
+// ClearSalespersonID clears the value of the "salesperson_id" field.
+func (m *CustomerMutation) ClearSalespersonID() {
+	m.salesperson_id = nil
+	m.clearedFields[customer.FieldSalespersonID] = struct{}{}
+}
+
+// SalespersonIDCleared returns if the "salesperson_id" field was cleared in this mutation.
+func (m *CustomerMutation) SalespersonIDCleared() bool {
+	_, ok := m.clearedFields[customer.FieldSalespersonID]
+	return ok
+}
+
+// ResetSalespersonID resets all changes to the "salesperson_id" field.
+func (m *CustomerMutation) ResetSalespersonID() {
+	m.salesperson_id = nil
+	delete(m.clearedFields, customer.FieldSalespersonID)
+}
+
+// SetRepresentativeID sets the "representative_id" field.
+func (m *CustomerMutation) SetRepresentativeID(u uuid.UUID) {
+	m.representative_id = &u
+}
+
+// RepresentativeID returns the value of the "representative_id" field in the mutation.
+func (m *CustomerMutation) RepresentativeID() (r uuid.UUID, exists bool) {
+	v := m.representative_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldRepresentativeID returns the old "representative_id" field's value of the Customer entity.
+// If the Customer object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMutation) OldRepresentativeID(ctx context.Context) (v *uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldRepresentativeID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldRepresentativeID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldRepresentativeID: %w", err)
+	}
+	return oldValue.RepresentativeID, nil
+}
+
+// ClearRepresentativeID clears the value of the "representative_id" field.
+func (m *CustomerMutation) ClearRepresentativeID() {
+	m.representative_id = nil
+	m.clearedFields[customer.FieldRepresentativeID] = struct{}{}
+}
+
+// RepresentativeIDCleared returns if the "representative_id" field was cleared in this mutation.
+func (m *CustomerMutation) RepresentativeIDCleared() bool {
+	_, ok := m.clearedFields[customer.FieldRepresentativeID]
+	return ok
+}
+
+// ResetRepresentativeID resets all changes to the "representative_id" field.
+func (m *CustomerMutation) ResetRepresentativeID() {
+	m.representative_id = nil
+	delete(m.clearedFields, customer.FieldRepresentativeID)
+}
+
+// SetPreferredOfficeID sets the "preferred_office_id" field.
+func (m *CustomerMutation) SetPreferredOfficeID(u uuid.UUID) {
+	m.preferred_office_id = &u
+}
+
+// PreferredOfficeID returns the value of the "preferred_office_id" field in the mutation.
+func (m *CustomerMutation) PreferredOfficeID() (r uuid.UUID, exists bool) {
+	v := m.preferred_office_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPreferredOfficeID returns the old "preferred_office_id" field's value of the Customer entity.
+// If the Customer object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMutation) OldPreferredOfficeID(ctx context.Context) (v *uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPreferredOfficeID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPreferredOfficeID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPreferredOfficeID: %w", err)
+	}
+	return oldValue.PreferredOfficeID, nil
+}
+
+// ClearPreferredOfficeID clears the value of the "preferred_office_id" field.
+func (m *CustomerMutation) ClearPreferredOfficeID() {
+	m.preferred_office_id = nil
+	m.clearedFields[customer.FieldPreferredOfficeID] = struct{}{}
+}
+
+// PreferredOfficeIDCleared returns if the "preferred_office_id" field was cleared in this mutation.
+func (m *CustomerMutation) PreferredOfficeIDCleared() bool {
+	_, ok := m.clearedFields[customer.FieldPreferredOfficeID]
+	return ok
+}
+
+// ResetPreferredOfficeID resets all changes to the "preferred_office_id" field.
+func (m *CustomerMutation) ResetPreferredOfficeID() {
+	m.preferred_office_id = nil
+	delete(m.clearedFields, customer.FieldPreferredOfficeID)
+}
+
+// SetPreferredStaffID sets the "preferred_staff_id" field.
+func (m *CustomerMutation) SetPreferredStaffID(u uuid.UUID) {
+	m.preferred_staff_id = &u
+}
+
+// PreferredStaffID returns the value of the "preferred_staff_id" field in the mutation.
+func (m *CustomerMutation) PreferredStaffID() (r uuid.UUID, exists bool) {
+	v := m.preferred_staff_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPreferredStaffID returns the old "preferred_staff_id" field's value of the Customer entity.
+// If the Customer object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMutation) OldPreferredStaffID(ctx context.Context) (v *uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPreferredStaffID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPreferredStaffID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPreferredStaffID: %w", err)
+	}
+	return oldValue.PreferredStaffID, nil
+}
+
+// ClearPreferredStaffID clears the value of the "preferred_staff_id" field.
+func (m *CustomerMutation) ClearPreferredStaffID() {
+	m.preferred_staff_id = nil
+	m.clearedFields[customer.FieldPreferredStaffID] = struct{}{}
+}
+
+// PreferredStaffIDCleared returns if the "preferred_staff_id" field was cleared in this mutation.
+func (m *CustomerMutation) PreferredStaffIDCleared() bool {
+	_, ok := m.clearedFields[customer.FieldPreferredStaffID]
+	return ok
+}
+
+// ResetPreferredStaffID resets all changes to the "preferred_staff_id" field.
+func (m *CustomerMutation) ResetPreferredStaffID() {
+	m.preferred_staff_id = nil
+	delete(m.clearedFields, customer.FieldPreferredStaffID)
+}
+
+// SetMergedIntoID sets the "merged_into_id" field.
+func (m *CustomerMutation) SetMergedIntoID(u uuid.UUID) {
+	m.merged_into_id = &u
+}
+
+// MergedIntoID returns the value of the "merged_into_id" field in the mutation.
+func (m *CustomerMutation) MergedIntoID() (r uuid.UUID, exists bool) {
+	v := m.merged_into_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldMergedIntoID returns the old "merged_into_id" field's value of the Customer entity.
+// If the Customer object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMutation) OldMergedIntoID(ctx context.Context) (v *uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldMergedIntoID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldMergedIntoID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldMergedIntoID: %w", err)
+	}
+	return oldValue.MergedIntoID, nil
+}
+
+// ClearMergedIntoID clears the value of the "merged_into_id" field.
+func (m *CustomerMutation) ClearMergedIntoID() {
+	m.merged_into_id = nil
+	m.clearedFields[customer.FieldMergedIntoID] = struct{}{}
+}
+
+// MergedIntoIDCleared returns if the "merged_into_id" field was cleared in this mutation.
+func (m *CustomerMutation) MergedIntoIDCleared() bool {
+	_, ok := m.clearedFields[customer.FieldMergedIntoID]
+	return ok
+}
+
+// ResetMergedIntoID resets all changes to the "merged_into_id" field.
+func (m *CustomerMutation) ResetMergedIntoID() {
+	m.merged_into_id = nil
+	delete(m.clearedFields, customer.FieldMergedIntoID)
+}
+
 // SetArchivedAt sets the "archived_at" field.
 func (m *CustomerMutation) SetArchivedAt(t time.Time) {
 	m.archived_at = &t
@@ -3697,7 +4521,7 @@ func (m *CustomerMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *CustomerMutation) Fields() []string {
-	fields := make([]string, 0, 14)
+	fields := make([]string, 0, 31)
 	if m.account_id != nil {
 		fields = append(fields, customer.FieldAccountID)
 	}
@@ -3737,6 +4561,57 @@ func (m *CustomerMutation) Fields() []string {
 	if m.company_name != nil {
 		fields = append(fields, customer.FieldCompanyName)
 	}
+	if m.language_tag != nil {
+		fields = append(fields, customer.FieldLanguageTag)
+	}
+	if m.time_zone != nil {
+		fields = append(fields, customer.FieldTimeZone)
+	}
+	if m.external_id != nil {
+		fields = append(fields, customer.FieldExternalID)
+	}
+	if m.preferred_channel != nil {
+		fields = append(fields, customer.FieldPreferredChannel)
+	}
+	if m.delivery_distance_km != nil {
+		fields = append(fields, customer.FieldDeliveryDistanceKm)
+	}
+	if m.website_url != nil {
+		fields = append(fields, customer.FieldWebsiteURL)
+	}
+	if m.business_area != nil {
+		fields = append(fields, customer.FieldBusinessArea)
+	}
+	if m.tax_exempt != nil {
+		fields = append(fields, customer.FieldTaxExempt)
+	}
+	if m.tax_exempt_reason != nil {
+		fields = append(fields, customer.FieldTaxExemptReason)
+	}
+	if m.created_via != nil {
+		fields = append(fields, customer.FieldCreatedVia)
+	}
+	if m.type_id != nil {
+		fields = append(fields, customer.FieldTypeID)
+	}
+	if m.origin_id != nil {
+		fields = append(fields, customer.FieldOriginID)
+	}
+	if m.salesperson_id != nil {
+		fields = append(fields, customer.FieldSalespersonID)
+	}
+	if m.representative_id != nil {
+		fields = append(fields, customer.FieldRepresentativeID)
+	}
+	if m.preferred_office_id != nil {
+		fields = append(fields, customer.FieldPreferredOfficeID)
+	}
+	if m.preferred_staff_id != nil {
+		fields = append(fields, customer.FieldPreferredStaffID)
+	}
+	if m.merged_into_id != nil {
+		fields = append(fields, customer.FieldMergedIntoID)
+	}
 	if m.archived_at != nil {
 		fields = append(fields, customer.FieldArchivedAt)
 	}
@@ -3774,6 +4649,40 @@ func (m *CustomerMutation) Field(name string) (ent.Value, bool) {
 		return m.FamilyName()
 	case customer.FieldCompanyName:
 		return m.CompanyName()
+	case customer.FieldLanguageTag:
+		return m.LanguageTag()
+	case customer.FieldTimeZone:
+		return m.TimeZone()
+	case customer.FieldExternalID:
+		return m.ExternalID()
+	case customer.FieldPreferredChannel:
+		return m.PreferredChannel()
+	case customer.FieldDeliveryDistanceKm:
+		return m.DeliveryDistanceKm()
+	case customer.FieldWebsiteURL:
+		return m.WebsiteURL()
+	case customer.FieldBusinessArea:
+		return m.BusinessArea()
+	case customer.FieldTaxExempt:
+		return m.TaxExempt()
+	case customer.FieldTaxExemptReason:
+		return m.TaxExemptReason()
+	case customer.FieldCreatedVia:
+		return m.CreatedVia()
+	case customer.FieldTypeID:
+		return m.TypeID()
+	case customer.FieldOriginID:
+		return m.OriginID()
+	case customer.FieldSalespersonID:
+		return m.SalespersonID()
+	case customer.FieldRepresentativeID:
+		return m.RepresentativeID()
+	case customer.FieldPreferredOfficeID:
+		return m.PreferredOfficeID()
+	case customer.FieldPreferredStaffID:
+		return m.PreferredStaffID()
+	case customer.FieldMergedIntoID:
+		return m.MergedIntoID()
 	case customer.FieldArchivedAt:
 		return m.ArchivedAt()
 	}
@@ -3811,6 +4720,40 @@ func (m *CustomerMutation) OldField(ctx context.Context, name string) (ent.Value
 		return m.OldFamilyName(ctx)
 	case customer.FieldCompanyName:
 		return m.OldCompanyName(ctx)
+	case customer.FieldLanguageTag:
+		return m.OldLanguageTag(ctx)
+	case customer.FieldTimeZone:
+		return m.OldTimeZone(ctx)
+	case customer.FieldExternalID:
+		return m.OldExternalID(ctx)
+	case customer.FieldPreferredChannel:
+		return m.OldPreferredChannel(ctx)
+	case customer.FieldDeliveryDistanceKm:
+		return m.OldDeliveryDistanceKm(ctx)
+	case customer.FieldWebsiteURL:
+		return m.OldWebsiteURL(ctx)
+	case customer.FieldBusinessArea:
+		return m.OldBusinessArea(ctx)
+	case customer.FieldTaxExempt:
+		return m.OldTaxExempt(ctx)
+	case customer.FieldTaxExemptReason:
+		return m.OldTaxExemptReason(ctx)
+	case customer.FieldCreatedVia:
+		return m.OldCreatedVia(ctx)
+	case customer.FieldTypeID:
+		return m.OldTypeID(ctx)
+	case customer.FieldOriginID:
+		return m.OldOriginID(ctx)
+	case customer.FieldSalespersonID:
+		return m.OldSalespersonID(ctx)
+	case customer.FieldRepresentativeID:
+		return m.OldRepresentativeID(ctx)
+	case customer.FieldPreferredOfficeID:
+		return m.OldPreferredOfficeID(ctx)
+	case customer.FieldPreferredStaffID:
+		return m.OldPreferredStaffID(ctx)
+	case customer.FieldMergedIntoID:
+		return m.OldMergedIntoID(ctx)
 	case customer.FieldArchivedAt:
 		return m.OldArchivedAt(ctx)
 	}
@@ -3913,6 +4856,125 @@ func (m *CustomerMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetCompanyName(v)
 		return nil
+	case customer.FieldLanguageTag:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetLanguageTag(v)
+		return nil
+	case customer.FieldTimeZone:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTimeZone(v)
+		return nil
+	case customer.FieldExternalID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetExternalID(v)
+		return nil
+	case customer.FieldPreferredChannel:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPreferredChannel(v)
+		return nil
+	case customer.FieldDeliveryDistanceKm:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDeliveryDistanceKm(v)
+		return nil
+	case customer.FieldWebsiteURL:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetWebsiteURL(v)
+		return nil
+	case customer.FieldBusinessArea:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetBusinessArea(v)
+		return nil
+	case customer.FieldTaxExempt:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTaxExempt(v)
+		return nil
+	case customer.FieldTaxExemptReason:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTaxExemptReason(v)
+		return nil
+	case customer.FieldCreatedVia:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedVia(v)
+		return nil
+	case customer.FieldTypeID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTypeID(v)
+		return nil
+	case customer.FieldOriginID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetOriginID(v)
+		return nil
+	case customer.FieldSalespersonID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSalespersonID(v)
+		return nil
+	case customer.FieldRepresentativeID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetRepresentativeID(v)
+		return nil
+	case customer.FieldPreferredOfficeID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPreferredOfficeID(v)
+		return nil
+	case customer.FieldPreferredStaffID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPreferredStaffID(v)
+		return nil
+	case customer.FieldMergedIntoID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetMergedIntoID(v)
+		return nil
 	case customer.FieldArchivedAt:
 		v, ok := value.(time.Time)
 		if !ok {
@@ -3980,6 +5042,51 @@ func (m *CustomerMutation) ClearedFields() []string {
 	if m.FieldCleared(customer.FieldCompanyName) {
 		fields = append(fields, customer.FieldCompanyName)
 	}
+	if m.FieldCleared(customer.FieldLanguageTag) {
+		fields = append(fields, customer.FieldLanguageTag)
+	}
+	if m.FieldCleared(customer.FieldTimeZone) {
+		fields = append(fields, customer.FieldTimeZone)
+	}
+	if m.FieldCleared(customer.FieldExternalID) {
+		fields = append(fields, customer.FieldExternalID)
+	}
+	if m.FieldCleared(customer.FieldPreferredChannel) {
+		fields = append(fields, customer.FieldPreferredChannel)
+	}
+	if m.FieldCleared(customer.FieldDeliveryDistanceKm) {
+		fields = append(fields, customer.FieldDeliveryDistanceKm)
+	}
+	if m.FieldCleared(customer.FieldWebsiteURL) {
+		fields = append(fields, customer.FieldWebsiteURL)
+	}
+	if m.FieldCleared(customer.FieldBusinessArea) {
+		fields = append(fields, customer.FieldBusinessArea)
+	}
+	if m.FieldCleared(customer.FieldTaxExemptReason) {
+		fields = append(fields, customer.FieldTaxExemptReason)
+	}
+	if m.FieldCleared(customer.FieldTypeID) {
+		fields = append(fields, customer.FieldTypeID)
+	}
+	if m.FieldCleared(customer.FieldOriginID) {
+		fields = append(fields, customer.FieldOriginID)
+	}
+	if m.FieldCleared(customer.FieldSalespersonID) {
+		fields = append(fields, customer.FieldSalespersonID)
+	}
+	if m.FieldCleared(customer.FieldRepresentativeID) {
+		fields = append(fields, customer.FieldRepresentativeID)
+	}
+	if m.FieldCleared(customer.FieldPreferredOfficeID) {
+		fields = append(fields, customer.FieldPreferredOfficeID)
+	}
+	if m.FieldCleared(customer.FieldPreferredStaffID) {
+		fields = append(fields, customer.FieldPreferredStaffID)
+	}
+	if m.FieldCleared(customer.FieldMergedIntoID) {
+		fields = append(fields, customer.FieldMergedIntoID)
+	}
 	if m.FieldCleared(customer.FieldArchivedAt) {
 		fields = append(fields, customer.FieldArchivedAt)
 	}
@@ -4011,6 +5118,51 @@ func (m *CustomerMutation) ClearField(name string) error {
 		return nil
 	case customer.FieldCompanyName:
 		m.ClearCompanyName()
+		return nil
+	case customer.FieldLanguageTag:
+		m.ClearLanguageTag()
+		return nil
+	case customer.FieldTimeZone:
+		m.ClearTimeZone()
+		return nil
+	case customer.FieldExternalID:
+		m.ClearExternalID()
+		return nil
+	case customer.FieldPreferredChannel:
+		m.ClearPreferredChannel()
+		return nil
+	case customer.FieldDeliveryDistanceKm:
+		m.ClearDeliveryDistanceKm()
+		return nil
+	case customer.FieldWebsiteURL:
+		m.ClearWebsiteURL()
+		return nil
+	case customer.FieldBusinessArea:
+		m.ClearBusinessArea()
+		return nil
+	case customer.FieldTaxExemptReason:
+		m.ClearTaxExemptReason()
+		return nil
+	case customer.FieldTypeID:
+		m.ClearTypeID()
+		return nil
+	case customer.FieldOriginID:
+		m.ClearOriginID()
+		return nil
+	case customer.FieldSalespersonID:
+		m.ClearSalespersonID()
+		return nil
+	case customer.FieldRepresentativeID:
+		m.ClearRepresentativeID()
+		return nil
+	case customer.FieldPreferredOfficeID:
+		m.ClearPreferredOfficeID()
+		return nil
+	case customer.FieldPreferredStaffID:
+		m.ClearPreferredStaffID()
+		return nil
+	case customer.FieldMergedIntoID:
+		m.ClearMergedIntoID()
 		return nil
 	case customer.FieldArchivedAt:
 		m.ClearArchivedAt()
@@ -4061,6 +5213,57 @@ func (m *CustomerMutation) ResetField(name string) error {
 		return nil
 	case customer.FieldCompanyName:
 		m.ResetCompanyName()
+		return nil
+	case customer.FieldLanguageTag:
+		m.ResetLanguageTag()
+		return nil
+	case customer.FieldTimeZone:
+		m.ResetTimeZone()
+		return nil
+	case customer.FieldExternalID:
+		m.ResetExternalID()
+		return nil
+	case customer.FieldPreferredChannel:
+		m.ResetPreferredChannel()
+		return nil
+	case customer.FieldDeliveryDistanceKm:
+		m.ResetDeliveryDistanceKm()
+		return nil
+	case customer.FieldWebsiteURL:
+		m.ResetWebsiteURL()
+		return nil
+	case customer.FieldBusinessArea:
+		m.ResetBusinessArea()
+		return nil
+	case customer.FieldTaxExempt:
+		m.ResetTaxExempt()
+		return nil
+	case customer.FieldTaxExemptReason:
+		m.ResetTaxExemptReason()
+		return nil
+	case customer.FieldCreatedVia:
+		m.ResetCreatedVia()
+		return nil
+	case customer.FieldTypeID:
+		m.ResetTypeID()
+		return nil
+	case customer.FieldOriginID:
+		m.ResetOriginID()
+		return nil
+	case customer.FieldSalespersonID:
+		m.ResetSalespersonID()
+		return nil
+	case customer.FieldRepresentativeID:
+		m.ResetRepresentativeID()
+		return nil
+	case customer.FieldPreferredOfficeID:
+		m.ResetPreferredOfficeID()
+		return nil
+	case customer.FieldPreferredStaffID:
+		m.ResetPreferredStaffID()
+		return nil
+	case customer.FieldMergedIntoID:
+		m.ResetMergedIntoID()
 		return nil
 	case customer.FieldArchivedAt:
 		m.ResetArchivedAt()
@@ -8189,22 +9392,24 @@ func (m *DocumentVersionMutation) ResetEdge(name string) error {
 // EmailAddressMutation represents an operation that mutates the EmailAddress nodes in the graph.
 type EmailAddressMutation struct {
 	config
-	op            Op
-	typ           string
-	id            *uuid.UUID
-	account_id    *uuid.UUID
-	created_at    *time.Time
-	customer_id   *uuid.UUID
-	contact_id    *uuid.UUID
-	_type         *string
-	position      *int16
-	addposition   *int16
-	address       *string
-	address_key   *string
-	clearedFields map[string]struct{}
-	done          bool
-	oldValue      func(context.Context) (*EmailAddress, error)
-	predicates    []predicate.EmailAddress
+	op             Op
+	typ            string
+	id             *uuid.UUID
+	account_id     *uuid.UUID
+	created_at     *time.Time
+	customer_id    *uuid.UUID
+	contact_id     *uuid.UUID
+	_type          *string
+	position       *int16
+	addposition    *int16
+	address        *string
+	address_key    *string
+	purposes       *[]string
+	appendpurposes []string
+	clearedFields  map[string]struct{}
+	done           bool
+	oldValue       func(context.Context) (*EmailAddress, error)
+	predicates     []predicate.EmailAddress
 }
 
 var _ ent.Mutation = (*EmailAddressMutation)(nil)
@@ -8632,6 +9837,57 @@ func (m *EmailAddressMutation) ResetAddressKey() {
 	m.address_key = nil
 }
 
+// SetPurposes sets the "purposes" field.
+func (m *EmailAddressMutation) SetPurposes(s []string) {
+	m.purposes = &s
+	m.appendpurposes = nil
+}
+
+// Purposes returns the value of the "purposes" field in the mutation.
+func (m *EmailAddressMutation) Purposes() (r []string, exists bool) {
+	v := m.purposes
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPurposes returns the old "purposes" field's value of the EmailAddress entity.
+// If the EmailAddress object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EmailAddressMutation) OldPurposes(ctx context.Context) (v []string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPurposes is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPurposes requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPurposes: %w", err)
+	}
+	return oldValue.Purposes, nil
+}
+
+// AppendPurposes adds s to the "purposes" field.
+func (m *EmailAddressMutation) AppendPurposes(s []string) {
+	m.appendpurposes = append(m.appendpurposes, s...)
+}
+
+// AppendedPurposes returns the list of values that were appended to the "purposes" field in this mutation.
+func (m *EmailAddressMutation) AppendedPurposes() ([]string, bool) {
+	if len(m.appendpurposes) == 0 {
+		return nil, false
+	}
+	return m.appendpurposes, true
+}
+
+// ResetPurposes resets all changes to the "purposes" field.
+func (m *EmailAddressMutation) ResetPurposes() {
+	m.purposes = nil
+	m.appendpurposes = nil
+}
+
 // Where appends a list predicates to the EmailAddressMutation builder.
 func (m *EmailAddressMutation) Where(ps ...predicate.EmailAddress) {
 	m.predicates = append(m.predicates, ps...)
@@ -8666,7 +9922,7 @@ func (m *EmailAddressMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *EmailAddressMutation) Fields() []string {
-	fields := make([]string, 0, 8)
+	fields := make([]string, 0, 9)
 	if m.account_id != nil {
 		fields = append(fields, emailaddress.FieldAccountID)
 	}
@@ -8690,6 +9946,9 @@ func (m *EmailAddressMutation) Fields() []string {
 	}
 	if m.address_key != nil {
 		fields = append(fields, emailaddress.FieldAddressKey)
+	}
+	if m.purposes != nil {
+		fields = append(fields, emailaddress.FieldPurposes)
 	}
 	return fields
 }
@@ -8715,6 +9974,8 @@ func (m *EmailAddressMutation) Field(name string) (ent.Value, bool) {
 		return m.Address()
 	case emailaddress.FieldAddressKey:
 		return m.AddressKey()
+	case emailaddress.FieldPurposes:
+		return m.Purposes()
 	}
 	return nil, false
 }
@@ -8740,6 +10001,8 @@ func (m *EmailAddressMutation) OldField(ctx context.Context, name string) (ent.V
 		return m.OldAddress(ctx)
 	case emailaddress.FieldAddressKey:
 		return m.OldAddressKey(ctx)
+	case emailaddress.FieldPurposes:
+		return m.OldPurposes(ctx)
 	}
 	return nil, fmt.Errorf("unknown EmailAddress field %s", name)
 }
@@ -8804,6 +10067,13 @@ func (m *EmailAddressMutation) SetField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetAddressKey(v)
+		return nil
+	case emailaddress.FieldPurposes:
+		v, ok := value.([]string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPurposes(v)
 		return nil
 	}
 	return fmt.Errorf("unknown EmailAddress field %s", name)
@@ -8901,6 +10171,9 @@ func (m *EmailAddressMutation) ResetField(name string) error {
 		return nil
 	case emailaddress.FieldAddressKey:
 		m.ResetAddressKey()
+		return nil
+	case emailaddress.FieldPurposes:
+		m.ResetPurposes()
 		return nil
 	}
 	return fmt.Errorf("unknown EmailAddress field %s", name)

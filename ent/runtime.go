@@ -119,6 +119,14 @@ func init() {
 	customerDescStatus := customerFields[1].Descriptor()
 	// customer.DefaultStatus holds the default value on creation for the status field.
 	customer.DefaultStatus = customerDescStatus.Default.(string)
+	// customerDescTaxExempt is the schema descriptor for tax_exempt field.
+	customerDescTaxExempt := customerFields[14].Descriptor()
+	// customer.DefaultTaxExempt holds the default value on creation for the tax_exempt field.
+	customer.DefaultTaxExempt = customerDescTaxExempt.Default.(bool)
+	// customerDescCreatedVia is the schema descriptor for created_via field.
+	customerDescCreatedVia := customerFields[16].Descriptor()
+	// customer.DefaultCreatedVia holds the default value on creation for the created_via field.
+	customer.DefaultCreatedVia = customerDescCreatedVia.Default.(string)
 	customeroriginMixin := schema.CustomerOrigin{}.Mixin()
 	customeroriginMixinFields0 := customeroriginMixin[0].Fields()
 	_ = customeroriginMixinFields0
@@ -210,6 +218,10 @@ func init() {
 	emailaddressDescCreatedAt := emailaddressMixinFields0[2].Descriptor()
 	// emailaddress.DefaultCreatedAt holds the default value on creation for the created_at field.
 	emailaddress.DefaultCreatedAt = emailaddressDescCreatedAt.Default.(func() time.Time)
+	// emailaddressDescPurposes is the schema descriptor for purposes field.
+	emailaddressDescPurposes := emailaddressFields[6].Descriptor()
+	// emailaddress.DefaultPurposes holds the default value on creation for the purposes field.
+	emailaddress.DefaultPurposes = emailaddressDescPurposes.Default.([]string)
 	eventMixin := schema.Event{}.Mixin()
 	eventMixinFields0 := eventMixin[0].Fields()
 	_ = eventMixinFields0

@@ -31,6 +31,11 @@ func (r queryResolver) Customer(ctx context.Context, _ string) (*read.Object, er
 	return r.Engine.Field(ctx)
 }
 
+// CustomerByExternalID is the customer that another system knows by an id.
+func (r queryResolver) CustomerByExternalID(ctx context.Context, _ string) (*read.Object, error) {
+	return r.Engine.Field(ctx)
+}
+
 // Document is the document with an id.
 func (r queryResolver) Document(ctx context.Context, _ string) (*read.Object, error) {
 	return r.Engine.Field(ctx)

@@ -128,6 +128,23 @@ var (
 		{Name: "given_name", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "family_name", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "company_name", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "language_tag", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "time_zone", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "external_id", Type: field.TypeString, Nullable: true, Collation: "C", SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "preferred_channel", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "delivery_distance_km", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "numeric(12,3)"}},
+		{Name: "website_url", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "business_area", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "tax_exempt", Type: field.TypeBool, Default: schema.Expr("false")},
+		{Name: "tax_exempt_reason", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "created_via", Type: field.TypeString, Default: schema.Expr("'STAFF'"), SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "type_id", Type: field.TypeUUID, Nullable: true},
+		{Name: "origin_id", Type: field.TypeUUID, Nullable: true},
+		{Name: "salesperson_id", Type: field.TypeUUID, Nullable: true},
+		{Name: "representative_id", Type: field.TypeUUID, Nullable: true},
+		{Name: "preferred_office_id", Type: field.TypeUUID, Nullable: true},
+		{Name: "preferred_staff_id", Type: field.TypeUUID, Nullable: true},
+		{Name: "merged_into_id", Type: field.TypeUUID, Nullable: true},
 		{Name: "archived_at", Type: field.TypeTime, Nullable: true},
 	}
 	// CustomerTable holds the schema information for the "customer" table.
@@ -160,6 +177,22 @@ var (
 				Name:    "customer_account_id_updated_at_id",
 				Unique:  false,
 				Columns: []*schema.Column{CustomerColumns[1], CustomerColumns[4], CustomerColumns[0]},
+			},
+			{
+				Name:    "customer_one_external_id",
+				Unique:  true,
+				Columns: []*schema.Column{CustomerColumns[1], CustomerColumns[16]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "external_id IS NOT NULL",
+				},
+			},
+			{
+				Name:    "customer_account_id_merged_into_id",
+				Unique:  false,
+				Columns: []*schema.Column{CustomerColumns[1], CustomerColumns[30]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "merged_into_id IS NOT NULL",
+				},
 			},
 		},
 	}
@@ -339,6 +372,7 @@ var (
 		{Name: "position", Type: field.TypeInt16},
 		{Name: "address", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "address_key", Type: field.TypeString, Collation: "C", SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "purposes", Type: field.TypeJSON, Default: schema.Expr("'[]'")},
 	}
 	// EmailAddressTable holds the schema information for the "email_address" table.
 	EmailAddressTable = &schema.Table{
@@ -371,6 +405,14 @@ var (
 				Name:    "emailaddress_account_id_address_key_customer_id",
 				Unique:  false,
 				Columns: []*schema.Column{EmailAddressColumns[1], EmailAddressColumns[8], EmailAddressColumns[3]},
+			},
+			{
+				Name:    "email_address_one_statement",
+				Unique:  true,
+				Columns: []*schema.Column{EmailAddressColumns[1], EmailAddressColumns[3]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "contact_id IS NULL AND purposes @> '[\"STATEMENT\"]'",
+				},
 			},
 		},
 	}
@@ -935,9 +977,12 @@ func init() {
 		Table: "customer",
 	}
 	CustomerTable.Annotation.Checks = map[string]string{
+		"customer_channel":         "preferred_channel IN ('EMAIL', 'PHONE', 'SMS')",
 		"customer_created_by_kind": "created_by_kind IN ('STAFF', 'API_KEY')",
+		"customer_created_via":     "created_via IN ('STAFF', 'BOOKING', 'IMPORT', 'API', 'SECURE_LINK')",
+		"customer_distance":        "delivery_distance_km >= 0",
 		"customer_kind":            "kind IN ('PERSON', 'COMPANY')",
-		"customer_status":          "status IN ('ACTIVE', 'ARCHIVED')",
+		"customer_status":          "status IN ('ACTIVE', 'ARCHIVED', 'MERGED')",
 	}
 	CustomerOriginTable.Annotation = &entsql.Annotation{
 		Table: "customer_origin",

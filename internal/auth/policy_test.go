@@ -27,9 +27,9 @@ func apiKey(scopes ...string) auth.Principal {
 func TestEveryRootFieldAndTypeHasAPermission(t *testing.T) {
 	t.Parallel()
 	fields := map[string]string{
-		"Query": "viewer account node nodes customer document customers events storage " +
+		"Query": "viewer account node nodes customer customerByExternalId document customers events storage " +
 			"customerTypes customerOrigins offices services staffUsers",
-		"Mutation": "customerCreate customerUpdate customerArchive customerRestore contactCreate contactUpdate contactArchive " +
+		"Mutation": "customerCreate customerUpdate customerUpsert customerArchive customerRestore contactCreate contactUpdate contactArchive " +
 			"documentUpload documentUploadBegin documentUploadComplete documentReplace documentUpdate documentArchive documentRestore " +
 			"timelineEntryCreate timelineEntryUpdate timelineEntryDelete apiKeyCreate apiKeyRevoke " +
 			"customerTypeCreate customerTypeUpdate customerTypeMove customerTypeArchive customerTypeRestore customerTypeDelete " +

@@ -70,7 +70,7 @@ func (c *check) label(item *Item, s string) {
 }
 
 func (c *check) zone(item *Item, s string) {
-	zone, problem := text.Zone(s)
+	zone, problem := text.TimeZone(s)
 	if problem != "" {
 		c.bad(fault.BadUserInput, "timeZone", "%s", problem)
 	}

@@ -157,6 +157,14 @@ func (m *maker) customer(account uuid.UUID) {
 	c := m.put("customer", m.actor(row{
 		"account_id": account, "version": int64(m.rand.IntN(5) + 1), "kind": pick(m, "PERSON", "COMPANY"), "status": status,
 		"display_name": name, "sort_name": fold.Text(name), "given_name": m.maybe(m.name()), "family_name": m.maybe(m.name()),
+		"language_tag": m.maybe("de-CH"), "time_zone": m.maybe("Europe/Zurich"), "external_id": m.externalID(account),
+		"type_id": m.maybe(m.of("customer_type", account)), "origin_id": m.maybe(m.of("customer_origin", account)),
+		"preferred_office_id": m.maybe(m.of("office", account)),
+		"salesperson_id":      m.maybe(m.of("staff_user", account)), "representative_id": m.maybe(m.of("staff_user", account)),
+		"preferred_staff_id": m.maybe(m.of("staff_user", account)), "preferred_channel": m.maybe(pick(m, "EMAIL", "PHONE", "SMS")),
+		"delivery_distance_km": m.maybe(pick(m, "0", "12.5", "0.001", "999999.999", "10000", "20000.02", "100", "0.1")),
+		"website_url":          m.maybe("https://example.com/?a=1&b=2"), "business_area": m.maybe(m.name()), "tax_exempt": pick(m, true, false),
+		"tax_exempt_reason": m.maybe("R 1"), "created_via": pick(m, "STAFF", "BOOKING", "IMPORT", "API"),
 		"company_name": m.maybe(m.name()), "archived_at": m.maybe(m.at()), "created_at": m.at(), "updated_at": m.at(),
 	}, account)).id()
 	m.points(account, c, nil)
@@ -184,6 +192,17 @@ func (m *maker) customer(account uuid.UUID) {
 	}
 }
 
+// externalID is unique in an account.
+func (m *maker) externalID(account uuid.UUID) any {
+	want := fmt.Sprintf("ext-%d", len(m.tables["customer"])%7)
+	for _, r := range m.tables["customer"] {
+		if r["account_id"] == account && r["external_id"] == want {
+			return nil
+		}
+	}
+	return want
+}
+
 func (m *maker) points(account, customer uuid.UUID, contact any) {
 	base := func(i int) row {
 		return row{
@@ -195,6 +214,10 @@ func (m *maker) points(account, customer uuid.UUID, contact any) {
 		r := base(i)
 		r["address"] = pick(m, "Ada@Example.com", "bob@example.com", "ünal@example.com")
 		r["address_key"] = fold.Email(r["address"].(string))
+		r["purposes"] = pick(m, []string{}, []string{"GENERAL"}, []string{"APPOINTMENT", "INVOICE"}, []string{"MARKETING"})
+		if i == 2 {
+			r["purposes"] = []string{"STATEMENT"}
+		}
 		m.put("email_address", r)
 	}
 	for i := range m.rand.IntN(3) {

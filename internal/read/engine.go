@@ -113,6 +113,11 @@ func (e *Engine) roots() map[string]connection {
 	}
 }
 
+// finds are the fields of Query that find one row by something else than its id.
+func finds() map[string]toFirst {
+	return map[string]toFirst{"customerByExternalId": customerByExternalID()}
+}
+
 // Field gives the value of the root field of Query that is being resolved. The first field of an operation runs all of
 // them as one batch, the others take their results.
 func (e *Engine) Field(ctx context.Context) (*Object, error) {

@@ -162,6 +162,10 @@ func (q queries) Nodes(ctx context.Context, _ []string) (*read.Object, error) {
 
 func (q queries) Customer(ctx context.Context, _ string) (*read.Object, error) { return q.e.Field(ctx) }
 
+func (q queries) CustomerByExternalID(ctx context.Context, _ string) (*read.Object, error) {
+	return q.e.Field(ctx)
+}
+
 func (q queries) Document(ctx context.Context, _ string) (*read.Object, error) { return q.e.Field(ctx) }
 
 func (q queries) Customers(ctx context.Context, _ *model.CustomerWhere, _ *model.CustomerOrder, _ *int, _ *string, _ *int, _ *string,
