@@ -71,6 +71,8 @@ type ComplexityRoot struct {
 		DocumentUpload         func(childComplexity int, input model.DocumentUploadInput, files []*transport.Upload, idempotencyKey *string) int
 		DocumentUploadBegin    func(childComplexity int, input model.DocumentUploadBeginInput, idempotencyKey *string) int
 		DocumentUploadComplete func(childComplexity int, uploadSessionID string) int
+		FieldPolicyReset       func(childComplexity int, channel model.EntryChannel, typeID *string, expectedVersion int, preset model.FieldPolicyPreset) int
+		FieldPolicyUpdate      func(childComplexity int, channel model.EntryChannel, typeID *string, expectedVersion int, rules []*model.FieldRuleInput) int
 		OfficeArchive          func(childComplexity int, id string, expectedVersion int) int
 		OfficeCreate           func(childComplexity int, input model.OfficeCreateInput, idempotencyKey *string) int
 		OfficeDelete           func(childComplexity int, id string, expectedVersion int) int
@@ -101,6 +103,7 @@ type ComplexityRoot struct {
 		Customers            func(childComplexity int, where *model.CustomerWhere, orderBy *model.CustomerOrder, first *int, after *string, last *int, before *string) int
 		Document             func(childComplexity int, id string) int
 		Events               func(childComplexity int, after *string, types []model.EventType, customerID *string, first *int) int
+		FieldPolicy          func(childComplexity int, channel model.EntryChannel, typeID *string) int
 		Node                 func(childComplexity int, id string) int
 		Nodes                func(childComplexity int, ids []string) int
 		Offices              func(childComplexity int, where *model.ListWhere, first *int, after *string, last *int, before *string) int
@@ -165,6 +168,8 @@ type MutationResolver interface {
 	ServiceArchive(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
 	ServiceRestore(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
 	ServiceDelete(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
+	FieldPolicyUpdate(ctx context.Context, channel model.EntryChannel, typeID *string, expectedVersion int, rules []*model.FieldRuleInput) (*read.Object, error)
+	FieldPolicyReset(ctx context.Context, channel model.EntryChannel, typeID *string, expectedVersion int, preset model.FieldPolicyPreset) (*read.Object, error)
 	StaffUserCreate(ctx context.Context, input model.StaffUserCreateInput, idempotencyKey *string) (*read.Object, error)
 	StaffUserUpdate(ctx context.Context, id string, expectedVersion int, input model.StaffUserUpdateInput) (*read.Object, error)
 	StaffUserArchive(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
@@ -185,6 +190,7 @@ type QueryResolver interface {
 	CustomerOrigins(ctx context.Context, where *model.ListWhere, first *int, after *string, last *int, before *string) (*read.Object, error)
 	Offices(ctx context.Context, where *model.ListWhere, first *int, after *string, last *int, before *string) (*read.Object, error)
 	Services(ctx context.Context, where *model.ListWhere, first *int, after *string, last *int, before *string) (*read.Object, error)
+	FieldPolicy(ctx context.Context, channel model.EntryChannel, typeID *string) (*read.Object, error)
 	StaffUsers(ctx context.Context, where *model.ListWhere, first *int, after *string, last *int, before *string) (*read.Object, error)
 }
 type SubscriptionResolver interface {
@@ -529,6 +535,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DocumentUploadComplete(childComplexity, args["uploadSessionId"].(string)), true
+	case "Mutation.fieldPolicyReset":
+		if e.ComplexityRoot.Mutation.FieldPolicyReset == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_fieldPolicyReset_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.FieldPolicyReset(childComplexity, args["channel"].(model.EntryChannel), args["typeId"].(*string), args["expectedVersion"].(int), args["preset"].(model.FieldPolicyPreset)), true
+	case "Mutation.fieldPolicyUpdate":
+		if e.ComplexityRoot.Mutation.FieldPolicyUpdate == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_fieldPolicyUpdate_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.FieldPolicyUpdate(childComplexity, args["channel"].(model.EntryChannel), args["typeId"].(*string), args["expectedVersion"].(int), args["rules"].([]*model.FieldRuleInput)), true
 	case "Mutation.officeArchive":
 		if e.ComplexityRoot.Mutation.OfficeArchive == nil {
 			break
@@ -822,6 +850,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Events(childComplexity, args["after"].(*string), args["types"].([]model.EventType), args["customerId"].(*string), args["first"].(*int)), true
+	case "Query.fieldPolicy":
+		if e.ComplexityRoot.Query.FieldPolicy == nil {
+			break
+		}
+
+		args, err := ec.field_Query_fieldPolicy_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.FieldPolicy(childComplexity, args["channel"].(model.EntryChannel), args["typeId"].(*string)), true
 
 	case "Query.node":
 		if e.ComplexityRoot.Query.Node == nil {
@@ -945,6 +984,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("DocumentUploadInput", ec.unmarshalInputDocumentUploadInput),
 			graphql.NewInputUnmarshaler("DocumentWhere", ec.unmarshalInputDocumentWhere),
 			graphql.NewInputUnmarshaler("EmailAddressInput", ec.unmarshalInputEmailAddressInput),
+			graphql.NewInputUnmarshaler("FieldRuleInput", ec.unmarshalInputFieldRuleInput),
 			graphql.NewInputUnmarshaler("ListWhere", ec.unmarshalInputListWhere),
 			graphql.NewInputUnmarshaler("OfficeCreateInput", ec.unmarshalInputOfficeCreateInput),
 			graphql.NewInputUnmarshaler("OfficeUpdateInput", ec.unmarshalInputOfficeUpdateInput),
@@ -1968,6 +2008,34 @@ type ServiceEdge {
   node: Service!
 }
 
+"""
+What the account decided about one field of customers: a client draws the asterisk of a required field with it, and leaves out
+what is not visible. A person has a given name, a family name or both, and a company its name, whatever the rules say.
+"""
+type FieldRule {
+  "The field: its name in ` + "`" + `CustomerCreateInput` + "`" + `, ` + "`" + `image` + "`" + `, or ` + "`" + `attributes.<key>` + "`" + `."
+  field: String!
+  """
+  Whether it must be given. ` + "`" + `givenName` + "`" + ` and ` + "`" + `familyName` + "`" + ` are of persons only, ` + "`" + `companyName` + "`" + ` of companies only. ` + "`" + `phones` + "`" + ` may be
+  those of the customer or of any contact.
+  """
+  required: Boolean!
+  "Whether customers have it. A value for a field that is not visible is refused."
+  visible: Boolean!
+  "Whether the rule is not one of the policy that was asked for: then it is of the policy for all types, or the default."
+  inherited: Boolean!
+  "The version of the policy that was asked for: pass it back as ` + "`" + `expectedVersion` + "`" + `. 0 until it is changed for the first time."
+  policyVersion: Int!
+}
+
+"A set of rules to begin with."
+enum FieldPolicyPreset {
+  "No rules: nothing but the name is required, everything is visible. New accounts have this in all channels."
+  MINIMAL
+  "Given and family name (of a company its name), an address, and a telephone number of the customer or of a contact are required."
+  STANDARD
+}
+
 # -------------------------------------------------------------------------------------------------------------- documents
 
 "Where a document is in its life."
@@ -2358,6 +2426,11 @@ type Query {
   offices(where: ListWhere, first: Int, after: String, last: Int, before: String): OfficeConnection!
   "The services, in the order of the account."
   services(where: ListWhere, first: Int, after: String, last: Int, before: String): ServiceConnection!
+  """
+  The rules for fields of customers that enter by a channel, or are changed through it: all fields, in the order of a form, then
+  the attributes that have a rule. With ` + "`" + `typeId` + "`" + ` those for one customer type, which go before those for all types.
+  """
+  fieldPolicy(channel: EntryChannel!, typeId: ID): [FieldRule!]!
   "The staff, by name."
   staffUsers(where: ListWhere, first: Int, after: String, last: Int, before: String): StaffUserConnection!
 }
@@ -2473,6 +2546,14 @@ type Mutation {
   serviceRestore(id: ID!, expectedVersion: Int!): ServicePayload!
   "Deletes a service that nothing uses. One that is in use is a StateConflictError: archive it instead."
   serviceDelete(id: ID!, expectedVersion: Int!): ServiceDeletePayload!
+  """
+  Replaces the rules of a channel, or with ` + "`" + `typeId` + "`" + ` of one customer type in it. A field without a rule inherits: from the rules
+  for all types, else it is visible and not required. Customers that are stored already are not touched; the next change of one
+  must leave it as the rules say.
+  """
+  fieldPolicyUpdate(channel: EntryChannel!, typeId: ID, expectedVersion: Int!, rules: [FieldRuleInput!]!): FieldPolicyPayload!
+  "Replaces the rules of a channel, or with ` + "`" + `typeId` + "`" + ` of one customer type in it, by those of a preset."
+  fieldPolicyReset(channel: EntryChannel!, typeId: ID, expectedVersion: Int!, preset: FieldPolicyPreset!): FieldPolicyPayload!
   "Makes a colleague known who has not signed in yet. The first token with the same verified e-mail address takes the record over."
   staffUserCreate(input: StaffUserCreateInput!, idempotencyKey: String): StaffUserPayload!
   "Changes a colleague who has not signed in yet. Afterwards name and e-mail address come with the token."
@@ -3070,6 +3151,24 @@ type ServicePayload {
 type ServiceDeletePayload {
   "The id that was deleted; null when there are user errors."
   deletedId: ID
+  "What stands in the way; empty on success."
+  userErrors: [UserError!]!
+}
+
+"A rule for one field of customers."
+input FieldRuleInput {
+  "The field: its name in ` + "`" + `CustomerCreateInput` + "`" + `, ` + "`" + `image` + "`" + `, or ` + "`" + `attributes.<key>` + "`" + `."
+  field: String!
+  "Whether it must be given."
+  required: Boolean! = false
+  "Whether customers have it. What is required is visible."
+  visible: Boolean! = true
+}
+
+"The answer of a mutation of a field policy."
+type FieldPolicyPayload {
+  "The rules as they are now, as ` + "`" + `Query.fieldPolicy` + "`" + ` gives them; null when there are user errors."
+  fieldPolicy: [FieldRule!]
   "What stands in the way; empty on success."
   userErrors: [UserError!]!
 }
@@ -3944,6 +4043,82 @@ func (ec *executionContext) field_Mutation_documentUpload_args(ctx context.Conte
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_fieldPolicyReset_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "channel",
+		func(ctx context.Context, v any) (model.EntryChannel, error) {
+			return ec.unmarshalNEntryChannel2dossierᚋgraphᚋmodelᚐEntryChannel(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["channel"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "typeId",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOID2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["typeId"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "preset",
+		func(ctx context.Context, v any) (model.FieldPolicyPreset, error) {
+			return ec.unmarshalNFieldPolicyPreset2dossierᚋgraphᚋmodelᚐFieldPolicyPreset(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["preset"] = arg3
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_fieldPolicyUpdate_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "channel",
+		func(ctx context.Context, v any) (model.EntryChannel, error) {
+			return ec.unmarshalNEntryChannel2dossierᚋgraphᚋmodelᚐEntryChannel(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["channel"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "typeId",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOID2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["typeId"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "rules",
+		func(ctx context.Context, v any) ([]*model.FieldRuleInput, error) {
+			return ec.unmarshalNFieldRuleInput2ᚕᚖdossierᚋgraphᚋmodelᚐFieldRuleInputᚄ(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["rules"] = arg3
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_officeArchive_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -4655,6 +4830,28 @@ func (ec *executionContext) field_Query_events_args(ctx context.Context, rawArgs
 		return nil, err
 	}
 	args["first"] = arg3
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_fieldPolicy_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "channel",
+		func(ctx context.Context, v any) (model.EntryChannel, error) {
+			return ec.unmarshalNEntryChannel2dossierᚋgraphᚋmodelᚐEntryChannel(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["channel"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "typeId",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOID2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["typeId"] = arg1
 	return args, nil
 }
 
@@ -6886,6 +7083,94 @@ func (ec *executionContext) fieldContext_Mutation_serviceDelete(ctx context.Cont
 	return fc, nil
 }
 
+func (ec *executionContext) _Mutation_fieldPolicyUpdate(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_fieldPolicyUpdate(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().FieldPolicyUpdate(ctx, fc.Args["channel"].(model.EntryChannel), fc.Args["typeId"].(*string), fc.Args["expectedVersion"].(int), fc.Args["rules"].([]*model.FieldRuleInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNFieldPolicyPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_fieldPolicyUpdate(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_fieldPolicyUpdate_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_fieldPolicyReset(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_fieldPolicyReset(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().FieldPolicyReset(ctx, fc.Args["channel"].(model.EntryChannel), fc.Args["typeId"].(*string), fc.Args["expectedVersion"].(int), fc.Args["preset"].(model.FieldPolicyPreset))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNFieldPolicyPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_fieldPolicyReset(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_fieldPolicyReset_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Mutation_staffUserCreate(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -7636,6 +7921,50 @@ func (ec *executionContext) fieldContext_Query_services(ctx context.Context, fie
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Query_services_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_fieldPolicy(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_fieldPolicy(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().FieldPolicy(ctx, fc.Args["channel"].(model.EntryChannel), fc.Args["typeId"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNFieldRule2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_fieldPolicy(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_fieldPolicy_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -10723,6 +11052,69 @@ func UnmarshalEmailAddressInput(ctx context.Context, raw any) (model.EmailAddres
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputFieldRuleInput(ctx context.Context, obj any) (model.FieldRuleInput, error) {
+	var it model.FieldRuleInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["required"]; !present {
+		asMap["required"] = false
+	}
+	if _, present := asMap["visible"]; !present {
+		asMap["visible"] = true
+	}
+
+	fieldsInOrder := [...]string{"field", "required", "visible"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "field":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("field"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Field = data
+		case "required":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("required"))
+			data, err := ec.unmarshalNBoolean2bool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Required = data
+		case "visible":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("visible"))
+			data, err := ec.unmarshalNBoolean2bool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Visible = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalFieldRuleInput unmarshals raw into the FieldRuleInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalFieldRuleInput(ctx context.Context, raw any) (model.FieldRuleInput, error) {
+	var out model.FieldRuleInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "FieldRuleInput", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputListWhere(ctx context.Context, obj any) (model.ListWhere, error) {
 	var it model.ListWhere
 	if obj == nil {
@@ -11682,6 +12074,20 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "fieldPolicyUpdate":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_fieldPolicyUpdate(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "fieldPolicyReset":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_fieldPolicyReset(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "staffUserCreate":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_staffUserCreate(ctx, field)
@@ -11829,6 +12235,12 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				true, true,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_services(ctx, field)
+				})
+		case "fieldPolicy":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_fieldPolicy(ctx, field)
 				})
 		case "staffUsers":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
@@ -12719,6 +13131,63 @@ func (ec *executionContext) unmarshalNEventType2dossierᚋgraphᚋmodelᚐEventT
 
 func (ec *executionContext) marshalNEventType2dossierᚋgraphᚋmodelᚐEventType(ctx context.Context, sel ast.SelectionSet, v model.EventType) graphql.Marshaler {
 	return v
+}
+
+func (ec *executionContext) unmarshalNFieldPolicyPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNFieldPolicyPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "FieldPolicyPayload!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNFieldPolicyPreset2dossierᚋgraphᚋmodelᚐFieldPolicyPreset(ctx context.Context, v any) (model.FieldPolicyPreset, error) {
+	var res model.FieldPolicyPreset
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNFieldPolicyPreset2dossierᚋgraphᚋmodelᚐFieldPolicyPreset(ctx context.Context, sel ast.SelectionSet, v model.FieldPolicyPreset) graphql.Marshaler {
+	return v
+}
+
+func (ec *executionContext) unmarshalNFieldRule2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNFieldRule2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "FieldRule!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNFieldRuleInput2ᚕᚖdossierᚋgraphᚋmodelᚐFieldRuleInputᚄ(ctx context.Context, v any) ([]*model.FieldRuleInput, error) {
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]*model.FieldRuleInput, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNFieldRuleInput2ᚖdossierᚋgraphᚋmodelᚐFieldRuleInput(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) unmarshalNFieldRuleInput2ᚖdossierᚋgraphᚋmodelᚐFieldRuleInput(ctx context.Context, v any) (*model.FieldRuleInput, error) {
+	res, err := ec.unmarshalInputFieldRuleInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalNID2string(ctx context.Context, v any) (string, error) {

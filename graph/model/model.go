@@ -391,6 +391,16 @@ type EmailAddressInput struct {
 	IsPrimary graphql.Omittable[*bool] `json:"isPrimary,omitempty"`
 }
 
+// A rule for one field of customers.
+type FieldRuleInput struct {
+	// The field: its name in `CustomerCreateInput`, `image`, or `attributes.<key>`.
+	Field string `json:"field"`
+	// Whether it must be given.
+	Required bool `json:"required"`
+	// Whether customers have it. What is required is visible.
+	Visible bool `json:"visible"`
+}
+
 // Which items of a list. An archived item stays readable where it is used and cannot be chosen anew.
 type ListWhere struct {
 	// True for those that were archived, false for those that can be chosen. Without it: false.
@@ -1467,6 +1477,64 @@ func (e *EventType) UnmarshalJSON(b []byte) error {
 }
 
 func (e EventType) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// A set of rules to begin with.
+type FieldPolicyPreset string
+
+const (
+	// No rules: nothing but the name is required, everything is visible. New accounts have this in all channels.
+	FieldPolicyPresetMinimal FieldPolicyPreset = "MINIMAL"
+	// Given and family name (of a company its name), an address, and a telephone number of the customer or of a contact are required.
+	FieldPolicyPresetStandard FieldPolicyPreset = "STANDARD"
+)
+
+var AllFieldPolicyPreset = []FieldPolicyPreset{
+	FieldPolicyPresetMinimal,
+	FieldPolicyPresetStandard,
+}
+
+func (e FieldPolicyPreset) IsValid() bool {
+	switch e {
+	case FieldPolicyPresetMinimal, FieldPolicyPresetStandard:
+		return true
+	}
+	return false
+}
+
+func (e FieldPolicyPreset) String() string {
+	return string(e)
+}
+
+func (e *FieldPolicyPreset) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = FieldPolicyPreset(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid FieldPolicyPreset", str)
+	}
+	return nil
+}
+
+func (e FieldPolicyPreset) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *FieldPolicyPreset) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e FieldPolicyPreset) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil
