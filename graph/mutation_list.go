@@ -35,16 +35,15 @@ func (r *Resolver) listUpdate(ctx context.Context, l catalog.List, id string, ex
 }
 
 func (r *Resolver) listMove(ctx context.Context, l catalog.List, id string, expectedVersion int, afterID *string) (*read.Object, error) {
-	return r.listChange(ctx, l, id, func(u uuid.UUID) error {
-		if afterID == nil {
-			return r.Lists.Move(ctx, viewer(ctx), l, u, expectedVersion, nil)
-		}
-		after, err := parseID(l.Prefix, *afterID, "afterId")
+	var after *uuid.UUID
+	if afterID != nil {
+		u, err := parseID(l.Prefix, *afterID, "afterId")
 		if err != nil {
-			return err
+			return r.listPayload(ctx, l, uuid.Nil, err)
 		}
-		return r.Lists.Move(ctx, viewer(ctx), l, u, expectedVersion, &after)
-	})
+		after = &u
+	}
+	return r.listChange(ctx, l, id, func(u uuid.UUID) error { return r.Lists.Move(ctx, viewer(ctx), l, u, expectedVersion, after) })
 }
 
 func (r *Resolver) listArchive(ctx context.Context, l catalog.List, id string, expectedVersion int) (*read.Object, error) {
@@ -63,14 +62,48 @@ func (r *Resolver) listDelete(ctx context.Context, l catalog.List, id string, ex
 	return r.payload(ctx, l.Noun+"DeletePayload", map[string]any{"deletedId": id}, err)
 }
 
+// The inputs of the lists as those of their area. Nothing is checked here.
+
+func typeDraft(in model.CustomerTypeCreateInput) catalog.Draft {
+	return catalog.Draft{Key: in.Key.Value(), Label: in.Label}
+}
+
+func typePatch(in model.CustomerTypeUpdateInput) catalog.Patch {
+	return catalog.Patch{Label: field(in.Label)}
+}
+
+func originDraft(in model.CustomerOriginCreateInput) catalog.Draft {
+	return catalog.Draft{Key: in.Key.Value(), Label: in.Label}
+}
+
+func originPatch(in model.CustomerOriginUpdateInput) catalog.Patch {
+	return catalog.Patch{Label: field(in.Label)}
+}
+
+func officeDraft(in model.OfficeCreateInput) catalog.Draft {
+	return catalog.Draft{Key: in.Key.Value(), Label: in.Name, TimeZone: &in.TimeZone}
+}
+
+func officePatch(in model.OfficeUpdateInput) catalog.Patch {
+	return catalog.Patch{Label: field(in.Name), TimeZone: field(in.TimeZone)}
+}
+
+func serviceDraft(in model.ServiceCreateInput) catalog.Draft {
+	return catalog.Draft{Key: in.Key.Value(), Label: in.Name, DurationMinutes: in.DurationMinutes.Value()}
+}
+
+func servicePatch(in model.ServiceUpdateInput) catalog.Patch {
+	return catalog.Patch{Label: field(in.Name), DurationMinutes: field(in.DurationMinutes)}
+}
+
 // CustomerTypeCreate adds a customer type.
 func (r mutationResolver) CustomerTypeCreate(ctx context.Context, input model.CustomerTypeCreateInput, idempotencyKey *string) (*read.Object, error) {
-	return r.listCreate(ctx, catalog.CustomerTypes, catalog.Draft{Key: input.Key.Value(), Label: input.Label}, idempotencyKey)
+	return r.listCreate(ctx, catalog.CustomerTypes, typeDraft(input), idempotencyKey)
 }
 
 // CustomerTypeUpdate changes a customer type.
 func (r mutationResolver) CustomerTypeUpdate(ctx context.Context, id string, expectedVersion int, input model.CustomerTypeUpdateInput) (*read.Object, error) {
-	return r.listUpdate(ctx, catalog.CustomerTypes, id, expectedVersion, catalog.Patch{Label: field(input.Label)})
+	return r.listUpdate(ctx, catalog.CustomerTypes, id, expectedVersion, typePatch(input))
 }
 
 // CustomerTypeMove gives a customer type another place.
@@ -95,12 +128,12 @@ func (r mutationResolver) CustomerTypeDelete(ctx context.Context, id string, exp
 
 // CustomerOriginCreate adds an origin.
 func (r mutationResolver) CustomerOriginCreate(ctx context.Context, input model.CustomerOriginCreateInput, idempotencyKey *string) (*read.Object, error) {
-	return r.listCreate(ctx, catalog.CustomerOrigins, catalog.Draft{Key: input.Key.Value(), Label: input.Label}, idempotencyKey)
+	return r.listCreate(ctx, catalog.CustomerOrigins, originDraft(input), idempotencyKey)
 }
 
 // CustomerOriginUpdate changes an origin.
 func (r mutationResolver) CustomerOriginUpdate(ctx context.Context, id string, expectedVersion int, input model.CustomerOriginUpdateInput) (*read.Object, error) {
-	return r.listUpdate(ctx, catalog.CustomerOrigins, id, expectedVersion, catalog.Patch{Label: field(input.Label)})
+	return r.listUpdate(ctx, catalog.CustomerOrigins, id, expectedVersion, originPatch(input))
 }
 
 // CustomerOriginMove gives an origin another place.
@@ -125,12 +158,12 @@ func (r mutationResolver) CustomerOriginDelete(ctx context.Context, id string, e
 
 // OfficeCreate adds an office.
 func (r mutationResolver) OfficeCreate(ctx context.Context, input model.OfficeCreateInput, idempotencyKey *string) (*read.Object, error) {
-	return r.listCreate(ctx, catalog.Offices, catalog.Draft{Key: input.Key.Value(), Label: input.Name, TimeZone: input.TimeZone}, idempotencyKey)
+	return r.listCreate(ctx, catalog.Offices, officeDraft(input), idempotencyKey)
 }
 
 // OfficeUpdate changes an office.
 func (r mutationResolver) OfficeUpdate(ctx context.Context, id string, expectedVersion int, input model.OfficeUpdateInput) (*read.Object, error) {
-	return r.listUpdate(ctx, catalog.Offices, id, expectedVersion, catalog.Patch{Label: field(input.Name), TimeZone: field(input.TimeZone)})
+	return r.listUpdate(ctx, catalog.Offices, id, expectedVersion, officePatch(input))
 }
 
 // OfficeMove gives an office another place.
@@ -155,12 +188,12 @@ func (r mutationResolver) OfficeDelete(ctx context.Context, id string, expectedV
 
 // ServiceCreate adds a service.
 func (r mutationResolver) ServiceCreate(ctx context.Context, input model.ServiceCreateInput, idempotencyKey *string) (*read.Object, error) {
-	return r.listCreate(ctx, catalog.Services, catalog.Draft{Key: input.Key.Value(), Label: input.Name, DurationMinutes: input.DurationMinutes.Value()}, idempotencyKey)
+	return r.listCreate(ctx, catalog.Services, serviceDraft(input), idempotencyKey)
 }
 
 // ServiceUpdate changes a service.
 func (r mutationResolver) ServiceUpdate(ctx context.Context, id string, expectedVersion int, input model.ServiceUpdateInput) (*read.Object, error) {
-	return r.listUpdate(ctx, catalog.Services, id, expectedVersion, catalog.Patch{Label: field(input.Name), DurationMinutes: field(input.DurationMinutes)})
+	return r.listUpdate(ctx, catalog.Services, id, expectedVersion, servicePatch(input))
 }
 
 // ServiceMove gives a service another place.

@@ -15,10 +15,17 @@ func (r *Resolver) staffPayload(ctx context.Context, id uuid.UUID, err error) (*
 	return r.payload(ctx, "StaffUserPayload", map[string]any{"staffUser": read.Ref{Type: "StaffUser", ID: id}}, err)
 }
 
+func staffDraft(in model.StaffUserCreateInput) account.StaffDraft {
+	return account.StaffDraft{DisplayName: in.DisplayName, Email: in.Email}
+}
+
+func staffPatch(in model.StaffUserUpdateInput) account.StaffPatch {
+	return account.StaffPatch{DisplayName: field(in.DisplayName), Email: field(in.Email)}
+}
+
 // StaffUserCreate makes a colleague known.
 func (r mutationResolver) StaffUserCreate(ctx context.Context, input model.StaffUserCreateInput, idempotencyKey *string) (*read.Object, error) {
-	draft := account.StaffDraft{DisplayName: input.DisplayName, Email: input.Email}
-	id, err := r.Accounts.StaffCreate(ctx, viewer(ctx), draft, idempotencyKey)
+	id, err := r.Accounts.StaffCreate(ctx, viewer(ctx), staffDraft(input), idempotencyKey)
 	return r.staffPayload(ctx, id, err)
 }
 
@@ -26,8 +33,7 @@ func (r mutationResolver) StaffUserCreate(ctx context.Context, input model.Staff
 func (r mutationResolver) StaffUserUpdate(ctx context.Context, id string, expectedVersion int, input model.StaffUserUpdateInput) (*read.Object, error) {
 	u, err := parseID(typeid.StaffUser, id, "id")
 	if err == nil {
-		patch := account.StaffPatch{DisplayName: field(input.DisplayName), Email: field(input.Email)}
-		err = r.Accounts.StaffUpdate(ctx, viewer(ctx), u, expectedVersion, patch)
+		err = r.Accounts.StaffUpdate(ctx, viewer(ctx), u, expectedVersion, staffPatch(input))
 	}
 	return r.staffPayload(ctx, u, err)
 }

@@ -21,6 +21,7 @@ type Resolver struct {
 	Documents *document.Service
 	Timeline  *timeline.Service
 	Lists     *catalog.Service
+	Policies  *customer.Policies
 }
 
 type (

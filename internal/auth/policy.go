@@ -77,6 +77,7 @@ var fieldTable = map[string]Permission{
 	"Query.customerOrigins": AccountRead,
 	"Query.offices":         AccountRead,
 	"Query.services":        AccountRead,
+	"Query.fieldPolicy":     AccountRead,
 	"Query.staffUsers":      StaffRead,
 
 	"Mutation.customerCreate":         CustomersWrite,
@@ -124,6 +125,8 @@ var fieldTable = map[string]Permission{
 	"Mutation.serviceArchive":        AccountAdmin,
 	"Mutation.serviceRestore":        AccountAdmin,
 	"Mutation.serviceDelete":         AccountAdmin,
+	"Mutation.fieldPolicyUpdate":     AccountAdmin,
+	"Mutation.fieldPolicyReset":      AccountAdmin,
 	"Mutation.staffUserCreate":       AccountAdmin,
 	"Mutation.staffUserUpdate":       AccountAdmin,
 	"Mutation.staffUserArchive":      AccountAdmin,
@@ -143,6 +146,7 @@ var typeTable = map[string]Permission{
 	"CustomerOrigin":  AccountRead,
 	"Office":          AccountRead,
 	"Service":         AccountRead,
+	"FieldRule":       AccountRead,
 	"Viewer":          Authenticated,
 	"StaffUser":       StaffRead,
 	"ApiKey":          StaffRead, // as an actor it is an id and a name; the rest is in memberTable

@@ -71,7 +71,7 @@ type Item struct {
 type Draft struct {
 	Key             *string `json:"key,omitempty"`
 	Label           string  `json:"label"`
-	TimeZone        string  `json:"timeZone,omitempty"`
+	TimeZone        *string `json:"timeZone,omitempty"`
 	DurationMinutes *int    `json:"durationMinutes,omitempty"`
 }
 

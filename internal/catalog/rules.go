@@ -69,8 +69,11 @@ func (c *check) label(item *Item, s string) {
 	item.Label = line
 }
 
-func (c *check) zone(item *Item, s string) {
-	zone, problem := text.TimeZone(s)
+func (c *check) zone(item *Item, s *string) {
+	if s == nil {
+		s = new(string)
+	}
+	zone, problem := text.TimeZone(*s)
 	if problem != "" {
 		c.bad(fault.BadUserInput, "timeZone", "%s", problem)
 	}
@@ -161,11 +164,7 @@ func update(c *check, items []Item, old Item, p Patch) Change {
 		}
 	}
 	if p.TimeZone.Given && c.list.Zoned {
-		zone := ""
-		if p.TimeZone.Value != nil {
-			zone = *p.TimeZone.Value
-		}
-		c.zone(&next, zone)
+		c.zone(&next, p.TimeZone.Value)
 	}
 	if p.DurationMinutes.Given && c.list.Timed {
 		c.duration(&next, p.DurationMinutes.Value)

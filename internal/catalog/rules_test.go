@@ -47,15 +47,15 @@ func TestDraftsOfItems(t *testing.T) {
 	}{
 		"a label is enough":              {CustomerTypes, Draft{Label: " Builder "}, ""},
 		"a label must be there":          {CustomerTypes, Draft{Label: " "}, "REQUIRED input.label"},
-		"an office has a name":           {Offices, Draft{Label: "", TimeZone: "UTC"}, "REQUIRED input.name"},
+		"an office has a name":           {Offices, Draft{Label: "", TimeZone: key("UTC")}, "REQUIRED input.name"},
 		"200 characters are enough":      {CustomerTypes, Draft{Label: strings.Repeat("ü", 201)}, "BAD_USER_INPUT input.label"},
 		"a key is for programs":          {CustomerTypes, Draft{Label: "x", Key: key("Big Ones")}, "BAD_USER_INPUT input.key"},
 		"an empty key is none":           {CustomerTypes, Draft{Label: "x", Key: key("")}, "BAD_USER_INPUT input.key"},
 		"a key of 61 is too long":        {CustomerTypes, Draft{Label: "x", Key: key(strings.Repeat("a", 61))}, "BAD_USER_INPUT input.key"},
-		"an office has a zone":           {Offices, Draft{Label: "x", TimeZone: "Europe/Atlantis"}, "BAD_USER_INPUT input.timeZone"},
-		"the machine's zone is none":     {Offices, Draft{Label: "x", TimeZone: "Local"}, "BAD_USER_INPUT input.timeZone"},
-		"a path is no zone":              {Offices, Draft{Label: "x", TimeZone: "../../etc/passwd"}, "BAD_USER_INPUT input.timeZone"},
-		"a zone is enough":               {Offices, Draft{Label: "x", TimeZone: "America/Argentina/Buenos_Aires"}, ""},
+		"an office has a zone":           {Offices, Draft{Label: "x", TimeZone: key("Europe/Atlantis")}, "BAD_USER_INPUT input.timeZone"},
+		"the machine's zone is none":     {Offices, Draft{Label: "x", TimeZone: key("Local")}, "BAD_USER_INPUT input.timeZone"},
+		"a path is no zone":              {Offices, Draft{Label: "x", TimeZone: key("../../etc/passwd")}, "BAD_USER_INPUT input.timeZone"},
+		"a zone is enough":               {Offices, Draft{Label: "x", TimeZone: key("America/Argentina/Buenos_Aires")}, ""},
 		"a service takes a minute":       {Services, Draft{Label: "x", DurationMinutes: minutes(0)}, "BAD_USER_INPUT input.durationMinutes"},
 		"or a year":                      {Services, Draft{Label: "x", DurationMinutes: minutes(525_601)}, "BAD_USER_INPUT input.durationMinutes"},
 		"or nobody knows":                {Services, Draft{Label: "x"}, ""},
@@ -246,7 +246,7 @@ func TestDefaultsObeyTheRules(t *testing.T) {
 	n := 0
 	for _, d := range Defaults(func() uuid.UUID { n++; return nth(n) }) {
 		chk := &check{list: d.List}
-		item := chk.item(d.Item.ID, Draft{Label: d.Item.Label, TimeZone: d.Item.TimeZone})
+		item := chk.item(d.Item.ID, Draft{Label: d.Item.Label, TimeZone: &d.Item.TimeZone})
 		ch := create(chk, made[d.List.Noun], item)
 		want := ch.Item
 		want.Position = len(made[d.List.Noun])

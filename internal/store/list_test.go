@@ -156,7 +156,7 @@ func TestOneLabelIsMadeOnceAtTheSameTime(t *testing.T) {
 	var g errgroup.Group
 	for i := range tries {
 		g.Go(func() error {
-			_, errs[i] = lists.Create(t.Context(), e.ada, catalog.Offices, catalog.Draft{Label: strings.Repeat(" ", i) + "Köln", TimeZone: "Europe/Berlin"}, nil)
+			_, errs[i] = lists.Create(t.Context(), e.ada, catalog.Offices, catalog.Draft{Label: strings.Repeat(" ", i) + "Köln", TimeZone: ptr("Europe/Berlin")}, nil)
 			return nil
 		})
 	}
@@ -189,7 +189,7 @@ func TestListsKeepWhatTheyWereGiven(t *testing.T) {
 	if err != nil || again != id {
 		t.Errorf("the same key gave %v, %v; want %v", again, err, id)
 	}
-	office, err := lists.Create(ctx, e.ada, catalog.Offices, catalog.Draft{Label: "Main", TimeZone: "UTC"}, nil)
+	office, err := lists.Create(ctx, e.ada, catalog.Offices, catalog.Draft{Label: "Main", TimeZone: ptr("UTC")}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
