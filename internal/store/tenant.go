@@ -115,6 +115,12 @@ func (c scope) accounts() *ent.AccountQuery {
 	return c.raw.Account.Query().Where(account.ID(c.account))
 }
 
+func (c scope) accountCreate() *ent.AccountCreate { return c.raw.Account.Create().SetID(c.account) }
+
+func (c scope) storageCreate() *ent.StorageUsageCreate {
+	return c.raw.StorageUsage.Create().SetID(c.account)
+}
+
 func (c scope) revisions() *ent.RevisionQuery {
 	return c.raw.Revision.Query().Where(revision.AccountID(c.account))
 }
