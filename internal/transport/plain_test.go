@@ -31,7 +31,11 @@ var plainSeeds = []struct {
 	{`{"query":"a\"`, false},
 	{"{\"query\":\"a\xff\"}", false},
 	{"{\"query\":\"a\nb\"}", false},
-	{`{}`, false}, {`[]`, false}, {``, false}, {`{`, false}, {`{"query"`, false},
+	{`{}`, false},
+	{`[]`, false},
+	{``, false},
+	{`{`, false},
+	{`{"query"`, false},
 }
 
 func TestThePlainWayTakesWhatClientsSend(t *testing.T) {
