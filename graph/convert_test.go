@@ -154,6 +154,8 @@ func TestEveryFieldOfAnInputArrives(t *testing.T) {
 	arrives(t, "TimelineEntryInput", plain(entryDraft))
 	arrives(t, "TimelineEntryUpdateInput", plain(entryPatch))
 	arrives(t, "ApiKeyCreateInput", plain(keyDraft))
+	arrives(t, "ImportInput", plain(importDraft))
+	arrives(t, "ExportInput", plain(exportDraft))
 }
 
 // The inputs of mutations that have no line in the test above would not be tested at all.
@@ -162,7 +164,7 @@ func TestEveryInputOfAMutationIsConverted(t *testing.T) {
 	tested := map[string]bool{
 		"CustomerCreateInput": true, "CustomerUpdateInput": true, "ContactCreateInput": true, "ContactUpdateInput": true,
 		"DocumentUploadInput": true, "DocumentUploadBeginInput": true, "DocumentUpdateInput": true,
-		"TimelineEntryInput": true, "TimelineEntryUpdateInput": true, "ApiKeyCreateInput": true,
+		"TimelineEntryInput": true, "TimelineEntryUpdateInput": true, "ApiKeyCreateInput": true, "ImportInput": true, "ExportInput": true,
 	}
 	schema := Schema()
 	for _, f := range schema.Mutation.Fields {

@@ -180,5 +180,6 @@ func actor(name string) field {
 func subject(name string) field {
 	return field{name: name, poly: &toPoly{typeColumn: "subject_type", idColumn: "subject_id", types: []polyType{
 		{"Customer", "Customer"}, {"Contact", "Contact"}, {"Document", "Document"}, {"TimelineEntry", "TimelineEntry"},
+		{"Job", "Job"},
 	}}}
 }

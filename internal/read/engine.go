@@ -26,6 +26,8 @@ type Config struct {
 	Now func() time.Time
 	// DownloadURL makes the URL of the content of a document version; without it there are no downloads.
 	DownloadURL func(account, version uuid.UUID) string
+	// JobURL makes the URL of what an export has made; without it there are none.
+	JobURL func(account, job uuid.UUID) string
 	// MaxCost and MaxDepth bound an operation; 2,000 and 12 when they are 0.
 	MaxCost, MaxDepth int
 	// MaxFilesPerRequest and EventRetentionDays are shown in AccountLimits; 64 and 7 when they are 0.
@@ -100,12 +102,13 @@ func declared() []*noun {
 	return []*noun{
 		accountNoun(), limitsNoun(), storageNoun(), staffUserNoun(), apiKeyNoun(), customerNoun(), contactNoun(), emailNoun(), phoneNoun(),
 		postalNoun(), documentNoun(), documentVersionNoun(), timelineNoun(), eventNoun(),
+		jobNoun(), jobProgressNoun(), jobCountsNoun(), jobRowErrorNoun(),
 	}
 }
 
 // roots are the connections of Query.
 func (e *Engine) roots() map[string]connection {
-	return map[string]connection{"customers": customersRoot(), "events": eventsRoot()}
+	return map[string]connection{"customers": customersRoot(), "events": eventsRoot(), "jobs": jobsRoot()}
 }
 
 // Field gives the value of the root field of Query that is being resolved. The first field of an operation runs all of

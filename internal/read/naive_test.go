@@ -50,11 +50,13 @@ var tableTypes = map[string]string{
 	"account": "Account", "staff_user": "StaffUser", "api_key": "ApiKey", "customer": "Customer", "contact": "Contact",
 	"email_address": "EmailAddress", "phone_number": "PhoneNumber", "postal_address": "PostalAddress", "document": "Document",
 	"document_version": "DocumentVersion", "timeline_entry": "TimelineEntry", "event": "Event",
+	"job": "Job", "job_row_error": "JobRowError",
 }
 
 var typePrefixes = map[string]string{
 	"Account": "acc", "StaffUser": "usr", "ApiKey": "key", "Customer": "cus", "Contact": "con", "EmailAddress": "eml", "PhoneNumber": "phn",
 	"PostalAddress": "adr", "Document": "doc", "DocumentVersion": "dov", "TimelineEntry": "tle", "Event": "evt",
+	"Job": "job",
 }
 
 func (n *naive) answer(op *ast.OperationDefinition) any {
@@ -161,6 +163,11 @@ func (n *naive) resolve(t thing, name string, args map[string]any) any {
 		return n.query(name, args)
 	}
 	r := t.row
+	if t.typeName == "Job" || t.typeName == "JobRowError" {
+		if v, ok := n.job(r, name, args); ok {
+			return v
+		}
+	}
 	switch t.typeName + "." + name {
 	case "Account.storage":
 		return n.storage()
@@ -225,7 +232,7 @@ func (n *naive) resolve(t thing, name string, args map[string]any) any {
 	case "createdBy", "actor":
 		return n.thing(map[any]string{"STAFF": "staff_user", "API_KEY": "api_key"}[r["created_by_kind"]], r["created_by_id"])
 	case "subject":
-		table := map[any]string{"Customer": "customer", "Contact": "contact", "Document": "document", "TimelineEntry": "timeline_entry"}[r["subject_type"]]
+		table := map[any]string{"Customer": "customer", "Contact": "contact", "Document": "document", "TimelineEntry": "timeline_entry", "Job": "job"}[r["subject_type"]]
 		return n.thing(table, r["subject_id"])
 	}
 	v, ok := r[snake(name)]
@@ -274,7 +281,7 @@ func (n *naive) query(name string, args map[string]any) any {
 			"permissions": func() any {
 				return []string{
 					"account:read", "account:admin", "staff:read", "customers:read", "customers:write", "documents:read", "documents:write",
-					"timeline:read", "timeline:write", "events:read",
+					"timeline:read", "timeline:write", "events:read", "jobs:read", "jobs:write", "customers:import", "customers:export",
 				}
 			},
 		}}
@@ -284,7 +291,7 @@ func (n *naive) query(name string, args map[string]any) any {
 		return n.storage()
 	case "node":
 		return n.node(args["id"])
-	case "customer", "document":
+	case "customer", "document", "job":
 		if t, ok := n.node(args["id"]).(thing); ok && strings.EqualFold(t.typeName, name) {
 			return t
 		}
@@ -299,6 +306,8 @@ func (n *naive) query(name string, args map[string]any) any {
 		return n.customers(args)
 	case "events":
 		return n.events(args)
+	case "jobs":
+		return n.jobs(args)
 	}
 	panic("naive: no Query." + name)
 }

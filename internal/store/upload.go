@@ -86,7 +86,7 @@ func (s documents) BeginUpload(ctx context.Context, p auth.Principal, a document
 		if a.DeclaredBytes >= 0 {
 			declared = &a.DeclaredBytes
 		}
-		err = t.queryOne(ctx, []any{&begun.LeaseUntil}, insertUpload, a.ID, kind, actorID, a.CustomerID, nullID(a.DocumentID), a.Mode,
+		err = t.queryOne(ctx, []any{&begun.LeaseUntil}, insertUpload, a.ID, kind, actorID, nullID(a.CustomerID), nullID(a.DocumentID), a.Mode,
 			a.ObjectKey, a.FileName, a.Title, dateOf(a.ExpiresOn), declared, begun.ReservedBytes, a.Lease.Microseconds())
 		if err != nil || a.Mode != document.ModeDirect {
 			return err

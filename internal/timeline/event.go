@@ -27,6 +27,10 @@ const (
 	EntryCreated = "TIMELINE_ENTRY_CREATED"
 	EntryUpdated = "TIMELINE_ENTRY_UPDATED"
 	EntryDeleted = "TIMELINE_ENTRY_DELETED"
+
+	JobCreated  = "JOB_CREATED"
+	JobProgress = "JOB_PROGRESS"
+	JobFinished = "JOB_FINISHED"
 )
 
 // Subject is a type that an event or an entry can be about, in the spelling of the SDL.
@@ -38,6 +42,7 @@ const (
 	SubjectContact  Subject = "Contact"
 	SubjectDocument Subject = "Document"
 	SubjectEntry    Subject = "TimelineEntry"
+	SubjectJob      Subject = "Job"
 )
 
 // Event is something that happened, as the change that caused it writes it down. Its number, time, actor and id are

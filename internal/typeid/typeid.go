@@ -26,6 +26,7 @@ const (
 	Event           = "evt"
 	TimelineEntry   = "tle"
 	UploadSession   = "ups"
+	Job             = "job"
 )
 
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
