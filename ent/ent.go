@@ -14,6 +14,8 @@ import (
 	"dossier/ent/event"
 	"dossier/ent/garbage"
 	"dossier/ent/idempotency"
+	"dossier/ent/job"
+	"dossier/ent/jobrowerror"
 	"dossier/ent/phonenumber"
 	"dossier/ent/postaladdress"
 	"dossier/ent/revision"
@@ -99,6 +101,8 @@ func checkColumn(t, c string) error {
 			event.Table:           event.ValidColumn,
 			garbage.Table:         garbage.ValidColumn,
 			idempotency.Table:     idempotency.ValidColumn,
+			job.Table:             job.ValidColumn,
+			jobrowerror.Table:     jobrowerror.ValidColumn,
 			phonenumber.Table:     phonenumber.ValidColumn,
 			postaladdress.Table:   postaladdress.ValidColumn,
 			revision.Table:        revision.ValidColumn,

@@ -34,6 +34,10 @@ type Tx struct {
 	Garbage *GarbageClient
 	// Idempotency is the client for interacting with the Idempotency builders.
 	Idempotency *IdempotencyClient
+	// Job is the client for interacting with the Job builders.
+	Job *JobClient
+	// JobRowError is the client for interacting with the JobRowError builders.
+	JobRowError *JobRowErrorClient
 	// PhoneNumber is the client for interacting with the PhoneNumber builders.
 	PhoneNumber *PhoneNumberClient
 	// PostalAddress is the client for interacting with the PostalAddress builders.
@@ -189,6 +193,8 @@ func (tx *Tx) init() {
 	tx.Event = NewEventClient(tx.config)
 	tx.Garbage = NewGarbageClient(tx.config)
 	tx.Idempotency = NewIdempotencyClient(tx.config)
+	tx.Job = NewJobClient(tx.config)
+	tx.JobRowError = NewJobRowErrorClient(tx.config)
 	tx.PhoneNumber = NewPhoneNumberClient(tx.config)
 	tx.PostalAddress = NewPostalAddressClient(tx.config)
 	tx.Revision = NewRevisionClient(tx.config)

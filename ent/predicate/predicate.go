@@ -36,6 +36,12 @@ type Garbage func(*sql.Selector)
 // Idempotency is the predicate function for idempotency builders.
 type Idempotency func(*sql.Selector)
 
+// Job is the predicate function for job builders.
+type Job func(*sql.Selector)
+
+// JobRowError is the predicate function for jobrowerror builders.
+type JobRowError func(*sql.Selector)
+
 // PhoneNumber is the predicate function for phonenumber builders.
 type PhoneNumber func(*sql.Selector)
 
