@@ -48,56 +48,57 @@ func (c scope) files(ctx context.Context, rows []*ent.Customer) ([]customer.File
 	if err != nil {
 		return nil, err
 	}
-	places := make(map[uuid.UUID]int, len(contacts))
-	for _, r := range contacts {
+	places, contactIDs := make(map[uuid.UUID]int, len(contacts)), make([]uuid.UUID, len(contacts))
+	for i, r := range contacts {
+		contactIDs[i] = r.ID
 		f := &files[byID[r.CustomerID]]
 		places[r.ID] = len(f.Contacts)
 		f.Contacts = append(f.Contacts, contactOf(r))
 	}
-	// of gives the list that a point belongs to, nil when its contact was archived.
 	of := func(customerID uuid.UUID, contactID *uuid.UUID) *customer.Points {
 		f := &files[byID[customerID]]
 		if contactID == nil {
 			return &f.Points
 		}
-		if i, ok := places[*contactID]; ok {
-			return &f.Contacts[i].Points
-		}
-		return nil
+		return &f.Contacts[places[*contactID]].Points
 	}
-	return files, c.filePoints(ctx, ids, of)
+	return files, c.filePoints(ctx, ids, contactIDs, of)
 }
 
-func (c scope) filePoints(ctx context.Context, ids []uuid.UUID, of func(customerID uuid.UUID, contactID *uuid.UUID) *customer.Points) error {
-	emails, err := c.emails().Where(anyID[predicate.EmailAddress](emailaddress.FieldCustomerID, ids)).
-		Order(emailaddress.ByPosition(), emailaddress.ByID()).All(ctx)
+// filePoints reads the contact points of customers and of contacts, each by the index that has only theirs.
+func (c scope) filePoints(ctx context.Context, ids, contactIDs []uuid.UUID, of func(customerID uuid.UUID, contactID *uuid.UUID) *customer.Points) error {
+	emails, err := c.emails().Where(emailaddress.Or(
+		emailaddress.And(anyID[predicate.EmailAddress](emailaddress.FieldCustomerID, ids), emailaddress.ContactIDIsNil()),
+		emailaddress.And(anyID[predicate.EmailAddress](emailaddress.FieldContactID, contactIDs), emailaddress.ContactIDNotNil()),
+	)).Order(emailaddress.ByPosition(), emailaddress.ByID()).All(ctx)
 	if err != nil {
 		return err
 	}
 	for _, r := range emails {
-		if p := of(r.CustomerID, r.ContactID); p != nil {
-			p.Emails = append(p.Emails, emailOf(r))
-		}
+		p := of(r.CustomerID, r.ContactID)
+		p.Emails = append(p.Emails, emailOf(r))
 	}
-	phones, err := c.phones().Where(anyID[predicate.PhoneNumber](phonenumber.FieldCustomerID, ids)).
-		Order(phonenumber.ByPosition(), phonenumber.ByID()).All(ctx)
+	phones, err := c.phones().Where(phonenumber.Or(
+		phonenumber.And(anyID[predicate.PhoneNumber](phonenumber.FieldCustomerID, ids), phonenumber.ContactIDIsNil()),
+		phonenumber.And(anyID[predicate.PhoneNumber](phonenumber.FieldContactID, contactIDs), phonenumber.ContactIDNotNil()),
+	)).Order(phonenumber.ByPosition(), phonenumber.ByID()).All(ctx)
 	if err != nil {
 		return err
 	}
 	for _, r := range phones {
-		if p := of(r.CustomerID, r.ContactID); p != nil {
-			p.Phones = append(p.Phones, phoneOf(r))
-		}
+		p := of(r.CustomerID, r.ContactID)
+		p.Phones = append(p.Phones, phoneOf(r))
 	}
-	addresses, err := c.addresses().Where(anyID[predicate.PostalAddress](postaladdress.FieldCustomerID, ids)).
-		Order(postaladdress.ByPosition(), postaladdress.ByID()).All(ctx)
+	addresses, err := c.addresses().Where(postaladdress.Or(
+		postaladdress.And(anyID[predicate.PostalAddress](postaladdress.FieldCustomerID, ids), postaladdress.ContactIDIsNil()),
+		postaladdress.And(anyID[predicate.PostalAddress](postaladdress.FieldContactID, contactIDs), postaladdress.ContactIDNotNil()),
+	)).Order(postaladdress.ByPosition(), postaladdress.ByID()).All(ctx)
 	if err != nil {
 		return err
 	}
 	for _, r := range addresses {
-		if p := of(r.CustomerID, r.ContactID); p != nil {
-			p.Addresses = append(p.Addresses, addressOf(r))
-		}
+		p := of(r.CustomerID, r.ContactID)
+		p.Addresses = append(p.Addresses, addressOf(r))
 	}
 	return nil
 }

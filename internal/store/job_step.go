@@ -155,7 +155,7 @@ func (b importBatch) Write(ctx context.Context, changes []job.Write) error {
 
 const beginResult = `
 WITH was AS (
-	SELECT result_key FROM job` + held + ` FOR UPDATE
+	SELECT result_key FROM job` + held + `
 ), thrown AS (
 	INSERT INTO garbage (account_id, id, created_at, object_key, until, next_at)
 	SELECT $1, gen_random_uuid(), now(), result_key, now() + $6 * interval '1 microsecond', now() FROM was WHERE result_key IS NOT NULL
