@@ -8,17 +8,23 @@ import (
 	"dossier/ent/apikey"
 	"dossier/ent/contact"
 	"dossier/ent/customer"
+	"dossier/ent/customerorigin"
+	"dossier/ent/customertype"
 	"dossier/ent/document"
 	"dossier/ent/documentversion"
 	"dossier/ent/emailaddress"
 	"dossier/ent/event"
+	"dossier/ent/fieldpolicy"
+	"dossier/ent/fieldrule"
 	"dossier/ent/garbage"
 	"dossier/ent/idempotency"
 	"dossier/ent/job"
 	"dossier/ent/jobrowerror"
+	"dossier/ent/office"
 	"dossier/ent/phonenumber"
 	"dossier/ent/postaladdress"
 	"dossier/ent/revision"
+	"dossier/ent/service"
 	"dossier/ent/staffuser"
 	"dossier/ent/storageusage"
 	"dossier/ent/timelineentry"
@@ -95,17 +101,23 @@ func checkColumn(t, c string) error {
 			apikey.Table:          apikey.ValidColumn,
 			contact.Table:         contact.ValidColumn,
 			customer.Table:        customer.ValidColumn,
+			customerorigin.Table:  customerorigin.ValidColumn,
+			customertype.Table:    customertype.ValidColumn,
 			document.Table:        document.ValidColumn,
 			documentversion.Table: documentversion.ValidColumn,
 			emailaddress.Table:    emailaddress.ValidColumn,
 			event.Table:           event.ValidColumn,
+			fieldpolicy.Table:     fieldpolicy.ValidColumn,
+			fieldrule.Table:       fieldrule.ValidColumn,
 			garbage.Table:         garbage.ValidColumn,
 			idempotency.Table:     idempotency.ValidColumn,
 			job.Table:             job.ValidColumn,
 			jobrowerror.Table:     jobrowerror.ValidColumn,
+			office.Table:          office.ValidColumn,
 			phonenumber.Table:     phonenumber.ValidColumn,
 			postaladdress.Table:   postaladdress.ValidColumn,
 			revision.Table:        revision.ValidColumn,
+			service.Table:         service.ValidColumn,
 			staffuser.Table:       staffuser.ValidColumn,
 			storageusage.Table:    storageusage.ValidColumn,
 			timelineentry.Table:   timelineentry.ValidColumn,

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"entgo.io/ent"
+	"entgo.io/ent/dialect/entsql"
 	"entgo.io/ent/schema"
 	"entgo.io/ent/schema/field"
 	"entgo.io/ent/schema/index"
@@ -11,7 +12,9 @@ import (
 )
 
 // Account is a business. event_seq is the number of its newest event; it is taken by the last statement of each writing
-// transaction, which makes the numbers dense and puts them in commit order. Events up to event_floor were pruned.
+// transaction, which makes the numbers dense and puts them in commit order. Events up to event_floor were pruned. The same
+// statement keeps active_customers and archived_customers, how many customers there are of each status, so that the
+// directory need not count its rows.
 type Account struct{ ent.Schema }
 
 // Annotations of the table.
@@ -29,6 +32,8 @@ func (Account) Fields() []ent.Field {
 		field.Int64("max_file_bytes").Default(5_000_000),
 		field.Int64("event_seq").Default(0),
 		field.Int64("event_floor").Default(0),
+		field.Int64("active_customers").Default(0),
+		field.Int64("archived_customers").Default(0),
 		field.Time("created_at").Immutable().Default(time.Now),
 	}
 }
@@ -57,27 +62,34 @@ func (StorageUsage) Fields() []ent.Field {
 	}
 }
 
-// StaffUser is a person of the staff, made when the person's first token arrives.
+// StaffUser is a person of the staff, made when the person's first token arrives or before that by an administrator; then
+// subject is null until a token with the same verified e-mail address claims the row. archived_at takes the person out of
+// what can be chosen; disabled_at locks the person out.
 type StaffUser struct{ ent.Schema }
 
 // Annotations of the table.
 func (StaffUser) Annotations() []schema.Annotation {
-	return table("staff_user", map[string]string{"staff_user_role": oneOf("role", "VIEWER", "EDITOR", "ADMIN")})
+	return table("staff_user", map[string]string{
+		"staff_user_role":    oneOf("role", "VIEWER", "EDITOR", "ADMIN"),
+		"staff_user_unknown": "subject IS NOT NULL OR email_key IS NOT NULL",
+	})
 }
 
 // Mixin of the table.
-func (StaffUser) Mixin() []ent.Mixin { return []ent.Mixin{owned{}} }
+func (StaffUser) Mixin() []ent.Mixin { return []ent.Mixin{owned{}, versioned{}} }
 
 // Fields of the table.
 func (StaffUser) Fields() []ent.Field {
 	return []ent.Field{
-		text("subject"),
+		optionalText("subject"),
 		text("display_name"),
 		foldedText("sort_name"),
 		optionalText("email"),
+		field.String("email_key").SchemaType(textType).Optional().Nillable().Annotations(entsql.Annotation{Collation: "C"}),
 		text("role"),
+		optionalInstant("signed_in_at"),
 		optionalInstant("disabled_at"),
-		field.Time("updated_at").Default(time.Now),
+		optionalInstant("archived_at"),
 	}
 }
 
@@ -86,6 +98,9 @@ func (StaffUser) Indexes() []ent.Index {
 	return []ent.Index{
 		index.Fields("account_id", "subject").Unique(),
 		index.Fields("account_id", "sort_name", "id"),
+		// Whom a first token may claim: one person for each address.
+		index.Fields("account_id", "email_key").Unique().StorageKey("staff_user_awaited").
+			Annotations(entsql.IndexWhere("subject IS NULL AND archived_at IS NULL")),
 	}
 }
 

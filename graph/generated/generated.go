@@ -46,11 +46,24 @@ type ComplexityRoot struct {
 		APIKeyRevoke           func(childComplexity int, id string) int
 		ContactArchive         func(childComplexity int, id string, expectedVersion int) int
 		ContactCreate          func(childComplexity int, customerID string, input model.ContactCreateInput, idempotencyKey *string) int
-		ContactUpdate          func(childComplexity int, id string, expectedVersion int, input model.ContactUpdateInput) int
+		ContactUpdate          func(childComplexity int, id string, expectedVersion int, input model.ContactUpdateInput, onConflict model.OnConflict) int
 		CustomerArchive        func(childComplexity int, id string, expectedVersion int) int
 		CustomerCreate         func(childComplexity int, input model.CustomerCreateInput, idempotencyKey *string) int
+		CustomerOriginArchive  func(childComplexity int, id string, expectedVersion int) int
+		CustomerOriginCreate   func(childComplexity int, input model.CustomerOriginCreateInput, idempotencyKey *string) int
+		CustomerOriginDelete   func(childComplexity int, id string, expectedVersion int) int
+		CustomerOriginMove     func(childComplexity int, id string, expectedVersion int, afterID *string) int
+		CustomerOriginRestore  func(childComplexity int, id string, expectedVersion int) int
+		CustomerOriginUpdate   func(childComplexity int, id string, expectedVersion int, input model.CustomerOriginUpdateInput) int
 		CustomerRestore        func(childComplexity int, id string, expectedVersion int) int
-		CustomerUpdate         func(childComplexity int, id string, expectedVersion int, input model.CustomerUpdateInput) int
+		CustomerTypeArchive    func(childComplexity int, id string, expectedVersion int) int
+		CustomerTypeCreate     func(childComplexity int, input model.CustomerTypeCreateInput, idempotencyKey *string) int
+		CustomerTypeDelete     func(childComplexity int, id string, expectedVersion int) int
+		CustomerTypeMove       func(childComplexity int, id string, expectedVersion int, afterID *string) int
+		CustomerTypeRestore    func(childComplexity int, id string, expectedVersion int) int
+		CustomerTypeUpdate     func(childComplexity int, id string, expectedVersion int, input model.CustomerTypeUpdateInput) int
+		CustomerUpdate         func(childComplexity int, id string, expectedVersion int, input model.CustomerUpdateInput, onConflict model.OnConflict) int
+		CustomerUpsert         func(childComplexity int, by model.CustomerKey, input model.CustomerUpsertInput) int
 		DocumentArchive        func(childComplexity int, id string, expectedVersion int) int
 		DocumentReplace        func(childComplexity int, id string, expectedVersion int, file transport.Upload) int
 		DocumentRestore        func(childComplexity int, id string, expectedVersion int) int
@@ -59,25 +72,50 @@ type ComplexityRoot struct {
 		DocumentUploadBegin    func(childComplexity int, input model.DocumentUploadBeginInput, idempotencyKey *string) int
 		DocumentUploadComplete func(childComplexity int, uploadSessionID string) int
 		ExportStart            func(childComplexity int, input model.ExportInput, idempotencyKey *string) int
+		FieldPolicyReset       func(childComplexity int, channel model.EntryChannel, typeID *string, expectedVersion int, preset model.FieldPolicyPreset) int
+		FieldPolicyUpdate      func(childComplexity int, channel model.EntryChannel, typeID *string, expectedVersion int, rules []*model.FieldRuleInput) int
 		ImportStart            func(childComplexity int, input model.ImportInput, file transport.Upload, dryRun bool, idempotencyKey *string) int
 		JobCancel              func(childComplexity int, id string) int
+		OfficeArchive          func(childComplexity int, id string, expectedVersion int) int
+		OfficeCreate           func(childComplexity int, input model.OfficeCreateInput, idempotencyKey *string) int
+		OfficeDelete           func(childComplexity int, id string, expectedVersion int) int
+		OfficeMove             func(childComplexity int, id string, expectedVersion int, afterID *string) int
+		OfficeRestore          func(childComplexity int, id string, expectedVersion int) int
+		OfficeUpdate           func(childComplexity int, id string, expectedVersion int, input model.OfficeUpdateInput) int
+		ServiceArchive         func(childComplexity int, id string, expectedVersion int) int
+		ServiceCreate          func(childComplexity int, input model.ServiceCreateInput, idempotencyKey *string) int
+		ServiceDelete          func(childComplexity int, id string, expectedVersion int) int
+		ServiceMove            func(childComplexity int, id string, expectedVersion int, afterID *string) int
+		ServiceRestore         func(childComplexity int, id string, expectedVersion int) int
+		ServiceUpdate          func(childComplexity int, id string, expectedVersion int, input model.ServiceUpdateInput) int
+		StaffUserArchive       func(childComplexity int, id string, expectedVersion int) int
+		StaffUserCreate        func(childComplexity int, input model.StaffUserCreateInput, idempotencyKey *string) int
+		StaffUserRestore       func(childComplexity int, id string, expectedVersion int) int
+		StaffUserUpdate        func(childComplexity int, id string, expectedVersion int, input model.StaffUserUpdateInput) int
 		TimelineEntryCreate    func(childComplexity int, customerID string, input model.TimelineEntryInput, idempotencyKey *string) int
 		TimelineEntryDelete    func(childComplexity int, id string, expectedVersion int) int
 		TimelineEntryUpdate    func(childComplexity int, id string, expectedVersion int, input model.TimelineEntryUpdateInput) int
 	}
 
 	Query struct {
-		Account   func(childComplexity int) int
-		Customer  func(childComplexity int, id string) int
-		Customers func(childComplexity int, where *model.CustomerWhere, orderBy *model.CustomerOrder, first *int, after *string, last *int, before *string) int
-		Document  func(childComplexity int, id string) int
-		Events    func(childComplexity int, after *string, types []model.EventType, customerID *string, first *int) int
-		Job       func(childComplexity int, id string) int
-		Jobs      func(childComplexity int, where *model.JobWhere, first *int, after *string, last *int, before *string) int
-		Node      func(childComplexity int, id string) int
-		Nodes     func(childComplexity int, ids []string) int
-		Storage   func(childComplexity int) int
-		Viewer    func(childComplexity int) int
+		Account              func(childComplexity int) int
+		Customer             func(childComplexity int, id string) int
+		CustomerByExternalID func(childComplexity int, externalID string) int
+		CustomerOrigins      func(childComplexity int, where *model.ListWhere, first *int, after *string, last *int, before *string) int
+		CustomerTypes        func(childComplexity int, where *model.ListWhere, first *int, after *string, last *int, before *string) int
+		Customers            func(childComplexity int, where *model.CustomerWhere, orderBy *model.CustomerOrder, first *int, after *string, last *int, before *string) int
+		Document             func(childComplexity int, id string) int
+		Events               func(childComplexity int, after *string, types []model.EventType, customerID *string, first *int) int
+		FieldPolicy          func(childComplexity int, channel model.EntryChannel, typeID *string) int
+		Job                  func(childComplexity int, id string) int
+		Jobs                 func(childComplexity int, where *model.JobWhere, first *int, after *string, last *int, before *string) int
+		Node                 func(childComplexity int, id string) int
+		Nodes                func(childComplexity int, ids []string) int
+		Offices              func(childComplexity int, where *model.ListWhere, first *int, after *string, last *int, before *string) int
+		Services             func(childComplexity int, where *model.ListWhere, first *int, after *string, last *int, before *string) int
+		StaffUsers           func(childComplexity int, where *model.ListWhere, first *int, after *string, last *int, before *string) int
+		Storage              func(childComplexity int) int
+		Viewer               func(childComplexity int) int
 	}
 
 	Subscription struct {
@@ -92,11 +130,12 @@ type ComplexityRoot struct {
 
 type MutationResolver interface {
 	CustomerCreate(ctx context.Context, input model.CustomerCreateInput, idempotencyKey *string) (*read.Object, error)
-	CustomerUpdate(ctx context.Context, id string, expectedVersion int, input model.CustomerUpdateInput) (*read.Object, error)
+	CustomerUpdate(ctx context.Context, id string, expectedVersion int, input model.CustomerUpdateInput, onConflict model.OnConflict) (*read.Object, error)
+	CustomerUpsert(ctx context.Context, by model.CustomerKey, input model.CustomerUpsertInput) (*read.Object, error)
 	CustomerArchive(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
 	CustomerRestore(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
 	ContactCreate(ctx context.Context, customerID string, input model.ContactCreateInput, idempotencyKey *string) (*read.Object, error)
-	ContactUpdate(ctx context.Context, id string, expectedVersion int, input model.ContactUpdateInput) (*read.Object, error)
+	ContactUpdate(ctx context.Context, id string, expectedVersion int, input model.ContactUpdateInput, onConflict model.OnConflict) (*read.Object, error)
 	ContactArchive(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
 	DocumentUpload(ctx context.Context, input model.DocumentUploadInput, files []*transport.Upload, idempotencyKey *string) (*read.Object, error)
 	DocumentUploadBegin(ctx context.Context, input model.DocumentUploadBeginInput, idempotencyKey *string) (*read.Object, error)
@@ -110,6 +149,36 @@ type MutationResolver interface {
 	TimelineEntryDelete(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
 	APIKeyCreate(ctx context.Context, input model.APIKeyCreateInput) (*read.Object, error)
 	APIKeyRevoke(ctx context.Context, id string) (*read.Object, error)
+	CustomerTypeCreate(ctx context.Context, input model.CustomerTypeCreateInput, idempotencyKey *string) (*read.Object, error)
+	CustomerTypeUpdate(ctx context.Context, id string, expectedVersion int, input model.CustomerTypeUpdateInput) (*read.Object, error)
+	CustomerTypeMove(ctx context.Context, id string, expectedVersion int, afterID *string) (*read.Object, error)
+	CustomerTypeArchive(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
+	CustomerTypeRestore(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
+	CustomerTypeDelete(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
+	CustomerOriginCreate(ctx context.Context, input model.CustomerOriginCreateInput, idempotencyKey *string) (*read.Object, error)
+	CustomerOriginUpdate(ctx context.Context, id string, expectedVersion int, input model.CustomerOriginUpdateInput) (*read.Object, error)
+	CustomerOriginMove(ctx context.Context, id string, expectedVersion int, afterID *string) (*read.Object, error)
+	CustomerOriginArchive(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
+	CustomerOriginRestore(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
+	CustomerOriginDelete(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
+	OfficeCreate(ctx context.Context, input model.OfficeCreateInput, idempotencyKey *string) (*read.Object, error)
+	OfficeUpdate(ctx context.Context, id string, expectedVersion int, input model.OfficeUpdateInput) (*read.Object, error)
+	OfficeMove(ctx context.Context, id string, expectedVersion int, afterID *string) (*read.Object, error)
+	OfficeArchive(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
+	OfficeRestore(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
+	OfficeDelete(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
+	ServiceCreate(ctx context.Context, input model.ServiceCreateInput, idempotencyKey *string) (*read.Object, error)
+	ServiceUpdate(ctx context.Context, id string, expectedVersion int, input model.ServiceUpdateInput) (*read.Object, error)
+	ServiceMove(ctx context.Context, id string, expectedVersion int, afterID *string) (*read.Object, error)
+	ServiceArchive(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
+	ServiceRestore(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
+	ServiceDelete(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
+	FieldPolicyUpdate(ctx context.Context, channel model.EntryChannel, typeID *string, expectedVersion int, rules []*model.FieldRuleInput) (*read.Object, error)
+	FieldPolicyReset(ctx context.Context, channel model.EntryChannel, typeID *string, expectedVersion int, preset model.FieldPolicyPreset) (*read.Object, error)
+	StaffUserCreate(ctx context.Context, input model.StaffUserCreateInput, idempotencyKey *string) (*read.Object, error)
+	StaffUserUpdate(ctx context.Context, id string, expectedVersion int, input model.StaffUserUpdateInput) (*read.Object, error)
+	StaffUserArchive(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
+	StaffUserRestore(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
 	ImportStart(ctx context.Context, input model.ImportInput, file transport.Upload, dryRun bool, idempotencyKey *string) (*read.Object, error)
 	ExportStart(ctx context.Context, input model.ExportInput, idempotencyKey *string) (*read.Object, error)
 	JobCancel(ctx context.Context, id string) (*read.Object, error)
@@ -120,10 +189,17 @@ type QueryResolver interface {
 	Node(ctx context.Context, id string) (*read.Object, error)
 	Nodes(ctx context.Context, ids []string) (*read.Object, error)
 	Customer(ctx context.Context, id string) (*read.Object, error)
+	CustomerByExternalID(ctx context.Context, externalID string) (*read.Object, error)
 	Document(ctx context.Context, id string) (*read.Object, error)
 	Customers(ctx context.Context, where *model.CustomerWhere, orderBy *model.CustomerOrder, first *int, after *string, last *int, before *string) (*read.Object, error)
 	Events(ctx context.Context, after *string, types []model.EventType, customerID *string, first *int) (*read.Object, error)
 	Storage(ctx context.Context) (*read.Object, error)
+	CustomerTypes(ctx context.Context, where *model.ListWhere, first *int, after *string, last *int, before *string) (*read.Object, error)
+	CustomerOrigins(ctx context.Context, where *model.ListWhere, first *int, after *string, last *int, before *string) (*read.Object, error)
+	Offices(ctx context.Context, where *model.ListWhere, first *int, after *string, last *int, before *string) (*read.Object, error)
+	Services(ctx context.Context, where *model.ListWhere, first *int, after *string, last *int, before *string) (*read.Object, error)
+	FieldPolicy(ctx context.Context, channel model.EntryChannel, typeID *string) (*read.Object, error)
+	StaffUsers(ctx context.Context, where *model.ListWhere, first *int, after *string, last *int, before *string) (*read.Object, error)
 	Job(ctx context.Context, id string) (*read.Object, error)
 	Jobs(ctx context.Context, where *model.JobWhere, first *int, after *string, last *int, before *string) (*read.Object, error)
 }
@@ -204,7 +280,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.ContactUpdate(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["input"].(model.ContactUpdateInput)), true
+		return e.ComplexityRoot.Mutation.ContactUpdate(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["input"].(model.ContactUpdateInput), args["onConflict"].(model.OnConflict)), true
 	case "Mutation.customerArchive":
 		if e.ComplexityRoot.Mutation.CustomerArchive == nil {
 			break
@@ -227,6 +303,72 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CustomerCreate(childComplexity, args["input"].(model.CustomerCreateInput), args["idempotencyKey"].(*string)), true
+	case "Mutation.customerOriginArchive":
+		if e.ComplexityRoot.Mutation.CustomerOriginArchive == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_customerOriginArchive_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CustomerOriginArchive(childComplexity, args["id"].(string), args["expectedVersion"].(int)), true
+	case "Mutation.customerOriginCreate":
+		if e.ComplexityRoot.Mutation.CustomerOriginCreate == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_customerOriginCreate_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CustomerOriginCreate(childComplexity, args["input"].(model.CustomerOriginCreateInput), args["idempotencyKey"].(*string)), true
+	case "Mutation.customerOriginDelete":
+		if e.ComplexityRoot.Mutation.CustomerOriginDelete == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_customerOriginDelete_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CustomerOriginDelete(childComplexity, args["id"].(string), args["expectedVersion"].(int)), true
+	case "Mutation.customerOriginMove":
+		if e.ComplexityRoot.Mutation.CustomerOriginMove == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_customerOriginMove_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CustomerOriginMove(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["afterId"].(*string)), true
+	case "Mutation.customerOriginRestore":
+		if e.ComplexityRoot.Mutation.CustomerOriginRestore == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_customerOriginRestore_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CustomerOriginRestore(childComplexity, args["id"].(string), args["expectedVersion"].(int)), true
+	case "Mutation.customerOriginUpdate":
+		if e.ComplexityRoot.Mutation.CustomerOriginUpdate == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_customerOriginUpdate_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CustomerOriginUpdate(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["input"].(model.CustomerOriginUpdateInput)), true
 	case "Mutation.customerRestore":
 		if e.ComplexityRoot.Mutation.CustomerRestore == nil {
 			break
@@ -238,6 +380,72 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CustomerRestore(childComplexity, args["id"].(string), args["expectedVersion"].(int)), true
+	case "Mutation.customerTypeArchive":
+		if e.ComplexityRoot.Mutation.CustomerTypeArchive == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_customerTypeArchive_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CustomerTypeArchive(childComplexity, args["id"].(string), args["expectedVersion"].(int)), true
+	case "Mutation.customerTypeCreate":
+		if e.ComplexityRoot.Mutation.CustomerTypeCreate == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_customerTypeCreate_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CustomerTypeCreate(childComplexity, args["input"].(model.CustomerTypeCreateInput), args["idempotencyKey"].(*string)), true
+	case "Mutation.customerTypeDelete":
+		if e.ComplexityRoot.Mutation.CustomerTypeDelete == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_customerTypeDelete_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CustomerTypeDelete(childComplexity, args["id"].(string), args["expectedVersion"].(int)), true
+	case "Mutation.customerTypeMove":
+		if e.ComplexityRoot.Mutation.CustomerTypeMove == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_customerTypeMove_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CustomerTypeMove(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["afterId"].(*string)), true
+	case "Mutation.customerTypeRestore":
+		if e.ComplexityRoot.Mutation.CustomerTypeRestore == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_customerTypeRestore_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CustomerTypeRestore(childComplexity, args["id"].(string), args["expectedVersion"].(int)), true
+	case "Mutation.customerTypeUpdate":
+		if e.ComplexityRoot.Mutation.CustomerTypeUpdate == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_customerTypeUpdate_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CustomerTypeUpdate(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["input"].(model.CustomerTypeUpdateInput)), true
 	case "Mutation.customerUpdate":
 		if e.ComplexityRoot.Mutation.CustomerUpdate == nil {
 			break
@@ -248,7 +456,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.CustomerUpdate(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["input"].(model.CustomerUpdateInput)), true
+		return e.ComplexityRoot.Mutation.CustomerUpdate(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["input"].(model.CustomerUpdateInput), args["onConflict"].(model.OnConflict)), true
+	case "Mutation.customerUpsert":
+		if e.ComplexityRoot.Mutation.CustomerUpsert == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_customerUpsert_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CustomerUpsert(childComplexity, args["by"].(model.CustomerKey), args["input"].(model.CustomerUpsertInput)), true
 	case "Mutation.documentArchive":
 		if e.ComplexityRoot.Mutation.DocumentArchive == nil {
 			break
@@ -337,6 +556,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ExportStart(childComplexity, args["input"].(model.ExportInput), args["idempotencyKey"].(*string)), true
+	case "Mutation.fieldPolicyReset":
+		if e.ComplexityRoot.Mutation.FieldPolicyReset == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_fieldPolicyReset_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.FieldPolicyReset(childComplexity, args["channel"].(model.EntryChannel), args["typeId"].(*string), args["expectedVersion"].(int), args["preset"].(model.FieldPolicyPreset)), true
+	case "Mutation.fieldPolicyUpdate":
+		if e.ComplexityRoot.Mutation.FieldPolicyUpdate == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_fieldPolicyUpdate_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.FieldPolicyUpdate(childComplexity, args["channel"].(model.EntryChannel), args["typeId"].(*string), args["expectedVersion"].(int), args["rules"].([]*model.FieldRuleInput)), true
 	case "Mutation.importStart":
 		if e.ComplexityRoot.Mutation.ImportStart == nil {
 			break
@@ -359,6 +600,182 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.JobCancel(childComplexity, args["id"].(string)), true
+	case "Mutation.officeArchive":
+		if e.ComplexityRoot.Mutation.OfficeArchive == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_officeArchive_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.OfficeArchive(childComplexity, args["id"].(string), args["expectedVersion"].(int)), true
+	case "Mutation.officeCreate":
+		if e.ComplexityRoot.Mutation.OfficeCreate == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_officeCreate_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.OfficeCreate(childComplexity, args["input"].(model.OfficeCreateInput), args["idempotencyKey"].(*string)), true
+	case "Mutation.officeDelete":
+		if e.ComplexityRoot.Mutation.OfficeDelete == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_officeDelete_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.OfficeDelete(childComplexity, args["id"].(string), args["expectedVersion"].(int)), true
+	case "Mutation.officeMove":
+		if e.ComplexityRoot.Mutation.OfficeMove == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_officeMove_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.OfficeMove(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["afterId"].(*string)), true
+	case "Mutation.officeRestore":
+		if e.ComplexityRoot.Mutation.OfficeRestore == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_officeRestore_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.OfficeRestore(childComplexity, args["id"].(string), args["expectedVersion"].(int)), true
+	case "Mutation.officeUpdate":
+		if e.ComplexityRoot.Mutation.OfficeUpdate == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_officeUpdate_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.OfficeUpdate(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["input"].(model.OfficeUpdateInput)), true
+	case "Mutation.serviceArchive":
+		if e.ComplexityRoot.Mutation.ServiceArchive == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_serviceArchive_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ServiceArchive(childComplexity, args["id"].(string), args["expectedVersion"].(int)), true
+	case "Mutation.serviceCreate":
+		if e.ComplexityRoot.Mutation.ServiceCreate == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_serviceCreate_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ServiceCreate(childComplexity, args["input"].(model.ServiceCreateInput), args["idempotencyKey"].(*string)), true
+	case "Mutation.serviceDelete":
+		if e.ComplexityRoot.Mutation.ServiceDelete == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_serviceDelete_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ServiceDelete(childComplexity, args["id"].(string), args["expectedVersion"].(int)), true
+	case "Mutation.serviceMove":
+		if e.ComplexityRoot.Mutation.ServiceMove == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_serviceMove_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ServiceMove(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["afterId"].(*string)), true
+	case "Mutation.serviceRestore":
+		if e.ComplexityRoot.Mutation.ServiceRestore == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_serviceRestore_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ServiceRestore(childComplexity, args["id"].(string), args["expectedVersion"].(int)), true
+	case "Mutation.serviceUpdate":
+		if e.ComplexityRoot.Mutation.ServiceUpdate == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_serviceUpdate_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ServiceUpdate(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["input"].(model.ServiceUpdateInput)), true
+	case "Mutation.staffUserArchive":
+		if e.ComplexityRoot.Mutation.StaffUserArchive == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_staffUserArchive_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.StaffUserArchive(childComplexity, args["id"].(string), args["expectedVersion"].(int)), true
+	case "Mutation.staffUserCreate":
+		if e.ComplexityRoot.Mutation.StaffUserCreate == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_staffUserCreate_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.StaffUserCreate(childComplexity, args["input"].(model.StaffUserCreateInput), args["idempotencyKey"].(*string)), true
+	case "Mutation.staffUserRestore":
+		if e.ComplexityRoot.Mutation.StaffUserRestore == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_staffUserRestore_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.StaffUserRestore(childComplexity, args["id"].(string), args["expectedVersion"].(int)), true
+	case "Mutation.staffUserUpdate":
+		if e.ComplexityRoot.Mutation.StaffUserUpdate == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_staffUserUpdate_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.StaffUserUpdate(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["input"].(model.StaffUserUpdateInput)), true
 	case "Mutation.timelineEntryCreate":
 		if e.ComplexityRoot.Mutation.TimelineEntryCreate == nil {
 			break
@@ -410,6 +827,39 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Customer(childComplexity, args["id"].(string)), true
+	case "Query.customerByExternalId":
+		if e.ComplexityRoot.Query.CustomerByExternalID == nil {
+			break
+		}
+
+		args, err := ec.field_Query_customerByExternalId_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.CustomerByExternalID(childComplexity, args["externalId"].(string)), true
+	case "Query.customerOrigins":
+		if e.ComplexityRoot.Query.CustomerOrigins == nil {
+			break
+		}
+
+		args, err := ec.field_Query_customerOrigins_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.CustomerOrigins(childComplexity, args["where"].(*model.ListWhere), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.customerTypes":
+		if e.ComplexityRoot.Query.CustomerTypes == nil {
+			break
+		}
+
+		args, err := ec.field_Query_customerTypes_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.CustomerTypes(childComplexity, args["where"].(*model.ListWhere), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Query.customers":
 		if e.ComplexityRoot.Query.Customers == nil {
 			break
@@ -443,6 +893,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Events(childComplexity, args["after"].(*string), args["types"].([]model.EventType), args["customerId"].(*string), args["first"].(*int)), true
+	case "Query.fieldPolicy":
+		if e.ComplexityRoot.Query.FieldPolicy == nil {
+			break
+		}
+
+		args, err := ec.field_Query_fieldPolicy_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.FieldPolicy(childComplexity, args["channel"].(model.EntryChannel), args["typeId"].(*string)), true
 
 	case "Query.job":
 		if e.ComplexityRoot.Query.Job == nil {
@@ -488,6 +949,39 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Nodes(childComplexity, args["ids"].([]string)), true
+	case "Query.offices":
+		if e.ComplexityRoot.Query.Offices == nil {
+			break
+		}
+
+		args, err := ec.field_Query_offices_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Offices(childComplexity, args["where"].(*model.ListWhere), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.services":
+		if e.ComplexityRoot.Query.Services == nil {
+			break
+		}
+
+		args, err := ec.field_Query_services_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Services(childComplexity, args["where"].(*model.ListWhere), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.staffUsers":
+		if e.ComplexityRoot.Query.StaffUsers == nil {
+			break
+		}
+
+		args, err := ec.field_Query_staffUsers_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.StaffUsers(childComplexity, args["where"].(*model.ListWhere), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Query.storage":
 		if e.ComplexityRoot.Query.Storage == nil {
 			break
@@ -539,8 +1033,14 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("ContactUpdateInput", ec.unmarshalInputContactUpdateInput),
 			graphql.NewInputUnmarshaler("ContactWhere", ec.unmarshalInputContactWhere),
 			graphql.NewInputUnmarshaler("CustomerCreateInput", ec.unmarshalInputCustomerCreateInput),
+			graphql.NewInputUnmarshaler("CustomerKey", ec.unmarshalInputCustomerKey),
 			graphql.NewInputUnmarshaler("CustomerOrder", ec.unmarshalInputCustomerOrder),
+			graphql.NewInputUnmarshaler("CustomerOriginCreateInput", ec.unmarshalInputCustomerOriginCreateInput),
+			graphql.NewInputUnmarshaler("CustomerOriginUpdateInput", ec.unmarshalInputCustomerOriginUpdateInput),
+			graphql.NewInputUnmarshaler("CustomerTypeCreateInput", ec.unmarshalInputCustomerTypeCreateInput),
+			graphql.NewInputUnmarshaler("CustomerTypeUpdateInput", ec.unmarshalInputCustomerTypeUpdateInput),
 			graphql.NewInputUnmarshaler("CustomerUpdateInput", ec.unmarshalInputCustomerUpdateInput),
+			graphql.NewInputUnmarshaler("CustomerUpsertInput", ec.unmarshalInputCustomerUpsertInput),
 			graphql.NewInputUnmarshaler("CustomerWhere", ec.unmarshalInputCustomerWhere),
 			graphql.NewInputUnmarshaler("DateTimeFilter", ec.unmarshalInputDateTimeFilter),
 			graphql.NewInputUnmarshaler("DocumentOrder", ec.unmarshalInputDocumentOrder),
@@ -551,11 +1051,19 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("EmailAddressInput", ec.unmarshalInputEmailAddressInput),
 			graphql.NewInputUnmarshaler("ExportInput", ec.unmarshalInputExportInput),
 			graphql.NewInputUnmarshaler("ExportWhere", ec.unmarshalInputExportWhere),
+			graphql.NewInputUnmarshaler("FieldRuleInput", ec.unmarshalInputFieldRuleInput),
 			graphql.NewInputUnmarshaler("ImportColumnInput", ec.unmarshalInputImportColumnInput),
 			graphql.NewInputUnmarshaler("ImportInput", ec.unmarshalInputImportInput),
 			graphql.NewInputUnmarshaler("JobWhere", ec.unmarshalInputJobWhere),
+			graphql.NewInputUnmarshaler("ListWhere", ec.unmarshalInputListWhere),
+			graphql.NewInputUnmarshaler("OfficeCreateInput", ec.unmarshalInputOfficeCreateInput),
+			graphql.NewInputUnmarshaler("OfficeUpdateInput", ec.unmarshalInputOfficeUpdateInput),
 			graphql.NewInputUnmarshaler("PhoneNumberInput", ec.unmarshalInputPhoneNumberInput),
 			graphql.NewInputUnmarshaler("PostalAddressInput", ec.unmarshalInputPostalAddressInput),
+			graphql.NewInputUnmarshaler("ServiceCreateInput", ec.unmarshalInputServiceCreateInput),
+			graphql.NewInputUnmarshaler("ServiceUpdateInput", ec.unmarshalInputServiceUpdateInput),
+			graphql.NewInputUnmarshaler("StaffUserCreateInput", ec.unmarshalInputStaffUserCreateInput),
+			graphql.NewInputUnmarshaler("StaffUserUpdateInput", ec.unmarshalInputStaffUserUpdateInput),
 			graphql.NewInputUnmarshaler("TimelineEntryInput", ec.unmarshalInputTimelineEntryInput),
 			graphql.NewInputUnmarshaler("TimelineEntryUpdateInput", ec.unmarshalInputTimelineEntryUpdateInput),
 		)
@@ -674,6 +1182,9 @@ scalar Date @specifiedBy(url: "https://www.rfc-editor.org/rfc/rfc3339#section-5.
 
 "A whole number of up to 64 bits (0 to 9,007,199,254,740,991 in practice), written as a JSON number."
 scalar BigInt
+
+"An exact decimal fraction as text, for example ` + "`" + `\"12.5\"` + "`" + `; a JSON number is accepted in inputs. Without zeros at the end."
+scalar Decimal
 
 "An absolute URL."
 scalar URL @specifiedBy(url: "https://www.rfc-editor.org/rfc/rfc3986")
@@ -883,18 +1394,27 @@ enum Role {
   ADMIN
 }
 
-"A person who works at the business. Made by Dossier when the person's first token arrives."
+"""
+A person who works at the business. Made by Dossier when the person's first token arrives, or before that by ` + "`" + `staffUserCreate` + "`" + `:
+then the first token with the same verified e-mail address takes the record over.
+"""
 type StaffUser implements Node & Actor {
   "The global id, ` + "`" + `usr_...` + "`" + `."
   id: ID!
+  "Grows by one with every change. Pass it back as ` + "`" + `expectedVersion` + "`" + `."
+  version: Int!
   "The name in the person's newest token, else the e-mail address."
   displayName: String!
   "The e-mail address in the person's newest token."
   email: String
-  "The role in the person's newest token."
+  "The role in the person's newest token; VIEWER before the first one."
   role: Role!
-  "When the first token arrived."
+  "When the record was made."
   createdAt: DateTime!
+  "When the first token arrived, null before that."
+  signedInAt: DateTime
+  "When the person was archived, null while they can be chosen. It does not lock them out: signing in is the issuer's affair."
+  archivedAt: DateTime
 }
 
 "A secret key of a server. The secret itself is shown once, by ` + "`" + `apiKeyCreate` + "`" + `, and never again."
@@ -1023,14 +1543,68 @@ enum CustomerStatus {
   ACTIVE
   "Out of the directory's default view, with all it had. Can be restored."
   ARCHIVED
+  "Merged into another customer, which has all it had."
+  MERGED
+}
+
+"The way by which something entered the customer file. Rules of which fields are required hold per channel."
+enum EntryChannel {
+  "A person of the staff."
+  STAFF
+  "The customer, by booking online."
+  BOOKING
+  "An import of a file."
+  IMPORT
+  "A server with an API key."
+  API
+  "The customer, by a link that was sent to them."
+  SECURE_LINK
+}
+
+"A way to reach somebody."
+enum ContactChannel {
+  "By e-mail."
+  EMAIL
+  "By telephone."
+  PHONE
+  "By text message."
+  SMS
+}
+
+"What mail goes to an e-mail address."
+enum ContactPurpose {
+  "Anything that has no address of its own."
+  GENERAL
+  "Invoices."
+  INVOICE
+  "The statement of account. At most one address of a customer has it."
+  STATEMENT
+  "Appointments: confirmations, reminders, changes."
+  APPOINTMENT
+  "News and offers."
+  MARKETING
+}
+
+"What is still missing in a customer's file, for an app to ask for."
+enum SetupTask {
+  "A company has nobody to talk to."
+  ADD_CONTACT
+  "There is no e-mail address, neither of the customer nor of a contact."
+  ADD_EMAIL
+  "There is no telephone number, neither of the customer nor of a contact."
+  ADD_PHONE
+  "There is no postal address, neither of the customer nor of a contact."
+  ADD_ADDRESS
 }
 
 "What the viewer may do with a customer, so that an app shows only what works."
 enum CustomerPermission {
   "Change it, and its contacts."
   UPDATE
-  "Archive or restore it."
+  "Archive it. Only while it is active."
   ARCHIVE
+  "Restore it. Only while it is archived."
+  RESTORE
   "Upload documents to it."
   UPLOAD_DOCUMENT
   "Plan and log timeline entries."
@@ -1055,12 +1629,50 @@ type Customer implements Node {
   familyName: String
   "Name of the business, of a company."
   companyName: String
+  "The language to talk in, as BCP 47, for example ` + "`" + `de-CH` + "`" + `."
+  languageTag: String
+  "The time zone as a name of the IANA database, for example ` + "`" + `Europe/Zurich` + "`" + `."
+  timeZone: String
+  "The id that another system knows the customer by; unique in the account. See ` + "`" + `customerByExternalId` + "`" + ` and ` + "`" + `customerUpsert` + "`" + `."
+  externalId: String
+  "What sort of customer it is, from the account's list."
+  type: CustomerType
+  "Where the customer came from, from the account's list; also a dimension of reports."
+  origin: CustomerOrigin
+  "Who sells to the customer; also a dimension of reports."
+  salesperson: StaffUser
+  "Who looks after the customer: the one that was chosen, else the salesperson."
+  representative: StaffUser
+  "Whether no representative was chosen, so that the salesperson is it, also when the salesperson changes."
+  representativeIsDefault: Boolean!
+  "The office that the customer prefers."
+  preferredOffice: Office
+  "The person of the staff whom the customer prefers."
+  preferredStaff: StaffUser
+  "The way by which the customer prefers to be reached."
+  preferredChannel: ContactChannel
+  "The way to the customer for deliveries, in kilometres, with three decimals at most."
+  deliveryDistanceKm: Decimal
+  "The customer's home page."
+  websiteUrl: URL
+  "What the customer does or builds, for example ` + "`" + `Condo towers` + "`" + `."
+  businessArea: String
+  "Whether the customer pays no sales tax."
+  taxExempt: Boolean!
+  "Why it pays none, for example the number of a certificate."
+  taxExemptReason: String
+  "The way by which it came in."
+  createdVia: EntryChannel!
   "The e-mail addresses, the primary one first; at most 20."
   emails: [EmailAddress!]!
+  "The e-mail address for a purpose: the first one that has it, else the primary one. Null when there is none."
+  emailFor(purpose: ContactPurpose!): EmailAddress
   "The telephone numbers, the primary one first; at most 20."
   phones: [PhoneNumber!]!
   "The postal addresses, the primary one first; at most 20."
   addresses: [PostalAddress!]!
+  "What is still missing in the file."
+  setupTasks: [SetupTask!]!
   "The people to talk to, the primary one first, then by name."
   contacts(first: Int, after: String, last: Int, before: String, where: ContactWhere): ContactConnection!
   "The documents, newest first. Without ` + "`" + `where.status` + "`" + ` only active ones."
@@ -1110,6 +1722,8 @@ type EmailAddress implements Node {
   address: String!
   "What it is for."
   type: ContactPointType!
+  "What mail goes there, sorted. Mail of a purpose that no address has goes to the primary one."
+  purposes: [ContactPurpose!]!
   "Whether it is the one to use first. Exactly one is, when there are any."
   isPrimary: Boolean!
 }
@@ -1240,6 +1854,22 @@ input CustomerWhere {
   email: String
   "Has this telephone number (E.164), itself or one of its contacts."
   phone: String
+  "Known to another system by one of these ids, at most 100."
+  externalId: [String!]
+  "Of one of these types, at most 100."
+  typeId: [ID!]
+  "From one of these origins, at most 100."
+  originId: [ID!]
+  "Prefers one of these offices, at most 100."
+  preferredOfficeId: [ID!]
+  "Sold to by one of these staff users, at most 100."
+  salespersonId: [ID!]
+  "Prefers one of these staff users, at most 100."
+  preferredStaffId: [ID!]
+  "Came in by one of these ways."
+  createdVia: [EntryChannel!]
+  "Pays no sales tax, or does."
+  taxExempt: Boolean
   "Created then."
   createdAt: DateTimeFilter
   "Changed last then."
@@ -1272,6 +1902,208 @@ input CustomerOrder {
 input ContactWhere {
   "Only the primary one, or only the others."
   isPrimary: Boolean
+}
+
+# ------------------------------------------------------------------------------------------- lists that an account edits
+
+"""
+Which items of a list. An archived item stays readable where it is used and cannot be chosen anew.
+"""
+input ListWhere {
+  "True for those that were archived, false for those that can be chosen. Without it: false."
+  archived: Boolean
+}
+
+"What sort of customer somebody is, for example a builder. Decides which fields there are: see ` + "`" + `fieldPolicy` + "`" + `."
+type CustomerType implements Node {
+  "The global id, ` + "`" + `cty_...` + "`" + `."
+  id: ID!
+  "Grows by one with every change of the item itself. Pass it back as ` + "`" + `expectedVersion` + "`" + `."
+  version: Int!
+  "A name for programs, for example in an import: lower case letters, digits and underscores. It never changes."
+  key: String!
+  "The name to show."
+  label: String!
+  "The place in the list, smallest first. It can change without a new version when other items are moved."
+  position: Int!
+  "When it was created."
+  createdAt: DateTime!
+  "When it was changed last."
+  updatedAt: DateTime!
+  "When it was archived, null while it can be chosen."
+  archivedAt: DateTime
+}
+
+"How a customer came to the business, for example by a flyer."
+type CustomerOrigin implements Node {
+  "The global id, ` + "`" + `cor_...` + "`" + `."
+  id: ID!
+  "Grows by one with every change of the item itself. Pass it back as ` + "`" + `expectedVersion` + "`" + `."
+  version: Int!
+  "A name for programs, for example in an import: lower case letters, digits and underscores. It never changes."
+  key: String!
+  "The name to show."
+  label: String!
+  "The place in the list, smallest first. It can change without a new version when other items are moved."
+  position: Int!
+  "When it was created."
+  createdAt: DateTime!
+  "When it was changed last."
+  updatedAt: DateTime!
+  "When it was archived, null while it can be chosen."
+  archivedAt: DateTime
+}
+
+"A place where the business works."
+type Office implements Node {
+  "The global id, ` + "`" + `off_...` + "`" + `."
+  id: ID!
+  "Grows by one with every change of the item itself. Pass it back as ` + "`" + `expectedVersion` + "`" + `."
+  version: Int!
+  "A name for programs, for example in an import: lower case letters, digits and underscores. It never changes."
+  key: String!
+  "The name to show."
+  name: String!
+  "The time zone, as its IANA name, for example ` + "`" + `Europe/Berlin` + "`" + `."
+  timeZone: String!
+  "The place in the list, smallest first. It can change without a new version when other items are moved."
+  position: Int!
+  "When it was created."
+  createdAt: DateTime!
+  "When it was changed last."
+  updatedAt: DateTime!
+  "When it was archived, null while it can be chosen."
+  archivedAt: DateTime
+}
+
+"What the business does for its customers."
+type Service implements Node {
+  "The global id, ` + "`" + `srv_...` + "`" + `."
+  id: ID!
+  "Grows by one with every change of the item itself. Pass it back as ` + "`" + `expectedVersion` + "`" + `."
+  version: Int!
+  "A name for programs, for example in an import: lower case letters, digits and underscores. It never changes."
+  key: String!
+  "The name to show."
+  name: String!
+  "How long it takes, null where that differs."
+  durationMinutes: Int
+  "The place in the list, smallest first. It can change without a new version when other items are moved."
+  position: Int!
+  "When it was created."
+  createdAt: DateTime!
+  "When it was changed last."
+  updatedAt: DateTime!
+  "When it was archived, null while it can be chosen."
+  archivedAt: DateTime
+}
+
+"A list of customer types."
+type CustomerTypeConnection {
+  "The items with their cursors."
+  edges: [CustomerTypeEdge!]!
+  "The items."
+  nodes: [CustomerType!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many there are, counted up to 10,000; 10,001 means more. Costs a count: ask only when it is shown."
+  totalCount: Int!
+}
+
+"An item of the list."
+type CustomerTypeEdge {
+  "The item's place in the list."
+  cursor: String!
+  "The item."
+  node: CustomerType!
+}
+
+"A list of origins."
+type CustomerOriginConnection {
+  "The items with their cursors."
+  edges: [CustomerOriginEdge!]!
+  "The items."
+  nodes: [CustomerOrigin!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many there are, counted up to 10,000; 10,001 means more. Costs a count: ask only when it is shown."
+  totalCount: Int!
+}
+
+"An item of the list."
+type CustomerOriginEdge {
+  "The item's place in the list."
+  cursor: String!
+  "The item."
+  node: CustomerOrigin!
+}
+
+"A list of offices."
+type OfficeConnection {
+  "The items with their cursors."
+  edges: [OfficeEdge!]!
+  "The items."
+  nodes: [Office!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many there are, counted up to 10,000; 10,001 means more. Costs a count: ask only when it is shown."
+  totalCount: Int!
+}
+
+"An item of the list."
+type OfficeEdge {
+  "The item's place in the list."
+  cursor: String!
+  "The item."
+  node: Office!
+}
+
+"A list of services."
+type ServiceConnection {
+  "The items with their cursors."
+  edges: [ServiceEdge!]!
+  "The items."
+  nodes: [Service!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many there are, counted up to 10,000; 10,001 means more. Costs a count: ask only when it is shown."
+  totalCount: Int!
+}
+
+"An item of the list."
+type ServiceEdge {
+  "The item's place in the list."
+  cursor: String!
+  "The item."
+  node: Service!
+}
+
+"""
+What the account decided about one field of customers: a client draws the asterisk of a required field with it, and leaves out
+what is not visible. A person has a given name, a family name or both, and a company its name, whatever the rules say.
+"""
+type FieldRule {
+  "The field: its name in ` + "`" + `CustomerCreateInput` + "`" + `, ` + "`" + `image` + "`" + `, or ` + "`" + `attributes.<key>` + "`" + `."
+  field: String!
+  """
+  Whether it must be given. ` + "`" + `givenName` + "`" + ` and ` + "`" + `familyName` + "`" + ` are of persons only, ` + "`" + `companyName` + "`" + ` of companies only. ` + "`" + `phones` + "`" + ` may be
+  those of the customer or of any contact.
+  """
+  required: Boolean!
+  "Whether customers have it. A value for a field that is not visible is refused."
+  visible: Boolean!
+  "Whether the rule is not one of the policy that was asked for: then it is of the policy for all types, or the default."
+  inherited: Boolean!
+  "The version of the policy that was asked for: pass it back as ` + "`" + `expectedVersion` + "`" + `. 0 until it is changed for the first time."
+  policyVersion: Int!
+}
+
+"A set of rules to begin with."
+enum FieldPolicyPreset {
+  "No rules: nothing but the name is required, everything is visible. New accounts have this in all channels."
+  MINIMAL
+  "Given and family name (of a company its name), an address, and a telephone number of the customer or of a contact are required."
+  STANDARD
 }
 
 # -------------------------------------------------------------------------------------------------------------- documents
@@ -1466,7 +2298,7 @@ enum TimelineKind {
 }
 
 "What a timeline entry or an event is about."
-union Subject = Customer | Contact | Document | TimelineEntry | Job
+union Subject = Customer | Contact | Document | TimelineEntry | Account | Job
 
 "One line on a customer's timeline."
 type TimelineEntry implements Node {
@@ -1544,6 +2376,11 @@ enum EventType {
   TIMELINE_ENTRY_UPDATED
   "Staff deleted a timeline entry."
   TIMELINE_ENTRY_DELETED
+  """
+  A setting of the account was changed. The subject is the account, and ` + "`" + `changedFields` + "`" + ` names the fields of ` + "`" + `Query` + "`" + ` to read
+  again, for example ` + "`" + `customerTypes` + "`" + `.
+  """
+  ACCOUNT_SETTINGS_CHANGED
   "An import or export was asked for."
   JOB_CREATED
   "An import or export began or got further; at most one per second."
@@ -1784,6 +2621,8 @@ enum ImportMode {
 
 "By what a row finds its customer."
 enum ImportMatchKey {
+  "The row's external id is the customer's."
+  EXTERNAL_ID
   "One of the row's e-mail addresses is one of the customer's own. Case makes no difference."
   EMAIL
   "One of the row's telephone numbers is one of the customer's own."
@@ -1795,8 +2634,8 @@ input ImportColumnInput {
   "The name of the column, as the first row of the file has it."
   column: String!
   """
-  The field: ` + "`" + `kind` + "`" + `, ` + "`" + `givenName` + "`" + `, ` + "`" + `familyName` + "`" + `, ` + "`" + `companyName` + "`" + `, ` + "`" + `emails.1.address` + "`" + `, ` + "`" + `emails.1.type` + "`" + `, ` + "`" + `phones.1.number` + "`" + `,
-  ` + "`" + `phones.1.type` + "`" + `, ` + "`" + `addresses.1.streetAddress` + "`" + ` (also ` + "`" + `addressLocality` + "`" + `, ` + "`" + `addressRegion` + "`" + `, ` + "`" + `postalCode` + "`" + `, ` + "`" + `addressCountry` + "`" + `, ` + "`" + `type` + "`" + `),
+  The field: ` + "`" + `kind` + "`" + `, ` + "`" + `givenName` + "`" + `, ` + "`" + `familyName` + "`" + `, ` + "`" + `companyName` + "`" + `, ` + "`" + `externalId` + "`" + `, ` + "`" + `languageTag` + "`" + ` and the others of CustomerCreateInput,
+  ` + "`" + `emails.1.address` + "`" + `, ` + "`" + `emails.1.type` + "`" + `, ` + "`" + `emails.1.purposes` + "`" + ` (with spaces between them), ` + "`" + `phones.1.number` + "`" + `, ` + "`" + `phones.1.type` + "`" + `, ` + "`" + `addresses.1.streetAddress` + "`" + ` (also ` + "`" + `addressLocality` + "`" + `, ` + "`" + `addressRegion` + "`" + `, ` + "`" + `postalCode` + "`" + `, ` + "`" + `addressCountry` + "`" + `, ` + "`" + `type` + "`" + `),
   and of the people to talk to ` + "`" + `contacts.1.givenName` + "`" + `, ` + "`" + `contacts.1.familyName` + "`" + `, ` + "`" + `contacts.1.role` + "`" + `, ` + "`" + `contacts.1.emails.1.address` + "`" + `
   and so on; 2, 3, ... for further ones. ` + "`" + `-` + "`" + ` leaves the column out.
   """
@@ -1871,6 +2710,8 @@ type Query {
   nodes(ids: [ID!]!): [Node]!
   "The customer with this id, null when there is none in this account."
   customer(id: ID!): Customer
+  "The customer that another system knows by this id, null when there is none in this account."
+  customerByExternalId(externalId: String!): Customer
   "The document with this id, null when there is none in this account."
   document(id: ID!): Document
   "The directory of customers."
@@ -1886,6 +2727,22 @@ type Query {
   events(after: EventCursor, types: [EventType!], customerId: ID, first: Int): EventConnection!
   "How much of the account's storage is in use."
   storage: StorageUsage!
+
+  "The types of customers, in the order of the account."
+  customerTypes(where: ListWhere, first: Int, after: String, last: Int, before: String): CustomerTypeConnection!
+  "The ways in which customers come, in the order of the account."
+  customerOrigins(where: ListWhere, first: Int, after: String, last: Int, before: String): CustomerOriginConnection!
+  "The offices, in the order of the account."
+  offices(where: ListWhere, first: Int, after: String, last: Int, before: String): OfficeConnection!
+  "The services, in the order of the account."
+  services(where: ListWhere, first: Int, after: String, last: Int, before: String): ServiceConnection!
+  """
+  The rules for fields of customers that enter by a channel, or are changed through it: all fields, in the order of a form, then
+  the attributes that have a rule. With ` + "`" + `typeId` + "`" + ` those for one customer type, which go before those for all types.
+  """
+  fieldPolicy(channel: EntryChannel!, typeId: ID): [FieldRule!]!
+  "The staff, by name."
+  staffUsers(where: ListWhere, first: Int, after: String, last: Int, before: String): StaffUserConnection!
   "The import or export with this id, null when there is none in this account."
   job(id: ID!): Job
   "Imports and exports, newest first."
@@ -1903,8 +2760,17 @@ hours at least; with other input it is IDEMPOTENCY_KEY_REUSED. It is scoped to t
 type Mutation {
   "Creates a customer with all that is nested in the input, or nothing."
   customerCreate(input: CustomerCreateInput!, idempotencyKey: String): CustomerPayload!
-  "Changes what is given in the input and nothing else."
-  customerUpdate(id: ID!, expectedVersion: Int!, input: CustomerUpdateInput!): CustomerPayload!
+  """
+  Changes what is given in the input and nothing else. When somebody else changed the customer since ` + "`" + `expectedVersion` + "`" + `, ` + "`" + `onConflict` + "`" + `
+  decides: REJECT answers a VersionConflictError; MERGE_DISJOINT applies the input as long as none of its fields was changed since.
+  """
+  customerUpdate(id: ID!, expectedVersion: Int!, input: CustomerUpdateInput!, onConflict: OnConflict! = REJECT): CustomerPayload!
+  """
+  Creates the customer with this key, or changes the one that has it, without asking for its version: for servers that mirror another
+  system. Entries of lists are matched by what they are (an address, a number, a contact's name), so that sending the same again
+  changes nothing.
+  """
+  customerUpsert(by: CustomerKey!, input: CustomerUpsertInput!): CustomerUpsertPayload!
   "Takes a customer out of the directory's default view, with all it has. Archiving an archived customer changes nothing."
   customerArchive(id: ID!, expectedVersion: Int!): CustomerPayload!
   "Brings an archived customer back."
@@ -1912,7 +2778,7 @@ type Mutation {
   "Adds a contact to a customer."
   contactCreate(customerId: ID!, input: ContactCreateInput!, idempotencyKey: String): ContactPayload!
   "Changes what is given in the input and nothing else."
-  contactUpdate(id: ID!, expectedVersion: Int!, input: ContactUpdateInput!): ContactPayload!
+  contactUpdate(id: ID!, expectedVersion: Int!, input: ContactUpdateInput!, onConflict: OnConflict! = REJECT): ContactPayload!
   "Takes a contact out of its customer's contacts. The oldest of the others becomes primary when it was."
   contactArchive(id: ID!, expectedVersion: Int!): ContactPayload!
   """
@@ -1945,6 +2811,71 @@ type Mutation {
   apiKeyCreate(input: ApiKeyCreateInput!): ApiKeyCreatePayload!
   "Revokes an API key. Holds on every node within 5 seconds, for open subscriptions too."
   apiKeyRevoke(id: ID!): ApiKeyPayload!
+
+  "Adds a customer type to the end of the list. Needs the role ADMIN, as all changes of settings do."
+  customerTypeCreate(input: CustomerTypeCreateInput!, idempotencyKey: String): CustomerTypePayload!
+  "Changes what is given in the input and nothing else."
+  customerTypeUpdate(id: ID!, expectedVersion: Int!, input: CustomerTypeUpdateInput!): CustomerTypePayload!
+  "Puts a customer type behind another one of the list, or first when ` + "`" + `afterId` + "`" + ` is null or not given."
+  customerTypeMove(id: ID!, expectedVersion: Int!, afterId: ID): CustomerTypePayload!
+  "Takes a customer type out of what can be chosen. Where it is used it stays. Archiving an archived one changes nothing."
+  customerTypeArchive(id: ID!, expectedVersion: Int!): CustomerTypePayload!
+  "Lets an archived customer type be chosen again."
+  customerTypeRestore(id: ID!, expectedVersion: Int!): CustomerTypePayload!
+  "Deletes a customer type that nothing uses. One that is in use is a StateConflictError: archive it instead."
+  customerTypeDelete(id: ID!, expectedVersion: Int!): CustomerTypeDeletePayload!
+  "Adds an origin to the end of the list. Needs the role ADMIN, as all changes of settings do."
+  customerOriginCreate(input: CustomerOriginCreateInput!, idempotencyKey: String): CustomerOriginPayload!
+  "Changes what is given in the input and nothing else."
+  customerOriginUpdate(id: ID!, expectedVersion: Int!, input: CustomerOriginUpdateInput!): CustomerOriginPayload!
+  "Puts an origin behind another one of the list, or first when ` + "`" + `afterId` + "`" + ` is null or not given."
+  customerOriginMove(id: ID!, expectedVersion: Int!, afterId: ID): CustomerOriginPayload!
+  "Takes an origin out of what can be chosen. Where it is used it stays. Archiving an archived one changes nothing."
+  customerOriginArchive(id: ID!, expectedVersion: Int!): CustomerOriginPayload!
+  "Lets an archived origin be chosen again."
+  customerOriginRestore(id: ID!, expectedVersion: Int!): CustomerOriginPayload!
+  "Deletes an origin that nothing uses. One that is in use is a StateConflictError: archive it instead."
+  customerOriginDelete(id: ID!, expectedVersion: Int!): CustomerOriginDeletePayload!
+  "Adds an office to the end of the list. Needs the role ADMIN, as all changes of settings do."
+  officeCreate(input: OfficeCreateInput!, idempotencyKey: String): OfficePayload!
+  "Changes what is given in the input and nothing else."
+  officeUpdate(id: ID!, expectedVersion: Int!, input: OfficeUpdateInput!): OfficePayload!
+  "Puts an office behind another one of the list, or first when ` + "`" + `afterId` + "`" + ` is null or not given."
+  officeMove(id: ID!, expectedVersion: Int!, afterId: ID): OfficePayload!
+  "Takes an office out of what can be chosen. Where it is used it stays. Archiving an archived one changes nothing."
+  officeArchive(id: ID!, expectedVersion: Int!): OfficePayload!
+  "Lets an archived office be chosen again."
+  officeRestore(id: ID!, expectedVersion: Int!): OfficePayload!
+  "Deletes an office that nothing uses. One that is in use is a StateConflictError: archive it instead."
+  officeDelete(id: ID!, expectedVersion: Int!): OfficeDeletePayload!
+  "Adds a service to the end of the list. Needs the role ADMIN, as all changes of settings do."
+  serviceCreate(input: ServiceCreateInput!, idempotencyKey: String): ServicePayload!
+  "Changes what is given in the input and nothing else."
+  serviceUpdate(id: ID!, expectedVersion: Int!, input: ServiceUpdateInput!): ServicePayload!
+  "Puts a service behind another one of the list, or first when ` + "`" + `afterId` + "`" + ` is null or not given."
+  serviceMove(id: ID!, expectedVersion: Int!, afterId: ID): ServicePayload!
+  "Takes a service out of what can be chosen. Where it is used it stays. Archiving an archived one changes nothing."
+  serviceArchive(id: ID!, expectedVersion: Int!): ServicePayload!
+  "Lets an archived service be chosen again."
+  serviceRestore(id: ID!, expectedVersion: Int!): ServicePayload!
+  "Deletes a service that nothing uses. One that is in use is a StateConflictError: archive it instead."
+  serviceDelete(id: ID!, expectedVersion: Int!): ServiceDeletePayload!
+  """
+  Replaces the rules of a channel, or with ` + "`" + `typeId` + "`" + ` of one customer type in it. A field without a rule inherits: from the rules
+  for all types, else it is visible and not required. Customers that are stored already are not touched; the next change of one
+  must leave it as the rules say.
+  """
+  fieldPolicyUpdate(channel: EntryChannel!, typeId: ID, expectedVersion: Int!, rules: [FieldRuleInput!]!): FieldPolicyPayload!
+  "Replaces the rules of a channel, or with ` + "`" + `typeId` + "`" + ` of one customer type in it, by those of a preset."
+  fieldPolicyReset(channel: EntryChannel!, typeId: ID, expectedVersion: Int!, preset: FieldPolicyPreset!): FieldPolicyPayload!
+  "Makes a colleague known who has not signed in yet. The first token with the same verified e-mail address takes the record over."
+  staffUserCreate(input: StaffUserCreateInput!, idempotencyKey: String): StaffUserPayload!
+  "Changes a colleague who has not signed in yet. Afterwards name and e-mail address come with the token."
+  staffUserUpdate(id: ID!, expectedVersion: Int!, input: StaffUserUpdateInput!): StaffUserPayload!
+  "Takes a person out of those who can be chosen. Where they were chosen they stay, and they may still sign in."
+  staffUserArchive(id: ID!, expectedVersion: Int!): StaffUserPayload!
+  "Lets an archived person be chosen again."
+  staffUserRestore(id: ID!, expectedVersion: Int!): StaffUserPayload!
   """
   Imports customers from a CSV file of at most 100 MB and 1,000,000 rows (RFC 4180; comma, semicolon or tab; UTF-8 or
   Windows-1252; the first row names the columns), in a multipart request. What is wrong with the file as a whole is answered at
@@ -1961,6 +2892,14 @@ type Mutation {
   jobCancel(id: ID!): JobPayload!
 }
 
+"What an update does when somebody else changed the node since ` + "`" + `expectedVersion` + "`" + `."
+enum OnConflict {
+  "Change nothing and answer a VersionConflictError."
+  REJECT
+  "Apply the input when none of its fields was changed since; else as REJECT. A list counts as one field."
+  MERGE_DISJOINT
+}
+
 """
 An e-mail address to store. In an update an entry with ` + "`" + `id` + "`" + ` changes that address, one without adds an address, and those not in
 the list are removed.
@@ -1972,6 +2911,8 @@ input EmailAddressInput {
   address: String!
   "What it is for."
   type: ContactPointType! = OTHER
+  "What mail goes there. At most one address has STATEMENT. In an update of an address with ` + "`" + `id` + "`" + `: unchanged when not given."
+  purposes: [ContactPurpose!]
   "Whether it is the one to use first. Without any, the first of the list is."
   isPrimary: Boolean
 }
@@ -2054,6 +2995,36 @@ input CustomerCreateInput {
   familyName: String
   "Name of the business; at most 200 characters. Required for a company."
   companyName: String
+  "BCP 47, for example ` + "`" + `de-CH` + "`" + `."
+  languageTag: String
+  "A name of the IANA time zone database, for example ` + "`" + `Europe/Zurich` + "`" + `."
+  timeZone: String
+  "The id that another system knows the customer by; at most 255 characters, unique in the account."
+  externalId: String
+  "What sort of customer it is: an id of ` + "`" + `customerTypes` + "`" + `."
+  typeId: ID
+  "Where the customer came from: an id of ` + "`" + `customerOrigins` + "`" + `."
+  originId: ID
+  "Who sells to the customer: an id of a staff user."
+  salespersonId: ID
+  "Who looks after the customer: an id of a staff user. Without one it is the salesperson."
+  representativeId: ID
+  "The office that the customer prefers: an id of ` + "`" + `offices` + "`" + `."
+  preferredOfficeId: ID
+  "The person of the staff whom the customer prefers."
+  preferredStaffId: ID
+  "The way by which the customer prefers to be reached."
+  preferredChannel: ContactChannel
+  "The way to the customer in kilometres: 0 to 999,999.999, three decimals at most."
+  deliveryDistanceKm: Decimal
+  "The home page, with http:// or https://; at most 2,000 characters."
+  websiteUrl: URL
+  "What the customer does or builds; at most 200 characters."
+  businessArea: String
+  "Whether the customer pays no sales tax. False also removes the reason."
+  taxExempt: Boolean
+  "Why it pays none; at most 200 characters. Only with taxExempt."
+  taxExemptReason: String
   "At most 20."
   emails: [EmailAddressInput!]
   "At most 20."
@@ -2097,6 +3068,36 @@ input CustomerUpdateInput {
   familyName: String
   "Name of the business; at most 200 characters."
   companyName: String
+  "BCP 47, for example ` + "`" + `de-CH` + "`" + `."
+  languageTag: String
+  "A name of the IANA time zone database, for example ` + "`" + `Europe/Zurich` + "`" + `."
+  timeZone: String
+  "The id that another system knows the customer by; at most 255 characters, unique in the account."
+  externalId: String
+  "What sort of customer it is: an id of ` + "`" + `customerTypes` + "`" + `."
+  typeId: ID
+  "Where the customer came from: an id of ` + "`" + `customerOrigins` + "`" + `."
+  originId: ID
+  "Who sells to the customer: an id of a staff user."
+  salespersonId: ID
+  "Who looks after the customer: an id of a staff user. Without one it is the salesperson."
+  representativeId: ID
+  "The office that the customer prefers: an id of ` + "`" + `offices` + "`" + `."
+  preferredOfficeId: ID
+  "The person of the staff whom the customer prefers."
+  preferredStaffId: ID
+  "The way by which the customer prefers to be reached."
+  preferredChannel: ContactChannel
+  "The way to the customer in kilometres: 0 to 999,999.999, three decimals at most."
+  deliveryDistanceKm: Decimal
+  "The home page, with http:// or https://; at most 2,000 characters."
+  websiteUrl: URL
+  "What the customer does or builds; at most 200 characters."
+  businessArea: String
+  "Whether the customer pays no sales tax. False also removes the reason."
+  taxExempt: Boolean
+  "Why it pays none; at most 200 characters. Only with taxExempt."
+  taxExemptReason: String
   "All its e-mail addresses from now on; at most 20."
   emails: [EmailAddressInput!]
   "All its telephone numbers from now on; at most 20."
@@ -2105,6 +3106,73 @@ input CustomerUpdateInput {
   addresses: [PostalAddressInput!]
   "All its contacts from now on; at most 50. To change one contact without the others use ` + "`" + `contactUpdate` + "`" + `."
   contacts: [ContactNestedInput!]
+}
+
+"What tells the customer of ` + "`" + `customerUpsert` + "`" + `. Exactly one key is given."
+input CustomerKey {
+  "The id that another system knows the customer by; at most 255 characters."
+  externalId: String
+}
+
+"""
+What a customer is to be. A field that is not given stays as it is, and is empty on a new customer; null empties it. A list that is
+given is all there is from now on.
+"""
+input CustomerUpsertInput {
+  "Person or company. PERSON when it is not given for a new customer."
+  kind: CustomerKind
+  "First name; at most 200 characters."
+  givenName: String
+  "Last name; at most 200 characters."
+  familyName: String
+  "Name of the business; at most 200 characters. Required for a company."
+  companyName: String
+  "BCP 47, for example ` + "`" + `de-CH` + "`" + `."
+  languageTag: String
+  "A name of the IANA time zone database, for example ` + "`" + `Europe/Zurich` + "`" + `."
+  timeZone: String
+  "What sort of customer it is: an id of ` + "`" + `customerTypes` + "`" + `."
+  typeId: ID
+  "Where the customer came from: an id of ` + "`" + `customerOrigins` + "`" + `."
+  originId: ID
+  "Who sells to the customer: an id of a staff user."
+  salespersonId: ID
+  "Who looks after the customer: an id of a staff user. Without one it is the salesperson."
+  representativeId: ID
+  "The office that the customer prefers: an id of ` + "`" + `offices` + "`" + `."
+  preferredOfficeId: ID
+  "The person of the staff whom the customer prefers."
+  preferredStaffId: ID
+  "The way by which the customer prefers to be reached."
+  preferredChannel: ContactChannel
+  "The way to the customer in kilometres: 0 to 999,999.999, three decimals at most."
+  deliveryDistanceKm: Decimal
+  "The home page, with http:// or https://; at most 2,000 characters."
+  websiteUrl: URL
+  "What the customer does or builds; at most 200 characters."
+  businessArea: String
+  "Whether the customer pays no sales tax. False also removes the reason."
+  taxExempt: Boolean
+  "Why it pays none; at most 200 characters. Only with taxExempt."
+  taxExemptReason: String
+  "At most 20. An entry is the address that is stored already when both are the same, case aside."
+  emails: [EmailAddressInput!]
+  "At most 20. An entry is the number that is stored already when both are the same."
+  phones: [PhoneNumberInput!]
+  "At most 20. An entry is the address that is stored already when all their lines are the same."
+  addresses: [PostalAddressInput!]
+  "At most 50. An entry is the contact that is there already when the names are the same, case and accents aside."
+  contacts: [ContactCreateInput!]
+}
+
+"The answer of ` + "`" + `customerUpsert` + "`" + `."
+type CustomerUpsertPayload {
+  "The customer as it is now; null when there are user errors."
+  customer: Customer
+  "Whether the customer is new; null when there are user errors."
+  created: Boolean
+  "What stands in the way; empty on success."
+  userErrors: [UserError!]!
 }
 
 "The answer of a mutation of a customer."
@@ -2281,6 +3349,178 @@ type ApiKeyCreatePayload {
 type ApiKeyPayload {
   "The key as it is now; null when there are user errors."
   apiKey: ApiKey
+  "What stands in the way; empty on success."
+  userErrors: [UserError!]!
+}
+
+# ----------------------------------------------------------------------------------- changes of lists that an account edits
+
+"A new customer type."
+input CustomerTypeCreateInput {
+  "The name to show; at most 200 characters. No other one that can be chosen has it, whatever the case."
+  label: String!
+  "A name for programs: lower case letters from a to z, digits, single underscores; at most 60 characters. Made of the label when it is not given; never changes."
+  key: String
+}
+
+"What to change of a customer type. A field that is not given stays as it is."
+input CustomerTypeUpdateInput {
+  "The name to show; at most 200 characters. Cannot be empty."
+  label: String
+}
+
+"The answer of a mutation of a customer type."
+type CustomerTypePayload {
+  "The customer type as it is now; null when there are user errors."
+  customerType: CustomerType
+  "What stands in the way; empty on success."
+  userErrors: [UserError!]!
+}
+
+"The answer of ` + "`" + `customerTypeDelete` + "`" + `."
+type CustomerTypeDeletePayload {
+  "The id that was deleted; null when there are user errors."
+  deletedId: ID
+  "What stands in the way; empty on success."
+  userErrors: [UserError!]!
+}
+
+"A new origin."
+input CustomerOriginCreateInput {
+  "The name to show; at most 200 characters. No other one that can be chosen has it, whatever the case."
+  label: String!
+  "A name for programs: lower case letters from a to z, digits, single underscores; at most 60 characters. Made of the label when it is not given; never changes."
+  key: String
+}
+
+"What to change of an origin. A field that is not given stays as it is."
+input CustomerOriginUpdateInput {
+  "The name to show; at most 200 characters. Cannot be empty."
+  label: String
+}
+
+"The answer of a mutation of an origin."
+type CustomerOriginPayload {
+  "The origin as it is now; null when there are user errors."
+  customerOrigin: CustomerOrigin
+  "What stands in the way; empty on success."
+  userErrors: [UserError!]!
+}
+
+"The answer of ` + "`" + `customerOriginDelete` + "`" + `."
+type CustomerOriginDeletePayload {
+  "The id that was deleted; null when there are user errors."
+  deletedId: ID
+  "What stands in the way; empty on success."
+  userErrors: [UserError!]!
+}
+
+"A new office."
+input OfficeCreateInput {
+  "The name to show; at most 200 characters. No other one that can be chosen has it, whatever the case."
+  name: String!
+  "A name for programs: lower case letters from a to z, digits, single underscores; at most 60 characters. Made of the name when it is not given; never changes."
+  key: String
+  "The time zone, as its IANA name, for example ` + "`" + `Europe/Berlin` + "`" + `."
+  timeZone: String!
+}
+
+"What to change of an office. A field that is not given stays as it is."
+input OfficeUpdateInput {
+  "The name to show; at most 200 characters. Cannot be empty."
+  name: String
+  "The time zone, as its IANA name. Cannot be empty."
+  timeZone: String
+}
+
+"The answer of a mutation of an office."
+type OfficePayload {
+  "The office as it is now; null when there are user errors."
+  office: Office
+  "What stands in the way; empty on success."
+  userErrors: [UserError!]!
+}
+
+"The answer of ` + "`" + `officeDelete` + "`" + `."
+type OfficeDeletePayload {
+  "The id that was deleted; null when there are user errors."
+  deletedId: ID
+  "What stands in the way; empty on success."
+  userErrors: [UserError!]!
+}
+
+"A new service."
+input ServiceCreateInput {
+  "The name to show; at most 200 characters. No other one that can be chosen has it, whatever the case."
+  name: String!
+  "A name for programs: lower case letters from a to z, digits, single underscores; at most 60 characters. Made of the name when it is not given; never changes."
+  key: String
+  "How long it takes: 1 to 525,600 minutes."
+  durationMinutes: Int
+}
+
+"What to change of a service. A field that is not given stays as it is; null empties it."
+input ServiceUpdateInput {
+  "The name to show; at most 200 characters. Cannot be empty."
+  name: String
+  "How long it takes: 1 to 525,600 minutes."
+  durationMinutes: Int
+}
+
+"The answer of a mutation of a service."
+type ServicePayload {
+  "The service as it is now; null when there are user errors."
+  service: Service
+  "What stands in the way; empty on success."
+  userErrors: [UserError!]!
+}
+
+"The answer of ` + "`" + `serviceDelete` + "`" + `."
+type ServiceDeletePayload {
+  "The id that was deleted; null when there are user errors."
+  deletedId: ID
+  "What stands in the way; empty on success."
+  userErrors: [UserError!]!
+}
+
+"A rule for one field of customers."
+input FieldRuleInput {
+  "The field: its name in ` + "`" + `CustomerCreateInput` + "`" + `, ` + "`" + `image` + "`" + `, or ` + "`" + `attributes.<key>` + "`" + `."
+  field: String!
+  "Whether it must be given."
+  required: Boolean! = false
+  "Whether customers have it. What is required is visible."
+  visible: Boolean! = true
+}
+
+"The answer of a mutation of a field policy."
+type FieldPolicyPayload {
+  "The rules as they are now, as ` + "`" + `Query.fieldPolicy` + "`" + ` gives them; null when there are user errors."
+  fieldPolicy: [FieldRule!]
+  "What stands in the way; empty on success."
+  userErrors: [UserError!]!
+}
+
+"A colleague who has not signed in yet."
+input StaffUserCreateInput {
+  "The name to show; at most 200 characters."
+  displayName: String!
+  "The address that the person's first token will have. Nobody else of the staff has it."
+  email: String!
+}
+
+"What to change of a colleague who has not signed in yet. A field that is not given stays as it is."
+input StaffUserUpdateInput {
+  "The name to show; at most 200 characters. Cannot be empty."
+  displayName: String
+  "The address that the person's first token will have. Cannot be empty."
+  email: String
+}
+
+"The answer of a mutation of a staff user."
+type StaffUserPayload {
+  "The staff user as they are now; null when there are user errors."
+  staffUser: StaffUser
   "What stands in the way; empty on success."
   userErrors: [UserError!]!
 }
@@ -2528,6 +3768,14 @@ func (ec *executionContext) field_Mutation_contactUpdate_args(ctx context.Contex
 		return nil, err
 	}
 	args["input"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "onConflict",
+		func(ctx context.Context, v any) (model.OnConflict, error) {
+			return ec.unmarshalNOnConflict2dossierᚋgraphᚋmodelᚐOnConflict(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["onConflict"] = arg3
 	return args, nil
 }
 
@@ -2575,6 +3823,154 @@ func (ec *executionContext) field_Mutation_customerCreate_args(ctx context.Conte
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_customerOriginArchive_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_customerOriginCreate_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.CustomerOriginCreateInput, error) {
+			return ec.unmarshalNCustomerOriginCreateInput2dossierᚋgraphᚋmodelᚐCustomerOriginCreateInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "idempotencyKey",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["idempotencyKey"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_customerOriginDelete_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_customerOriginMove_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "afterId",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOID2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["afterId"] = arg2
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_customerOriginRestore_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_customerOriginUpdate_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.CustomerOriginUpdateInput, error) {
+			return ec.unmarshalNCustomerOriginUpdateInput2dossierᚋgraphᚋmodelᚐCustomerOriginUpdateInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg2
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_customerRestore_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -2594,6 +3990,154 @@ func (ec *executionContext) field_Mutation_customerRestore_args(ctx context.Cont
 		return nil, err
 	}
 	args["expectedVersion"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_customerTypeArchive_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_customerTypeCreate_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.CustomerTypeCreateInput, error) {
+			return ec.unmarshalNCustomerTypeCreateInput2dossierᚋgraphᚋmodelᚐCustomerTypeCreateInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "idempotencyKey",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["idempotencyKey"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_customerTypeDelete_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_customerTypeMove_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "afterId",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOID2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["afterId"] = arg2
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_customerTypeRestore_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_customerTypeUpdate_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.CustomerTypeUpdateInput, error) {
+			return ec.unmarshalNCustomerTypeUpdateInput2dossierᚋgraphᚋmodelᚐCustomerTypeUpdateInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg2
 	return args, nil
 }
 
@@ -2624,6 +4168,36 @@ func (ec *executionContext) field_Mutation_customerUpdate_args(ctx context.Conte
 		return nil, err
 	}
 	args["input"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "onConflict",
+		func(ctx context.Context, v any) (model.OnConflict, error) {
+			return ec.unmarshalNOnConflict2dossierᚋgraphᚋmodelᚐOnConflict(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["onConflict"] = arg3
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_customerUpsert_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "by",
+		func(ctx context.Context, v any) (model.CustomerKey, error) {
+			return ec.unmarshalNCustomerKey2dossierᚋgraphᚋmodelᚐCustomerKey(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["by"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.CustomerUpsertInput, error) {
+			return ec.unmarshalNCustomerUpsertInput2dossierᚋgraphᚋmodelᚐCustomerUpsertInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg1
 	return args, nil
 }
 
@@ -2819,6 +4393,82 @@ func (ec *executionContext) field_Mutation_exportStart_args(ctx context.Context,
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_fieldPolicyReset_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "channel",
+		func(ctx context.Context, v any) (model.EntryChannel, error) {
+			return ec.unmarshalNEntryChannel2dossierᚋgraphᚋmodelᚐEntryChannel(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["channel"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "typeId",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOID2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["typeId"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "preset",
+		func(ctx context.Context, v any) (model.FieldPolicyPreset, error) {
+			return ec.unmarshalNFieldPolicyPreset2dossierᚋgraphᚋmodelᚐFieldPolicyPreset(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["preset"] = arg3
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_fieldPolicyUpdate_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "channel",
+		func(ctx context.Context, v any) (model.EntryChannel, error) {
+			return ec.unmarshalNEntryChannel2dossierᚋgraphᚋmodelᚐEntryChannel(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["channel"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "typeId",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOID2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["typeId"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "rules",
+		func(ctx context.Context, v any) ([]*model.FieldRuleInput, error) {
+			return ec.unmarshalNFieldRuleInput2ᚕᚖdossierᚋgraphᚋmodelᚐFieldRuleInputᚄ(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["rules"] = arg3
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_importStart_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -2868,6 +4518,398 @@ func (ec *executionContext) field_Mutation_jobCancel_args(ctx context.Context, r
 		return nil, err
 	}
 	args["id"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_officeArchive_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_officeCreate_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.OfficeCreateInput, error) {
+			return ec.unmarshalNOfficeCreateInput2dossierᚋgraphᚋmodelᚐOfficeCreateInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "idempotencyKey",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["idempotencyKey"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_officeDelete_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_officeMove_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "afterId",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOID2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["afterId"] = arg2
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_officeRestore_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_officeUpdate_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.OfficeUpdateInput, error) {
+			return ec.unmarshalNOfficeUpdateInput2dossierᚋgraphᚋmodelᚐOfficeUpdateInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg2
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_serviceArchive_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_serviceCreate_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.ServiceCreateInput, error) {
+			return ec.unmarshalNServiceCreateInput2dossierᚋgraphᚋmodelᚐServiceCreateInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "idempotencyKey",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["idempotencyKey"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_serviceDelete_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_serviceMove_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "afterId",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOID2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["afterId"] = arg2
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_serviceRestore_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_serviceUpdate_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.ServiceUpdateInput, error) {
+			return ec.unmarshalNServiceUpdateInput2dossierᚋgraphᚋmodelᚐServiceUpdateInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg2
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_staffUserArchive_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_staffUserCreate_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.StaffUserCreateInput, error) {
+			return ec.unmarshalNStaffUserCreateInput2dossierᚋgraphᚋmodelᚐStaffUserCreateInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "idempotencyKey",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["idempotencyKey"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_staffUserRestore_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_staffUserUpdate_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.StaffUserUpdateInput, error) {
+			return ec.unmarshalNStaffUserUpdateInput2dossierᚋgraphᚋmodelᚐStaffUserUpdateInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg2
 	return args, nil
 }
 
@@ -2964,6 +5006,112 @@ func (ec *executionContext) field_Query___type_args(ctx context.Context, rawArgs
 		return nil, err
 	}
 	args["name"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_customerByExternalId_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "externalId",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNString2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["externalId"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_customerOrigins_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "where",
+		func(ctx context.Context, v any) (*model.ListWhere, error) {
+			return ec.unmarshalOListWhere2ᚖdossierᚋgraphᚋmodelᚐListWhere(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["where"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg4
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_customerTypes_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "where",
+		func(ctx context.Context, v any) (*model.ListWhere, error) {
+			return ec.unmarshalOListWhere2ᚖdossierᚋgraphᚋmodelᚐListWhere(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["where"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg4
 	return args, nil
 }
 
@@ -3087,6 +5235,28 @@ func (ec *executionContext) field_Query_events_args(ctx context.Context, rawArgs
 	return args, nil
 }
 
+func (ec *executionContext) field_Query_fieldPolicy_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "channel",
+		func(ctx context.Context, v any) (model.EntryChannel, error) {
+			return ec.unmarshalNEntryChannel2dossierᚋgraphᚋmodelᚐEntryChannel(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["channel"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "typeId",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOID2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["typeId"] = arg1
+	return args, nil
+}
+
 func (ec *executionContext) field_Query_job_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -3172,6 +5342,144 @@ func (ec *executionContext) field_Query_nodes_args(ctx context.Context, rawArgs 
 		return nil, err
 	}
 	args["ids"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_offices_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "where",
+		func(ctx context.Context, v any) (*model.ListWhere, error) {
+			return ec.unmarshalOListWhere2ᚖdossierᚋgraphᚋmodelᚐListWhere(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["where"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg4
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_services_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "where",
+		func(ctx context.Context, v any) (*model.ListWhere, error) {
+			return ec.unmarshalOListWhere2ᚖdossierᚋgraphᚋmodelᚐListWhere(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["where"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg4
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_staffUsers_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "where",
+		func(ctx context.Context, v any) (*model.ListWhere, error) {
+			return ec.unmarshalOListWhere2ᚖdossierᚋgraphᚋmodelᚐListWhere(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["where"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg4
 	return args, nil
 }
 
@@ -3355,7 +5663,7 @@ func (ec *executionContext) _Mutation_customerUpdate(ctx context.Context, field 
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().CustomerUpdate(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int), fc.Args["input"].(model.CustomerUpdateInput))
+			return ec.Resolvers.Mutation().CustomerUpdate(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int), fc.Args["input"].(model.CustomerUpdateInput), fc.Args["onConflict"].(model.OnConflict))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
@@ -3383,6 +5691,50 @@ func (ec *executionContext) fieldContext_Mutation_customerUpdate(ctx context.Con
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_customerUpdate_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_customerUpsert(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_customerUpsert(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CustomerUpsert(ctx, fc.Args["by"].(model.CustomerKey), fc.Args["input"].(model.CustomerUpsertInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNCustomerUpsertPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_customerUpsert(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_customerUpsert_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -3531,7 +5883,7 @@ func (ec *executionContext) _Mutation_contactUpdate(ctx context.Context, field g
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().ContactUpdate(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int), fc.Args["input"].(model.ContactUpdateInput))
+			return ec.Resolvers.Mutation().ContactUpdate(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int), fc.Args["input"].(model.ContactUpdateInput), fc.Args["onConflict"].(model.OnConflict))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
@@ -4137,6 +6489,1326 @@ func (ec *executionContext) fieldContext_Mutation_apiKeyRevoke(ctx context.Conte
 	return fc, nil
 }
 
+func (ec *executionContext) _Mutation_customerTypeCreate(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_customerTypeCreate(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CustomerTypeCreate(ctx, fc.Args["input"].(model.CustomerTypeCreateInput), fc.Args["idempotencyKey"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNCustomerTypePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_customerTypeCreate(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_customerTypeCreate_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_customerTypeUpdate(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_customerTypeUpdate(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CustomerTypeUpdate(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int), fc.Args["input"].(model.CustomerTypeUpdateInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNCustomerTypePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_customerTypeUpdate(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_customerTypeUpdate_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_customerTypeMove(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_customerTypeMove(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CustomerTypeMove(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int), fc.Args["afterId"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNCustomerTypePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_customerTypeMove(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_customerTypeMove_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_customerTypeArchive(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_customerTypeArchive(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CustomerTypeArchive(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNCustomerTypePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_customerTypeArchive(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_customerTypeArchive_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_customerTypeRestore(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_customerTypeRestore(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CustomerTypeRestore(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNCustomerTypePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_customerTypeRestore(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_customerTypeRestore_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_customerTypeDelete(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_customerTypeDelete(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CustomerTypeDelete(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNCustomerTypeDeletePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_customerTypeDelete(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_customerTypeDelete_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_customerOriginCreate(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_customerOriginCreate(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CustomerOriginCreate(ctx, fc.Args["input"].(model.CustomerOriginCreateInput), fc.Args["idempotencyKey"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNCustomerOriginPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_customerOriginCreate(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_customerOriginCreate_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_customerOriginUpdate(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_customerOriginUpdate(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CustomerOriginUpdate(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int), fc.Args["input"].(model.CustomerOriginUpdateInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNCustomerOriginPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_customerOriginUpdate(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_customerOriginUpdate_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_customerOriginMove(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_customerOriginMove(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CustomerOriginMove(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int), fc.Args["afterId"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNCustomerOriginPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_customerOriginMove(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_customerOriginMove_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_customerOriginArchive(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_customerOriginArchive(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CustomerOriginArchive(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNCustomerOriginPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_customerOriginArchive(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_customerOriginArchive_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_customerOriginRestore(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_customerOriginRestore(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CustomerOriginRestore(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNCustomerOriginPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_customerOriginRestore(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_customerOriginRestore_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_customerOriginDelete(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_customerOriginDelete(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CustomerOriginDelete(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNCustomerOriginDeletePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_customerOriginDelete(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_customerOriginDelete_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_officeCreate(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_officeCreate(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().OfficeCreate(ctx, fc.Args["input"].(model.OfficeCreateInput), fc.Args["idempotencyKey"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNOfficePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_officeCreate(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_officeCreate_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_officeUpdate(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_officeUpdate(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().OfficeUpdate(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int), fc.Args["input"].(model.OfficeUpdateInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNOfficePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_officeUpdate(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_officeUpdate_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_officeMove(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_officeMove(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().OfficeMove(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int), fc.Args["afterId"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNOfficePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_officeMove(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_officeMove_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_officeArchive(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_officeArchive(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().OfficeArchive(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNOfficePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_officeArchive(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_officeArchive_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_officeRestore(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_officeRestore(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().OfficeRestore(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNOfficePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_officeRestore(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_officeRestore_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_officeDelete(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_officeDelete(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().OfficeDelete(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNOfficeDeletePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_officeDelete(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_officeDelete_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_serviceCreate(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_serviceCreate(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ServiceCreate(ctx, fc.Args["input"].(model.ServiceCreateInput), fc.Args["idempotencyKey"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNServicePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_serviceCreate(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_serviceCreate_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_serviceUpdate(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_serviceUpdate(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ServiceUpdate(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int), fc.Args["input"].(model.ServiceUpdateInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNServicePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_serviceUpdate(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_serviceUpdate_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_serviceMove(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_serviceMove(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ServiceMove(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int), fc.Args["afterId"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNServicePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_serviceMove(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_serviceMove_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_serviceArchive(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_serviceArchive(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ServiceArchive(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNServicePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_serviceArchive(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_serviceArchive_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_serviceRestore(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_serviceRestore(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ServiceRestore(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNServicePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_serviceRestore(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_serviceRestore_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_serviceDelete(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_serviceDelete(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ServiceDelete(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNServiceDeletePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_serviceDelete(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_serviceDelete_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_fieldPolicyUpdate(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_fieldPolicyUpdate(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().FieldPolicyUpdate(ctx, fc.Args["channel"].(model.EntryChannel), fc.Args["typeId"].(*string), fc.Args["expectedVersion"].(int), fc.Args["rules"].([]*model.FieldRuleInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNFieldPolicyPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_fieldPolicyUpdate(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_fieldPolicyUpdate_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_fieldPolicyReset(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_fieldPolicyReset(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().FieldPolicyReset(ctx, fc.Args["channel"].(model.EntryChannel), fc.Args["typeId"].(*string), fc.Args["expectedVersion"].(int), fc.Args["preset"].(model.FieldPolicyPreset))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNFieldPolicyPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_fieldPolicyReset(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_fieldPolicyReset_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_staffUserCreate(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_staffUserCreate(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().StaffUserCreate(ctx, fc.Args["input"].(model.StaffUserCreateInput), fc.Args["idempotencyKey"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNStaffUserPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_staffUserCreate(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_staffUserCreate_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_staffUserUpdate(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_staffUserUpdate(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().StaffUserUpdate(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int), fc.Args["input"].(model.StaffUserUpdateInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNStaffUserPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_staffUserUpdate(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_staffUserUpdate_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_staffUserArchive(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_staffUserArchive(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().StaffUserArchive(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNStaffUserPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_staffUserArchive(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_staffUserArchive_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_staffUserRestore(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_staffUserRestore(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().StaffUserRestore(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNStaffUserPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_staffUserRestore(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_staffUserRestore_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Mutation_importStart(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -4465,6 +8137,50 @@ func (ec *executionContext) fieldContext_Query_customer(ctx context.Context, fie
 	return fc, nil
 }
 
+func (ec *executionContext) _Query_customerByExternalId(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_customerByExternalId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().CustomerByExternalID(ctx, fc.Args["externalId"].(string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalOCustomer2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_customerByExternalId(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_customerByExternalId_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Query_document(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -4625,6 +8341,270 @@ func (ec *executionContext) fieldContext_Query_storage(_ context.Context, field 
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
 		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_customerTypes(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_customerTypes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().CustomerTypes(ctx, fc.Args["where"].(*model.ListWhere), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNCustomerTypeConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_customerTypes(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_customerTypes_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_customerOrigins(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_customerOrigins(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().CustomerOrigins(ctx, fc.Args["where"].(*model.ListWhere), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNCustomerOriginConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_customerOrigins(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_customerOrigins_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_offices(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_offices(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Offices(ctx, fc.Args["where"].(*model.ListWhere), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNOfficeConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_offices(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_offices_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_services(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_services(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Services(ctx, fc.Args["where"].(*model.ListWhere), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNServiceConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_services(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_services_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_fieldPolicy(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_fieldPolicy(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().FieldPolicy(ctx, fc.Args["channel"].(model.EntryChannel), fc.Args["typeId"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNFieldRule2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_fieldPolicy(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_fieldPolicy_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_staffUsers(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_staffUsers(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().StaffUsers(ctx, fc.Args["where"].(*model.ListWhere), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNStaffUserConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_staffUsers(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_staffUsers_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
 	}
 	return fc, nil
 }
@@ -6326,7 +10306,7 @@ func (ec *executionContext) unmarshalInputCustomerCreateInput(ctx context.Contex
 		asMap["kind"] = "PERSON"
 	}
 
-	fieldsInOrder := [...]string{"kind", "givenName", "familyName", "companyName", "emails", "phones", "addresses", "contacts"}
+	fieldsInOrder := [...]string{"kind", "givenName", "familyName", "companyName", "languageTag", "timeZone", "externalId", "typeId", "originId", "salespersonId", "representativeId", "preferredOfficeId", "preferredStaffId", "preferredChannel", "deliveryDistanceKm", "websiteUrl", "businessArea", "taxExempt", "taxExemptReason", "emails", "phones", "addresses", "contacts"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -6361,6 +10341,111 @@ func (ec *executionContext) unmarshalInputCustomerCreateInput(ctx context.Contex
 				return it, err
 			}
 			it.CompanyName = graphql.OmittableOf(data)
+		case "languageTag":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("languageTag"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.LanguageTag = graphql.OmittableOf(data)
+		case "timeZone":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("timeZone"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TimeZone = graphql.OmittableOf(data)
+		case "externalId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("externalId"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExternalID = graphql.OmittableOf(data)
+		case "typeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("typeId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TypeID = graphql.OmittableOf(data)
+		case "originId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("originId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.OriginID = graphql.OmittableOf(data)
+		case "salespersonId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("salespersonId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.SalespersonID = graphql.OmittableOf(data)
+		case "representativeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("representativeId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.RepresentativeID = graphql.OmittableOf(data)
+		case "preferredOfficeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preferredOfficeId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PreferredOfficeID = graphql.OmittableOf(data)
+		case "preferredStaffId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preferredStaffId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PreferredStaffID = graphql.OmittableOf(data)
+		case "preferredChannel":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preferredChannel"))
+			data, err := ec.unmarshalOContactChannel2ᚖdossierᚋgraphᚋmodelᚐContactChannel(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PreferredChannel = graphql.OmittableOf(data)
+		case "deliveryDistanceKm":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("deliveryDistanceKm"))
+			data, err := ec.unmarshalODecimal2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DeliveryDistanceKm = graphql.OmittableOf(data)
+		case "websiteUrl":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("websiteUrl"))
+			data, err := ec.unmarshalOURL2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.WebsiteURL = graphql.OmittableOf(data)
+		case "businessArea":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("businessArea"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.BusinessArea = graphql.OmittableOf(data)
+		case "taxExempt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("taxExempt"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TaxExempt = graphql.OmittableOf(data)
+		case "taxExemptReason":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("taxExemptReason"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TaxExemptReason = graphql.OmittableOf(data)
 		case "emails":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("emails"))
 			data, err := ec.unmarshalOEmailAddressInput2ᚕᚖdossierᚋgraphᚋmodelᚐEmailAddressInputᚄ(ctx, v)
@@ -6403,6 +10488,48 @@ func (ec *executionContext) unmarshalInputCustomerCreateInput(ctx context.Contex
 func UnmarshalCustomerCreateInput(ctx context.Context, raw any) (model.CustomerCreateInput, error) {
 	var out model.CustomerCreateInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "CustomerCreateInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputCustomerKey(ctx context.Context, obj any) (model.CustomerKey, error) {
+	var it model.CustomerKey
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"externalId"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "externalId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("externalId"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExternalID = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalCustomerKey unmarshals raw into the CustomerKey input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalCustomerKey(ctx context.Context, raw any) (model.CustomerKey, error) {
+	var out model.CustomerKey
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "CustomerKey", raw, &out)
 	return out, err
 }
 
@@ -6462,6 +10589,188 @@ func UnmarshalCustomerOrder(ctx context.Context, raw any) (model.CustomerOrder, 
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputCustomerOriginCreateInput(ctx context.Context, obj any) (model.CustomerOriginCreateInput, error) {
+	var it model.CustomerOriginCreateInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"label", "key"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "label":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("label"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Label = data
+		case "key":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("key"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Key = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalCustomerOriginCreateInput unmarshals raw into the CustomerOriginCreateInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalCustomerOriginCreateInput(ctx context.Context, raw any) (model.CustomerOriginCreateInput, error) {
+	var out model.CustomerOriginCreateInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "CustomerOriginCreateInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputCustomerOriginUpdateInput(ctx context.Context, obj any) (model.CustomerOriginUpdateInput, error) {
+	var it model.CustomerOriginUpdateInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"label"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "label":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("label"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Label = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalCustomerOriginUpdateInput unmarshals raw into the CustomerOriginUpdateInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalCustomerOriginUpdateInput(ctx context.Context, raw any) (model.CustomerOriginUpdateInput, error) {
+	var out model.CustomerOriginUpdateInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "CustomerOriginUpdateInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputCustomerTypeCreateInput(ctx context.Context, obj any) (model.CustomerTypeCreateInput, error) {
+	var it model.CustomerTypeCreateInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"label", "key"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "label":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("label"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Label = data
+		case "key":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("key"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Key = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalCustomerTypeCreateInput unmarshals raw into the CustomerTypeCreateInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalCustomerTypeCreateInput(ctx context.Context, raw any) (model.CustomerTypeCreateInput, error) {
+	var out model.CustomerTypeCreateInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "CustomerTypeCreateInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputCustomerTypeUpdateInput(ctx context.Context, obj any) (model.CustomerTypeUpdateInput, error) {
+	var it model.CustomerTypeUpdateInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"label"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "label":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("label"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Label = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalCustomerTypeUpdateInput unmarshals raw into the CustomerTypeUpdateInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalCustomerTypeUpdateInput(ctx context.Context, raw any) (model.CustomerTypeUpdateInput, error) {
+	var out model.CustomerTypeUpdateInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "CustomerTypeUpdateInput", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputCustomerUpdateInput(ctx context.Context, obj any) (model.CustomerUpdateInput, error) {
 	var it model.CustomerUpdateInput
 	if obj == nil {
@@ -6473,7 +10782,7 @@ func (ec *executionContext) unmarshalInputCustomerUpdateInput(ctx context.Contex
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"kind", "givenName", "familyName", "companyName", "emails", "phones", "addresses", "contacts"}
+	fieldsInOrder := [...]string{"kind", "givenName", "familyName", "companyName", "languageTag", "timeZone", "externalId", "typeId", "originId", "salespersonId", "representativeId", "preferredOfficeId", "preferredStaffId", "preferredChannel", "deliveryDistanceKm", "websiteUrl", "businessArea", "taxExempt", "taxExemptReason", "emails", "phones", "addresses", "contacts"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -6508,6 +10817,111 @@ func (ec *executionContext) unmarshalInputCustomerUpdateInput(ctx context.Contex
 				return it, err
 			}
 			it.CompanyName = graphql.OmittableOf(data)
+		case "languageTag":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("languageTag"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.LanguageTag = graphql.OmittableOf(data)
+		case "timeZone":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("timeZone"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TimeZone = graphql.OmittableOf(data)
+		case "externalId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("externalId"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExternalID = graphql.OmittableOf(data)
+		case "typeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("typeId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TypeID = graphql.OmittableOf(data)
+		case "originId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("originId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.OriginID = graphql.OmittableOf(data)
+		case "salespersonId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("salespersonId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.SalespersonID = graphql.OmittableOf(data)
+		case "representativeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("representativeId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.RepresentativeID = graphql.OmittableOf(data)
+		case "preferredOfficeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preferredOfficeId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PreferredOfficeID = graphql.OmittableOf(data)
+		case "preferredStaffId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preferredStaffId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PreferredStaffID = graphql.OmittableOf(data)
+		case "preferredChannel":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preferredChannel"))
+			data, err := ec.unmarshalOContactChannel2ᚖdossierᚋgraphᚋmodelᚐContactChannel(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PreferredChannel = graphql.OmittableOf(data)
+		case "deliveryDistanceKm":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("deliveryDistanceKm"))
+			data, err := ec.unmarshalODecimal2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DeliveryDistanceKm = graphql.OmittableOf(data)
+		case "websiteUrl":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("websiteUrl"))
+			data, err := ec.unmarshalOURL2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.WebsiteURL = graphql.OmittableOf(data)
+		case "businessArea":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("businessArea"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.BusinessArea = graphql.OmittableOf(data)
+		case "taxExempt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("taxExempt"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TaxExempt = graphql.OmittableOf(data)
+		case "taxExemptReason":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("taxExemptReason"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TaxExemptReason = graphql.OmittableOf(data)
 		case "emails":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("emails"))
 			data, err := ec.unmarshalOEmailAddressInput2ᚕᚖdossierᚋgraphᚋmodelᚐEmailAddressInputᚄ(ctx, v)
@@ -6553,6 +10967,195 @@ func UnmarshalCustomerUpdateInput(ctx context.Context, raw any) (model.CustomerU
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputCustomerUpsertInput(ctx context.Context, obj any) (model.CustomerUpsertInput, error) {
+	var it model.CustomerUpsertInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"kind", "givenName", "familyName", "companyName", "languageTag", "timeZone", "typeId", "originId", "salespersonId", "representativeId", "preferredOfficeId", "preferredStaffId", "preferredChannel", "deliveryDistanceKm", "websiteUrl", "businessArea", "taxExempt", "taxExemptReason", "emails", "phones", "addresses", "contacts"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "kind":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("kind"))
+			data, err := ec.unmarshalOCustomerKind2ᚖdossierᚋgraphᚋmodelᚐCustomerKind(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Kind = graphql.OmittableOf(data)
+		case "givenName":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("givenName"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.GivenName = graphql.OmittableOf(data)
+		case "familyName":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("familyName"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.FamilyName = graphql.OmittableOf(data)
+		case "companyName":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("companyName"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.CompanyName = graphql.OmittableOf(data)
+		case "languageTag":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("languageTag"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.LanguageTag = graphql.OmittableOf(data)
+		case "timeZone":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("timeZone"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TimeZone = graphql.OmittableOf(data)
+		case "typeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("typeId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TypeID = graphql.OmittableOf(data)
+		case "originId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("originId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.OriginID = graphql.OmittableOf(data)
+		case "salespersonId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("salespersonId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.SalespersonID = graphql.OmittableOf(data)
+		case "representativeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("representativeId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.RepresentativeID = graphql.OmittableOf(data)
+		case "preferredOfficeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preferredOfficeId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PreferredOfficeID = graphql.OmittableOf(data)
+		case "preferredStaffId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preferredStaffId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PreferredStaffID = graphql.OmittableOf(data)
+		case "preferredChannel":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preferredChannel"))
+			data, err := ec.unmarshalOContactChannel2ᚖdossierᚋgraphᚋmodelᚐContactChannel(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PreferredChannel = graphql.OmittableOf(data)
+		case "deliveryDistanceKm":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("deliveryDistanceKm"))
+			data, err := ec.unmarshalODecimal2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DeliveryDistanceKm = graphql.OmittableOf(data)
+		case "websiteUrl":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("websiteUrl"))
+			data, err := ec.unmarshalOURL2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.WebsiteURL = graphql.OmittableOf(data)
+		case "businessArea":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("businessArea"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.BusinessArea = graphql.OmittableOf(data)
+		case "taxExempt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("taxExempt"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TaxExempt = graphql.OmittableOf(data)
+		case "taxExemptReason":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("taxExemptReason"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TaxExemptReason = graphql.OmittableOf(data)
+		case "emails":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("emails"))
+			data, err := ec.unmarshalOEmailAddressInput2ᚕᚖdossierᚋgraphᚋmodelᚐEmailAddressInputᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Emails = graphql.OmittableOf(data)
+		case "phones":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("phones"))
+			data, err := ec.unmarshalOPhoneNumberInput2ᚕᚖdossierᚋgraphᚋmodelᚐPhoneNumberInputᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Phones = graphql.OmittableOf(data)
+		case "addresses":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("addresses"))
+			data, err := ec.unmarshalOPostalAddressInput2ᚕᚖdossierᚋgraphᚋmodelᚐPostalAddressInputᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Addresses = graphql.OmittableOf(data)
+		case "contacts":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("contacts"))
+			data, err := ec.unmarshalOContactCreateInput2ᚕᚖdossierᚋgraphᚋmodelᚐContactCreateInputᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Contacts = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalCustomerUpsertInput unmarshals raw into the CustomerUpsertInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalCustomerUpsertInput(ctx context.Context, raw any) (model.CustomerUpsertInput, error) {
+	var out model.CustomerUpsertInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "CustomerUpsertInput", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputCustomerWhere(ctx context.Context, obj any) (model.CustomerWhere, error) {
 	var it model.CustomerWhere
 	if obj == nil {
@@ -6564,7 +11167,7 @@ func (ec *executionContext) unmarshalInputCustomerWhere(ctx context.Context, obj
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"kind", "status", "ids", "displayNameStartsWith", "email", "phone", "createdAt", "updatedAt", "and", "or"}
+	fieldsInOrder := [...]string{"kind", "status", "ids", "displayNameStartsWith", "email", "phone", "externalId", "typeId", "originId", "preferredOfficeId", "salespersonId", "preferredStaffId", "createdVia", "taxExempt", "createdAt", "updatedAt", "and", "or"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -6613,6 +11216,62 @@ func (ec *executionContext) unmarshalInputCustomerWhere(ctx context.Context, obj
 				return it, err
 			}
 			it.Phone = graphql.OmittableOf(data)
+		case "externalId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("externalId"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExternalID = graphql.OmittableOf(data)
+		case "typeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("typeId"))
+			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TypeID = graphql.OmittableOf(data)
+		case "originId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("originId"))
+			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.OriginID = graphql.OmittableOf(data)
+		case "preferredOfficeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preferredOfficeId"))
+			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PreferredOfficeID = graphql.OmittableOf(data)
+		case "salespersonId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("salespersonId"))
+			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.SalespersonID = graphql.OmittableOf(data)
+		case "preferredStaffId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preferredStaffId"))
+			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PreferredStaffID = graphql.OmittableOf(data)
+		case "createdVia":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("createdVia"))
+			data, err := ec.unmarshalOEntryChannel2ᚕdossierᚋgraphᚋmodelᚐEntryChannelᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.CreatedVia = graphql.OmittableOf(data)
+		case "taxExempt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("taxExempt"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TaxExempt = graphql.OmittableOf(data)
 		case "createdAt":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("createdAt"))
 			data, err := ec.unmarshalODateTimeFilter2ᚖdossierᚋgraphᚋmodelᚐDateTimeFilter(ctx, v)
@@ -7016,7 +11675,7 @@ func (ec *executionContext) unmarshalInputEmailAddressInput(ctx context.Context,
 		asMap["type"] = "OTHER"
 	}
 
-	fieldsInOrder := [...]string{"id", "address", "type", "isPrimary"}
+	fieldsInOrder := [...]string{"id", "address", "type", "purposes", "isPrimary"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -7044,6 +11703,13 @@ func (ec *executionContext) unmarshalInputEmailAddressInput(ctx context.Context,
 				return it, err
 			}
 			it.Type = data
+		case "purposes":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("purposes"))
+			data, err := ec.unmarshalOContactPurpose2ᚕdossierᚋgraphᚋmodelᚐContactPurposeᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Purposes = graphql.OmittableOf(data)
 		case "isPrimary":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("isPrimary"))
 			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
@@ -7174,6 +11840,69 @@ func (ec *executionContext) unmarshalInputExportWhere(ctx context.Context, obj a
 func UnmarshalExportWhere(ctx context.Context, raw any) (model.ExportWhere, error) {
 	var out model.ExportWhere
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "ExportWhere", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputFieldRuleInput(ctx context.Context, obj any) (model.FieldRuleInput, error) {
+	var it model.FieldRuleInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["required"]; !present {
+		asMap["required"] = false
+	}
+	if _, present := asMap["visible"]; !present {
+		asMap["visible"] = true
+	}
+
+	fieldsInOrder := [...]string{"field", "required", "visible"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "field":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("field"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Field = data
+		case "required":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("required"))
+			data, err := ec.unmarshalNBoolean2bool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Required = data
+		case "visible":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("visible"))
+			data, err := ec.unmarshalNBoolean2bool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Visible = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalFieldRuleInput unmarshals raw into the FieldRuleInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalFieldRuleInput(ctx context.Context, raw any) (model.FieldRuleInput, error) {
+	var out model.FieldRuleInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "FieldRuleInput", raw, &out)
 	return out, err
 }
 
@@ -7355,6 +12084,153 @@ func UnmarshalJobWhere(ctx context.Context, raw any) (model.JobWhere, error) {
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputListWhere(ctx context.Context, obj any) (model.ListWhere, error) {
+	var it model.ListWhere
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"archived"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "archived":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("archived"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Archived = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalListWhere unmarshals raw into the ListWhere input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalListWhere(ctx context.Context, raw any) (model.ListWhere, error) {
+	var out model.ListWhere
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "ListWhere", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputOfficeCreateInput(ctx context.Context, obj any) (model.OfficeCreateInput, error) {
+	var it model.OfficeCreateInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"name", "key", "timeZone"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		case "key":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("key"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Key = graphql.OmittableOf(data)
+		case "timeZone":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("timeZone"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TimeZone = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalOfficeCreateInput unmarshals raw into the OfficeCreateInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalOfficeCreateInput(ctx context.Context, raw any) (model.OfficeCreateInput, error) {
+	var out model.OfficeCreateInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "OfficeCreateInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputOfficeUpdateInput(ctx context.Context, obj any) (model.OfficeUpdateInput, error) {
+	var it model.OfficeUpdateInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"name", "timeZone"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = graphql.OmittableOf(data)
+		case "timeZone":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("timeZone"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TimeZone = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalOfficeUpdateInput unmarshals raw into the OfficeUpdateInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalOfficeUpdateInput(ctx context.Context, raw any) (model.OfficeUpdateInput, error) {
+	var out model.OfficeUpdateInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "OfficeUpdateInput", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputPhoneNumberInput(ctx context.Context, obj any) (model.PhoneNumberInput, error) {
 	var it model.PhoneNumberInput
 	if obj == nil {
@@ -7517,6 +12393,209 @@ func UnmarshalPostalAddressInput(ctx context.Context, raw any) (model.PostalAddr
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputServiceCreateInput(ctx context.Context, obj any) (model.ServiceCreateInput, error) {
+	var it model.ServiceCreateInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"name", "key", "durationMinutes"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		case "key":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("key"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Key = graphql.OmittableOf(data)
+		case "durationMinutes":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("durationMinutes"))
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DurationMinutes = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalServiceCreateInput unmarshals raw into the ServiceCreateInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalServiceCreateInput(ctx context.Context, raw any) (model.ServiceCreateInput, error) {
+	var out model.ServiceCreateInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "ServiceCreateInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputServiceUpdateInput(ctx context.Context, obj any) (model.ServiceUpdateInput, error) {
+	var it model.ServiceUpdateInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"name", "durationMinutes"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = graphql.OmittableOf(data)
+		case "durationMinutes":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("durationMinutes"))
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DurationMinutes = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalServiceUpdateInput unmarshals raw into the ServiceUpdateInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalServiceUpdateInput(ctx context.Context, raw any) (model.ServiceUpdateInput, error) {
+	var out model.ServiceUpdateInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "ServiceUpdateInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputStaffUserCreateInput(ctx context.Context, obj any) (model.StaffUserCreateInput, error) {
+	var it model.StaffUserCreateInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"displayName", "email"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "displayName":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("displayName"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DisplayName = data
+		case "email":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("email"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Email = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalStaffUserCreateInput unmarshals raw into the StaffUserCreateInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalStaffUserCreateInput(ctx context.Context, raw any) (model.StaffUserCreateInput, error) {
+	var out model.StaffUserCreateInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "StaffUserCreateInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputStaffUserUpdateInput(ctx context.Context, obj any) (model.StaffUserUpdateInput, error) {
+	var it model.StaffUserUpdateInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"displayName", "email"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "displayName":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("displayName"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DisplayName = graphql.OmittableOf(data)
+		case "email":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("email"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Email = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalStaffUserUpdateInput unmarshals raw into the StaffUserUpdateInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalStaffUserUpdateInput(ctx context.Context, raw any) (model.StaffUserUpdateInput, error) {
+	var out model.StaffUserUpdateInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "StaffUserUpdateInput", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputTimelineEntryInput(ctx context.Context, obj any) (model.TimelineEntryInput, error) {
 	var it model.TimelineEntryInput
 	if obj == nil {
@@ -7670,6 +12749,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "customerUpsert":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_customerUpsert(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "customerArchive":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_customerArchive(ctx, field)
@@ -7789,6 +12875,216 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "customerTypeCreate":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_customerTypeCreate(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "customerTypeUpdate":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_customerTypeUpdate(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "customerTypeMove":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_customerTypeMove(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "customerTypeArchive":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_customerTypeArchive(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "customerTypeRestore":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_customerTypeRestore(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "customerTypeDelete":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_customerTypeDelete(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "customerOriginCreate":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_customerOriginCreate(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "customerOriginUpdate":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_customerOriginUpdate(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "customerOriginMove":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_customerOriginMove(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "customerOriginArchive":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_customerOriginArchive(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "customerOriginRestore":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_customerOriginRestore(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "customerOriginDelete":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_customerOriginDelete(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "officeCreate":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_officeCreate(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "officeUpdate":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_officeUpdate(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "officeMove":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_officeMove(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "officeArchive":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_officeArchive(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "officeRestore":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_officeRestore(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "officeDelete":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_officeDelete(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "serviceCreate":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_serviceCreate(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "serviceUpdate":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_serviceUpdate(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "serviceMove":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_serviceMove(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "serviceArchive":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_serviceArchive(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "serviceRestore":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_serviceRestore(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "serviceDelete":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_serviceDelete(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "fieldPolicyUpdate":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_fieldPolicyUpdate(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "fieldPolicyReset":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_fieldPolicyReset(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "staffUserCreate":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_staffUserCreate(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "staffUserUpdate":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_staffUserUpdate(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "staffUserArchive":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_staffUserArchive(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "staffUserRestore":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_staffUserRestore(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "importStart":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_importStart(ctx, field)
@@ -7876,6 +13172,12 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_customer(ctx, field)
 				})
+		case "customerByExternalId":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_customerByExternalId(ctx, field)
+				})
 		case "document":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
 				true, false,
@@ -7899,6 +13201,42 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				true, true,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_storage(ctx, field)
+				})
+		case "customerTypes":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_customerTypes(ctx, field)
+				})
+		case "customerOrigins":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_customerOrigins(ctx, field)
+				})
+		case "offices":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_offices(ctx, field)
+				})
+		case "services":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_services(ctx, field)
+				})
+		case "fieldPolicy":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_fieldPolicy(ctx, field)
+				})
+		case "staffUsers":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_staffUsers(ctx, field)
 				})
 		case "job":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
@@ -8441,6 +13779,16 @@ func (ec *executionContext) marshalNContactPointType2dossierᚋgraphᚋmodelᚐC
 	return v
 }
 
+func (ec *executionContext) unmarshalNContactPurpose2dossierᚋgraphᚋmodelᚐContactPurpose(ctx context.Context, v any) (model.ContactPurpose, error) {
+	var res model.ContactPurpose
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNContactPurpose2dossierᚋgraphᚋmodelᚐContactPurpose(ctx context.Context, sel ast.SelectionSet, v model.ContactPurpose) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) unmarshalNContactUpdateInput2dossierᚋgraphᚋmodelᚐContactUpdateInput(ctx context.Context, v any) (model.ContactUpdateInput, error) {
 	res, err := ec.unmarshalInputContactUpdateInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -8465,6 +13813,11 @@ func (ec *executionContext) unmarshalNCustomerCreateInput2dossierᚋgraphᚋmode
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalNCustomerKey2dossierᚋgraphᚋmodelᚐCustomerKey(ctx context.Context, v any) (model.CustomerKey, error) {
+	res, err := ec.unmarshalInputCustomerKey(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalNCustomerKind2dossierᚋgraphᚋmodelᚐCustomerKind(ctx context.Context, v any) (model.CustomerKind, error) {
 	var res model.CustomerKind
 	err := res.UnmarshalGQL(v)
@@ -8483,6 +13836,58 @@ func (ec *executionContext) unmarshalNCustomerOrderField2dossierᚋgraphᚋmodel
 
 func (ec *executionContext) marshalNCustomerOrderField2dossierᚋgraphᚋmodelᚐCustomerOrderField(ctx context.Context, sel ast.SelectionSet, v model.CustomerOrderField) graphql.Marshaler {
 	return v
+}
+
+func (ec *executionContext) unmarshalNCustomerOriginConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNCustomerOriginConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "CustomerOriginConnection!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNCustomerOriginCreateInput2dossierᚋgraphᚋmodelᚐCustomerOriginCreateInput(ctx context.Context, v any) (model.CustomerOriginCreateInput, error) {
+	res, err := ec.unmarshalInputCustomerOriginCreateInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNCustomerOriginDeletePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNCustomerOriginDeletePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "CustomerOriginDeletePayload!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNCustomerOriginPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNCustomerOriginPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "CustomerOriginPayload!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNCustomerOriginUpdateInput2dossierᚋgraphᚋmodelᚐCustomerOriginUpdateInput(ctx context.Context, v any) (model.CustomerOriginUpdateInput, error) {
+	res, err := ec.unmarshalInputCustomerOriginUpdateInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalNCustomerPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
@@ -8509,9 +13914,80 @@ func (ec *executionContext) marshalNCustomerStatus2dossierᚋgraphᚋmodelᚐCus
 	return v
 }
 
+func (ec *executionContext) unmarshalNCustomerTypeConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNCustomerTypeConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "CustomerTypeConnection!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNCustomerTypeCreateInput2dossierᚋgraphᚋmodelᚐCustomerTypeCreateInput(ctx context.Context, v any) (model.CustomerTypeCreateInput, error) {
+	res, err := ec.unmarshalInputCustomerTypeCreateInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNCustomerTypeDeletePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNCustomerTypeDeletePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "CustomerTypeDeletePayload!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNCustomerTypePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNCustomerTypePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "CustomerTypePayload!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNCustomerTypeUpdateInput2dossierᚋgraphᚋmodelᚐCustomerTypeUpdateInput(ctx context.Context, v any) (model.CustomerTypeUpdateInput, error) {
+	res, err := ec.unmarshalInputCustomerTypeUpdateInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalNCustomerUpdateInput2dossierᚋgraphᚋmodelᚐCustomerUpdateInput(ctx context.Context, v any) (model.CustomerUpdateInput, error) {
 	res, err := ec.unmarshalInputCustomerUpdateInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNCustomerUpsertInput2dossierᚋgraphᚋmodelᚐCustomerUpsertInput(ctx context.Context, v any) (model.CustomerUpsertInput, error) {
+	res, err := ec.unmarshalInputCustomerUpsertInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNCustomerUpsertPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNCustomerUpsertPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "CustomerUpsertPayload!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
 }
 
 func (ec *executionContext) unmarshalNCustomerWhere2ᚖdossierᚋgraphᚋmodelᚐCustomerWhere(ctx context.Context, v any) (*model.CustomerWhere, error) {
@@ -8611,6 +14087,16 @@ func (ec *executionContext) unmarshalNEmailAddressInput2ᚖdossierᚋgraphᚋmod
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalNEntryChannel2dossierᚋgraphᚋmodelᚐEntryChannel(ctx context.Context, v any) (model.EntryChannel, error) {
+	var res model.EntryChannel
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNEntryChannel2dossierᚋgraphᚋmodelᚐEntryChannel(ctx context.Context, sel ast.SelectionSet, v model.EntryChannel) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) unmarshalNEventConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
 	var res = new(read.Object)
 	err := res.UnmarshalGQLContext(ctx, v)
@@ -8662,6 +14148,63 @@ func (ec *executionContext) marshalNExportFormat2dossierᚋgraphᚋmodelᚐExpor
 func (ec *executionContext) unmarshalNExportInput2dossierᚋgraphᚋmodelᚐExportInput(ctx context.Context, v any) (model.ExportInput, error) {
 	res, err := ec.unmarshalInputExportInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNFieldPolicyPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNFieldPolicyPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "FieldPolicyPayload!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNFieldPolicyPreset2dossierᚋgraphᚋmodelᚐFieldPolicyPreset(ctx context.Context, v any) (model.FieldPolicyPreset, error) {
+	var res model.FieldPolicyPreset
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNFieldPolicyPreset2dossierᚋgraphᚋmodelᚐFieldPolicyPreset(ctx context.Context, sel ast.SelectionSet, v model.FieldPolicyPreset) graphql.Marshaler {
+	return v
+}
+
+func (ec *executionContext) unmarshalNFieldRule2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNFieldRule2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "FieldRule!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNFieldRuleInput2ᚕᚖdossierᚋgraphᚋmodelᚐFieldRuleInputᚄ(ctx context.Context, v any) ([]*model.FieldRuleInput, error) {
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]*model.FieldRuleInput, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNFieldRuleInput2ᚖdossierᚋgraphᚋmodelᚐFieldRuleInput(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) unmarshalNFieldRuleInput2ᚖdossierᚋgraphᚋmodelᚐFieldRuleInput(ctx context.Context, v any) (*model.FieldRuleInput, error) {
+	res, err := ec.unmarshalInputFieldRuleInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalNID2string(ctx context.Context, v any) (string, error) {
@@ -8843,6 +14386,68 @@ func (ec *executionContext) marshalNNode2ᚖdossierᚋinternalᚋreadᚐObject(c
 	return graphql.WrapContextMarshaler(ctx, v)
 }
 
+func (ec *executionContext) unmarshalNOfficeConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNOfficeConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "OfficeConnection!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNOfficeCreateInput2dossierᚋgraphᚋmodelᚐOfficeCreateInput(ctx context.Context, v any) (model.OfficeCreateInput, error) {
+	res, err := ec.unmarshalInputOfficeCreateInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNOfficeDeletePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNOfficeDeletePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "OfficeDeletePayload!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNOfficePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNOfficePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "OfficePayload!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNOfficeUpdateInput2dossierᚋgraphᚋmodelᚐOfficeUpdateInput(ctx context.Context, v any) (model.OfficeUpdateInput, error) {
+	res, err := ec.unmarshalInputOfficeUpdateInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNOnConflict2dossierᚋgraphᚋmodelᚐOnConflict(ctx context.Context, v any) (model.OnConflict, error) {
+	var res model.OnConflict
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNOnConflict2dossierᚋgraphᚋmodelᚐOnConflict(ctx context.Context, sel ast.SelectionSet, v model.OnConflict) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) unmarshalNOrderDirection2dossierᚋgraphᚋmodelᚐOrderDirection(ctx context.Context, v any) (model.OrderDirection, error) {
 	var res model.OrderDirection
 	err := res.UnmarshalGQL(v)
@@ -8863,6 +14468,58 @@ func (ec *executionContext) unmarshalNPostalAddressInput2ᚖdossierᚋgraphᚋmo
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalNServiceConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNServiceConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "ServiceConnection!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNServiceCreateInput2dossierᚋgraphᚋmodelᚐServiceCreateInput(ctx context.Context, v any) (model.ServiceCreateInput, error) {
+	res, err := ec.unmarshalInputServiceCreateInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNServiceDeletePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNServiceDeletePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "ServiceDeletePayload!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNServicePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNServicePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "ServicePayload!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNServiceUpdateInput2dossierᚋgraphᚋmodelᚐServiceUpdateInput(ctx context.Context, v any) (model.ServiceUpdateInput, error) {
+	res, err := ec.unmarshalInputServiceUpdateInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalNStaffTimelineKind2dossierᚋgraphᚋmodelᚐStaffTimelineKind(ctx context.Context, v any) (model.StaffTimelineKind, error) {
 	var res model.StaffTimelineKind
 	err := res.UnmarshalGQL(v)
@@ -8871,6 +14528,44 @@ func (ec *executionContext) unmarshalNStaffTimelineKind2dossierᚋgraphᚋmodel�
 
 func (ec *executionContext) marshalNStaffTimelineKind2dossierᚋgraphᚋmodelᚐStaffTimelineKind(ctx context.Context, sel ast.SelectionSet, v model.StaffTimelineKind) graphql.Marshaler {
 	return v
+}
+
+func (ec *executionContext) unmarshalNStaffUserConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNStaffUserConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "StaffUserConnection!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNStaffUserCreateInput2dossierᚋgraphᚋmodelᚐStaffUserCreateInput(ctx context.Context, v any) (model.StaffUserCreateInput, error) {
+	res, err := ec.unmarshalInputStaffUserCreateInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNStaffUserPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNStaffUserPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "StaffUserPayload!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNStaffUserUpdateInput2dossierᚋgraphᚋmodelᚐStaffUserUpdateInput(ctx context.Context, v any) (model.StaffUserUpdateInput, error) {
+	res, err := ec.unmarshalInputStaffUserUpdateInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalNStorageUsage2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
@@ -9229,6 +14924,22 @@ func (ec *executionContext) marshalOBoolean2ᚖbool(ctx context.Context, sel ast
 	return res
 }
 
+func (ec *executionContext) unmarshalOContactChannel2ᚖdossierᚋgraphᚋmodelᚐContactChannel(ctx context.Context, v any) (*model.ContactChannel, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(model.ContactChannel)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOContactChannel2ᚖdossierᚋgraphᚋmodelᚐContactChannel(ctx context.Context, sel ast.SelectionSet, v *model.ContactChannel) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
+}
+
 func (ec *executionContext) unmarshalOContactCreateInput2ᚕᚖdossierᚋgraphᚋmodelᚐContactCreateInputᚄ(ctx context.Context, v any) ([]*model.ContactCreateInput, error) {
 	if v == nil {
 		return nil, nil
@@ -9261,6 +14972,42 @@ func (ec *executionContext) unmarshalOContactNestedInput2ᚕᚖdossierᚋgraph�
 		}
 	}
 	return res, nil
+}
+
+func (ec *executionContext) unmarshalOContactPurpose2ᚕdossierᚋgraphᚋmodelᚐContactPurposeᚄ(ctx context.Context, v any) ([]model.ContactPurpose, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]model.ContactPurpose, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNContactPurpose2dossierᚋgraphᚋmodelᚐContactPurpose(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOContactPurpose2ᚕdossierᚋgraphᚋmodelᚐContactPurposeᚄ(ctx context.Context, sel ast.SelectionSet, v []model.ContactPurpose) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNContactPurpose2dossierᚋgraphᚋmodelᚐContactPurpose(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) unmarshalOCustomer2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
@@ -9444,6 +15191,24 @@ func (ec *executionContext) unmarshalODateTimeFilter2ᚖdossierᚋgraphᚋmodel�
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalODecimal2ᚖstring(ctx context.Context, v any) (*string, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := scalar.UnmarshalDecimal(v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalODecimal2ᚖstring(ctx context.Context, sel ast.SelectionSet, v *string) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := scalar.MarshalDecimal(*v)
+	return res
+}
+
 func (ec *executionContext) unmarshalODocument2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
 	if v == nil {
 		return nil, nil
@@ -9547,6 +15312,42 @@ func (ec *executionContext) unmarshalOEmailAddressInput2ᚕᚖdossierᚋgraphᚋ
 		}
 	}
 	return res, nil
+}
+
+func (ec *executionContext) unmarshalOEntryChannel2ᚕdossierᚋgraphᚋmodelᚐEntryChannelᚄ(ctx context.Context, v any) ([]model.EntryChannel, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]model.EntryChannel, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNEntryChannel2dossierᚋgraphᚋmodelᚐEntryChannel(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOEntryChannel2ᚕdossierᚋgraphᚋmodelᚐEntryChannelᚄ(ctx context.Context, sel ast.SelectionSet, v []model.EntryChannel) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNEntryChannel2dossierᚋgraphᚋmodelᚐEntryChannel(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) unmarshalOEventCursor2ᚖstring(ctx context.Context, v any) (*string, error) {
@@ -9795,6 +15596,14 @@ func (ec *executionContext) unmarshalOJobWhere2ᚖdossierᚋgraphᚋmodelᚐJobW
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalOListWhere2ᚖdossierᚋgraphᚋmodelᚐListWhere(ctx context.Context, v any) (*model.ListWhere, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputListWhere(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalONode2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
 	if v == nil {
 		return nil, nil
@@ -9861,6 +15670,41 @@ func (ec *executionContext) marshalOStaffTimelineKind2ᚖdossierᚋgraphᚋmodel
 	return v
 }
 
+func (ec *executionContext) unmarshalOString2ᚕstringᚄ(ctx context.Context, v any) ([]string, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]string, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNString2string(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOString2ᚕstringᚄ(ctx context.Context, sel ast.SelectionSet, v []string) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := make(graphql.Array, len(v))
+	for i := range v {
+		ret[i] = ec.marshalNString2string(ctx, sel, v[i])
+	}
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) unmarshalOString2ᚕᚖstring(ctx context.Context, v any) ([]*string, error) {
 	if v == nil {
 		return nil, nil
@@ -9899,6 +15743,24 @@ func (ec *executionContext) unmarshalOString2ᚖstring(ctx context.Context, v an
 }
 
 func (ec *executionContext) marshalOString2ᚖstring(ctx context.Context, sel ast.SelectionSet, v *string) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := scalar.MarshalText(*v)
+	return res
+}
+
+func (ec *executionContext) unmarshalOURL2ᚖstring(ctx context.Context, v any) (*string, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := scalar.UnmarshalText(v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOURL2ᚖstring(ctx context.Context, sel ast.SelectionSet, v *string) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}

@@ -95,6 +95,36 @@ type CustomerCreateInput struct {
 	FamilyName graphql.Omittable[*string] `json:"familyName,omitempty"`
 	// Name of the business; at most 200 characters. Required for a company.
 	CompanyName graphql.Omittable[*string] `json:"companyName,omitempty"`
+	// BCP 47, for example `de-CH`.
+	LanguageTag graphql.Omittable[*string] `json:"languageTag,omitempty"`
+	// A name of the IANA time zone database, for example `Europe/Zurich`.
+	TimeZone graphql.Omittable[*string] `json:"timeZone,omitempty"`
+	// The id that another system knows the customer by; at most 255 characters, unique in the account.
+	ExternalID graphql.Omittable[*string] `json:"externalId,omitempty"`
+	// What sort of customer it is: an id of `customerTypes`.
+	TypeID graphql.Omittable[*string] `json:"typeId,omitempty"`
+	// Where the customer came from: an id of `customerOrigins`.
+	OriginID graphql.Omittable[*string] `json:"originId,omitempty"`
+	// Who sells to the customer: an id of a staff user.
+	SalespersonID graphql.Omittable[*string] `json:"salespersonId,omitempty"`
+	// Who looks after the customer: an id of a staff user. Without one it is the salesperson.
+	RepresentativeID graphql.Omittable[*string] `json:"representativeId,omitempty"`
+	// The office that the customer prefers: an id of `offices`.
+	PreferredOfficeID graphql.Omittable[*string] `json:"preferredOfficeId,omitempty"`
+	// The person of the staff whom the customer prefers.
+	PreferredStaffID graphql.Omittable[*string] `json:"preferredStaffId,omitempty"`
+	// The way by which the customer prefers to be reached.
+	PreferredChannel graphql.Omittable[*ContactChannel] `json:"preferredChannel,omitempty"`
+	// The way to the customer in kilometres: 0 to 999,999.999, three decimals at most.
+	DeliveryDistanceKm graphql.Omittable[*string] `json:"deliveryDistanceKm,omitempty"`
+	// The home page, with http:// or https://; at most 2,000 characters.
+	WebsiteURL graphql.Omittable[*string] `json:"websiteUrl,omitempty"`
+	// What the customer does or builds; at most 200 characters.
+	BusinessArea graphql.Omittable[*string] `json:"businessArea,omitempty"`
+	// Whether the customer pays no sales tax. False also removes the reason.
+	TaxExempt graphql.Omittable[*bool] `json:"taxExempt,omitempty"`
+	// Why it pays none; at most 200 characters. Only with taxExempt.
+	TaxExemptReason graphql.Omittable[*string] `json:"taxExemptReason,omitempty"`
 	// At most 20.
 	Emails graphql.Omittable[[]*EmailAddressInput] `json:"emails,omitempty"`
 	// At most 20.
@@ -105,12 +135,46 @@ type CustomerCreateInput struct {
 	Contacts graphql.Omittable[[]*ContactCreateInput] `json:"contacts,omitempty"`
 }
 
+// What tells the customer of `customerUpsert`. Exactly one key is given.
+type CustomerKey struct {
+	// The id that another system knows the customer by; at most 255 characters.
+	ExternalID graphql.Omittable[*string] `json:"externalId,omitempty"`
+}
+
 // An order of customers.
 type CustomerOrder struct {
 	// What to order by.
 	Field CustomerOrderField `json:"field"`
 	// Which way.
 	Direction OrderDirection `json:"direction"`
+}
+
+// A new origin.
+type CustomerOriginCreateInput struct {
+	// The name to show; at most 200 characters. No other one that can be chosen has it, whatever the case.
+	Label string `json:"label"`
+	// A name for programs: lower case letters from a to z, digits, single underscores; at most 60 characters. Made of the label when it is not given; never changes.
+	Key graphql.Omittable[*string] `json:"key,omitempty"`
+}
+
+// What to change of an origin. A field that is not given stays as it is.
+type CustomerOriginUpdateInput struct {
+	// The name to show; at most 200 characters. Cannot be empty.
+	Label graphql.Omittable[*string] `json:"label,omitempty"`
+}
+
+// A new customer type.
+type CustomerTypeCreateInput struct {
+	// The name to show; at most 200 characters. No other one that can be chosen has it, whatever the case.
+	Label string `json:"label"`
+	// A name for programs: lower case letters from a to z, digits, single underscores; at most 60 characters. Made of the label when it is not given; never changes.
+	Key graphql.Omittable[*string] `json:"key,omitempty"`
+}
+
+// What to change of a customer type. A field that is not given stays as it is.
+type CustomerTypeUpdateInput struct {
+	// The name to show; at most 200 characters. Cannot be empty.
+	Label graphql.Omittable[*string] `json:"label,omitempty"`
 }
 
 // What to change of a customer. A field that is not given stays as it is; null empties it.
@@ -123,6 +187,36 @@ type CustomerUpdateInput struct {
 	FamilyName graphql.Omittable[*string] `json:"familyName,omitempty"`
 	// Name of the business; at most 200 characters.
 	CompanyName graphql.Omittable[*string] `json:"companyName,omitempty"`
+	// BCP 47, for example `de-CH`.
+	LanguageTag graphql.Omittable[*string] `json:"languageTag,omitempty"`
+	// A name of the IANA time zone database, for example `Europe/Zurich`.
+	TimeZone graphql.Omittable[*string] `json:"timeZone,omitempty"`
+	// The id that another system knows the customer by; at most 255 characters, unique in the account.
+	ExternalID graphql.Omittable[*string] `json:"externalId,omitempty"`
+	// What sort of customer it is: an id of `customerTypes`.
+	TypeID graphql.Omittable[*string] `json:"typeId,omitempty"`
+	// Where the customer came from: an id of `customerOrigins`.
+	OriginID graphql.Omittable[*string] `json:"originId,omitempty"`
+	// Who sells to the customer: an id of a staff user.
+	SalespersonID graphql.Omittable[*string] `json:"salespersonId,omitempty"`
+	// Who looks after the customer: an id of a staff user. Without one it is the salesperson.
+	RepresentativeID graphql.Omittable[*string] `json:"representativeId,omitempty"`
+	// The office that the customer prefers: an id of `offices`.
+	PreferredOfficeID graphql.Omittable[*string] `json:"preferredOfficeId,omitempty"`
+	// The person of the staff whom the customer prefers.
+	PreferredStaffID graphql.Omittable[*string] `json:"preferredStaffId,omitempty"`
+	// The way by which the customer prefers to be reached.
+	PreferredChannel graphql.Omittable[*ContactChannel] `json:"preferredChannel,omitempty"`
+	// The way to the customer in kilometres: 0 to 999,999.999, three decimals at most.
+	DeliveryDistanceKm graphql.Omittable[*string] `json:"deliveryDistanceKm,omitempty"`
+	// The home page, with http:// or https://; at most 2,000 characters.
+	WebsiteURL graphql.Omittable[*string] `json:"websiteUrl,omitempty"`
+	// What the customer does or builds; at most 200 characters.
+	BusinessArea graphql.Omittable[*string] `json:"businessArea,omitempty"`
+	// Whether the customer pays no sales tax. False also removes the reason.
+	TaxExempt graphql.Omittable[*bool] `json:"taxExempt,omitempty"`
+	// Why it pays none; at most 200 characters. Only with taxExempt.
+	TaxExemptReason graphql.Omittable[*string] `json:"taxExemptReason,omitempty"`
 	// All its e-mail addresses from now on; at most 20.
 	Emails graphql.Omittable[[]*EmailAddressInput] `json:"emails,omitempty"`
 	// All its telephone numbers from now on; at most 20.
@@ -131,6 +225,55 @@ type CustomerUpdateInput struct {
 	Addresses graphql.Omittable[[]*PostalAddressInput] `json:"addresses,omitempty"`
 	// All its contacts from now on; at most 50. To change one contact without the others use `contactUpdate`.
 	Contacts graphql.Omittable[[]*ContactNestedInput] `json:"contacts,omitempty"`
+}
+
+// What a customer is to be. A field that is not given stays as it is, and is empty on a new customer; null empties it. A list that is
+// given is all there is from now on.
+type CustomerUpsertInput struct {
+	// Person or company. PERSON when it is not given for a new customer.
+	Kind graphql.Omittable[*CustomerKind] `json:"kind,omitempty"`
+	// First name; at most 200 characters.
+	GivenName graphql.Omittable[*string] `json:"givenName,omitempty"`
+	// Last name; at most 200 characters.
+	FamilyName graphql.Omittable[*string] `json:"familyName,omitempty"`
+	// Name of the business; at most 200 characters. Required for a company.
+	CompanyName graphql.Omittable[*string] `json:"companyName,omitempty"`
+	// BCP 47, for example `de-CH`.
+	LanguageTag graphql.Omittable[*string] `json:"languageTag,omitempty"`
+	// A name of the IANA time zone database, for example `Europe/Zurich`.
+	TimeZone graphql.Omittable[*string] `json:"timeZone,omitempty"`
+	// What sort of customer it is: an id of `customerTypes`.
+	TypeID graphql.Omittable[*string] `json:"typeId,omitempty"`
+	// Where the customer came from: an id of `customerOrigins`.
+	OriginID graphql.Omittable[*string] `json:"originId,omitempty"`
+	// Who sells to the customer: an id of a staff user.
+	SalespersonID graphql.Omittable[*string] `json:"salespersonId,omitempty"`
+	// Who looks after the customer: an id of a staff user. Without one it is the salesperson.
+	RepresentativeID graphql.Omittable[*string] `json:"representativeId,omitempty"`
+	// The office that the customer prefers: an id of `offices`.
+	PreferredOfficeID graphql.Omittable[*string] `json:"preferredOfficeId,omitempty"`
+	// The person of the staff whom the customer prefers.
+	PreferredStaffID graphql.Omittable[*string] `json:"preferredStaffId,omitempty"`
+	// The way by which the customer prefers to be reached.
+	PreferredChannel graphql.Omittable[*ContactChannel] `json:"preferredChannel,omitempty"`
+	// The way to the customer in kilometres: 0 to 999,999.999, three decimals at most.
+	DeliveryDistanceKm graphql.Omittable[*string] `json:"deliveryDistanceKm,omitempty"`
+	// The home page, with http:// or https://; at most 2,000 characters.
+	WebsiteURL graphql.Omittable[*string] `json:"websiteUrl,omitempty"`
+	// What the customer does or builds; at most 200 characters.
+	BusinessArea graphql.Omittable[*string] `json:"businessArea,omitempty"`
+	// Whether the customer pays no sales tax. False also removes the reason.
+	TaxExempt graphql.Omittable[*bool] `json:"taxExempt,omitempty"`
+	// Why it pays none; at most 200 characters. Only with taxExempt.
+	TaxExemptReason graphql.Omittable[*string] `json:"taxExemptReason,omitempty"`
+	// At most 20. An entry is the address that is stored already when both are the same, case aside.
+	Emails graphql.Omittable[[]*EmailAddressInput] `json:"emails,omitempty"`
+	// At most 20. An entry is the number that is stored already when both are the same.
+	Phones graphql.Omittable[[]*PhoneNumberInput] `json:"phones,omitempty"`
+	// At most 20. An entry is the address that is stored already when all their lines are the same.
+	Addresses graphql.Omittable[[]*PostalAddressInput] `json:"addresses,omitempty"`
+	// At most 50. An entry is the contact that is there already when the names are the same, case and accents aside.
+	Contacts graphql.Omittable[[]*ContactCreateInput] `json:"contacts,omitempty"`
 }
 
 // Which customers. All that is given must hold; an empty object holds for every customer.
@@ -147,6 +290,22 @@ type CustomerWhere struct {
 	Email graphql.Omittable[*string] `json:"email,omitempty"`
 	// Has this telephone number (E.164), itself or one of its contacts.
 	Phone graphql.Omittable[*string] `json:"phone,omitempty"`
+	// Known to another system by one of these ids, at most 100.
+	ExternalID graphql.Omittable[[]string] `json:"externalId,omitempty"`
+	// Of one of these types, at most 100.
+	TypeID graphql.Omittable[[]string] `json:"typeId,omitempty"`
+	// From one of these origins, at most 100.
+	OriginID graphql.Omittable[[]string] `json:"originId,omitempty"`
+	// Prefers one of these offices, at most 100.
+	PreferredOfficeID graphql.Omittable[[]string] `json:"preferredOfficeId,omitempty"`
+	// Sold to by one of these staff users, at most 100.
+	SalespersonID graphql.Omittable[[]string] `json:"salespersonId,omitempty"`
+	// Prefers one of these staff users, at most 100.
+	PreferredStaffID graphql.Omittable[[]string] `json:"preferredStaffId,omitempty"`
+	// Came in by one of these ways.
+	CreatedVia graphql.Omittable[[]EntryChannel] `json:"createdVia,omitempty"`
+	// Pays no sales tax, or does.
+	TaxExempt graphql.Omittable[*bool] `json:"taxExempt,omitempty"`
 	// Created then.
 	CreatedAt graphql.Omittable[*DateTimeFilter] `json:"createdAt,omitempty"`
 	// Changed last then.
@@ -226,6 +385,8 @@ type EmailAddressInput struct {
 	Address string `json:"address"`
 	// What it is for.
 	Type ContactPointType `json:"type"`
+	// What mail goes there. At most one address has STATEMENT. In an update of an address with `id`: unchanged when not given.
+	Purposes graphql.Omittable[[]ContactPurpose] `json:"purposes,omitempty"`
 	// Whether it is the one to use first. Without any, the first of the list is.
 	IsPrimary graphql.Omittable[*bool] `json:"isPrimary,omitempty"`
 }
@@ -248,12 +409,22 @@ type ExportWhere struct {
 	CreatedAt graphql.Omittable[*DateTimeFilter] `json:"createdAt,omitempty"`
 }
 
+// A rule for one field of customers.
+type FieldRuleInput struct {
+	// The field: its name in `CustomerCreateInput`, `image`, or `attributes.<key>`.
+	Field string `json:"field"`
+	// Whether it must be given.
+	Required bool `json:"required"`
+	// Whether customers have it. What is required is visible.
+	Visible bool `json:"visible"`
+}
+
 // A column of the file and the field that it goes to.
 type ImportColumnInput struct {
 	// The name of the column, as the first row of the file has it.
 	Column string `json:"column"`
-	// The field: `kind`, `givenName`, `familyName`, `companyName`, `emails.1.address`, `emails.1.type`, `phones.1.number`,
-	// `phones.1.type`, `addresses.1.streetAddress` (also `addressLocality`, `addressRegion`, `postalCode`, `addressCountry`, `type`),
+	// The field: `kind`, `givenName`, `familyName`, `companyName`, `externalId`, `languageTag` and the others of CustomerCreateInput,
+	// `emails.1.address`, `emails.1.type`, `emails.1.purposes` (with spaces between them), `phones.1.number`, `phones.1.type`, `addresses.1.streetAddress` (also `addressLocality`, `addressRegion`, `postalCode`, `addressCountry`, `type`),
 	// and of the people to talk to `contacts.1.givenName`, `contacts.1.familyName`, `contacts.1.role`, `contacts.1.emails.1.address`
 	// and so on; 2, 3, ... for further ones. `-` leaves the column out.
 	Field string `json:"field"`
@@ -282,11 +453,35 @@ type JobWhere struct {
 	State graphql.Omittable[[]JobState] `json:"state,omitempty"`
 }
 
+// Which items of a list. An archived item stays readable where it is used and cannot be chosen anew.
+type ListWhere struct {
+	// True for those that were archived, false for those that can be chosen. Without it: false.
+	Archived graphql.Omittable[*bool] `json:"archived,omitempty"`
+}
+
 // What can be changed. An operation has at most one mutation field, so that it takes effect as a whole or not at all.
 //
 // `idempotencyKey` (1 to 255 characters) makes a retry safe: the same key with the same input gives the stored answer again for 24
 // hours at least; with other input it is IDEMPOTENCY_KEY_REUSED. It is scoped to the credential and the field.
 type Mutation struct {
+}
+
+// A new office.
+type OfficeCreateInput struct {
+	// The name to show; at most 200 characters. No other one that can be chosen has it, whatever the case.
+	Name string `json:"name"`
+	// A name for programs: lower case letters from a to z, digits, single underscores; at most 60 characters. Made of the name when it is not given; never changes.
+	Key graphql.Omittable[*string] `json:"key,omitempty"`
+	// The time zone, as its IANA name, for example `Europe/Berlin`.
+	TimeZone string `json:"timeZone"`
+}
+
+// What to change of an office. A field that is not given stays as it is.
+type OfficeUpdateInput struct {
+	// The name to show; at most 200 characters. Cannot be empty.
+	Name graphql.Omittable[*string] `json:"name,omitempty"`
+	// The time zone, as its IANA name. Cannot be empty.
+	TimeZone graphql.Omittable[*string] `json:"timeZone,omitempty"`
 }
 
 // A telephone number to store. Lists behave as in EmailAddressInput.
@@ -325,6 +520,40 @@ type PostalAddressInput struct {
 type Query struct {
 }
 
+// A new service.
+type ServiceCreateInput struct {
+	// The name to show; at most 200 characters. No other one that can be chosen has it, whatever the case.
+	Name string `json:"name"`
+	// A name for programs: lower case letters from a to z, digits, single underscores; at most 60 characters. Made of the name when it is not given; never changes.
+	Key graphql.Omittable[*string] `json:"key,omitempty"`
+	// How long it takes: 1 to 525,600 minutes.
+	DurationMinutes graphql.Omittable[*int] `json:"durationMinutes,omitempty"`
+}
+
+// What to change of a service. A field that is not given stays as it is; null empties it.
+type ServiceUpdateInput struct {
+	// The name to show; at most 200 characters. Cannot be empty.
+	Name graphql.Omittable[*string] `json:"name,omitempty"`
+	// How long it takes: 1 to 525,600 minutes.
+	DurationMinutes graphql.Omittable[*int] `json:"durationMinutes,omitempty"`
+}
+
+// A colleague who has not signed in yet.
+type StaffUserCreateInput struct {
+	// The name to show; at most 200 characters.
+	DisplayName string `json:"displayName"`
+	// The address that the person's first token will have. Nobody else of the staff has it.
+	Email string `json:"email"`
+}
+
+// What to change of a colleague who has not signed in yet. A field that is not given stays as it is.
+type StaffUserUpdateInput struct {
+	// The name to show; at most 200 characters. Cannot be empty.
+	DisplayName graphql.Omittable[*string] `json:"displayName,omitempty"`
+	// The address that the person's first token will have. Cannot be empty.
+	Email graphql.Omittable[*string] `json:"email,omitempty"`
+}
+
 // Live events, over graphql-transport-ws (WebSocket) or graphql-sse (Server-Sent Events). Without `after` a subscription begins with
 // the next event; with it, it replays what came after the cursor first. Delivery is in order and loses nothing.
 type Subscription struct {
@@ -348,6 +577,67 @@ type TimelineEntryUpdateInput struct {
 	At graphql.Omittable[*time.Time] `json:"at,omitempty"`
 	// One line to show; at most 200 characters.
 	Title graphql.Omittable[*string] `json:"title,omitempty"`
+}
+
+// A way to reach somebody.
+type ContactChannel string
+
+const (
+	// By e-mail.
+	ContactChannelEmail ContactChannel = "EMAIL"
+	// By telephone.
+	ContactChannelPhone ContactChannel = "PHONE"
+	// By text message.
+	ContactChannelSms ContactChannel = "SMS"
+)
+
+var AllContactChannel = []ContactChannel{
+	ContactChannelEmail,
+	ContactChannelPhone,
+	ContactChannelSms,
+}
+
+func (e ContactChannel) IsValid() bool {
+	switch e {
+	case ContactChannelEmail, ContactChannelPhone, ContactChannelSms:
+		return true
+	}
+	return false
+}
+
+func (e ContactChannel) String() string {
+	return string(e)
+}
+
+func (e *ContactChannel) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = ContactChannel(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid ContactChannel", str)
+	}
+	return nil
+}
+
+func (e ContactChannel) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *ContactChannel) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e ContactChannel) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
 }
 
 // What a telephone number or postal address is for.
@@ -415,6 +705,73 @@ func (e *ContactPointType) UnmarshalJSON(b []byte) error {
 }
 
 func (e ContactPointType) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What mail goes to an e-mail address.
+type ContactPurpose string
+
+const (
+	// Anything that has no address of its own.
+	ContactPurposeGeneral ContactPurpose = "GENERAL"
+	// Invoices.
+	ContactPurposeInvoice ContactPurpose = "INVOICE"
+	// The statement of account. At most one address of a customer has it.
+	ContactPurposeStatement ContactPurpose = "STATEMENT"
+	// Appointments: confirmations, reminders, changes.
+	ContactPurposeAppointment ContactPurpose = "APPOINTMENT"
+	// News and offers.
+	ContactPurposeMarketing ContactPurpose = "MARKETING"
+)
+
+var AllContactPurpose = []ContactPurpose{
+	ContactPurposeGeneral,
+	ContactPurposeInvoice,
+	ContactPurposeStatement,
+	ContactPurposeAppointment,
+	ContactPurposeMarketing,
+}
+
+func (e ContactPurpose) IsValid() bool {
+	switch e {
+	case ContactPurposeGeneral, ContactPurposeInvoice, ContactPurposeStatement, ContactPurposeAppointment, ContactPurposeMarketing:
+		return true
+	}
+	return false
+}
+
+func (e ContactPurpose) String() string {
+	return string(e)
+}
+
+func (e *ContactPurpose) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = ContactPurpose(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid ContactPurpose", str)
+	}
+	return nil
+}
+
+func (e ContactPurpose) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *ContactPurpose) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e ContactPurpose) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil
@@ -545,8 +902,10 @@ type CustomerPermission string
 const (
 	// Change it, and its contacts.
 	CustomerPermissionUpdate CustomerPermission = "UPDATE"
-	// Archive or restore it.
+	// Archive it. Only while it is active.
 	CustomerPermissionArchive CustomerPermission = "ARCHIVE"
+	// Restore it. Only while it is archived.
+	CustomerPermissionRestore CustomerPermission = "RESTORE"
 	// Upload documents to it.
 	CustomerPermissionUploadDocument CustomerPermission = "UPLOAD_DOCUMENT"
 	// Plan and log timeline entries.
@@ -556,13 +915,14 @@ const (
 var AllCustomerPermission = []CustomerPermission{
 	CustomerPermissionUpdate,
 	CustomerPermissionArchive,
+	CustomerPermissionRestore,
 	CustomerPermissionUploadDocument,
 	CustomerPermissionAddTimelineEntry,
 }
 
 func (e CustomerPermission) IsValid() bool {
 	switch e {
-	case CustomerPermissionUpdate, CustomerPermissionArchive, CustomerPermissionUploadDocument, CustomerPermissionAddTimelineEntry:
+	case CustomerPermissionUpdate, CustomerPermissionArchive, CustomerPermissionRestore, CustomerPermissionUploadDocument, CustomerPermissionAddTimelineEntry:
 		return true
 	}
 	return false
@@ -611,16 +971,19 @@ const (
 	CustomerStatusActive CustomerStatus = "ACTIVE"
 	// Out of the directory's default view, with all it had. Can be restored.
 	CustomerStatusArchived CustomerStatus = "ARCHIVED"
+	// Merged into another customer, which has all it had.
+	CustomerStatusMerged CustomerStatus = "MERGED"
 )
 
 var AllCustomerStatus = []CustomerStatus{
 	CustomerStatusActive,
 	CustomerStatusArchived,
+	CustomerStatusMerged,
 }
 
 func (e CustomerStatus) IsValid() bool {
 	switch e {
-	case CustomerStatusActive, CustomerStatusArchived:
+	case CustomerStatusActive, CustomerStatusArchived, CustomerStatusMerged:
 		return true
 	}
 	return false
@@ -899,6 +1262,73 @@ func (e DocumentStatus) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// The way by which something entered the customer file. Rules of which fields are required hold per channel.
+type EntryChannel string
+
+const (
+	// A person of the staff.
+	EntryChannelStaff EntryChannel = "STAFF"
+	// The customer, by booking online.
+	EntryChannelBooking EntryChannel = "BOOKING"
+	// An import of a file.
+	EntryChannelImport EntryChannel = "IMPORT"
+	// A server with an API key.
+	EntryChannelAPI EntryChannel = "API"
+	// The customer, by a link that was sent to them.
+	EntryChannelSecureLink EntryChannel = "SECURE_LINK"
+)
+
+var AllEntryChannel = []EntryChannel{
+	EntryChannelStaff,
+	EntryChannelBooking,
+	EntryChannelImport,
+	EntryChannelAPI,
+	EntryChannelSecureLink,
+}
+
+func (e EntryChannel) IsValid() bool {
+	switch e {
+	case EntryChannelStaff, EntryChannelBooking, EntryChannelImport, EntryChannelAPI, EntryChannelSecureLink:
+		return true
+	}
+	return false
+}
+
+func (e EntryChannel) String() string {
+	return string(e)
+}
+
+func (e *EntryChannel) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = EntryChannel(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid EntryChannel", str)
+	}
+	return nil
+}
+
+func (e EntryChannel) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *EntryChannel) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e EntryChannel) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
 // What class a failure is of: `extensions.code` of a top-level error and `UserError.code`. A document that cannot be parsed or is
 // not valid for this schema has the codes GRAPHQL_PARSE_FAILED and GRAPHQL_VALIDATION_FAILED instead.
 type ErrorCode string
@@ -1037,6 +1467,9 @@ const (
 	EventTypeTimelineEntryUpdated EventType = "TIMELINE_ENTRY_UPDATED"
 	// Staff deleted a timeline entry.
 	EventTypeTimelineEntryDeleted EventType = "TIMELINE_ENTRY_DELETED"
+	// A setting of the account was changed. The subject is the account, and `changedFields` names the fields of `Query` to read
+	// again, for example `customerTypes`.
+	EventTypeAccountSettingsChanged EventType = "ACCOUNT_SETTINGS_CHANGED"
 	// An import or export was asked for.
 	EventTypeJobCreated EventType = "JOB_CREATED"
 	// An import or export began or got further; at most one per second.
@@ -1061,6 +1494,7 @@ var AllEventType = []EventType{
 	EventTypeTimelineEntryCreated,
 	EventTypeTimelineEntryUpdated,
 	EventTypeTimelineEntryDeleted,
+	EventTypeAccountSettingsChanged,
 	EventTypeJobCreated,
 	EventTypeJobProgress,
 	EventTypeJobFinished,
@@ -1068,7 +1502,7 @@ var AllEventType = []EventType{
 
 func (e EventType) IsValid() bool {
 	switch e {
-	case EventTypeCustomerCreated, EventTypeCustomerUpdated, EventTypeCustomerArchived, EventTypeCustomerRestored, EventTypeContactCreated, EventTypeContactUpdated, EventTypeContactArchived, EventTypeDocumentCreated, EventTypeDocumentReplaced, EventTypeDocumentUpdated, EventTypeDocumentArchived, EventTypeDocumentRestored, EventTypeTimelineEntryCreated, EventTypeTimelineEntryUpdated, EventTypeTimelineEntryDeleted, EventTypeJobCreated, EventTypeJobProgress, EventTypeJobFinished:
+	case EventTypeCustomerCreated, EventTypeCustomerUpdated, EventTypeCustomerArchived, EventTypeCustomerRestored, EventTypeContactCreated, EventTypeContactUpdated, EventTypeContactArchived, EventTypeDocumentCreated, EventTypeDocumentReplaced, EventTypeDocumentUpdated, EventTypeDocumentArchived, EventTypeDocumentRestored, EventTypeTimelineEntryCreated, EventTypeTimelineEntryUpdated, EventTypeTimelineEntryDeleted, EventTypeAccountSettingsChanged, EventTypeJobCreated, EventTypeJobProgress, EventTypeJobFinished:
 		return true
 	}
 	return false
@@ -1168,10 +1602,70 @@ func (e ExportFormat) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// A set of rules to begin with.
+type FieldPolicyPreset string
+
+const (
+	// No rules: nothing but the name is required, everything is visible. New accounts have this in all channels.
+	FieldPolicyPresetMinimal FieldPolicyPreset = "MINIMAL"
+	// Given and family name (of a company its name), an address, and a telephone number of the customer or of a contact are required.
+	FieldPolicyPresetStandard FieldPolicyPreset = "STANDARD"
+)
+
+var AllFieldPolicyPreset = []FieldPolicyPreset{
+	FieldPolicyPresetMinimal,
+	FieldPolicyPresetStandard,
+}
+
+func (e FieldPolicyPreset) IsValid() bool {
+	switch e {
+	case FieldPolicyPresetMinimal, FieldPolicyPresetStandard:
+		return true
+	}
+	return false
+}
+
+func (e FieldPolicyPreset) String() string {
+	return string(e)
+}
+
+func (e *FieldPolicyPreset) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = FieldPolicyPreset(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid FieldPolicyPreset", str)
+	}
+	return nil
+}
+
+func (e FieldPolicyPreset) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *FieldPolicyPreset) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e FieldPolicyPreset) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
 // By what a row finds its customer.
 type ImportMatchKey string
 
 const (
+	// The row's external id is the customer's.
+	ImportMatchKeyExternalID ImportMatchKey = "EXTERNAL_ID"
 	// One of the row's e-mail addresses is one of the customer's own. Case makes no difference.
 	ImportMatchKeyEmail ImportMatchKey = "EMAIL"
 	// One of the row's telephone numbers is one of the customer's own.
@@ -1179,13 +1673,14 @@ const (
 )
 
 var AllImportMatchKey = []ImportMatchKey{
+	ImportMatchKeyExternalID,
 	ImportMatchKeyEmail,
 	ImportMatchKeyPhone,
 }
 
 func (e ImportMatchKey) IsValid() bool {
 	switch e {
-	case ImportMatchKeyEmail, ImportMatchKeyPhone:
+	case ImportMatchKeyExternalID, ImportMatchKeyEmail, ImportMatchKeyPhone:
 		return true
 	}
 	return false
@@ -1412,6 +1907,64 @@ func (e JobState) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// What an update does when somebody else changed the node since `expectedVersion`.
+type OnConflict string
+
+const (
+	// Change nothing and answer a VersionConflictError.
+	OnConflictReject OnConflict = "REJECT"
+	// Apply the input when none of its fields was changed since; else as REJECT. A list counts as one field.
+	OnConflictMergeDisjoint OnConflict = "MERGE_DISJOINT"
+)
+
+var AllOnConflict = []OnConflict{
+	OnConflictReject,
+	OnConflictMergeDisjoint,
+}
+
+func (e OnConflict) IsValid() bool {
+	switch e {
+	case OnConflictReject, OnConflictMergeDisjoint:
+		return true
+	}
+	return false
+}
+
+func (e OnConflict) String() string {
+	return string(e)
+}
+
+func (e *OnConflict) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = OnConflict(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid OnConflict", str)
+	}
+	return nil
+}
+
+func (e OnConflict) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *OnConflict) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e OnConflict) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
 // The direction of an order.
 type OrderDirection string
 
@@ -1526,6 +2079,70 @@ func (e *Role) UnmarshalJSON(b []byte) error {
 }
 
 func (e Role) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What is still missing in a customer's file, for an app to ask for.
+type SetupTask string
+
+const (
+	// A company has nobody to talk to.
+	SetupTaskAddContact SetupTask = "ADD_CONTACT"
+	// There is no e-mail address, neither of the customer nor of a contact.
+	SetupTaskAddEmail SetupTask = "ADD_EMAIL"
+	// There is no telephone number, neither of the customer nor of a contact.
+	SetupTaskAddPhone SetupTask = "ADD_PHONE"
+	// There is no postal address, neither of the customer nor of a contact.
+	SetupTaskAddAddress SetupTask = "ADD_ADDRESS"
+)
+
+var AllSetupTask = []SetupTask{
+	SetupTaskAddContact,
+	SetupTaskAddEmail,
+	SetupTaskAddPhone,
+	SetupTaskAddAddress,
+}
+
+func (e SetupTask) IsValid() bool {
+	switch e {
+	case SetupTaskAddContact, SetupTaskAddEmail, SetupTaskAddPhone, SetupTaskAddAddress:
+		return true
+	}
+	return false
+}
+
+func (e SetupTask) String() string {
+	return string(e)
+}
+
+func (e *SetupTask) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = SetupTask(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid SetupTask", str)
+	}
+	return nil
+}
+
+func (e SetupTask) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *SetupTask) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e SetupTask) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

@@ -7,35 +7,41 @@ import (
 	"github.com/nyaruka/phonenumbers"
 
 	"dossier/internal/fold"
+	"dossier/internal/text"
 )
 
-// Planner makes the changes that an import writes many of at once. They are those of Create and Update, by the same rules;
-// who may import is asked once, by the job.
+// Planner makes the changes that an import writes many of at once. They are those of Create and Update, by the same rules
+// and under the field policy of the channel IMPORT; who may import is asked once, by the job.
 type Planner struct {
 	NewID func() uuid.UUID
 }
 
 // Create gives the change that makes the customer of a draft, or a fault.List with everything that is wrong with it.
-func (p Planner) Create(d Draft) (Change, error) {
-	c := &check{newID: p.NewID}
-	ch := create(c, d)
-	return ch, c.faults.Err()
+func (p Planner) Create(r Reading, d Draft) (Change, error) {
+	return (&Service{NewID: p.NewID}).create(r, d, ByImport)
 }
 
 // Update gives the change that a patch makes to a file, or a fault.List with everything that is wrong with it.
-func (p Planner) Update(f File, patch Patch) (Change, error) {
-	c := &check{newID: p.NewID}
-	ch := update(c, f, patch)
-	return ch, c.faults.Err()
+func (p Planner) Update(r Reading, f File, patch Patch) (Change, error) {
+	return (&Service{NewID: p.NewID}).update(r, f, patch, ByImport)
 }
 
 // EmailKey is the form in which an e-mail address is looked up; "" for a text that is none.
 func EmailKey(s string) string {
-	address, problem := cleanEmail(s)
+	address, problem := text.Email(s)
 	if problem != "" {
 		return ""
 	}
 	return fold.Email(address)
+}
+
+// ExternalIDKey is the form in which an external id is kept and looked up; "" for a text that is none.
+func ExternalIDKey(s string) string {
+	id, problem := atMost(MaxExternalID)(s)
+	if problem != "" {
+		return ""
+	}
+	return id
 }
 
 // PhoneKey is the form in which a telephone number is looked up; "" for a text that is none.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -119,7 +120,7 @@ func (t *table) points(p customer.Points, w PointWidths) bool {
 		if i < len(p.Emails) {
 			e = p.Emails[i]
 		}
-		t.add(e.Address, e.Type)
+		t.add(e.Address, e.Type, strings.ReplaceAll(e.Purposes, ",", " "))
 	}
 	for i := range w.Phones {
 		var n customer.Phone
@@ -163,6 +164,7 @@ func (l *lines) write(e *Exported) error {
 	for i := range scalars {
 		line[scalars[i].name] = null(scalars[i].get(&e.Customer))
 	}
+	line[fieldTaxExempt] = e.TaxExempt
 	pointsOf(line, e.Points)
 	contacts := make([]map[string]any, len(e.Contacts))
 	for i, c := range e.Contacts {
@@ -178,7 +180,7 @@ func (l *lines) write(e *Exported) error {
 func pointsOf(line map[string]any, p customer.Points) {
 	emails, phones, addresses := make([]any, len(p.Emails)), make([]any, len(p.Phones)), make([]any, len(p.Addresses))
 	for i, e := range p.Emails {
-		emails[i] = map[string]any{"address": e.Address, "type": e.Type}
+		emails[i] = map[string]any{"address": e.Address, "type": e.Type, "purposes": e.PurposeList()}
 	}
 	for i, n := range p.Phones {
 		phones[i] = map[string]any{"number": dialled(n), "type": n.Type}

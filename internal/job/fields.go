@@ -4,8 +4,11 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"dossier/internal/customer"
 	"dossier/internal/optional"
+	"dossier/internal/typeid"
 )
 
 // scalar is a field of a customer that is one cell: how it gets into a new customer and into a change, and out of a
@@ -43,6 +46,117 @@ var scalars = []scalar{
 		func(p *customer.Patch, v *string) { p.CompanyName = optional.Some(v) },
 		func(c *customer.Customer) string { return c.CompanyName },
 	},
+	text(
+		"externalId",
+		func(in *customer.ProfileInput) *optional.Field[*string] { return &in.ExternalID },
+		func(c *customer.Customer) string { return c.ExternalID },
+	),
+	text(
+		"languageTag",
+		func(in *customer.ProfileInput) *optional.Field[*string] { return &in.LanguageTag },
+		func(c *customer.Customer) string { return c.LanguageTag },
+	),
+	text(
+		"timeZone",
+		func(in *customer.ProfileInput) *optional.Field[*string] { return &in.TimeZone },
+		func(c *customer.Customer) string { return c.TimeZone },
+	),
+	text(
+		"preferredChannel",
+		func(in *customer.ProfileInput) *optional.Field[*string] { return &in.PreferredChannel },
+		func(c *customer.Customer) string { return c.PreferredChannel },
+	),
+	text(
+		"deliveryDistanceKm",
+		func(in *customer.ProfileInput) *optional.Field[*string] { return &in.DeliveryDistanceKm },
+		func(c *customer.Customer) string { return c.DeliveryDistanceKm },
+	),
+	text(
+		"websiteUrl",
+		func(in *customer.ProfileInput) *optional.Field[*string] { return &in.WebsiteURL },
+		func(c *customer.Customer) string { return c.WebsiteURL },
+	),
+	text(
+		"businessArea",
+		func(in *customer.ProfileInput) *optional.Field[*string] { return &in.BusinessArea },
+		func(c *customer.Customer) string { return c.BusinessArea },
+	),
+	{
+		fieldTaxExempt,
+		func(d *customer.Draft, v *string) { d.TaxExempt = optional.Some(truth(*v)) },
+		func(p *customer.Patch, v *string) { p.TaxExempt = optional.Some(truth(*v)) },
+		func(c *customer.Customer) string { return strconv.FormatBool(c.TaxExempt) },
+	},
+	text(
+		"taxExemptReason",
+		func(in *customer.ProfileInput) *optional.Field[*string] { return &in.TaxExemptReason },
+		func(c *customer.Customer) string { return c.TaxExemptReason },
+	),
+	text(
+		"typeId",
+		func(in *customer.ProfileInput) *optional.Field[*string] { return &in.TypeID },
+		func(c *customer.Customer) string { return chosen(typeid.CustomerType, c.TypeID) },
+	),
+	text(
+		"originId",
+		func(in *customer.ProfileInput) *optional.Field[*string] { return &in.OriginID },
+		func(c *customer.Customer) string { return chosen(typeid.CustomerOrigin, c.OriginID) },
+	),
+	text(
+		"salespersonId",
+		func(in *customer.ProfileInput) *optional.Field[*string] { return &in.SalespersonID },
+		func(c *customer.Customer) string { return chosen(typeid.StaffUser, c.SalespersonID) },
+	),
+	text(
+		"representativeId",
+		func(in *customer.ProfileInput) *optional.Field[*string] { return &in.RepresentativeID },
+		func(c *customer.Customer) string { return chosen(typeid.StaffUser, c.RepresentativeID) },
+	),
+	text(
+		"preferredOfficeId",
+		func(in *customer.ProfileInput) *optional.Field[*string] { return &in.PreferredOfficeID },
+		func(c *customer.Customer) string { return chosen(typeid.Office, c.PreferredOfficeID) },
+	),
+	text(
+		"preferredStaffId",
+		func(in *customer.ProfileInput) *optional.Field[*string] { return &in.PreferredStaffID },
+		func(c *customer.Customer) string { return chosen(typeid.StaffUser, c.PreferredStaffID) },
+	),
+}
+
+// text is a field of the profile. A cell that is empty never gets here.
+func text(name string, input func(*customer.ProfileInput) *optional.Field[*string], get func(*customer.Customer) string) scalar {
+	return scalar{
+		name,
+		func(d *customer.Draft, v *string) { *input(&d.ProfileInput) = optional.Some(v) },
+		func(p *customer.Patch, v *string) { *input(&p.ProfileInput) = optional.Some(v) },
+		get,
+	}
+}
+
+// chosen is an item of a list of the account as its id, "" for none.
+func chosen(prefix string, id uuid.UUID) string {
+	if id == uuid.Nil {
+		return ""
+	}
+	return typeid.Format(prefix, id)
+}
+
+const fieldTaxExempt = "taxExempt"
+
+// truths are what people write for yes and no, in small letters.
+var truths = map[string]bool{"true": true, "yes": true, "1": true, "x": true, "false": false, "no": false, "0": false}
+
+// truth reads yes or no; badTruth finds what is neither before this is asked.
+func truth(s string) *bool {
+	v := truths[strings.ToLower(strings.TrimSpace(s))]
+	return &v
+}
+
+// badTruth says whether a cell of the field is neither yes nor no.
+func badTruth(s string) bool {
+	_, ok := truths[strings.ToLower(strings.TrimSpace(s))]
+	return !ok
 }
 
 // kindOf reads an enumeration in any case.
@@ -59,7 +173,7 @@ const (
 )
 
 var pointParts = map[string][]string{
-	listEmails:    {"address", "type"},
+	listEmails:    {"address", "type", "purposes"},
 	listPhones:    {"number", "type"},
 	listAddresses: {"streetAddress", "addressLocality", "addressRegion", "postalCode", "addressCountry", "type"},
 }
@@ -67,7 +181,7 @@ var pointParts = map[string][]string{
 var contactParts = []string{"givenName", "familyName", "role"}
 
 // readOnly are columns of an export that an import passes over: Dossier itself says what stands there.
-var readOnly = []string{"id", "version", "status", "displayName", "createdAt", "updatedAt", "archivedAt"}
+var readOnly = []string{"id", "version", "status", "displayName", "createdAt", "updatedAt", "archivedAt", "createdVia"}
 
 // target is where a column goes.
 type target struct {
@@ -138,6 +252,7 @@ var usual = map[string]string{
 	"country": "addresses.1.addressCountry", "countrycode": "addresses.1.addressCountry", "addresscountry": "addresses.1.addressCountry",
 	"contactfirstname": "contacts.1.givenName", "contactgivenname": "contacts.1.givenName",
 	"contactlastname": "contacts.1.familyName", "contactfamilyname": "contacts.1.familyName", "contactrole": "contacts.1.role",
+	"language": "languageTag", "timezone": "timeZone", "website": "websiteUrl", "url": "websiteUrl", "taxfree": fieldTaxExempt, "customernumber": "externalId",
 	"contactemail": "contacts.1.emails.1.address", "contactphone": "contacts.1.phones.1.number",
 }
 

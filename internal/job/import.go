@@ -3,6 +3,7 @@ package job
 import (
 	"context"
 	"hash/maphash"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -48,8 +49,12 @@ func (m *importer) keys(cells cellsOf) (values []keyValue, columns map[MatchKey]
 	columns = make(map[MatchKey]int, len(m.in.MatchBy))
 	for _, key := range m.in.MatchBy {
 		list, form := m.layout.self.emails, customer.EmailKey
-		if key == MatchPhone {
+		switch key {
+		case MatchPhone:
 			list, form = m.layout.self.phones, customer.PhoneKey
+		case MatchExternalID:
+			continue
+		case MatchEmail:
 		}
 		for _, c := range list {
 			if c == nil || cells.at(c[0]) == nil {
@@ -63,12 +68,20 @@ func (m *importer) keys(cells cellsOf) (values []keyValue, columns map[MatchKey]
 			}
 		}
 	}
+	// The external id is looked up in any case: no two customers may have the same.
+	if i := slices.Index(m.in.Fields, "externalId"); i >= 0 && cells.at(i) != nil {
+		if v := customer.ExternalIDKey(cells.text(i)); v != "" {
+			values, columns[MatchExternalID] = append(values, keyValue{MatchExternalID, v}), i
+		}
+	}
 	return values, columns
 }
 
 // batch is one run of a step.
 type batch struct {
 	*importer
+	// Reading is that of the rules, see reading.go.
+	*rulesReading
 	b    Batch
 	step Step
 	// stored are the customers that have a value, as the transaction found them; made those that the rows before made so.
@@ -107,7 +120,7 @@ func (m *importer) prepare(rows []row) []prepared {
 // run does the rows of a step, within the transaction of b. It may run several times for the same rows. commit is to be
 // called when what it gave was kept.
 func (m *importer) run(ctx context.Context, b Batch, rows []prepared) (step Step, commit func(), err error) {
-	s := &batch{importer: m, b: b, made: make(map[keyValue]uuid.UUID), touched: make(map[uuid.UUID]bool)}
+	s := &batch{importer: m, rulesReading: newRulesReading(b), b: b, made: make(map[keyValue]uuid.UUID), touched: make(map[uuid.UUID]bool)}
 	if err := s.find(ctx, rows); err != nil {
 		return Step{}, nil, err
 	}
@@ -131,7 +144,7 @@ func (m *importer) run(ctx context.Context, b Batch, rows []prepared) (step Step
 // find looks all rows' customers up at once, and locks those that may be changed.
 func (s *batch) find(ctx context.Context, rows []prepared) error {
 	s.stored = make(map[keyValue][]uuid.UUID)
-	for _, key := range s.in.MatchBy {
+	for _, key := range []MatchKey{MatchExternalID, MatchEmail, MatchPhone} {
 		var values []string
 		for i := range rows {
 			for _, v := range rows[i].values {
@@ -221,6 +234,11 @@ func (s *batch) row(ctx context.Context, r *prepared) error {
 		s.fail(r, fault.List{fault.New(fault.BadUserInput, "The row has %d cells and the header %d. Put quotes around a cell that holds the delimiter.", len(r.raw), len(s.in.Columns))}, nil)
 		return nil
 	}
+	if i := slices.Index(s.in.Fields, fieldTaxExempt); i >= 0 && r.cells.at(i) != nil && badTruth(r.cells.text(i)) {
+		path := []string{"input", fieldTaxExempt}
+		s.fail(r, fault.List{fault.At(fault.BadUserInput, path, "Write true or false.")}, origins{strings.Join(path, "."): i})
+		return nil
+	}
 	ids, by := s.match(r)
 	switch {
 	case len(ids) > 1:
@@ -237,7 +255,7 @@ func (s *batch) row(ctx context.Context, r *prepared) error {
 }
 
 func (s *batch) create(r *prepared) error {
-	ch, err := s.planner.Create(s.layout.draft(r.cells, nil))
+	ch, err := s.planner.Create(s, s.layout.draft(r.cells, nil))
 	if err != nil {
 		return s.refuse(r, err, func(o origins) { s.layout.draft(r.cells, o) })
 	}
@@ -263,7 +281,7 @@ func (s *batch) update(ctx context.Context, r *prepared, id uuid.UUID) error {
 	if !ok {
 		f = unknownFile(id)
 	}
-	ch, err := s.planner.Update(f, s.layout.patch(r.cells, nil, f))
+	ch, err := s.planner.Update(s, f, s.layout.patch(r.cells, nil, f))
 	if err != nil {
 		return s.refuse(r, err, func(o origins) { s.layout.patch(r.cells, o, f) })
 	}
@@ -284,6 +302,19 @@ var errMoved = fault.New(fault.Unavailable, "A customer of the file was changed 
 // kind.
 func unknownFile(id uuid.UUID) customer.File {
 	return customer.File{Customer: customer.Customer{ID: id, Version: 1, Kind: customer.Person, Status: customer.Active, GivenName: "-", CompanyName: "-"}}
+}
+
+// ExternalIDTaken implements customer.Reading: of the rows before, what they would make is not stored yet.
+func (s *batch) ExternalIDTaken(externalID string, except uuid.UUID) (bool, error) {
+	k := keyValue{MatchExternalID, externalID}
+	if ids := s.stored[k]; len(ids) > 0 {
+		return ids[0] != except, nil
+	}
+	id, ok := s.made[k]
+	if !ok && s.dry != nil {
+		id, ok = s.dry.made[s.dry.hash(k)]
+	}
+	return ok && id != except, nil
 }
 
 // change notes a change to be written, and by what its customer is found from now on.

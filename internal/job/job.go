@@ -87,8 +87,9 @@ type MatchKey string
 
 // The keys.
 const (
-	MatchEmail MatchKey = "EMAIL"
-	MatchPhone MatchKey = "PHONE"
+	MatchExternalID MatchKey = "EXTERNAL_ID"
+	MatchEmail      MatchKey = "EMAIL"
+	MatchPhone      MatchKey = "PHONE"
 )
 
 // Write is a change of one customer to be stored, and the file that it was made from; none when the customer is new.
@@ -100,6 +101,8 @@ type Write struct {
 
 // Batch is the account's customers within one transaction of an import.
 type Batch interface {
+	// Reading is what the rules ask for.
+	customer.Reading
 	// Match gives the customers that have one of the values as their own, by value.
 	Match(ctx context.Context, key MatchKey, values []string) (map[string][]uuid.UUID, error)
 	// Lock gives the files of customers, locked until the end of the transaction.

@@ -274,9 +274,17 @@ func (p *pointColumns) emailInputs(row cellsOf, o origins, from int, below ...st
 			continue
 		}
 		notePoint(o, c, pointParts[listEmails], listEmails, from+len(list), below)
-		list = append(list, customer.EmailInput{Address: *row.at(c[0]), Type: upper(row.text(c[1]))})
+		list = append(list, customer.EmailInput{Address: *row.at(c[0]), Type: upper(row.text(c[1])), Purposes: purposes(row.at(c[2]))})
 	}
 	return list
+}
+
+// purposes reads a cell that names several, nil when it is empty.
+func purposes(cell *string) []string {
+	if cell == nil {
+		return nil
+	}
+	return strings.FieldsFunc(strings.ToUpper(*cell), func(r rune) bool { return r == ' ' || r == ',' || r == ';' || r == '|' })
 }
 
 func (p *pointColumns) phoneInputs(row cellsOf, o origins, from int, below ...string) []customer.PhoneInput {

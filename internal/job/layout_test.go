@@ -1,11 +1,14 @@
 package job
 
 import (
+	"fmt"
 	"maps"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/uuid"
 
 	"dossier/internal/customer"
 	"dossier/internal/fault"
@@ -43,8 +46,11 @@ func every() (fields []string, row cellsOf) {
 	add := func(name, value string) { fields, row = append(fields, name), append(row, value) }
 	for _, s := range scalars {
 		value := "value of " + s.name
-		if s.name == "kind" {
+		switch s.name {
+		case "kind":
 			value = "company"
+		case fieldTaxExempt:
+			value = "yes"
 		}
 		add(s.name, value)
 	}
@@ -58,8 +64,11 @@ func every() (fields []string, row cellsOf) {
 			for _, n := range []string{".1.", ".2."} {
 				for _, part := range pointParts[list] {
 					value := prefix + list + n + part
-					if part == "type" {
+					switch part {
+					case "type":
 						value = "work"
+					case "purposes":
+						value = "for_" + strings.ReplaceAll(prefix+list+n, ".", "_")
 					}
 					add(prefix+list+n+part, value)
 				}
@@ -83,9 +92,15 @@ func TestEveryFieldOfARowArrives(t *testing.T) {
 		o := origins{}
 		values := leaves(reflect.ValueOf(in(o)))
 		for i, value := range row {
-			if fields[i] != "kind" && !strings.HasSuffix(fields[i], ".type") && !slices.Contains(values, value) {
+			if strings.HasSuffix(fields[i], ".purposes") {
+				value = strings.ToUpper(value)
+			}
+			if fields[i] != "kind" && fields[i] != fieldTaxExempt && !strings.HasSuffix(fields[i], ".type") && !slices.Contains(values, value) {
 				t.Errorf("%s: %s does not arrive", name, fields[i])
 			}
+		}
+		if exempt := count(values, "true"); exempt != 1 {
+			t.Errorf("%s: %d truths arrive, want 1", name, exempt)
 		}
 		if kinds, types := count(values, "COMPANY"), count(values, "WORK"); kinds != 1 || types != 18 {
 			t.Errorf("%s: %d kinds and %d types arrive, want 1 and 18", name, kinds, types)
@@ -120,6 +135,8 @@ func leaves(v reflect.Value) (out []string) {
 	switch v.Kind() {
 	case reflect.String:
 		return []string{v.String()}
+	case reflect.Bool:
+		return []string{fmt.Sprint(v.Bool())}
 	case reflect.Pointer, reflect.Interface:
 		if v.IsNil() {
 			return nil
@@ -130,6 +147,9 @@ func leaves(v reflect.Value) (out []string) {
 			out = append(out, leaves(v.Index(i))...)
 		}
 	case reflect.Struct:
+		if given := v.FieldByName("Given"); given.IsValid() {
+			return leaves(v.FieldByName("Value"))
+		}
 		for i := range v.NumField() {
 			out = append(out, leaves(v.Field(i))...)
 		}
@@ -149,10 +169,19 @@ func TestAnErrorFindsTheNearestColumn(t *testing.T) {
 	}
 }
 
-// file makes a customer by the rules, as it is stored then.
+// noRules is an account without a field policy and without other customers.
+type noRules struct{ customer.Reading }
+
+func (noRules) Rules(customer.Channel, uuid.UUID) (customer.Rules, error) {
+	return customer.Rules{}, nil
+}
+
+func (noRules) ExternalIDTaken(string, uuid.UUID) (bool, error) { return false, nil }
+
+// stored makes a customer by the rules, as it is stored then.
 func stored(t *testing.T, d customer.Draft) customer.File {
 	t.Helper()
-	ch, err := customer.Planner{NewID: typeid.New}.Create(d)
+	ch, err := customer.Planner{NewID: typeid.New}.Create(noRules{}, d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +231,7 @@ func TestWhatARowChangesOfACustomer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ch, err := customer.Planner{NewID: typeid.New}.Update(f, l.patch(strings.Split(c.row, "|"), nil, f))
+		ch, err := customer.Planner{NewID: typeid.New}.Update(noRules{}, f, l.patch(strings.Split(c.row, "|"), nil, f))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue

@@ -58,6 +58,9 @@ func (p *pointColumns) emailPatch(row cellsOf, o origins, stored []customer.Emai
 			i, list = len(list), append(list, customer.EmailInput{Address: row.text(c[0])})
 		}
 		notePoint(o, c, pointParts[listEmails], listEmails, i, below)
+		if names := purposes(row.at(c[2])); names != nil {
+			list[i].Purposes = names
+		}
 		if t := row.at(c[1]); t != nil {
 			list[i].Type = upper(*t)
 		}

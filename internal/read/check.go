@@ -6,22 +6,25 @@ import (
 	"slices"
 	"strings"
 
-	"entgo.io/ent/dialect/sql/schema"
 	entfield "entgo.io/ent/schema/field"
 	"github.com/vektah/gqlparser/v2/ast"
 
-	"dossier/ent/migrate"
+	"dossier/ent/tables"
 )
 
 // check holds the declarations against the SDL and against the tables that ent generates, so that a field that cannot work
 // stops the program when it starts and not the query of a client.
 func (e *Engine) check() error {
-	c := checker{e: e, schema: e.config.Schema, tables: map[string]*schema.Table{}}
-	for _, t := range migrate.Tables {
-		c.tables[t.Name] = t
-	}
+	c := checker{e: e, schema: e.config.Schema, tables: tables.Columns()}
 	for _, n := range declared() {
 		c.noun(e.nouns[n.name])
+	}
+	for name, d := range finds() {
+		if def := c.schema.Query.Fields.ForName(name); def == nil {
+			c.broken("Query.%s is declared and not in the SDL", name)
+		} else {
+			c.first("Query."+name, &d, def)
+		}
 	}
 	for name, conn := range e.roots() {
 		def := c.schema.Query.Fields.ForName(name)
@@ -40,7 +43,7 @@ func (e *Engine) check() error {
 type checker struct {
 	e      *Engine
 	schema *ast.Schema
-	tables map[string]*schema.Table
+	tables map[string][]tables.Column
 	errs   []error
 }
 
@@ -86,17 +89,18 @@ func (c *checker) noun(n *noun) {
 var scalars = map[kind][]string{
 	kindText: {"String", "URL"}, kindPlain: {"String"}, kindInt: {"Int"}, kindBig: {"BigInt"}, kindBool: {"Boolean"}, kindNot: {"Boolean"},
 	kindZero: {"Boolean"}, kindInstant: {"DateTime"}, kindDate: {"Date"}, kindID: {"ID"}, kindHex: {"String"}, kindJSON: {"String"},
+	kindDecimal: {"Decimal"},
 }
 
 func (c *checker) field(n *noun, f *field, def *ast.FieldDefinition) {
 	name, t := n.name+"."+f.name, def.Type
-	if f.page == nil && len(def.Arguments) > 0 {
+	if f.page == nil && f.first == nil && len(def.Arguments) > 0 {
 		c.broken("%s has arguments that nothing reads", name)
 	}
 	switch {
 	case f.column != "":
 		target := c.schema.Types[t.Name()]
-		fits := slices.Contains(scalars[f.kind], t.Name()) || f.kind == kindPlain && target.Kind == ast.Enum
+		fits := slices.Contains(scalars[f.kind], t.Name()) || (f.kind == kindPlain || f.kind == kindJSON) && target.Kind == ast.Enum
 		if !fits || (f.kind == kindJSON) != (t.Elem != nil) {
 			c.broken("%s is %s in the SDL, which its column cannot be shown as", name, t)
 		}
@@ -108,6 +112,13 @@ func (c *checker) field(n *noun, f *field, def *ast.FieldDefinition) {
 		for _, column := range f.compute.columns {
 			c.column(name, n, column, 0, false)
 		}
+		for _, x := range f.compute.exists {
+			if target := c.e.nouns[x.noun]; target == nil {
+				c.broken("%s asks for rows of %s, which is not declared", name, x.noun)
+			} else {
+				c.column(name, target, x.foreignKey, kindID, false)
+			}
+		}
 	case f.embed != "":
 		target := c.e.nouns[f.embed]
 		if target == nil || target.table != n.table || t.Name() != f.embed {
@@ -116,6 +127,9 @@ func (c *checker) field(n *noun, f *field, def *ast.FieldDefinition) {
 	case f.one != nil:
 		c.target(name, f.one.noun, t.Name())
 		c.column(name, n, f.one.column, kindID, t.NonNull)
+		if f.one.fallback != "" {
+			c.column(name, n, f.one.fallback, kindID, false)
+		}
 	case f.poly != nil:
 		c.poly(name, n, f.poly, t)
 	case f.list != nil:
@@ -126,6 +140,8 @@ func (c *checker) field(n *noun, f *field, def *ast.FieldDefinition) {
 			c.column(name, target, f.list.foreignKey, kindID, false)
 			c.order(name, target, f.list.order)
 		}
+	case f.first != nil:
+		c.first(name, f.first, def)
 	case f.page != nil:
 		c.connection(name, f.page, def)
 	case f.constant == nil:
@@ -164,12 +180,11 @@ func (c *checker) poly(name string, n *noun, p *toPoly, t *ast.Type) {
 
 // column checks that a column exists, has the type that its kind reads, and is never null where the SDL says so.
 func (c *checker) column(name string, n *noun, column string, k kind, nonNull bool) {
-	i := slices.IndexFunc(c.tables[n.table].Columns, func(col *schema.Column) bool { return col.Name == column })
-	if i < 0 {
+	col, ok := c.columnOf(n, column)
+	if !ok {
 		c.broken("%s: the table %s has no column %s", name, n.table, column)
 		return
 	}
-	col := c.tables[n.table].Columns[i]
 	if nonNull && col.Nullable {
 		c.broken("%s cannot be null by the SDL, and %s.%s can", name, n.table, column)
 	}
@@ -178,12 +193,23 @@ func (c *checker) column(name string, n *noun, column string, k kind, nonNull bo
 	}
 }
 
+func (c *checker) columnOf(n *noun, column string) (col tables.Column, ok bool) {
+	list := c.tables[n.table]
+	i := slices.IndexFunc(list, func(col tables.Column) bool { return col.Name == column })
+	if i < 0 {
+		return col, false
+	}
+	return list[i], true
+}
+
 // reads says whether the binary form of a column is what the kind expects.
-func (k kind) reads(col *schema.Column) bool {
-	isDate := col.SchemaType["postgres"] == "date"
+func (k kind) reads(col tables.Column) bool {
+	isDate, isDecimal := col.SQL == "date", strings.HasPrefix(col.SQL, "numeric")
 	switch k {
 	case kindText, kindPlain:
-		return col.Type == entfield.TypeString
+		return col.Type == entfield.TypeString && !isDecimal
+	case kindDecimal:
+		return isDecimal
 	case kindInt:
 		return col.Type == entfield.TypeInt32 || col.Type == entfield.TypeInt16
 	case kindZero:
@@ -206,6 +232,25 @@ func (k kind) reads(col *schema.Column) bool {
 	return false
 }
 
+// first checks a field that is the first row which its arguments choose: it is null where there is none, and reads all its
+// arguments.
+func (c *checker) first(name string, d *toFirst, def *ast.FieldDefinition) {
+	if def.Type.NonNull || def.Type.Elem != nil {
+		c.broken("%s: there may be no such row, so the field must be nullable", name)
+	}
+	for _, arg := range def.Arguments {
+		if !slices.Contains(d.arguments, arg.Name) {
+			c.broken("%s does not read its argument %s", name, arg.Name)
+		}
+	}
+	if target := c.target(name, d.noun, def.Type.Name()); target != nil {
+		if d.foreignKey != "" {
+			c.column(name, target, d.foreignKey, kindID, false)
+		}
+		c.order(name, target, d.order)
+	}
+}
+
 // order checks that the keys of an order are never null: a row comparison with NULL would lose rows.
 func (c *checker) order(name string, n *noun, o order) {
 	if len(o.keys) == 0 {
@@ -213,8 +258,8 @@ func (c *checker) order(name string, n *noun, o order) {
 	}
 	for _, k := range o.keys {
 		c.column(name, n, k.column, k.kind, true)
-		i := slices.IndexFunc(c.tables[n.table].Columns, func(col *schema.Column) bool { return col.Name == k.column })
-		if k.kind == kindText && !k.bytewise && i >= 0 && c.tables[n.table].Columns[i].Collation != "C" {
+		col, ok := c.columnOf(n, k.column)
+		if k.kind == kindText && !k.bytewise && ok && col.Collation != "C" {
 			c.broken("%s orders by %s.%s, which is not in the collation C", name, n.table, k.column)
 		}
 	}

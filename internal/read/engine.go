@@ -61,6 +61,7 @@ type Engine struct {
 	prefixes map[string]string
 	shapes   map[string]map[string]bool
 	plans    *planCache
+	spaces   spacePool
 	tracer   pgx.BatchTracer
 }
 
@@ -102,13 +103,24 @@ func declared() []*noun {
 	return []*noun{
 		accountNoun(), limitsNoun(), storageNoun(), staffUserNoun(), apiKeyNoun(), customerNoun(), contactNoun(), emailNoun(), phoneNoun(),
 		postalNoun(), documentNoun(), documentVersionNoun(), timelineNoun(), eventNoun(),
+		customerTypeNoun(), customerOriginNoun(), officeNoun(), serviceNoun(),
 		jobNoun(), jobProgressNoun(), jobCountsNoun(), jobRowErrorNoun(),
 	}
 }
 
 // roots are the connections of Query.
 func (e *Engine) roots() map[string]connection {
-	return map[string]connection{"customers": customersRoot(), "events": eventsRoot(), "jobs": jobsRoot()}
+	return map[string]connection{
+		"customers": customersRoot(), "events": eventsRoot(),
+		"customerTypes": listRoot("CustomerType"), "customerOrigins": listRoot("CustomerOrigin"),
+		"offices": listRoot("Office"), "services": listRoot("Service"), "staffUsers": staffRoot(),
+		"jobs": jobsRoot(),
+	}
+}
+
+// finds are the fields of Query that find one row by something else than its id.
+func finds() map[string]toFirst {
+	return map[string]toFirst{"customerByExternalId": customerByExternalID()}
 }
 
 // Field gives the value of the root field of Query that is being resolved. The first field of an operation runs all of
@@ -159,7 +171,8 @@ func (e *Engine) render(ctx context.Context, vs []any) ([]*result, error) {
 	if len(vs) == 0 {
 		return nil, nil
 	}
-	op, err := e.begin(ctx)
+	oc := graphql.GetOperationContext(ctx)
+	op, err := e.begin(ctx, signature(e.config.Schema, oc.Operation, oc.Variables))
 	if err != nil {
 		return nil, err
 	}

@@ -268,7 +268,11 @@ func (l *level) select1(w *writer, t string, limit int, named bool) {
 		if s.via != nil {
 			alias = s.via.alias
 		}
-		w.text(alias + "." + s.column)
+		if s.asks != nil {
+			w.exists(s.asks, alias+"."+s.column)
+		} else {
+			w.text(alias + "." + s.column)
+		}
 		if named {
 			w.text(" AS c" + strconv.Itoa(i))
 		}
@@ -295,6 +299,15 @@ func (l *level) select1(w *writer, t string, limit int, named bool) {
 	w.fromPage(t, func() { l.page(w, inner, l.base.names, true, limit) })
 	joins()
 	l.ordered(w, t, -1)
+}
+
+// counterStatement reads the counter of the level's rows, cut where counting them would have stopped.
+func (l *level) counterStatement(u *unit, account *noun) *statement {
+	w := newWriter(u)
+	t := w.alias()
+	w.text("SELECT least(" + t + "." + l.counter + ", " + countLimitText + ")")
+	w.from(account, t, nil)
+	return w.statement()
 }
 
 // countStatement counts the level's rows, whatever page is asked for.

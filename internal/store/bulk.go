@@ -19,8 +19,8 @@ type bulkColumn[R any] struct {
 	fixed         any
 	// frozen says that an update leaves the column alone.
 	frozen bool
-	// json says that the text is to become jsonb.
-	json bool
+	// cast is the type that the text is to become, "" when it is none.
+	cast string
 }
 
 func collect[R, V any](rows []R, value func(*R) V) any {
@@ -71,9 +71,20 @@ func nullTimeColumn[R any](name string, value func(*R) *time.Time) bulkColumn[R]
 }
 
 func jsonColumn[R any](name string, value func(*R) string) bulkColumn[R] {
-	c := textColumn(name, value)
-	c.json = true
+	return cast("jsonb", textColumn(name, value))
+}
+
+// cast makes a column of text one of another type.
+func cast[R any](sqlType string, c bulkColumn[R]) bulkColumn[R] {
+	c.cast = sqlType
 	return c
+}
+
+// chosenColumn is an id that can be changed, NULL for the zero one.
+func chosenColumn[R any](name string, value func(*R) uuid.UUID) bulkColumn[R] {
+	return bulkColumn[R]{name: name, sqlType: "uuid", collect: func(rows []R) any {
+		return collect(rows, func(r *R) *uuid.UUID { return nullID(value(r)) })
+	}}
 }
 
 // fixedColumn has one value for all rows.
@@ -107,8 +118,8 @@ func arrays[R any](b *bulkStatement, columns []bulkColumn[R], rows []R) (from st
 		names = append(names, name)
 		lists = append(lists, b.arg(c.collect(rows), c.sqlType+"[]"))
 		expression := "u." + name
-		if c.json {
-			expression += "::jsonb"
+		if c.cast != "" {
+			expression += "::" + c.cast
 		}
 		expressions = append(expressions, expression)
 	}

@@ -38,6 +38,22 @@ func (t *tx) customerColumns() []bulkColumn[bulkCustomer] {
 		nullTextColumn("family_name", func(c *bulkCustomer) string { return c.FamilyName }),
 		nullTextColumn("company_name", func(c *bulkCustomer) string { return c.CompanyName }),
 		nullTimeColumn("archived_at", func(c *bulkCustomer) *time.Time { return c.ArchivedAt }),
+		nullTextColumn("language_tag", func(c *bulkCustomer) string { return c.LanguageTag }),
+		nullTextColumn("time_zone", func(c *bulkCustomer) string { return c.TimeZone }),
+		nullTextColumn("external_id", func(c *bulkCustomer) string { return c.ExternalID }),
+		nullTextColumn("preferred_channel", func(c *bulkCustomer) string { return c.PreferredChannel }),
+		nullTextColumn("website_url", func(c *bulkCustomer) string { return c.WebsiteURL }),
+		nullTextColumn("business_area", func(c *bulkCustomer) string { return c.BusinessArea }),
+		nullTextColumn("tax_exempt_reason", func(c *bulkCustomer) string { return c.TaxExemptReason }),
+		cast("numeric", nullTextColumn("delivery_distance_km", func(c *bulkCustomer) string { return c.DeliveryDistanceKm })),
+		boolColumn("tax_exempt", func(c *bulkCustomer) bool { return c.TaxExempt }),
+		chosenColumn("type_id", func(c *bulkCustomer) uuid.UUID { return c.TypeID }),
+		chosenColumn("origin_id", func(c *bulkCustomer) uuid.UUID { return c.OriginID }),
+		chosenColumn("preferred_office_id", func(c *bulkCustomer) uuid.UUID { return c.PreferredOfficeID }),
+		chosenColumn("salesperson_id", func(c *bulkCustomer) uuid.UUID { return c.SalespersonID }),
+		chosenColumn("representative_id", func(c *bulkCustomer) uuid.UUID { return c.RepresentativeID }),
+		chosenColumn("preferred_staff_id", func(c *bulkCustomer) uuid.UUID { return c.PreferredStaffID }),
+		once(textColumn("created_via", func(c *bulkCustomer) string { return string(c.CreatedVia) })),
 	}
 }
 
@@ -90,7 +106,11 @@ func pointColumns[P any](t *tx, id func(*P) uuid.UUID, kind func(*P) string, mor
 func (t *tx) emailColumns() []bulkColumn[bulkPoint[customer.Email]] {
 	return pointColumns(t, func(e *customer.Email) uuid.UUID { return e.ID }, func(e *customer.Email) string { return e.Type },
 		textColumn("address", func(r *bulkPoint[customer.Email]) string { return r.point.Address }),
-		textColumn("address_key", func(r *bulkPoint[customer.Email]) string { return r.point.Key }))
+		textColumn("address_key", func(r *bulkPoint[customer.Email]) string { return r.point.Key }),
+		jsonColumn("purposes", func(r *bulkPoint[customer.Email]) string {
+			text, _ := json.Marshal(r.point.PurposeList()) // a list of texts never fails
+			return string(text)
+		}))
 }
 
 func (t *tx) phoneColumns() []bulkColumn[bulkPoint[customer.Phone]] {
@@ -165,8 +185,10 @@ type bulk struct {
 	phones                                []bulkPoint[customer.Phone]
 	addresses                             []bulkPoint[customer.Address]
 	goneEmails, gonePhones, goneAddresses []uuid.UUID
-	revisions                             []bulkRevision
-	lines                                 []bulkLine
+	// purposes are the e-mail addresses that have any and are written again.
+	purposes  []uuid.UUID
+	revisions []bulkRevision
+	lines     []bulkLine
 }
 
 // writeMany stores changes of different customers that are new or were locked by lockFiles.
@@ -185,6 +207,7 @@ func (b *bulk) add(w job.Write) error {
 	switch {
 	case w.New:
 		b.newCustomers = append(b.newCustomers, bulkCustomer{ch.Customer, 1})
+		b.t.count(ch.Customer.Status, 1)
 		b.points(owner{customer: ch.Customer.ID}, customer.Points{}, ch.Customer.Points, freshLists)
 		if err := b.revise(timeline.SubjectCustomer, ch.Customer.ID, 1, nil); err != nil {
 			return err
@@ -193,6 +216,10 @@ func (b *bulk) add(w job.Write) error {
 		return nil
 	case len(ch.Fields) > 0:
 		b.customers = append(b.customers, bulkCustomer{ch.Customer, w.File.Version + 1})
+		if ch.Customer.Status != w.File.Status {
+			b.t.count(w.File.Status, -1)
+			b.t.count(ch.Customer.Status, 1)
+		}
 		b.points(owner{customer: ch.Customer.ID}, w.File.Points, ch.Customer.Points, lists(ch.Fields))
 		if err := b.revise(timeline.SubjectCustomer, ch.Customer.ID, w.File.Version+1, ch.Fields); err != nil {
 			return err
@@ -236,6 +263,11 @@ func (b *bulk) contact(f customer.File, customerID uuid.UUID, c customer.Contact
 
 func (b *bulk) points(o owner, old, now customer.Points, which pointLists) {
 	if which.emails {
+		for _, e := range old.Emails {
+			if e.Purposes != "" {
+				b.purposes = append(b.purposes, e.ID)
+			}
+		}
 		b.emails, b.goneEmails = spread(b.emails, b.goneEmails, o, old.Emails, now.Emails, func(e customer.Email) uuid.UUID { return e.ID })
 	}
 	if which.phones {
@@ -280,6 +312,7 @@ func (b *bulk) write(ctx context.Context) error {
 		func() error { return t.deleteMany(ctx, "email_address", b.goneEmails) },
 		func() error { return t.deleteMany(ctx, "phone_number", b.gonePhones) },
 		func() error { return t.deleteMany(ctx, "postal_address", b.goneAddresses) },
+		func() error { return t.forgetPurposes(ctx, b.purposes) },
 		func() error { return bulkInsert(ctx, t, "email_address", t.emailColumns(), b.emails, true) },
 		func() error { return bulkInsert(ctx, t, "phone_number", t.phoneColumns(), b.phones, true) },
 		func() error { return bulkInsert(ctx, t, "postal_address", t.addressColumns(), b.addresses, true) },
@@ -298,5 +331,14 @@ func (t *tx) deleteMany(ctx context.Context, table string, ids []uuid.UUID) erro
 		return nil
 	}
 	_, err := t.exec(ctx, "DELETE FROM "+table+" WHERE account_id = $1 AND id = ANY ($2)", ids)
+	return err
+}
+
+// forgetPurposes makes room for a purpose that moves from one address to another: an index holds that only one has it.
+func (t *tx) forgetPurposes(ctx context.Context, ids []uuid.UUID) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	_, err := t.exec(ctx, `UPDATE email_address SET purposes = '[]' WHERE account_id = $1 AND id = ANY ($2)`, ids)
 	return err
 }

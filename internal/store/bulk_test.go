@@ -47,7 +47,10 @@ func (e *env) rowsOf(p auth.Principal) string {
 	e.t.Helper()
 	var out strings.Builder
 	for _, q := range []string{
-		`SELECT to_jsonb(r) - 'id' - 'account_id' - 'created_at' - 'updated_at' - 'created_by_id' FROM customer r WHERE account_id = $1`,
+		`SELECT to_jsonb(r) - 'id' - 'account_id' - 'created_at' - 'updated_at' - 'created_by_id' - 'salesperson_id' - 'representative_id' - 'preferred_staff_id'
+			|| jsonb_build_object('sales', salesperson_id = created_by_id, 'represents', representative_id = created_by_id, 'staff', preferred_staff_id = created_by_id)
+			FROM customer r WHERE account_id = $1`,
+		`SELECT jsonb_build_object('active', active_customers, 'archived', archived_customers) FROM account WHERE id = $1`,
 		`SELECT to_jsonb(r) - 'id' - 'account_id' - 'created_at' - 'updated_at' - 'archived_at' - 'customer_id'
 			|| jsonb_build_object('of', c.display_name, 'gone', r.archived_at = r.updated_at)
 			FROM contact r JOIN customer c ON c.id = r.customer_id WHERE r.account_id = $1`,
@@ -116,6 +119,16 @@ func drafts(r *rapid.T) []customer.Draft {
 		d.Kind = rapid.SampledFrom([]customer.Kind{"", customer.Person, customer.Company}).Draw(r, "kind")
 		d.GivenName, d.FamilyName, d.CompanyName = ptr(fmt.Sprintf("Given %d", i)), text("family"), ptr(fmt.Sprintf("Company %d", i))
 		d.Emails, d.Phones, d.Addresses = points("own")
+		d.ExternalID, d.LanguageTag, d.TimeZone = optional.Some(ptr(fmt.Sprintf("ext %d", i))), optional.Some(ptr("de-CH")), optional.Some(ptr("Europe/Berlin"))
+		d.PreferredChannel, d.DeliveryDistanceKm = optional.Some(ptr("PHONE")), optional.Some(ptr("12.5"))
+		d.WebsiteURL, d.BusinessArea = optional.Some(ptr("https://example.com")), optional.Some(text("area"))
+		exempt := rapid.Bool().Draw(r, "exempt")
+		if d.TaxExempt = optional.Some(&exempt); exempt {
+			d.TaxExemptReason = optional.Some(text("reason"))
+		}
+		if len(d.Emails) > 0 {
+			d.Emails[len(d.Emails)-1].Purposes = []string{"STATEMENT", "GENERAL"}
+		}
 		for k := range rapid.IntRange(0, 3).Draw(r, "contacts") {
 			c := customer.ContactDraft{GivenName: ptr(fmt.Sprintf("Contact %d", k)), Role: text("role")}
 			c.Emails, c.Phones, c.Addresses = points("theirs")
@@ -134,24 +147,31 @@ func TestWhatIsImportedIsWhatWouldBeCreated(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		run++
 		one, many := e.account(fmt.Sprintf("One %d", run)), e.account(fmt.Sprintf("Many %d", run))
-		service, planner := customer.NewService(e.store), customer.Planner{NewID: typeid.New}
+		planner := customer.Planner{NewID: typeid.New}
 		list := drafts(r)
+		of := func(p auth.Principal, d customer.Draft) customer.Draft { // its staff
+			ref := typeid.Format(typeid.StaffUser, p.ID)
+			d.SalespersonID, d.RepresentativeID, d.PreferredStaffID = optional.Some(&ref), optional.Some(&ref), optional.Some(&ref)
+			return d
+		}
 		var single []uuid.UUID
-		var writes []job.Write
 		for _, d := range list {
-			id, err := service.Create(t.Context(), one, d, nil)
+			id, err := e.store.CustomerCreate(t.Context(), one, nil, func(r customer.Reading) (customer.Change, error) { return planner.Create(r, of(one, d)) })
 			if err != nil {
 				r.Fatal(err)
 			}
 			single = append(single, id)
-			ch, err := planner.Create(d)
-			if err != nil {
-				r.Fatal(err)
-			}
-			writes = append(writes, job.Write{New: true, Change: ch})
 		}
+		var writes []job.Write
 		c := e.importJob(many)
 		if err := e.step(c, func(b job.Batch) (job.Step, error) {
+			for _, d := range list {
+				ch, err := planner.Create(b, of(many, d))
+				if err != nil {
+					return job.Step{}, err
+				}
+				writes = append(writes, job.Write{New: true, Change: ch})
+			}
 			return job.Step{Created: int64(len(writes))}, b.Write(t.Context(), writes)
 		}); err != nil {
 			r.Fatal(err)
@@ -164,8 +184,8 @@ func TestWhatIsImportedIsWhatWouldBeCreated(t *testing.T) {
 			patches[i] = somePatch(r)
 		}
 		for i, id := range single {
-			err := e.store.CustomerChange(t.Context(), one, id, nil, func(f customer.File, _ customer.Conflict) (customer.Change, error) {
-				return planner.Update(f, patches[i](f))
+			err := e.store.CustomerChange(t.Context(), one, id, nil, func(f customer.File, r customer.Reading) (customer.Change, error) {
+				return planner.Update(r, f, patches[i](f))
 			})
 			if err != nil {
 				r.Fatal(err)
@@ -193,7 +213,7 @@ func updateAll(t *testing.T, b job.Batch, planner customer.Planner, made []job.W
 	}
 	var writes []job.Write
 	for _, f := range files {
-		ch, err := planner.Update(f, patches[slices.Index(ids, f.ID)](f))
+		ch, err := planner.Update(b, f, patches[slices.Index(ids, f.ID)](f))
 		if err != nil {
 			return err
 		}
@@ -245,7 +265,7 @@ func TestAStepOfALostJobWritesNothing(t *testing.T) {
 	jobs := e.store.Jobs()
 	planner := customer.Planner{NewID: typeid.New}
 	write := func(b job.Batch) (job.Step, error) {
-		ch, err := planner.Create(customer.Draft{GivenName: ptr("Ada")})
+		ch, err := planner.Create(b, customer.Draft{GivenName: ptr("Ada")})
 		if err != nil {
 			return job.Step{}, err
 		}

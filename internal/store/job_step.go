@@ -27,13 +27,21 @@ func (s jobs) RestartImport(ctx context.Context, c job.Claim) error {
 
 // ImportStep implements job.Store.
 func (s jobs) ImportStep(ctx context.Context, c job.Claim, work func(ctx context.Context, b job.Batch) (job.Step, error)) error {
-	return s.inTx(ctx, "store.ImportStep", c.By, func(ctx context.Context, t *tx) error {
-		step, err := work(ctx, importBatch{t})
-		if err != nil {
-			return err
+	var err error
+	for range maxAttempts {
+		err = s.inTx(ctx, "store.ImportStep", c.By, func(ctx context.Context, t *tx) error {
+			step, err := work(ctx, importBatch{t, reading{ctx: ctx, tx: t}})
+			if err != nil {
+				return err
+			}
+			return t.keepStep(ctx, c, step)
+		})
+		// Somebody has made a customer with an external id of the file meanwhile: this time it is found.
+		if !violates(err, oneExternalID) {
+			break
 		}
-		return t.keepStep(ctx, c, step)
-	})
+	}
+	return err
 }
 
 // keepStep moves the checkpoint on. The condition that the runner still holds the job is what makes a step happen once:
@@ -111,12 +119,16 @@ func (t *tx) addRowErrors(ctx context.Context, id uuid.UUID, list []job.RowError
 }
 
 // importBatch is a transaction as an import sees it.
-type importBatch struct{ t *tx }
+type importBatch struct {
+	t *tx
+	customer.Reading
+}
 
 // matches are the queries by the keys: a customer's own contact points, not those of its contacts.
 var matches = map[job.MatchKey]string{
 	job.MatchEmail: `SELECT e.address_key, e.customer_id FROM email_address e JOIN customer c ON c.account_id = $1 AND c.id = e.customer_id
 		WHERE e.account_id = $1 AND e.contact_id IS NULL AND e.address_key = ANY ($2) AND c.status IN ('ACTIVE', 'ARCHIVED')`,
+	job.MatchExternalID: `SELECT external_id, id FROM customer WHERE account_id = $1 AND external_id = ANY ($2)`,
 	job.MatchPhone: `SELECT p.e164, p.customer_id FROM phone_number p JOIN customer c ON c.account_id = $1 AND c.id = p.customer_id
 		WHERE p.account_id = $1 AND p.contact_id IS NULL AND p.e164 = ANY ($2) AND c.status IN ('ACTIVE', 'ARCHIVED')`,
 }

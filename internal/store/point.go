@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -82,7 +83,7 @@ func (t *tx) loadPoints(ctx context.Context, f *customer.File) error {
 }
 
 func emailOf(r *ent.EmailAddress) customer.Email {
-	return customer.Email{ID: r.ID, Type: r.Type, Address: r.Address, Key: r.AddressKey}
+	return customer.Email{ID: r.ID, Type: r.Type, Address: r.Address, Key: r.AddressKey, Purposes: strings.Join(r.Purposes, ",")}
 }
 
 func phoneOf(r *ent.PhoneNumber) customer.Phone {
@@ -121,7 +122,15 @@ func (t *tx) writeEmails(ctx context.Context, o owner, list []customer.Email, fr
 	for i, e := range list {
 		keep[i] = e.ID
 		rows[i] = t.emailCreate().SetID(e.ID).SetCreatedAt(t.now).SetCustomerID(o.customer).SetNillableContactID(o.contact).
-			SetPosition(place(i)).SetType(e.Type).SetAddress(e.Address).SetAddressKey(e.Key)
+			SetPosition(place(i)).SetType(e.Type).SetAddress(e.Address).SetAddressKey(e.Key).SetPurposes(e.PurposeList())
+	}
+	// The one that gets the statement of account is written last: an index holds that there is one, row by row.
+	for i, e := range list {
+		if slices.Contains(e.PurposeList(), "STATEMENT") {
+			last := rows[i]
+			rows = append(slices.Delete(rows, i, i+1), last)
+			break
+		}
 	}
 	if !fresh {
 		mine := emailaddress.ContactIDIsNil()

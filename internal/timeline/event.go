@@ -28,6 +28,9 @@ const (
 	EntryUpdated = "TIMELINE_ENTRY_UPDATED"
 	EntryDeleted = "TIMELINE_ENTRY_DELETED"
 
+	// SettingsChanged is about the account; its changed fields name the fields of Query to read again.
+	SettingsChanged = "ACCOUNT_SETTINGS_CHANGED"
+
 	JobCreated  = "JOB_CREATED"
 	JobProgress = "JOB_PROGRESS"
 	JobFinished = "JOB_FINISHED"
@@ -42,6 +45,7 @@ const (
 	SubjectContact  Subject = "Contact"
 	SubjectDocument Subject = "Document"
 	SubjectEntry    Subject = "TimelineEntry"
+	SubjectAccount  Subject = "Account"
 	SubjectJob      Subject = "Job"
 )
 

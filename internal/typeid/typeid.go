@@ -26,6 +26,11 @@ const (
 	Event           = "evt"
 	TimelineEntry   = "tle"
 	UploadSession   = "ups"
+
+	CustomerType   = "cty"
+	CustomerOrigin = "cor"
+	Office         = "off"
+	Service        = "srv"
 	Job             = "job"
 )
 

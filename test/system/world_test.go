@@ -2,6 +2,7 @@ package system
 
 import (
 	"io"
+	"maps"
 	"net/http"
 	"sort"
 	"strings"
@@ -20,6 +21,8 @@ type world struct {
 	customer, contact, email, phone, address string
 	document, version, entry, session        string
 	event, cursor, apiKey, staff, account    string
+	external                                 string
+	settings
 	job                                      string
 }
 
@@ -28,11 +31,11 @@ func build(t testing.TB, a actor) world {
 	t.Helper()
 	var w world
 	w.cursor = head(t, a)
-	data := a.must(t, `mutation { customerCreate(input: {kind: COMPANY, companyName: "World Ltd", emails: [{address: "world@example.com"}],
+	data := a.must(t, `mutation { customerCreate(input: {kind: COMPANY, companyName: "World Ltd", externalId: "world", emails: [{address: "world@example.com"}],
 		phones: [{number: "+4930901820"}], addresses: [{addressLocality: "Berlin"}], contacts: [{givenName: "Con", familyName: "Tact"}]}) {
 		customer { id emails { id } phones { id } addresses { id } contacts { nodes { id } } } userErrors { message path } } }`, nil)
 	c := at(data, "customerCreate.customer")
-	w.customer, w.contact = text(c, "id"), text(c, "contacts.nodes.0.id")
+	w.customer, w.contact, w.external = text(c, "id"), text(c, "contacts.nodes.0.id"), "world"
 	w.email, w.phone, w.address = text(c, "emails.0.id"), text(c, "phones.0.id"), text(c, "addresses.0.id")
 	w.document = a.mustUpload(t, w.customer, pdf("world.pdf", 2000))
 	data = a.must(t, createEntry, map[string]any{"customer": w.customer, "input": map[string]any{
@@ -51,6 +54,7 @@ func build(t testing.TB, a actor) world {
 	a.ended(t, w.job, readJob)
 	w.account, w.version = text(data, "account.id"), text(data, "document.currentVersion.id")
 	w.staff, w.event = text(data, "account.staffUsers.nodes.0.id"), text(data, "events.nodes.0.id")
+	w.settings = buildSettings(t, a)
 	return w
 }
 
@@ -60,16 +64,19 @@ func nowhere() world {
 	return world{
 		customer: id("cus"), contact: id("con"), email: id("eml"), phone: id("phn"), address: id("adr"), document: id("doc"),
 		version: id("dov"), entry: id("tle"), session: id("ups"), event: id("evt"), apiKey: id("key"), job: id("job"), staff: id("usr"), account: id("acc"),
+		external: "nowhere", settings: settingsOf(id),
 	}
 }
 
 // nodes are the ids that node(id:) takes, by type.
 func (w world) nodes() map[string]string {
-	return map[string]string{
+	nodes := map[string]string{
 		"Customer": w.customer, "Contact": w.contact, "EmailAddress": w.email, "PhoneNumber": w.phone, "PostalAddress": w.address,
 		"Document": w.document, "DocumentVersion": w.version, "TimelineEntry": w.entry, "Event": w.event, "ApiKey": w.apiKey,
 		"StaffUser": w.staff, "Account": w.account, "Job": w.job,
 	}
+	maps.Copy(nodes, w.settings.nodes())
+	return nodes
 }
 
 func (w world) ids() []string {
@@ -98,19 +105,23 @@ func operations(w world) map[string]operation {
 	id := func(id string) map[string]any { return map[string]any{"id": id, "v": 1} }
 	call := func(args, field string) string { return "mutation(" + args + ") { " + field + justErrors + " }" }
 	const byID = "$id: ID!, $v: Int!"
-	return map[string]operation{
-		"Query.viewer":    {query: `{ viewer { __typename permissions } }`},
-		"Query.account":   {query: `{ account { id } }`},
-		"Query.storage":   {query: `{ storage { usedBytes reservedBytes limitBytes } }`},
-		"Query.node":      {query: `query($id: ID!) { node(id: $id) { __typename id } }`, variables: id(w.customer)},
-		"Query.nodes":     {query: `query($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }`, variables: map[string]any{"ids": w.ids()}},
-		"Query.customer":  {query: `query($id: ID!) { customer(id: $id) { id } }`, variables: id(w.customer)},
+	rows := map[string]operation{
+		"Query.viewer":   {query: `{ viewer { __typename permissions } }`},
+		"Query.account":  {query: `{ account { id } }`},
+		"Query.storage":  {query: `{ storage { usedBytes reservedBytes limitBytes } }`},
+		"Query.node":     {query: `query($id: ID!) { node(id: $id) { __typename id } }`, variables: id(w.customer)},
+		"Query.nodes":    {query: `query($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }`, variables: map[string]any{"ids": w.ids()}},
+		"Query.customer": {query: `query($id: ID!) { customer(id: $id) { id } }`, variables: id(w.customer)},
+		"Query.customerByExternalId": {
+			query: `query($x: String!) { customerByExternalId(externalId: $x) { id } }`, variables: map[string]any{"x": w.external},
+		},
 		"Query.document":  {query: `query($id: ID!) { document(id: $id) { id } }`, variables: id(w.document)},
 		"Query.customers": {query: `query($id: ID!) { customers(where: {ids: [$id]}) { nodes { id } totalCount } }`, variables: id(w.customer)},
 		"Query.events":    {query: `query($id: ID) { events(customerId: $id) { nodes { id } totalCount } }`, variables: id(w.customer)},
 
 		"Mutation.customerCreate":  {query: `mutation { customerCreate(input: {givenName: "Matrix"})` + justErrors + ` }`},
 		"Mutation.customerUpdate":  {query: call(byID, `customerUpdate(id: $id, expectedVersion: $v, input: {givenName: "Matrix"})`), variables: id(w.customer)},
+		"Mutation.customerUpsert":  {query: `mutation { customerUpsert(by: {externalId: "matrix"}, input: {givenName: "Matrix"})` + justErrors + ` }`},
 		"Mutation.customerArchive": {query: call(byID, `customerArchive(id: $id, expectedVersion: $v)`), variables: id(w.customer)},
 		"Mutation.customerRestore": {query: call(byID, `customerRestore(id: $id, expectedVersion: $v)`), variables: id(w.customer)},
 		"Mutation.contactCreate":   {query: call("$id: ID!", `contactCreate(customerId: $id, input: {givenName: "Matrix"})`), variables: id(w.customer)},
@@ -152,6 +163,8 @@ func operations(w world) map[string]operation {
 		"Subscription.documentEvents": {query: `subscription($id: ID!) { documentEvents(customerId: $id) { cursor } }`, variables: id(w.customer)},
 		"Subscription.events":         {query: `subscription($id: ID) { events(customerId: $id) { cursor } }`, variables: id(w.customer)},
 	}
+	maps.Copy(rows, settingsOperations(w))
+	return rows
 }
 
 // run sends an operation the way its kind needs. A subscription that opens is an answer without errors.

@@ -22,9 +22,9 @@ CREATE UNIQUE INDEX "jobrowerror_account_id_job_id_number" ON "job_row_error" ("
 
 -- Written by hand: changed checks, which are not found by comparing, and keys of several columns.
 ALTER TABLE event DROP CONSTRAINT event_subject_type;
-ALTER TABLE event ADD CONSTRAINT event_subject_type CHECK (subject_type IN ('Customer', 'Contact', 'Document', 'TimelineEntry', 'Job'));
+ALTER TABLE event ADD CONSTRAINT event_subject_type CHECK (subject_type IN ('Customer', 'Contact', 'Document', 'TimelineEntry', 'Account', 'Job'));
 ALTER TABLE timeline_entry DROP CONSTRAINT timeline_entry_subject_type;
-ALTER TABLE timeline_entry ADD CONSTRAINT timeline_entry_subject_type CHECK (subject_type IN ('Customer', 'Contact', 'Document', 'TimelineEntry', 'Job'));
+ALTER TABLE timeline_entry ADD CONSTRAINT timeline_entry_subject_type CHECK (subject_type IN ('Customer', 'Contact', 'Document', 'TimelineEntry', 'Account', 'Job'));
 ALTER TABLE upload DROP CONSTRAINT upload_mode;
 ALTER TABLE upload ADD CONSTRAINT upload_mode CHECK (mode IN ('STREAM', 'DIRECT', 'IMPORT'));
 ALTER TABLE job ADD CONSTRAINT job_account_fk FOREIGN KEY (account_id) REFERENCES account (id);
