@@ -223,5 +223,6 @@ func subject(name string) field {
 		{"Document", "Document"},
 		{"TimelineEntry", "TimelineEntry"},
 		{"Account", "Account"},
+		{"Job", "Job"},
 	}}}
 }

@@ -26,6 +26,8 @@ type Config struct {
 	Now func() time.Time
 	// DownloadURL makes the URL of the content of a document version; without it there are no downloads.
 	DownloadURL func(account, version uuid.UUID) string
+	// JobURL makes the URL of what an export has made; without it there are none.
+	JobURL func(account, job uuid.UUID) string
 	// MaxCost and MaxDepth bound an operation; 2,000 and 12 when they are 0.
 	MaxCost, MaxDepth int
 	// MaxFilesPerRequest and EventRetentionDays are shown in AccountLimits; 64 and 7 when they are 0.
@@ -102,6 +104,7 @@ func declared() []*noun {
 		accountNoun(), limitsNoun(), storageNoun(), staffUserNoun(), apiKeyNoun(), customerNoun(), contactNoun(), emailNoun(), phoneNoun(),
 		postalNoun(), documentNoun(), documentVersionNoun(), timelineNoun(), eventNoun(),
 		customerTypeNoun(), customerOriginNoun(), officeNoun(), serviceNoun(),
+		jobNoun(), jobProgressNoun(), jobCountsNoun(), jobRowErrorNoun(),
 	}
 }
 
@@ -111,6 +114,7 @@ func (e *Engine) roots() map[string]connection {
 		"customers": customersRoot(), "events": eventsRoot(),
 		"customerTypes": listRoot("CustomerType"), "customerOrigins": listRoot("CustomerOrigin"),
 		"offices": listRoot("Office"), "services": listRoot("Service"), "staffUsers": staffRoot(),
+		"jobs": jobsRoot(),
 	}
 }
 

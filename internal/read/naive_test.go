@@ -50,12 +50,14 @@ var tableTypes = map[string]string{
 	"email_address": "EmailAddress", "phone_number": "PhoneNumber", "postal_address": "PostalAddress", "document": "Document",
 	"document_version": "DocumentVersion", "timeline_entry": "TimelineEntry", "event": "Event",
 	"customer_type": "CustomerType", "customer_origin": "CustomerOrigin", "office": "Office", "service": "Service",
+	"job": "Job", "job_row_error": "JobRowError",
 }
 
 var typePrefixes = map[string]string{
 	"Account": "acc", "StaffUser": "usr", "ApiKey": "key", "Customer": "cus", "Contact": "con", "EmailAddress": "eml", "PhoneNumber": "phn",
 	"PostalAddress": "adr", "Document": "doc", "DocumentVersion": "dov", "TimelineEntry": "tle", "Event": "evt",
 	"CustomerType": "cty", "CustomerOrigin": "cor", "Office": "off", "Service": "srv",
+	"Job": "job",
 }
 
 func (n *naive) answer(op *ast.OperationDefinition) any {
@@ -162,6 +164,11 @@ func (n *naive) resolve(t thing, name string, args map[string]any) any {
 		return n.query(name, args)
 	}
 	r := t.row
+	if t.typeName == "Job" || t.typeName == "JobRowError" {
+		if v, ok := n.job(r, name, args); ok {
+			return v
+		}
+	}
 	switch t.typeName + "." + name {
 	case "Account.storage":
 		return n.storage()
@@ -252,7 +259,7 @@ func (n *naive) resolve(t thing, name string, args map[string]any) any {
 	case "createdBy", "actor":
 		return n.thing(map[any]string{"STAFF": "staff_user", "API_KEY": "api_key"}[r["created_by_kind"]], r["created_by_id"])
 	case "subject":
-		table := map[any]string{"Customer": "customer", "Contact": "contact", "Document": "document", "TimelineEntry": "timeline_entry", "Account": "account"}[r["subject_type"]]
+		table := map[any]string{"Customer": "customer", "Contact": "contact", "Document": "document", "TimelineEntry": "timeline_entry", "Account": "account", "Job": "job"}[r["subject_type"]]
 		return n.thing(table, r["subject_id"])
 	}
 	v, ok := r[snake(name)]
@@ -301,7 +308,7 @@ func (n *naive) query(name string, args map[string]any) any {
 			"permissions": func() any {
 				return []string{
 					"account:read", "account:admin", "staff:read", "customers:read", "customers:write", "documents:read", "documents:write",
-					"timeline:read", "timeline:write", "events:read",
+					"timeline:read", "timeline:write", "events:read", "jobs:read", "jobs:write", "customers:import", "customers:export",
 				}
 			},
 		}}
@@ -315,7 +322,7 @@ func (n *naive) query(name string, args map[string]any) any {
 		return n.fieldPolicy(args)
 	case "node":
 		return n.node(args["id"])
-	case "customer", "document":
+	case "customer", "document", "job":
 		if t, ok := n.node(args["id"]).(thing); ok && strings.EqualFold(t.typeName, name) {
 			return t
 		}
@@ -336,6 +343,8 @@ func (n *naive) query(name string, args map[string]any) any {
 		return thing{typeName: "Customer", row: list[0]}
 	case "events":
 		return n.events(args)
+	case "jobs":
+		return n.jobs(args)
 	}
 	panic("naive: no Query." + name)
 }

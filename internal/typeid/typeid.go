@@ -31,6 +31,7 @@ const (
 	CustomerOrigin = "cor"
 	Office         = "off"
 	Service        = "srv"
+	Job             = "job"
 )
 
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
