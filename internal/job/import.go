@@ -349,11 +349,19 @@ func (s *batch) refuse(r *prepared, err error, trace func(o origins)) error {
 	return nil
 }
 
+// column finds the column of a fault. What is missing came from no cell, so there it is the first column of the field.
+func (s *batch) column(o origins, path []string) int {
+	if column := o.column(path); column >= 0 || len(path) < 2 {
+		return column
+	}
+	return slices.IndexFunc(s.in.Fields, func(f string) bool { return f == path[1] || strings.HasPrefix(f, path[1]+".") })
+}
+
 func (s *batch) fail(r *prepared, list fault.List, o origins) {
 	s.step.Failed++
 	for _, f := range list {
 		e := RowError{Line: r.line, Code: string(f.Code), Message: f.Message}
-		if column := o.column(f.Path); o != nil && column >= 0 {
+		if column := s.column(o, f.Path); column >= 0 {
 			e.Column, e.ColumnName, e.Field = column+1, cut(s.in.Columns[column], maxValue), s.in.Fields[column]
 			e.Value = cut(strings.ToValidUTF8(strings.ReplaceAll(r.raw[column], "\x00", "\uFFFD"), "\uFFFD"), maxValue)
 		}

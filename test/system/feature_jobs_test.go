@@ -280,6 +280,83 @@ func TestRowE17MatchKeysFindTheCustomer(t *testing.T) {
 	}
 }
 
+func TestRowE17TheExternalIDFindsTheCustomerAndIsUnique(t *testing.T) {
+	t.Parallel()
+	system(t)
+	s := apitest.Start(t, 0)
+	a := staff(t, s, auth.Editor)
+	f := table("erp.csv", "externalId,givenName,languageTag,deliveryDistanceKm,taxExempt,taxExemptReason,emails.1.address,emails.1.purposes",
+		"C-1,Ada,de,12.50,yes,Charity,ada@example.com,invoice statement", "C-2,Bob,xx-not-a-tag,1,maybe,,,", "C-1,Ada again,en,,,,,", "C-3,Eve,,,no,,,")
+	dry := a.imported(t, f, map[string]any{"matchBy": []any{"EXTERNAL_ID"}, "mode": "UPSERT"}, true)
+	wantCounts(t, dry, 2, 1, 0, 1)
+	job := a.imported(t, f, map[string]any{"matchBy": []any{"EXTERNAL_ID"}, "mode": "UPSERT"}, false)
+	wantCounts(t, job, 2, 1, 0, 1)
+	if e := at(job, "rowErrors.nodes.0"); text(e, "field") != "taxExempt" || text(e, "value") != "maybe" || number(e, "line") != 3 {
+		t.Errorf("a word that is neither yes nor no gives %v", e)
+	}
+	data := a.must(t, `{ customerByExternalId(externalId: "C-1") { displayName createdVia languageTag deliveryDistanceKm taxExempt taxExemptReason emails { purposes } } }`, nil)
+	if got := fmt.Sprint(at(data, "customerByExternalId")); got != "map[createdVia:IMPORT deliveryDistanceKm:12.5 displayName:Ada again emails:[map[purposes:[INVOICE STATEMENT]]] languageTag:en taxExempt:true taxExemptReason:Charity]" {
+		t.Errorf("the customer is %s", got)
+	}
+	// Without the key the id still belongs to one customer, of an earlier row too.
+	taken := a.imported(t, table("again.csv", "externalId,givenName", "C-1,Other", "C-9,New", "C-9,Newer"), map[string]any{"matchBy": []any{}}, false)
+	wantCounts(t, taken, 1, 0, 0, 2)
+	for _, e := range list(taken, "rowErrors.nodes") {
+		if text(e, "code") != "CONFLICT" || text(e, "field") != "externalId" {
+			t.Errorf("an external id that is taken gives %v", e)
+		}
+	}
+}
+
+func TestRowE17AnImportObeysTheFieldPolicyOfItsChannel(t *testing.T) {
+	t.Parallel()
+	system(t)
+	s := apitest.Start(t, 0)
+	a := staff(t, s, auth.Admin)
+	a.must(t, `mutation { fieldPolicyUpdate(channel: IMPORT, expectedVersion: 0, rules: [{field: "emails", required: true, visible: true}, {field: "websiteUrl", required: false, visible: false}]) {
+		userErrors { code message path } } }`, nil)
+	f := table("p.csv", "givenName,email,website", "Ada,ada@example.com,", "Bob,,", "Eve,eve@example.com,https://example.com")
+	for _, dry := range []bool{true, false} {
+		job := a.imported(t, f, map[string]any{}, dry)
+		wantCounts(t, job, 1, 0, 0, 2)
+		var got []string
+		for _, e := range list(job, "rowErrors.nodes") {
+			got = append(got, fmt.Sprint(number(e, "line"), " ", text(e, "code"), " ", text(e, "field")))
+		}
+		if want := []string{"3 REQUIRED emails.1.address", "4 BAD_USER_INPUT websiteUrl"}; !slices.Equal(got, want) {
+			t.Errorf("errors %q, want %q", got, want)
+		}
+	}
+	a.customer(t, "By staff") // the rules are those of the channel
+}
+
+func TestRowE17AJobCanBeCancelledByWhoMayStartIt(t *testing.T) {
+	t.Parallel()
+	system(t)
+	s := apitest.Start(t, 0, "--job-workers=0")
+	admin, editor := staff(t, s, auth.Admin), staff(t, s, auth.Editor)
+	const cancel = `mutation($id: ID!) { jobCancel(id: $id) { job { state finishedAt } userErrors { code message path } } }`
+	id := text(editor.startImport(t, table("a.csv", "givenName", "Ada"), map[string]any{}, false, "").Data, "importStart.job.id")
+	for range 2 { // the second time it has ended already
+		data := editor.must(t, cancel, map[string]any{"id": id})
+		if text(data, "jobCancel.job.state") != "CANCELLED" || text(data, "jobCancel.job.finishedAt") == "" {
+			t.Errorf("cancelled: %v", data)
+		}
+	}
+	export := text(admin.must(t, exportStart, map[string]any{"input": map[string]any{}}), "exportStart.job.id")
+	if r := editor.do(t, cancel, map[string]any{"id": export}); !slices.Equal(codes(r), []string{"FORBIDDEN"}) {
+		t.Errorf("an editor cancels an export: %v %v", r.Data, codes(r))
+	}
+	if r := editor.do(t, readExport, map[string]any{"id": export}); !slices.Equal(codes(r), []string{"FORBIDDEN"}) {
+		t.Errorf("an editor reads the link of an export: %v %v", r.Data, codes(r))
+	}
+	admin.must(t, cancel, map[string]any{"id": export})
+	if n := number(admin.must(t, `{ jobs(where: {state: [CANCELLED]}) { totalCount } }`, nil), "jobs.totalCount"); n != 2 {
+		t.Errorf("%d jobs are cancelled, want 2", n)
+	}
+	wantInvariants(t, database(t, s), s.DataDir)
+}
+
 func TestRowE17ARepeatedImportWithAKeyIsOneImport(t *testing.T) {
 	t.Parallel()
 	system(t)
