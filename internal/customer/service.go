@@ -30,6 +30,8 @@ type Store interface {
 		decide func(File, Reading) (uuid.UUID, Change, error)) (uuid.UUID, error)
 	// ContactChange is CustomerChange for the customer of a contact. i is the contact's place in the file, -1 when it was archived.
 	ContactChange(ctx context.Context, p auth.Principal, id uuid.UUID, path []string, decide func(f File, i int, r Reading) (Change, error)) error
+	MergeStore
+	DuplicateStore
 	// CustomerExists says whether the account has the customer.
 	CustomerExists(ctx context.Context, accountID, id uuid.UUID) (bool, error)
 }
@@ -44,6 +46,9 @@ type Reading interface {
 	Choices(list []Choice) ([]ChoiceState, error)
 	// ExternalIDTaken says whether a customer other than this one has the external id.
 	ExternalIDTaken(externalID string, except uuid.UUID) (bool, error)
+	// Duplicates gives the customers that may be the one with these traits, the likeliest first. Until the end of the
+	// transaction nobody else who asks so for one of the traits gets an answer.
+	Duplicates(traits Traits, limit int) ([]Candidate, error)
 }
 
 // Choice is an item of a list of the account.
@@ -117,7 +122,11 @@ func (s *Service) Create(ctx context.Context, p auth.Principal, d Draft, idempot
 func (s *Service) create(r Reading, d Draft, via Channel) (Change, error) {
 	c := s.check()
 	ch := create(c, d, via)
-	return ch, c.ask(r, File{Customer: ch.Customer})
+	err := c.ask(r, File{Customer: ch.Customer})
+	if err == nil && d.Unique {
+		err = refuseDuplicate(r, ch)
+	}
+	return ch, err
 }
 
 // channel is the way by which a principal enters something.

@@ -101,8 +101,12 @@ func declared() []*noun {
 		accountNoun(), limitsNoun(), storageNoun(), staffUserNoun(), apiKeyNoun(), customerNoun(), contactNoun(), emailNoun(), phoneNoun(),
 		postalNoun(), documentNoun(), documentVersionNoun(), timelineNoun(), eventNoun(),
 		customerTypeNoun(), customerOriginNoun(), officeNoun(), serviceNoun(),
+		mergeNoun(), mergeCountsNoun(),
 	}
 }
+
+// elsewhere are the fields of Query that have a resolver of their own, which reads and hands its value to Render.
+var elsewhere = map[string]bool{"customerDuplicates": true, "customerDuplicateGroups": true}
 
 // roots are the connections of Query.
 func (e *Engine) roots() map[string]connection {
@@ -110,6 +114,7 @@ func (e *Engine) roots() map[string]connection {
 		"customers": customersRoot(), "events": eventsRoot(),
 		"customerTypes": listRoot("CustomerType"), "customerOrigins": listRoot("CustomerOrigin"),
 		"offices": listRoot("Office"), "services": listRoot("Service"), "staffUsers": staffRoot(),
+		"customerMerges": mergesRoot(),
 	}
 }
 

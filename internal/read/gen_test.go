@@ -38,7 +38,7 @@ func oneFrom[T any](g *generator, list ...T) T { return list[g.n(len(list))] }
 var roots = []string{
 	"viewer", "account", "storage", "node", "node", "node", "nodes", "nodes", "customer", "customer", "customer", "document", "events", "events",
 	"customers", "customers", "customers", "customers", "customers", "customers", "customerByExternalId",
-	"customerTypes", "customerOrigins", "offices", "services", "staffUsers",
+	"customerTypes", "customerOrigins", "offices", "services", "staffUsers", "customerMerges",
 }
 
 // weights are the fields that are chosen more often than others.
@@ -280,6 +280,13 @@ func (g *generator) choose(parent string, f *ast.FieldDefinition) map[string]any
 				map[string]any{"archived": nil}, nil)
 		}
 		list = parent + "." + f.Name + "/false"
+	case "Query.customerMerges":
+		if g.chance(50) {
+			out["customerId"] = typeid.Format("cus", oneFrom(g, g.world.rows("customer", g.world.accounts[g.own], all)...).id())
+		}
+		list = "Query.customerMerges/true"
+	case "Customer.mergedCustomers":
+		list = "Customer.mergedCustomers/false"
 	case "Account.staffUsers":
 		list = "Account.staffUsers/false"
 	case "Account.apiKeys":
@@ -442,7 +449,7 @@ func (g *generator) timeFilter() any {
 // anyID is an id of the own account, of another, of nothing, or no id at all.
 func (g *generator) anyID(for_ string) string {
 	tables := []string{"customer", "contact", "document", "document_version", "timeline_entry", "event", "staff_user", "api_key", "email_address", "account",
-		"customer_type", "customer_origin", "office", "service"}
+		"customer_type", "customer_origin", "office", "service", "customer_merge"}
 	if for_ != "node" && g.chance(80) {
 		tables = []string{for_}
 	}

@@ -50,12 +50,13 @@ var tableTypes = map[string]string{
 	"email_address": "EmailAddress", "phone_number": "PhoneNumber", "postal_address": "PostalAddress", "document": "Document",
 	"document_version": "DocumentVersion", "timeline_entry": "TimelineEntry", "event": "Event",
 	"customer_type": "CustomerType", "customer_origin": "CustomerOrigin", "office": "Office", "service": "Service",
+	"customer_merge": "CustomerMerge",
 }
 
 var typePrefixes = map[string]string{
 	"Account": "acc", "StaffUser": "usr", "ApiKey": "key", "Customer": "cus", "Contact": "con", "EmailAddress": "eml", "PhoneNumber": "phn",
 	"PostalAddress": "adr", "Document": "doc", "DocumentVersion": "dov", "TimelineEntry": "tle", "Event": "evt",
-	"CustomerType": "cty", "CustomerOrigin": "cor", "Office": "off", "Service": "srv",
+	"CustomerType": "cty", "CustomerOrigin": "cor", "Office": "off", "Service": "srv", "CustomerMerge": "mrg",
 }
 
 func (n *naive) answer(op *ast.OperationDefinition) any {
@@ -190,7 +191,23 @@ func (n *naive) resolve(t thing, name string, args map[string]any) any {
 		return n.documents(r, args)
 	case "Customer.timeline":
 		return n.timeline(r, args)
+	case "Customer.mergedInto":
+		return n.thing("customer", r["merged_into_id"])
+	case "Customer.mergedCustomers":
+		list := n.rows("customer", n.account, func(c row) bool { return c["merged_into_id"] == r["id"] })
+		return n.connection("Customer", "Customer.mergedCustomers", list, []string{"id"}, false, args)
+	case "CustomerMerge.winner", "CustomerMerge.loser":
+		return n.thing("customer", r[name+"_id"])
+	case "CustomerMerge.moved":
+		return thing{typeName: "CustomerMergeCounts", row: r}
+	case "CustomerMerge.mergedAt":
+		return r["created_at"]
+	case "CustomerMerge.undoneBy":
+		return n.thing(map[any]string{"STAFF": "staff_user", "API_KEY": "api_key"}[r["undone_by_kind"]], r["undone_by_id"])
 	case "Customer.viewerPermissions":
+		if r["status"] == "MERGED" {
+			return []string{}
+		}
 		if r["status"] == "ARCHIVED" {
 			return []string{"UPDATE", "RESTORE", "UPLOAD_DOCUMENT", "ADD_TIMELINE_ENTRY"}
 		}
@@ -249,7 +266,7 @@ func (n *naive) resolve(t thing, name string, args map[string]any) any {
 		return typeid.Format(typePrefixes[t.typeName], r.id())
 	case "customer":
 		return n.thing("customer", r["customer_id"])
-	case "createdBy", "actor":
+	case "createdBy", "actor", "mergedBy":
 		return n.thing(map[any]string{"STAFF": "staff_user", "API_KEY": "api_key"}[r["created_by_kind"]], r["created_by_id"])
 	case "subject":
 		table := map[any]string{"Customer": "customer", "Contact": "contact", "Document": "document", "TimelineEntry": "timeline_entry", "Account": "account"}[r["subject_type"]]
@@ -331,7 +348,13 @@ func (n *naive) query(name string, args map[string]any) any {
 		if len(list) == 0 {
 			return nil
 		}
-		return thing{typeName: "Customer", row: list[0]}
+		return n.itself(thing{typeName: "Customer", row: list[0]})
+	case "customerMerges":
+		list := n.rows("customer_merge", n.account, func(r row) bool {
+			id, ok := args["customerId"].(string)
+			return !ok || id == typeid.Format("cus", r["winner_id"].(uuid.UUID)) || id == typeid.Format("cus", r["loser_id"].(uuid.UUID))
+		})
+		return n.connection("CustomerMerge", "Query.customerMerges", list, []string{"created_at", "id"}, true, args)
 	case "events":
 		return n.events(args)
 	}
@@ -343,7 +366,15 @@ func (n *naive) node(id any) any {
 	if err != nil || typePrefixes[tableTypes[n.tableOf[u]]] != prefix {
 		return nil
 	}
-	return n.thing(n.tableOf[u], u)
+	return n.itself(n.thing(n.tableOf[u], u))
+}
+
+// itself is the row that answers for one that was asked for.
+func (n *naive) itself(v any) any {
+	if t, ok := v.(thing); ok && t.typeName == "Customer" && t.row["merged_into_id"] != nil {
+		return n.thing("customer", t.row["merged_into_id"])
+	}
+	return v
 }
 
 func (n *naive) points(table string, t thing) any {

@@ -109,7 +109,7 @@ func (s *Session) run(ctx context.Context, e *Engine) error {
 	var roots []root
 	for _, sel := range op.collect("Query", []ast.SelectionSet{op.document.Operations.ForName(op.name).SelectionSet}) {
 		f := sel.first()
-		if len(f.Name) > 1 && f.Name[:2] == "__" || op.rq.env.viewer.MayAsk(f.Name) != nil {
+		if len(f.Name) > 1 && f.Name[:2] == "__" || elsewhere[f.Name] || op.rq.env.viewer.MayAsk(f.Name) != nil {
 			continue // introspection is gqlgen's; the policy has answered what is not allowed
 		}
 		roots = append(roots, root{sel.key, op.rootNode(sel), f.Definition.Type.NonNull})

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 
 	entdocument "dossier/ent/document"
 	"dossier/internal/auth"
+	"dossier/internal/customer"
 	"dossier/internal/document"
 	"dossier/internal/fault"
 	"dossier/internal/timeline"
@@ -20,16 +22,19 @@ import (
 
 const findTarget = `
 SELECT a.max_file_bytes, coalesce(u.limit_bytes, 0), coalesce(u.used_bytes + u.reserved_bytes, 0),
-	EXISTS (SELECT FROM customer c WHERE c.account_id = a.id AND c.id = $2)
+	coalesce((SELECT c.status FROM customer c WHERE c.account_id = a.id AND c.id = $2), '')
 FROM account a LEFT JOIN storage_usage u ON u.account_id = a.id WHERE a.id = $1`
 
 // UploadTarget implements document.Store.
 func (s documents) UploadTarget(ctx context.Context, p auth.Principal, customerID uuid.UUID) (document.Target, error) {
 	t := document.Target{CustomerID: customerID}
-	var exists bool
-	err := s.in(p.AccountID).queryOne(ctx, []any{&t.MaxFileBytes, &t.Quota.LimitBytes, &t.Quota.UsedBytes, &exists}, findTarget, customerID)
-	if err == nil && !exists {
+	var status string
+	err := s.in(p.AccountID).queryOne(ctx, []any{&t.MaxFileBytes, &t.Quota.LimitBytes, &t.Quota.UsedBytes, &status}, findTarget, customerID)
+	if err == nil && status == "" {
 		err = notFound(nil, "customer")
+	}
+	if err == nil && status == string(customer.Merged) {
+		err = mergedCustomer(nil)
 	}
 	return t, translate("store.UploadTarget", err)
 }
@@ -53,10 +58,13 @@ func (s documents) ReplaceTarget(ctx context.Context, p auth.Principal, id uuid.
 	return target, err
 }
 
+// insertUpload locks the customer as tx.adds does, in the same statement.
 const insertUpload = `
 INSERT INTO upload (account_id, id, created_at, updated_at, created_by_kind, created_by_id, customer_id, document_id, mode, state,
 	object_key, file_name, title, expires_on, declared_bytes, reserved_bytes, lease_until)
-VALUES ($1, $2, now(), now(), $3, $4, $5, $6, $7, 'PENDING', $8, $9, $10, $11::date, $12, $13, now() + $14 * interval '1 microsecond')
+SELECT $1, $2::uuid, now(), now(), $3::text, $4::uuid, c.id, $6::uuid, $7::text, 'PENDING', $8::text, $9::text, $10::text, $11::date,
+	$12::bigint, $13::bigint, now() + $14 * interval '1 microsecond'
+FROM customer c WHERE c.account_id = $1 AND c.id = $5 AND c.status <> 'MERGED' FOR SHARE
 RETURNING lease_until`
 
 // relaxedCommit lets the transaction end before its record is on the disk. A PENDING upload that a crash of PostgreSQL
@@ -88,6 +96,9 @@ func (s documents) BeginUpload(ctx context.Context, p auth.Principal, a document
 		}
 		err = t.queryOne(ctx, []any{&begun.LeaseUntil}, insertUpload, a.ID, kind, actorID, a.CustomerID, nullID(a.DocumentID), a.Mode,
 			a.ObjectKey, a.FileName, a.Title, dateOf(a.ExpiresOn), declared, begun.ReservedBytes, a.Lease.Microseconds())
+		if missing(err) {
+			return cmp.Or(t.adds(ctx, a.CustomerID, nil), error(errLostLock))
+		}
 		if err != nil || a.Mode != document.ModeDirect {
 			return err
 		}
@@ -165,16 +176,18 @@ type uploadRow struct {
 	state    string
 	reserved int64
 	document *uuid.UUID
+	// customer is whose it is now: the one that it was begun for may have been merged into another one since.
+	customer uuid.UUID
 	expired  bool
 }
 
 const lockUploadRow = `
-SELECT state, reserved_bytes, document_id, lease_until <= clock_timestamp() FROM upload
+SELECT state, reserved_bytes, document_id, customer_id, lease_until <= clock_timestamp() FROM upload
 WHERE account_id = $1 AND id = $2 FOR UPDATE`
 
 func (t *tx) lockUpload(ctx context.Context, id uuid.UUID) (uploadRow, error) {
 	var r uploadRow
-	err := t.queryOne(ctx, []any{&r.state, &r.reserved, &r.document, &r.expired}, lockUploadRow, id)
+	err := t.queryOne(ctx, []any{&r.state, &r.reserved, &r.document, &r.customer, &r.expired}, lockUploadRow, id)
 	return r, err
 }
 
@@ -219,6 +232,7 @@ func (t *tx) completeUpload(ctx context.Context, row uploadRow, a document.Attem
 	if err := t.idempotencyAnswer(ctx, a.Key, c.Answer); err != nil {
 		return err
 	}
+	a.CustomerID = row.customer
 	var err error
 	if a.DocumentID == uuid.Nil {
 		err = t.insertDocument(ctx, newDocument(a, c), a, c)

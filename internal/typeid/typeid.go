@@ -31,6 +31,8 @@ const (
 	CustomerOrigin = "cor"
 	Office         = "off"
 	Service        = "srv"
+
+	CustomerMerge = "mrg"
 )
 
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
