@@ -23,9 +23,11 @@ func (r *Resolver) contactPayload(ctx context.Context, id uuid.UUID, err error) 
 func (r mutationResolver) CustomerCreate(
 	ctx context.Context, input model.CustomerCreateInput, allowDuplicate bool, idempotencyKey *string,
 ) (*read.Object, error) {
-	draft := customerDraft(input)
-	draft.Unique = !allowDuplicate
-	id, err := r.Customers.Create(ctx, viewer(ctx), draft, idempotencyKey)
+	create := r.Customers.CreateUnique
+	if allowDuplicate {
+		create = r.Customers.Create
+	}
+	id, err := create(ctx, viewer(ctx), customerDraft(input), idempotencyKey)
 	return r.customerPayload(ctx, id, err)
 }
 

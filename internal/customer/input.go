@@ -13,8 +13,6 @@ type Draft struct {
 	Phones    []PhoneInput   `json:"phones,omitempty"`
 	Addresses []AddressInput `json:"addresses,omitempty"`
 	Contacts  []ContactDraft `json:"contacts,omitempty"`
-	// Unique refuses the draft when a customer that may be the same is there already.
-	Unique bool `json:"unique,omitempty"`
 }
 
 // ContactDraft is the input of a new contact.

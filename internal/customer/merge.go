@@ -1,6 +1,7 @@
 package customer
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -54,6 +55,9 @@ var picks = map[string]func(to *Customer, from Customer){
 		to.TaxExempt, to.TaxExemptReason = from.TaxExempt, from.TaxExemptReason
 	},
 }
+
+// Picks lists what a merge can take from the loser, sorted.
+func Picks() []string { return slices.Sorted(maps.Keys(picks)) }
 
 // mergeFiles makes the merge of the loser into the winner.
 func mergeFiles(c *check, winner, loser File, taken []string) Merge {

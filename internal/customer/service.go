@@ -108,6 +108,17 @@ func (s *Service) Exists(ctx context.Context, p auth.Principal, id uuid.UUID) er
 
 // Create creates a customer with all that is nested in the draft. It needs customers:write.
 func (s *Service) Create(ctx context.Context, p auth.Principal, d Draft, idempotencyKey *string) (uuid.UUID, error) {
+	return s.createOnce(ctx, p, d, idempotencyKey, func(Reading, Change) error { return nil })
+}
+
+// CreateUnique is Create, unless there is a customer already that may be the same: then it names those.
+func (s *Service) CreateUnique(ctx context.Context, p auth.Principal, d Draft, idempotencyKey *string) (uuid.UUID, error) {
+	return s.createOnce(ctx, p, d, idempotencyKey, refuseDuplicate)
+}
+
+func (s *Service) createOnce(
+	ctx context.Context, p auth.Principal, d Draft, idempotencyKey *string, accept func(Reading, Change) error,
+) (uuid.UUID, error) {
 	if err := p.Require(auth.CustomersWrite); err != nil {
 		return uuid.Nil, err
 	}
@@ -115,18 +126,20 @@ func (s *Service) Create(ctx context.Context, p auth.Principal, d Draft, idempot
 	if err != nil {
 		return uuid.Nil, err
 	}
-	id, err := s.Store.CustomerCreate(ctx, p, key, func(r Reading) (Change, error) { return s.create(r, d, channel(p)) })
+	id, err := s.Store.CustomerCreate(ctx, p, key, func(r Reading) (Change, error) {
+		ch, err := s.create(r, d, channel(p))
+		if err == nil {
+			err = accept(r, ch)
+		}
+		return ch, err
+	})
 	return id, fault.Wrap("customer.Create", err)
 }
 
 func (s *Service) create(r Reading, d Draft, via Channel) (Change, error) {
 	c := s.check()
 	ch := create(c, d, via)
-	err := c.ask(r, File{Customer: ch.Customer})
-	if err == nil && d.Unique {
-		err = refuseDuplicate(r, ch)
-	}
-	return ch, err
+	return ch, c.ask(r, File{Customer: ch.Customer})
 }
 
 // channel is the way by which a principal enters something.

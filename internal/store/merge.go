@@ -248,10 +248,56 @@ func (t *tx) undoMerge(ctx context.Context, id uuid.UUID, record mergeRecord, no
 	if err != nil {
 		return err
 	}
+	if err := t.keepUndoable(ctx, now, u); err != nil {
+		return err
+	}
 	if err := t.finishChange(ctx, u.Winner); err != nil {
 		return err
 	}
 	return t.finishChange(ctx, u.Loser)
+}
+
+// keepUndoable writes the versions of contacts that undoing a merge changed into the records of other merges, so that what
+// Dossier did itself does not stand in the way of undoing those too.
+func (t *tx) keepUndoable(ctx context.Context, now customer.Pair, u customer.Merge) error {
+	for _, con := range u.Winner.Contacts {
+		if err := t.seeVersion(ctx, now.Winner.ID, con, con.Version); err != nil {
+			return err
+		}
+	}
+	if u.Contact == nil {
+		return nil
+	}
+	// The merge made it ordinary, this makes it primary again: two versions since an earlier merge into the loser.
+	return t.seeVersion(ctx, now.Loser.ID, *u.Contact, u.Contact.Version-1)
+}
+
+// seeVersion replaces a version of a contact, in the records of the merges into a customer, by the one that the change
+// makes.
+func (t *tx) seeVersion(ctx context.Context, winner uuid.UUID, con customer.ContactChange, seen int) error {
+	rows, err := t.merges().Where(customermerge.WinnerID(winner), customermerge.UndoneAtIsNil()).All(ctx)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		var record mergeRecord
+		if err := json.Unmarshal(row.Record, &record); err != nil {
+			return fmt.Errorf("store: the record of merge %s: %w", row.ID, err)
+		}
+		i := slices.Index(record.Moved["contact"], movedRow{con.ID, narrow(seen)})
+		if i < 0 {
+			continue
+		}
+		record.Moved["contact"][i].Version = narrow(con.Version + 1)
+		data, err := json.Marshal(record)
+		if err != nil {
+			return err
+		}
+		if err := t.one(t.mergeUpdate().Where(customermerge.ID(row.ID)).SetRecord(data).Save(ctx)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (r mergeRecord) ids(table string) []uuid.UUID {
