@@ -94,7 +94,7 @@ func upsertPatch(in model.CustomerUpsertInput) customer.Patch {
 		LanguageTag: in.LanguageTag, TimeZone: in.TimeZone, PreferredChannel: in.PreferredChannel,
 		DeliveryDistanceKm: in.DeliveryDistanceKm, WebsiteURL: in.WebsiteURL, BusinessArea: in.BusinessArea, TaxExempt: in.TaxExempt,
 		TaxExemptReason: in.TaxExemptReason, TypeID: in.TypeID, OriginID: in.OriginID, PreferredOfficeID: in.PreferredOfficeID,
-			SalespersonID: in.SalespersonID, RepresentativeID: in.RepresentativeID,
+		SalespersonID: in.SalespersonID, RepresentativeID: in.RepresentativeID,
 		PreferredStaffID: in.PreferredStaffID, Emails: in.Emails, Phones: in.Phones, Addresses: in.Addresses,
 	})
 	patch.Contacts = fieldList(in.Contacts, func(c *model.ContactCreateInput) customer.ContactNested {

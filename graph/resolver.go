@@ -6,6 +6,7 @@ import (
 	"dossier/graph/generated"
 	"dossier/internal/account"
 	"dossier/internal/auth"
+	"dossier/internal/catalog"
 	"dossier/internal/customer"
 	"dossier/internal/document"
 	"dossier/internal/read"
@@ -19,6 +20,8 @@ type Resolver struct {
 	Customers *customer.Service
 	Documents *document.Service
 	Timeline  *timeline.Service
+	Lists     *catalog.Service
+	Policies  *customer.Policies
 }
 
 type (

@@ -101,11 +101,6 @@ var (
 				Unique:  false,
 				Columns: []*schema.Column{ContactColumns[1], ContactColumns[5], ContactColumns[11], ContactColumns[7], ContactColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
-					IncludeColumns: []string{
-						ContactColumns[6].Name,
-
-						ContactColumns[10].Name,
-					},
 					Where: "archived_at IS NULL",
 				},
 			},

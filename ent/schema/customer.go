@@ -100,7 +100,7 @@ func (Contact) Fields() []ent.Field {
 func (Contact) Indexes() []ent.Index {
 	return []ent.Index{
 		index.Fields("account_id", "customer_id", "secondary", "sort_name", "id").
-			Annotations(entsql.IndexWhere("archived_at IS NULL"), entsql.IncludeColumns("display_name", "role")),
+			Annotations(entsql.IndexWhere("archived_at IS NULL")),
 		index.Fields("account_id", "customer_id").Unique().StorageKey("contact_one_primary").
 			Annotations(entsql.IndexWhere("NOT secondary AND archived_at IS NULL")),
 	}

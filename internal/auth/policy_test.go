@@ -28,10 +28,15 @@ func TestEveryRootFieldAndTypeHasAPermission(t *testing.T) {
 	t.Parallel()
 	fields := map[string]string{
 		"Query": "viewer account node nodes customer customerByExternalId document customers events storage " +
-			"customerTypes customerOrigins offices services staffUsers",
-		"Mutation": "customerCreate customerUpdate customerUpsert customerArchive customerRestore contactCreate contactUpdate contactArchive " +
+			"customerDuplicates customerDuplicateGroups customerMerges customerTypes customerOrigins offices services fieldPolicy staffUsers",
+		"Mutation": "customerCreate customerUpdate customerUpsert customerArchive customerRestore customerMerge customerMergeUndo contactCreate contactUpdate contactArchive " +
 			"documentUpload documentUploadBegin documentUploadComplete documentReplace documentUpdate documentArchive documentRestore " +
-			"timelineEntryCreate timelineEntryUpdate timelineEntryDelete apiKeyCreate apiKeyRevoke",
+			"timelineEntryCreate timelineEntryUpdate timelineEntryDelete apiKeyCreate apiKeyRevoke " +
+			"customerTypeCreate customerTypeUpdate customerTypeMove customerTypeArchive customerTypeRestore customerTypeDelete " +
+			"customerOriginCreate customerOriginUpdate customerOriginMove customerOriginArchive customerOriginRestore customerOriginDelete " +
+			"officeCreate officeUpdate officeMove officeArchive officeRestore officeDelete " +
+			"serviceCreate serviceUpdate serviceMove serviceArchive serviceRestore serviceDelete " +
+			"fieldPolicyUpdate fieldPolicyReset staffUserCreate staffUserUpdate staffUserArchive staffUserRestore",
 		"Subscription": "documentEvents events",
 	}
 	known := auth.Permissions()

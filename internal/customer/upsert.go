@@ -39,7 +39,7 @@ func (s *Service) Upsert(ctx context.Context, p auth.Principal, by Key, patch Pa
 			if f.ExternalID != key {
 				patch.ExternalID = optional.Field[*string]{} // the id of one that was merged into this one, which keeps its own
 			}
-			return s.update(r, f, patch)
+			return s.update(r, f, patch, channel(p))
 		},
 	)
 	return id, created, fault.Wrap("customer.Upsert", err)
@@ -93,7 +93,7 @@ func naturalPoints(old Points, emails *optional.Field[[]EmailInput], phones *opt
 	emails.Value = named(emails.Value, old.Emails, typeid.EmailAddress,
 		func(in *EmailInput) **string { return &in.ID },
 		func(in EmailInput, e Email) bool {
-			address, problem := cleanEmail(in.Address)
+			address, problem := text.Email(in.Address)
 			return problem == "" && fold.Email(address) == e.Key
 		})
 	phones.Value = named(phones.Value, old.Phones, typeid.PhoneNumber,

@@ -15,6 +15,13 @@ import (
 	"dossier/internal/timeline"
 )
 
+// unruly is an account without a field policy.
+type unruly struct{ customer.Reading }
+
+func (unruly) Rules(customer.Channel, uuid.UUID) (customer.Rules, error) {
+	return customer.Rules{}, nil
+}
+
 // accepts is a store that takes what the rules let through.
 type accepts struct {
 	customer.Store
@@ -24,7 +31,7 @@ type accepts struct {
 func (a accepts) CustomerCreate(
 	_ context.Context, _ auth.Principal, _ *idempotency.Key, create func(customer.Reading) (customer.Change, error),
 ) (uuid.UUID, error) {
-	_, err := create(nil) // the samples choose nothing that is stored
+	_, err := create(unruly{}) // the samples choose nothing that is stored
 	*a.customers++
 	return uuid.New(), err
 }

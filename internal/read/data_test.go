@@ -169,10 +169,12 @@ func (m *maker) merges(account uuid.UUID) {
 	}
 }
 
-// mergedInto is a customer that others can be merged into, nil for most.
+// mergedInto is a customer that others can be merged into, nil for most. The third of each account, which has an external
+// id, is always merged.
 func (m *maker) mergedInto(account uuid.UUID) any {
 	own := m.rows("customer", account, func(r row) bool { return r["status"] != "MERGED" })
-	if len(own) == 0 || m.rand.IntN(6) > 0 {
+	third := len(m.rows("customer", account, all)) == 2
+	if len(own) == 0 || m.rand.IntN(6) > 0 && !third {
 		return nil
 	}
 	return own[m.rand.IntN(min(len(own), 3))].id()

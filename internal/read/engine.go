@@ -59,6 +59,7 @@ type Engine struct {
 	prefixes map[string]string
 	shapes   map[string]map[string]bool
 	plans    *planCache
+	spaces   spacePool
 	tracer   pgx.BatchTracer
 }
 
@@ -104,9 +105,6 @@ func declared() []*noun {
 		mergeNoun(), mergeCountsNoun(),
 	}
 }
-
-// elsewhere are the fields of Query that have a resolver of their own, which reads and hands its value to Render.
-var elsewhere = map[string]bool{"customerDuplicates": true, "customerDuplicateGroups": true}
 
 // roots are the connections of Query.
 func (e *Engine) roots() map[string]connection {
@@ -171,7 +169,8 @@ func (e *Engine) render(ctx context.Context, vs []any) ([]*result, error) {
 	if len(vs) == 0 {
 		return nil, nil
 	}
-	op, err := e.begin(ctx)
+	oc := graphql.GetOperationContext(ctx)
+	op, err := e.begin(ctx, signature(e.config.Schema, oc.Operation, oc.Variables))
 	if err != nil {
 		return nil, err
 	}

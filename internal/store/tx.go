@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"dossier/ent"
 	"dossier/internal/auth"
@@ -147,26 +148,37 @@ func (t *tx) finish(ctx context.Context) (xid string, err error) {
 		}
 		return "", nil
 	}
+	args, err := t.numbers()
+	if err != nil {
+		return "", err
+	}
+	err = t.queryOne(ctx, []any{&xid}, numberEvents, args...)
+	return xid, err
+}
+
+// numbers gives the arguments of numberEvents.
+func (t *tx) numbers() ([]any, error) {
 	n := len(t.events)
-	ids, types, subjects := make([]uuid.UUID, n), make([]string, n), make([]string, n)
-	customers, subjectIDs, fields := make([]*uuid.UUID, n), make([]uuid.UUID, n), make([]string, n)
+	ids, types, subjects := make([]pgtype.UUID, n), make([]string, n), make([]string, n)
+	customers, subjectIDs, fields := make([]pgtype.UUID, n), make([]pgtype.UUID, n), make([]string, n)
 	for i, e := range t.events {
-		ids[i], types[i], customers[i] = e.id, e.Type, e.CustomerID
-		subjects[i], subjectIDs[i] = string(e.Subject), e.SubjectID
+		ids[i], types[i], customers[i] = idArg(e.id), e.Type, optionalID(e.CustomerID)
+		subjects[i], subjectIDs[i] = string(e.Subject), idArg(e.SubjectID)
 		changed := e.ChangedFields
 		if changed == nil {
 			changed = []string{}
 		}
 		b, err := json.Marshal(changed)
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		fields[i] = string(b)
 	}
 	kind, actorID := t.actor()
-	err = t.queryOne(ctx, []any{&xid}, numberEvents, int64(n), t.now, kind, actorID, ids, types, customers, subjects, subjectIDs, fields,
-		t.counts[customer.Active], t.counts[customer.Archived])
-	return xid, err
+	return []any{
+		int64(n), t.now, kind, optionalID(actorID), ids, types, customers, subjects, subjectIDs, fields,
+		t.counts[customer.Active], t.counts[customer.Archived],
+	}, nil
 }
 
 // commit ends the transaction and finds out how it ended.

@@ -30,6 +30,9 @@ const (
 	EntryCreated = "TIMELINE_ENTRY_CREATED"
 	EntryUpdated = "TIMELINE_ENTRY_UPDATED"
 	EntryDeleted = "TIMELINE_ENTRY_DELETED"
+
+	// SettingsChanged is about the account; its changed fields name the fields of Query to read again.
+	SettingsChanged = "ACCOUNT_SETTINGS_CHANGED"
 )
 
 // Subject is a type that an event or an entry can be about, in the spelling of the SDL.
@@ -41,6 +44,7 @@ const (
 	SubjectContact  Subject = "Contact"
 	SubjectDocument Subject = "Document"
 	SubjectEntry    Subject = "TimelineEntry"
+	SubjectAccount  Subject = "Account"
 )
 
 // Event is something that happened, as the change that caused it writes it down. Its number, time, actor and id are

@@ -2,6 +2,7 @@ package system
 
 import (
 	"io"
+	"maps"
 	"net/http"
 	"sort"
 	"strings"
@@ -23,6 +24,7 @@ type world struct {
 	external                                 string
 	// other is a second customer, merge a merge of two more.
 	other, merge string
+	settings
 }
 
 // build makes one of everything.
@@ -53,6 +55,7 @@ func build(t testing.TB, a actor) world {
 	w.other = a.customer(t, "Other World")
 	data = a.must(t, mergeCustomers, map[string]any{"winner": a.customer(t, "Winner"), "loser": a.customer(t, "Loser"), "w": 1, "l": 1})
 	w.merge = text(data, "customerMerge.merge.id")
+	w.settings = buildSettings(t, a)
 	return w
 }
 
@@ -62,17 +65,19 @@ func nowhere() world {
 	return world{
 		customer: id("cus"), contact: id("con"), email: id("eml"), phone: id("phn"), address: id("adr"), document: id("doc"),
 		version: id("dov"), entry: id("tle"), session: id("ups"), event: id("evt"), apiKey: id("key"), staff: id("usr"), account: id("acc"),
-		external: "nowhere", other: id("cus"), merge: id("mrg"),
+		external: "nowhere", settings: settingsOf(id), other: id("cus"), merge: id("mrg"),
 	}
 }
 
 // nodes are the ids that node(id:) takes, by type.
 func (w world) nodes() map[string]string {
-	return map[string]string{
+	nodes := map[string]string{
 		"Customer": w.customer, "Contact": w.contact, "EmailAddress": w.email, "PhoneNumber": w.phone, "PostalAddress": w.address,
 		"Document": w.document, "DocumentVersion": w.version, "TimelineEntry": w.entry, "Event": w.event, "ApiKey": w.apiKey,
 		"StaffUser": w.staff, "Account": w.account, "CustomerMerge": w.merge,
 	}
+	maps.Copy(nodes, w.settings.nodes())
+	return nodes
 }
 
 func (w world) ids() []string {
@@ -99,7 +104,7 @@ func operations(w world) map[string]operation {
 	id := func(id string) map[string]any { return map[string]any{"id": id, "v": 1} }
 	call := func(args, field string) string { return "mutation(" + args + ") { " + field + justErrors + " }" }
 	const byID = "$id: ID!, $v: Int!"
-	return map[string]operation{
+	rows := map[string]operation{
 		"Query.viewer":   {query: `{ viewer { __typename permissions } }`},
 		"Query.account":  {query: `{ account { id } }`},
 		"Query.storage":  {query: `{ storage { usedBytes reservedBytes limitBytes } }`},
@@ -121,12 +126,6 @@ func operations(w world) map[string]operation {
 		"Query.document":  {query: `query($id: ID!) { document(id: $id) { id } }`, variables: id(w.document)},
 		"Query.customers": {query: `query($id: ID!) { customers(where: {ids: [$id]}) { nodes { id } totalCount } }`, variables: id(w.customer)},
 		"Query.events":    {query: `query($id: ID) { events(customerId: $id) { nodes { id } totalCount } }`, variables: id(w.customer)},
-
-		"Query.customerTypes":   {query: `{ customerTypes { nodes { id } } }`},
-		"Query.customerOrigins": {query: `{ customerOrigins { nodes { id } } }`},
-		"Query.offices":         {query: `{ offices { nodes { id } } }`},
-		"Query.services":        {query: `{ services { nodes { id } } }`},
-		"Query.staffUsers":      {query: `{ staffUsers { nodes { id } } }`},
 
 		"Mutation.customerCreate":  {query: `mutation { customerCreate(input: {givenName: "Matrix"})` + justErrors + ` }`},
 		"Mutation.customerUpdate":  {query: call(byID, `customerUpdate(id: $id, expectedVersion: $v, input: {givenName: "Matrix"})`), variables: id(w.customer)},
@@ -163,6 +162,8 @@ func operations(w world) map[string]operation {
 		"Subscription.documentEvents": {query: `subscription($id: ID!) { documentEvents(customerId: $id) { cursor } }`, variables: id(w.customer)},
 		"Subscription.events":         {query: `subscription($id: ID) { events(customerId: $id) { cursor } }`, variables: id(w.customer)},
 	}
+	maps.Copy(rows, settingsOperations(w))
+	return rows
 }
 
 // run sends an operation the way its kind needs. A subscription that opens is an answer without errors.
