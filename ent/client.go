@@ -13,6 +13,7 @@ import (
 	"dossier/ent/apikey"
 	"dossier/ent/contact"
 	"dossier/ent/customer"
+	"dossier/ent/customermerge"
 	"dossier/ent/customerorigin"
 	"dossier/ent/customertype"
 	"dossier/ent/document"
@@ -54,6 +55,8 @@ type Client struct {
 	Contact *ContactClient
 	// Customer is the client for interacting with the Customer builders.
 	Customer *CustomerClient
+	// CustomerMerge is the client for interacting with the CustomerMerge builders.
+	CustomerMerge *CustomerMergeClient
 	// CustomerOrigin is the client for interacting with the CustomerOrigin builders.
 	CustomerOrigin *CustomerOriginClient
 	// CustomerType is the client for interacting with the CustomerType builders.
@@ -110,6 +113,7 @@ func (c *Client) init() {
 	c.ApiKey = NewApiKeyClient(c.config)
 	c.Contact = NewContactClient(c.config)
 	c.Customer = NewCustomerClient(c.config)
+	c.CustomerMerge = NewCustomerMergeClient(c.config)
 	c.CustomerOrigin = NewCustomerOriginClient(c.config)
 	c.CustomerType = NewCustomerTypeClient(c.config)
 	c.Document = NewDocumentClient(c.config)
@@ -227,6 +231,7 @@ func (c *Client) Tx(ctx context.Context) (*Tx, error) {
 		ApiKey:          NewApiKeyClient(cfg),
 		Contact:         NewContactClient(cfg),
 		Customer:        NewCustomerClient(cfg),
+		CustomerMerge:   NewCustomerMergeClient(cfg),
 		CustomerOrigin:  NewCustomerOriginClient(cfg),
 		CustomerType:    NewCustomerTypeClient(cfg),
 		Document:        NewDocumentClient(cfg),
@@ -271,6 +276,7 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 		ApiKey:          NewApiKeyClient(cfg),
 		Contact:         NewContactClient(cfg),
 		Customer:        NewCustomerClient(cfg),
+		CustomerMerge:   NewCustomerMergeClient(cfg),
 		CustomerOrigin:  NewCustomerOriginClient(cfg),
 		CustomerType:    NewCustomerTypeClient(cfg),
 		Document:        NewDocumentClient(cfg),
@@ -321,10 +327,10 @@ func (c *Client) Close() error {
 // In order to add hooks to a specific client, call: `client.Node.Use(...)`.
 func (c *Client) Use(hooks ...Hook) {
 	for _, n := range []interface{ Use(...Hook) }{
-		c.Account, c.ApiKey, c.Contact, c.Customer, c.CustomerOrigin, c.CustomerType,
-		c.Document, c.DocumentVersion, c.EmailAddress, c.Event, c.FieldPolicy,
-		c.FieldRule, c.Garbage, c.Idempotency, c.Job, c.JobRowError, c.Office,
-		c.PhoneNumber, c.PostalAddress, c.Revision, c.Service, c.StaffUser,
+		c.Account, c.ApiKey, c.Contact, c.Customer, c.CustomerMerge, c.CustomerOrigin,
+		c.CustomerType, c.Document, c.DocumentVersion, c.EmailAddress, c.Event,
+		c.FieldPolicy, c.FieldRule, c.Garbage, c.Idempotency, c.Job, c.JobRowError,
+		c.Office, c.PhoneNumber, c.PostalAddress, c.Revision, c.Service, c.StaffUser,
 		c.StorageUsage, c.TimelineEntry, c.Upload,
 	} {
 		n.Use(hooks...)
@@ -335,10 +341,10 @@ func (c *Client) Use(hooks ...Hook) {
 // In order to add interceptors to a specific client, call: `client.Node.Intercept(...)`.
 func (c *Client) Intercept(interceptors ...Interceptor) {
 	for _, n := range []interface{ Intercept(...Interceptor) }{
-		c.Account, c.ApiKey, c.Contact, c.Customer, c.CustomerOrigin, c.CustomerType,
-		c.Document, c.DocumentVersion, c.EmailAddress, c.Event, c.FieldPolicy,
-		c.FieldRule, c.Garbage, c.Idempotency, c.Job, c.JobRowError, c.Office,
-		c.PhoneNumber, c.PostalAddress, c.Revision, c.Service, c.StaffUser,
+		c.Account, c.ApiKey, c.Contact, c.Customer, c.CustomerMerge, c.CustomerOrigin,
+		c.CustomerType, c.Document, c.DocumentVersion, c.EmailAddress, c.Event,
+		c.FieldPolicy, c.FieldRule, c.Garbage, c.Idempotency, c.Job, c.JobRowError,
+		c.Office, c.PhoneNumber, c.PostalAddress, c.Revision, c.Service, c.StaffUser,
 		c.StorageUsage, c.TimelineEntry, c.Upload,
 	} {
 		n.Intercept(interceptors...)
@@ -356,6 +362,8 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.Contact.mutate(ctx, m)
 	case *CustomerMutation:
 		return c.Customer.mutate(ctx, m)
+	case *CustomerMergeMutation:
+		return c.CustomerMerge.mutate(ctx, m)
 	case *CustomerOriginMutation:
 		return c.CustomerOrigin.mutate(ctx, m)
 	case *CustomerTypeMutation:
@@ -932,6 +940,139 @@ func (c *CustomerClient) mutate(ctx context.Context, m *CustomerMutation) (Value
 		return (&CustomerDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
 	default:
 		return nil, fmt.Errorf("ent: unknown Customer mutation op: %q", m.Op())
+	}
+}
+
+// CustomerMergeClient is a client for the CustomerMerge schema.
+type CustomerMergeClient struct {
+	config
+}
+
+// NewCustomerMergeClient returns a client for the CustomerMerge from the given config.
+func NewCustomerMergeClient(c config) *CustomerMergeClient {
+	return &CustomerMergeClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `customermerge.Hooks(f(g(h())))`.
+func (c *CustomerMergeClient) Use(hooks ...Hook) {
+	c.hooks.CustomerMerge = append(c.hooks.CustomerMerge, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `customermerge.Intercept(f(g(h())))`.
+func (c *CustomerMergeClient) Intercept(interceptors ...Interceptor) {
+	c.inters.CustomerMerge = append(c.inters.CustomerMerge, interceptors...)
+}
+
+// Create returns a builder for creating a CustomerMerge entity.
+func (c *CustomerMergeClient) Create() *CustomerMergeCreate {
+	mutation := newCustomerMergeMutation(c.config, OpCreate)
+	return &CustomerMergeCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of CustomerMerge entities.
+func (c *CustomerMergeClient) CreateBulk(builders ...*CustomerMergeCreate) *CustomerMergeCreateBulk {
+	return &CustomerMergeCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *CustomerMergeClient) MapCreateBulk(slice any, setFunc func(*CustomerMergeCreate, int)) *CustomerMergeCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &CustomerMergeCreateBulk{err: fmt.Errorf("calling to CustomerMergeClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*CustomerMergeCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &CustomerMergeCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for CustomerMerge.
+func (c *CustomerMergeClient) Update() *CustomerMergeUpdate {
+	mutation := newCustomerMergeMutation(c.config, OpUpdate)
+	return &CustomerMergeUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *CustomerMergeClient) UpdateOne(_m *CustomerMerge) *CustomerMergeUpdateOne {
+	mutation := newCustomerMergeMutation(c.config, OpUpdateOne, withCustomerMerge(_m))
+	return &CustomerMergeUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *CustomerMergeClient) UpdateOneID(id uuid.UUID) *CustomerMergeUpdateOne {
+	mutation := newCustomerMergeMutation(c.config, OpUpdateOne, withCustomerMergeID(id))
+	return &CustomerMergeUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for CustomerMerge.
+func (c *CustomerMergeClient) Delete() *CustomerMergeDelete {
+	mutation := newCustomerMergeMutation(c.config, OpDelete)
+	return &CustomerMergeDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *CustomerMergeClient) DeleteOne(_m *CustomerMerge) *CustomerMergeDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *CustomerMergeClient) DeleteOneID(id uuid.UUID) *CustomerMergeDeleteOne {
+	builder := c.Delete().Where(customermerge.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &CustomerMergeDeleteOne{builder}
+}
+
+// Query returns a query builder for CustomerMerge.
+func (c *CustomerMergeClient) Query() *CustomerMergeQuery {
+	return &CustomerMergeQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeCustomerMerge},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a CustomerMerge entity by its id.
+func (c *CustomerMergeClient) Get(ctx context.Context, id uuid.UUID) (*CustomerMerge, error) {
+	return c.Query().Where(customermerge.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *CustomerMergeClient) GetX(ctx context.Context, id uuid.UUID) *CustomerMerge {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *CustomerMergeClient) Hooks() []Hook {
+	return c.hooks.CustomerMerge
+}
+
+// Interceptors returns the client interceptors.
+func (c *CustomerMergeClient) Interceptors() []Interceptor {
+	return c.inters.CustomerMerge
+}
+
+func (c *CustomerMergeClient) mutate(ctx context.Context, m *CustomerMergeMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&CustomerMergeCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&CustomerMergeUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&CustomerMergeUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&CustomerMergeDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown CustomerMerge mutation op: %q", m.Op())
 	}
 }
 
@@ -3731,16 +3872,17 @@ func (c *UploadClient) mutate(ctx context.Context, m *UploadMutation) (Value, er
 // hooks and interceptors per client, for fast access.
 type (
 	hooks struct {
-		Account, ApiKey, Contact, Customer, CustomerOrigin, CustomerType, Document,
-		DocumentVersion, EmailAddress, Event, FieldPolicy, FieldRule, Garbage,
-		Idempotency, Job, JobRowError, Office, PhoneNumber, PostalAddress, Revision,
-		Service, StaffUser, StorageUsage, TimelineEntry, Upload []ent.Hook
+		Account, ApiKey, Contact, Customer, CustomerMerge, CustomerOrigin, CustomerType,
+		Document, DocumentVersion, EmailAddress, Event, FieldPolicy, FieldRule,
+		Garbage, Idempotency, Job, JobRowError, Office, PhoneNumber, PostalAddress,
+		Revision, Service, StaffUser, StorageUsage, TimelineEntry, Upload []ent.Hook
 	}
 	inters struct {
-		Account, ApiKey, Contact, Customer, CustomerOrigin, CustomerType, Document,
-		DocumentVersion, EmailAddress, Event, FieldPolicy, FieldRule, Garbage,
-		Idempotency, Job, JobRowError, Office, PhoneNumber, PostalAddress, Revision,
-		Service, StaffUser, StorageUsage, TimelineEntry, Upload []ent.Interceptor
+		Account, ApiKey, Contact, Customer, CustomerMerge, CustomerOrigin, CustomerType,
+		Document, DocumentVersion, EmailAddress, Event, FieldPolicy, FieldRule,
+		Garbage, Idempotency, Job, JobRowError, Office, PhoneNumber, PostalAddress,
+		Revision, Service, StaffUser, StorageUsage, TimelineEntry,
+		Upload []ent.Interceptor
 	}
 )
 

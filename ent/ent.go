@@ -8,6 +8,7 @@ import (
 	"dossier/ent/apikey"
 	"dossier/ent/contact"
 	"dossier/ent/customer"
+	"dossier/ent/customermerge"
 	"dossier/ent/customerorigin"
 	"dossier/ent/customertype"
 	"dossier/ent/document"
@@ -101,6 +102,7 @@ func checkColumn(t, c string) error {
 			apikey.Table:          apikey.ValidColumn,
 			contact.Table:         contact.ValidColumn,
 			customer.Table:        customer.ValidColumn,
+			customermerge.Table:   customermerge.ValidColumn,
 			customerorigin.Table:  customerorigin.ValidColumn,
 			customertype.Table:    customertype.ValidColumn,
 			document.Table:        document.ValidColumn,

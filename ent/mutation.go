@@ -8,6 +8,7 @@ import (
 	"dossier/ent/apikey"
 	"dossier/ent/contact"
 	"dossier/ent/customer"
+	"dossier/ent/customermerge"
 	"dossier/ent/customerorigin"
 	"dossier/ent/customertype"
 	"dossier/ent/document"
@@ -54,6 +55,7 @@ const (
 	TypeApiKey          = "ApiKey"
 	TypeContact         = "Contact"
 	TypeCustomer        = "Customer"
+	TypeCustomerMerge   = "CustomerMerge"
 	TypeCustomerOrigin  = "CustomerOrigin"
 	TypeCustomerType    = "CustomerType"
 	TypeDocument        = "Document"
@@ -5497,6 +5499,1463 @@ func (m *CustomerMutation) ClearEdge(name string) error {
 // It returns an error if the edge is not defined in the schema.
 func (m *CustomerMutation) ResetEdge(name string) error {
 	return fmt.Errorf("unknown Customer edge %s", name)
+}
+
+// CustomerMergeMutation represents an operation that mutates the CustomerMerge nodes in the graph.
+type CustomerMergeMutation struct {
+	config
+	op                  Op
+	typ                 string
+	id                  *uuid.UUID
+	account_id          *uuid.UUID
+	created_at          *time.Time
+	created_by_kind     *string
+	created_by_id       *uuid.UUID
+	winner_id           *uuid.UUID
+	loser_id            *uuid.UUID
+	record              *json.RawMessage
+	appendrecord        json.RawMessage
+	emails              *int32
+	addemails           *int32
+	phones              *int32
+	addphones           *int32
+	addresses           *int32
+	addaddresses        *int32
+	contacts            *int32
+	addcontacts         *int32
+	documents           *int32
+	adddocuments        *int32
+	timeline_entries    *int32
+	addtimeline_entries *int32
+	undone_at           *time.Time
+	undone_by_kind      *string
+	undone_by_id        *uuid.UUID
+	clearedFields       map[string]struct{}
+	done                bool
+	oldValue            func(context.Context) (*CustomerMerge, error)
+	predicates          []predicate.CustomerMerge
+}
+
+var _ ent.Mutation = (*CustomerMergeMutation)(nil)
+
+// customermergeOption allows management of the mutation configuration using functional options.
+type customermergeOption func(*CustomerMergeMutation)
+
+// newCustomerMergeMutation creates new mutation for the CustomerMerge entity.
+func newCustomerMergeMutation(c config, op Op, opts ...customermergeOption) *CustomerMergeMutation {
+	m := &CustomerMergeMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeCustomerMerge,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withCustomerMergeID sets the ID field of the mutation.
+func withCustomerMergeID(id uuid.UUID) customermergeOption {
+	return func(m *CustomerMergeMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *CustomerMerge
+		)
+		m.oldValue = func(ctx context.Context) (*CustomerMerge, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().CustomerMerge.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withCustomerMerge sets the old CustomerMerge of the mutation.
+func withCustomerMerge(node *CustomerMerge) customermergeOption {
+	return func(m *CustomerMergeMutation) {
+		m.oldValue = func(context.Context) (*CustomerMerge, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m CustomerMergeMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m CustomerMergeMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of CustomerMerge entities.
+func (m *CustomerMergeMutation) SetID(id uuid.UUID) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *CustomerMergeMutation) ID() (id uuid.UUID, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *CustomerMergeMutation) IDs(ctx context.Context) ([]uuid.UUID, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []uuid.UUID{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().CustomerMerge.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetAccountID sets the "account_id" field.
+func (m *CustomerMergeMutation) SetAccountID(u uuid.UUID) {
+	m.account_id = &u
+}
+
+// AccountID returns the value of the "account_id" field in the mutation.
+func (m *CustomerMergeMutation) AccountID() (r uuid.UUID, exists bool) {
+	v := m.account_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAccountID returns the old "account_id" field's value of the CustomerMerge entity.
+// If the CustomerMerge object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMergeMutation) OldAccountID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAccountID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAccountID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAccountID: %w", err)
+	}
+	return oldValue.AccountID, nil
+}
+
+// ResetAccountID resets all changes to the "account_id" field.
+func (m *CustomerMergeMutation) ResetAccountID() {
+	m.account_id = nil
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *CustomerMergeMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *CustomerMergeMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the CustomerMerge entity.
+// If the CustomerMerge object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMergeMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *CustomerMergeMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetCreatedByKind sets the "created_by_kind" field.
+func (m *CustomerMergeMutation) SetCreatedByKind(s string) {
+	m.created_by_kind = &s
+}
+
+// CreatedByKind returns the value of the "created_by_kind" field in the mutation.
+func (m *CustomerMergeMutation) CreatedByKind() (r string, exists bool) {
+	v := m.created_by_kind
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedByKind returns the old "created_by_kind" field's value of the CustomerMerge entity.
+// If the CustomerMerge object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMergeMutation) OldCreatedByKind(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedByKind is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedByKind requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedByKind: %w", err)
+	}
+	return oldValue.CreatedByKind, nil
+}
+
+// ClearCreatedByKind clears the value of the "created_by_kind" field.
+func (m *CustomerMergeMutation) ClearCreatedByKind() {
+	m.created_by_kind = nil
+	m.clearedFields[customermerge.FieldCreatedByKind] = struct{}{}
+}
+
+// CreatedByKindCleared returns if the "created_by_kind" field was cleared in this mutation.
+func (m *CustomerMergeMutation) CreatedByKindCleared() bool {
+	_, ok := m.clearedFields[customermerge.FieldCreatedByKind]
+	return ok
+}
+
+// ResetCreatedByKind resets all changes to the "created_by_kind" field.
+func (m *CustomerMergeMutation) ResetCreatedByKind() {
+	m.created_by_kind = nil
+	delete(m.clearedFields, customermerge.FieldCreatedByKind)
+}
+
+// SetCreatedByID sets the "created_by_id" field.
+func (m *CustomerMergeMutation) SetCreatedByID(u uuid.UUID) {
+	m.created_by_id = &u
+}
+
+// CreatedByID returns the value of the "created_by_id" field in the mutation.
+func (m *CustomerMergeMutation) CreatedByID() (r uuid.UUID, exists bool) {
+	v := m.created_by_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedByID returns the old "created_by_id" field's value of the CustomerMerge entity.
+// If the CustomerMerge object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMergeMutation) OldCreatedByID(ctx context.Context) (v *uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedByID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedByID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedByID: %w", err)
+	}
+	return oldValue.CreatedByID, nil
+}
+
+// ClearCreatedByID clears the value of the "created_by_id" field.
+func (m *CustomerMergeMutation) ClearCreatedByID() {
+	m.created_by_id = nil
+	m.clearedFields[customermerge.FieldCreatedByID] = struct{}{}
+}
+
+// CreatedByIDCleared returns if the "created_by_id" field was cleared in this mutation.
+func (m *CustomerMergeMutation) CreatedByIDCleared() bool {
+	_, ok := m.clearedFields[customermerge.FieldCreatedByID]
+	return ok
+}
+
+// ResetCreatedByID resets all changes to the "created_by_id" field.
+func (m *CustomerMergeMutation) ResetCreatedByID() {
+	m.created_by_id = nil
+	delete(m.clearedFields, customermerge.FieldCreatedByID)
+}
+
+// SetWinnerID sets the "winner_id" field.
+func (m *CustomerMergeMutation) SetWinnerID(u uuid.UUID) {
+	m.winner_id = &u
+}
+
+// WinnerID returns the value of the "winner_id" field in the mutation.
+func (m *CustomerMergeMutation) WinnerID() (r uuid.UUID, exists bool) {
+	v := m.winner_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldWinnerID returns the old "winner_id" field's value of the CustomerMerge entity.
+// If the CustomerMerge object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMergeMutation) OldWinnerID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldWinnerID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldWinnerID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldWinnerID: %w", err)
+	}
+	return oldValue.WinnerID, nil
+}
+
+// ResetWinnerID resets all changes to the "winner_id" field.
+func (m *CustomerMergeMutation) ResetWinnerID() {
+	m.winner_id = nil
+}
+
+// SetLoserID sets the "loser_id" field.
+func (m *CustomerMergeMutation) SetLoserID(u uuid.UUID) {
+	m.loser_id = &u
+}
+
+// LoserID returns the value of the "loser_id" field in the mutation.
+func (m *CustomerMergeMutation) LoserID() (r uuid.UUID, exists bool) {
+	v := m.loser_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldLoserID returns the old "loser_id" field's value of the CustomerMerge entity.
+// If the CustomerMerge object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMergeMutation) OldLoserID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldLoserID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldLoserID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldLoserID: %w", err)
+	}
+	return oldValue.LoserID, nil
+}
+
+// ResetLoserID resets all changes to the "loser_id" field.
+func (m *CustomerMergeMutation) ResetLoserID() {
+	m.loser_id = nil
+}
+
+// SetRecord sets the "record" field.
+func (m *CustomerMergeMutation) SetRecord(jm json.RawMessage) {
+	m.record = &jm
+	m.appendrecord = nil
+}
+
+// Record returns the value of the "record" field in the mutation.
+func (m *CustomerMergeMutation) Record() (r json.RawMessage, exists bool) {
+	v := m.record
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldRecord returns the old "record" field's value of the CustomerMerge entity.
+// If the CustomerMerge object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMergeMutation) OldRecord(ctx context.Context) (v json.RawMessage, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldRecord is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldRecord requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldRecord: %w", err)
+	}
+	return oldValue.Record, nil
+}
+
+// AppendRecord adds jm to the "record" field.
+func (m *CustomerMergeMutation) AppendRecord(jm json.RawMessage) {
+	m.appendrecord = append(m.appendrecord, jm...)
+}
+
+// AppendedRecord returns the list of values that were appended to the "record" field in this mutation.
+func (m *CustomerMergeMutation) AppendedRecord() (json.RawMessage, bool) {
+	if len(m.appendrecord) == 0 {
+		return nil, false
+	}
+	return m.appendrecord, true
+}
+
+// ResetRecord resets all changes to the "record" field.
+func (m *CustomerMergeMutation) ResetRecord() {
+	m.record = nil
+	m.appendrecord = nil
+}
+
+// SetEmails sets the "emails" field.
+func (m *CustomerMergeMutation) SetEmails(i int32) {
+	m.emails = &i
+	m.addemails = nil
+}
+
+// Emails returns the value of the "emails" field in the mutation.
+func (m *CustomerMergeMutation) Emails() (r int32, exists bool) {
+	v := m.emails
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldEmails returns the old "emails" field's value of the CustomerMerge entity.
+// If the CustomerMerge object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMergeMutation) OldEmails(ctx context.Context) (v int32, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldEmails is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldEmails requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldEmails: %w", err)
+	}
+	return oldValue.Emails, nil
+}
+
+// AddEmails adds i to the "emails" field.
+func (m *CustomerMergeMutation) AddEmails(i int32) {
+	if m.addemails != nil {
+		*m.addemails += i
+	} else {
+		m.addemails = &i
+	}
+}
+
+// AddedEmails returns the value that was added to the "emails" field in this mutation.
+func (m *CustomerMergeMutation) AddedEmails() (r int32, exists bool) {
+	v := m.addemails
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetEmails resets all changes to the "emails" field.
+func (m *CustomerMergeMutation) ResetEmails() {
+	m.emails = nil
+	m.addemails = nil
+}
+
+// SetPhones sets the "phones" field.
+func (m *CustomerMergeMutation) SetPhones(i int32) {
+	m.phones = &i
+	m.addphones = nil
+}
+
+// Phones returns the value of the "phones" field in the mutation.
+func (m *CustomerMergeMutation) Phones() (r int32, exists bool) {
+	v := m.phones
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPhones returns the old "phones" field's value of the CustomerMerge entity.
+// If the CustomerMerge object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMergeMutation) OldPhones(ctx context.Context) (v int32, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPhones is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPhones requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPhones: %w", err)
+	}
+	return oldValue.Phones, nil
+}
+
+// AddPhones adds i to the "phones" field.
+func (m *CustomerMergeMutation) AddPhones(i int32) {
+	if m.addphones != nil {
+		*m.addphones += i
+	} else {
+		m.addphones = &i
+	}
+}
+
+// AddedPhones returns the value that was added to the "phones" field in this mutation.
+func (m *CustomerMergeMutation) AddedPhones() (r int32, exists bool) {
+	v := m.addphones
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetPhones resets all changes to the "phones" field.
+func (m *CustomerMergeMutation) ResetPhones() {
+	m.phones = nil
+	m.addphones = nil
+}
+
+// SetAddresses sets the "addresses" field.
+func (m *CustomerMergeMutation) SetAddresses(i int32) {
+	m.addresses = &i
+	m.addaddresses = nil
+}
+
+// Addresses returns the value of the "addresses" field in the mutation.
+func (m *CustomerMergeMutation) Addresses() (r int32, exists bool) {
+	v := m.addresses
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAddresses returns the old "addresses" field's value of the CustomerMerge entity.
+// If the CustomerMerge object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMergeMutation) OldAddresses(ctx context.Context) (v int32, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAddresses is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAddresses requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAddresses: %w", err)
+	}
+	return oldValue.Addresses, nil
+}
+
+// AddAddresses adds i to the "addresses" field.
+func (m *CustomerMergeMutation) AddAddresses(i int32) {
+	if m.addaddresses != nil {
+		*m.addaddresses += i
+	} else {
+		m.addaddresses = &i
+	}
+}
+
+// AddedAddresses returns the value that was added to the "addresses" field in this mutation.
+func (m *CustomerMergeMutation) AddedAddresses() (r int32, exists bool) {
+	v := m.addaddresses
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetAddresses resets all changes to the "addresses" field.
+func (m *CustomerMergeMutation) ResetAddresses() {
+	m.addresses = nil
+	m.addaddresses = nil
+}
+
+// SetContacts sets the "contacts" field.
+func (m *CustomerMergeMutation) SetContacts(i int32) {
+	m.contacts = &i
+	m.addcontacts = nil
+}
+
+// Contacts returns the value of the "contacts" field in the mutation.
+func (m *CustomerMergeMutation) Contacts() (r int32, exists bool) {
+	v := m.contacts
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldContacts returns the old "contacts" field's value of the CustomerMerge entity.
+// If the CustomerMerge object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMergeMutation) OldContacts(ctx context.Context) (v int32, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldContacts is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldContacts requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldContacts: %w", err)
+	}
+	return oldValue.Contacts, nil
+}
+
+// AddContacts adds i to the "contacts" field.
+func (m *CustomerMergeMutation) AddContacts(i int32) {
+	if m.addcontacts != nil {
+		*m.addcontacts += i
+	} else {
+		m.addcontacts = &i
+	}
+}
+
+// AddedContacts returns the value that was added to the "contacts" field in this mutation.
+func (m *CustomerMergeMutation) AddedContacts() (r int32, exists bool) {
+	v := m.addcontacts
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetContacts resets all changes to the "contacts" field.
+func (m *CustomerMergeMutation) ResetContacts() {
+	m.contacts = nil
+	m.addcontacts = nil
+}
+
+// SetDocuments sets the "documents" field.
+func (m *CustomerMergeMutation) SetDocuments(i int32) {
+	m.documents = &i
+	m.adddocuments = nil
+}
+
+// Documents returns the value of the "documents" field in the mutation.
+func (m *CustomerMergeMutation) Documents() (r int32, exists bool) {
+	v := m.documents
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDocuments returns the old "documents" field's value of the CustomerMerge entity.
+// If the CustomerMerge object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMergeMutation) OldDocuments(ctx context.Context) (v int32, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDocuments is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDocuments requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDocuments: %w", err)
+	}
+	return oldValue.Documents, nil
+}
+
+// AddDocuments adds i to the "documents" field.
+func (m *CustomerMergeMutation) AddDocuments(i int32) {
+	if m.adddocuments != nil {
+		*m.adddocuments += i
+	} else {
+		m.adddocuments = &i
+	}
+}
+
+// AddedDocuments returns the value that was added to the "documents" field in this mutation.
+func (m *CustomerMergeMutation) AddedDocuments() (r int32, exists bool) {
+	v := m.adddocuments
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetDocuments resets all changes to the "documents" field.
+func (m *CustomerMergeMutation) ResetDocuments() {
+	m.documents = nil
+	m.adddocuments = nil
+}
+
+// SetTimelineEntries sets the "timeline_entries" field.
+func (m *CustomerMergeMutation) SetTimelineEntries(i int32) {
+	m.timeline_entries = &i
+	m.addtimeline_entries = nil
+}
+
+// TimelineEntries returns the value of the "timeline_entries" field in the mutation.
+func (m *CustomerMergeMutation) TimelineEntries() (r int32, exists bool) {
+	v := m.timeline_entries
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTimelineEntries returns the old "timeline_entries" field's value of the CustomerMerge entity.
+// If the CustomerMerge object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMergeMutation) OldTimelineEntries(ctx context.Context) (v int32, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTimelineEntries is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTimelineEntries requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTimelineEntries: %w", err)
+	}
+	return oldValue.TimelineEntries, nil
+}
+
+// AddTimelineEntries adds i to the "timeline_entries" field.
+func (m *CustomerMergeMutation) AddTimelineEntries(i int32) {
+	if m.addtimeline_entries != nil {
+		*m.addtimeline_entries += i
+	} else {
+		m.addtimeline_entries = &i
+	}
+}
+
+// AddedTimelineEntries returns the value that was added to the "timeline_entries" field in this mutation.
+func (m *CustomerMergeMutation) AddedTimelineEntries() (r int32, exists bool) {
+	v := m.addtimeline_entries
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetTimelineEntries resets all changes to the "timeline_entries" field.
+func (m *CustomerMergeMutation) ResetTimelineEntries() {
+	m.timeline_entries = nil
+	m.addtimeline_entries = nil
+}
+
+// SetUndoneAt sets the "undone_at" field.
+func (m *CustomerMergeMutation) SetUndoneAt(t time.Time) {
+	m.undone_at = &t
+}
+
+// UndoneAt returns the value of the "undone_at" field in the mutation.
+func (m *CustomerMergeMutation) UndoneAt() (r time.Time, exists bool) {
+	v := m.undone_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUndoneAt returns the old "undone_at" field's value of the CustomerMerge entity.
+// If the CustomerMerge object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMergeMutation) OldUndoneAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUndoneAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUndoneAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUndoneAt: %w", err)
+	}
+	return oldValue.UndoneAt, nil
+}
+
+// ClearUndoneAt clears the value of the "undone_at" field.
+func (m *CustomerMergeMutation) ClearUndoneAt() {
+	m.undone_at = nil
+	m.clearedFields[customermerge.FieldUndoneAt] = struct{}{}
+}
+
+// UndoneAtCleared returns if the "undone_at" field was cleared in this mutation.
+func (m *CustomerMergeMutation) UndoneAtCleared() bool {
+	_, ok := m.clearedFields[customermerge.FieldUndoneAt]
+	return ok
+}
+
+// ResetUndoneAt resets all changes to the "undone_at" field.
+func (m *CustomerMergeMutation) ResetUndoneAt() {
+	m.undone_at = nil
+	delete(m.clearedFields, customermerge.FieldUndoneAt)
+}
+
+// SetUndoneByKind sets the "undone_by_kind" field.
+func (m *CustomerMergeMutation) SetUndoneByKind(s string) {
+	m.undone_by_kind = &s
+}
+
+// UndoneByKind returns the value of the "undone_by_kind" field in the mutation.
+func (m *CustomerMergeMutation) UndoneByKind() (r string, exists bool) {
+	v := m.undone_by_kind
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUndoneByKind returns the old "undone_by_kind" field's value of the CustomerMerge entity.
+// If the CustomerMerge object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMergeMutation) OldUndoneByKind(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUndoneByKind is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUndoneByKind requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUndoneByKind: %w", err)
+	}
+	return oldValue.UndoneByKind, nil
+}
+
+// ClearUndoneByKind clears the value of the "undone_by_kind" field.
+func (m *CustomerMergeMutation) ClearUndoneByKind() {
+	m.undone_by_kind = nil
+	m.clearedFields[customermerge.FieldUndoneByKind] = struct{}{}
+}
+
+// UndoneByKindCleared returns if the "undone_by_kind" field was cleared in this mutation.
+func (m *CustomerMergeMutation) UndoneByKindCleared() bool {
+	_, ok := m.clearedFields[customermerge.FieldUndoneByKind]
+	return ok
+}
+
+// ResetUndoneByKind resets all changes to the "undone_by_kind" field.
+func (m *CustomerMergeMutation) ResetUndoneByKind() {
+	m.undone_by_kind = nil
+	delete(m.clearedFields, customermerge.FieldUndoneByKind)
+}
+
+// SetUndoneByID sets the "undone_by_id" field.
+func (m *CustomerMergeMutation) SetUndoneByID(u uuid.UUID) {
+	m.undone_by_id = &u
+}
+
+// UndoneByID returns the value of the "undone_by_id" field in the mutation.
+func (m *CustomerMergeMutation) UndoneByID() (r uuid.UUID, exists bool) {
+	v := m.undone_by_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUndoneByID returns the old "undone_by_id" field's value of the CustomerMerge entity.
+// If the CustomerMerge object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMergeMutation) OldUndoneByID(ctx context.Context) (v *uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUndoneByID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUndoneByID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUndoneByID: %w", err)
+	}
+	return oldValue.UndoneByID, nil
+}
+
+// ClearUndoneByID clears the value of the "undone_by_id" field.
+func (m *CustomerMergeMutation) ClearUndoneByID() {
+	m.undone_by_id = nil
+	m.clearedFields[customermerge.FieldUndoneByID] = struct{}{}
+}
+
+// UndoneByIDCleared returns if the "undone_by_id" field was cleared in this mutation.
+func (m *CustomerMergeMutation) UndoneByIDCleared() bool {
+	_, ok := m.clearedFields[customermerge.FieldUndoneByID]
+	return ok
+}
+
+// ResetUndoneByID resets all changes to the "undone_by_id" field.
+func (m *CustomerMergeMutation) ResetUndoneByID() {
+	m.undone_by_id = nil
+	delete(m.clearedFields, customermerge.FieldUndoneByID)
+}
+
+// Where appends a list predicates to the CustomerMergeMutation builder.
+func (m *CustomerMergeMutation) Where(ps ...predicate.CustomerMerge) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the CustomerMergeMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *CustomerMergeMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.CustomerMerge, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *CustomerMergeMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *CustomerMergeMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (CustomerMerge).
+func (m *CustomerMergeMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *CustomerMergeMutation) Fields() []string {
+	fields := make([]string, 0, 16)
+	if m.account_id != nil {
+		fields = append(fields, customermerge.FieldAccountID)
+	}
+	if m.created_at != nil {
+		fields = append(fields, customermerge.FieldCreatedAt)
+	}
+	if m.created_by_kind != nil {
+		fields = append(fields, customermerge.FieldCreatedByKind)
+	}
+	if m.created_by_id != nil {
+		fields = append(fields, customermerge.FieldCreatedByID)
+	}
+	if m.winner_id != nil {
+		fields = append(fields, customermerge.FieldWinnerID)
+	}
+	if m.loser_id != nil {
+		fields = append(fields, customermerge.FieldLoserID)
+	}
+	if m.record != nil {
+		fields = append(fields, customermerge.FieldRecord)
+	}
+	if m.emails != nil {
+		fields = append(fields, customermerge.FieldEmails)
+	}
+	if m.phones != nil {
+		fields = append(fields, customermerge.FieldPhones)
+	}
+	if m.addresses != nil {
+		fields = append(fields, customermerge.FieldAddresses)
+	}
+	if m.contacts != nil {
+		fields = append(fields, customermerge.FieldContacts)
+	}
+	if m.documents != nil {
+		fields = append(fields, customermerge.FieldDocuments)
+	}
+	if m.timeline_entries != nil {
+		fields = append(fields, customermerge.FieldTimelineEntries)
+	}
+	if m.undone_at != nil {
+		fields = append(fields, customermerge.FieldUndoneAt)
+	}
+	if m.undone_by_kind != nil {
+		fields = append(fields, customermerge.FieldUndoneByKind)
+	}
+	if m.undone_by_id != nil {
+		fields = append(fields, customermerge.FieldUndoneByID)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *CustomerMergeMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case customermerge.FieldAccountID:
+		return m.AccountID()
+	case customermerge.FieldCreatedAt:
+		return m.CreatedAt()
+	case customermerge.FieldCreatedByKind:
+		return m.CreatedByKind()
+	case customermerge.FieldCreatedByID:
+		return m.CreatedByID()
+	case customermerge.FieldWinnerID:
+		return m.WinnerID()
+	case customermerge.FieldLoserID:
+		return m.LoserID()
+	case customermerge.FieldRecord:
+		return m.Record()
+	case customermerge.FieldEmails:
+		return m.Emails()
+	case customermerge.FieldPhones:
+		return m.Phones()
+	case customermerge.FieldAddresses:
+		return m.Addresses()
+	case customermerge.FieldContacts:
+		return m.Contacts()
+	case customermerge.FieldDocuments:
+		return m.Documents()
+	case customermerge.FieldTimelineEntries:
+		return m.TimelineEntries()
+	case customermerge.FieldUndoneAt:
+		return m.UndoneAt()
+	case customermerge.FieldUndoneByKind:
+		return m.UndoneByKind()
+	case customermerge.FieldUndoneByID:
+		return m.UndoneByID()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *CustomerMergeMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case customermerge.FieldAccountID:
+		return m.OldAccountID(ctx)
+	case customermerge.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case customermerge.FieldCreatedByKind:
+		return m.OldCreatedByKind(ctx)
+	case customermerge.FieldCreatedByID:
+		return m.OldCreatedByID(ctx)
+	case customermerge.FieldWinnerID:
+		return m.OldWinnerID(ctx)
+	case customermerge.FieldLoserID:
+		return m.OldLoserID(ctx)
+	case customermerge.FieldRecord:
+		return m.OldRecord(ctx)
+	case customermerge.FieldEmails:
+		return m.OldEmails(ctx)
+	case customermerge.FieldPhones:
+		return m.OldPhones(ctx)
+	case customermerge.FieldAddresses:
+		return m.OldAddresses(ctx)
+	case customermerge.FieldContacts:
+		return m.OldContacts(ctx)
+	case customermerge.FieldDocuments:
+		return m.OldDocuments(ctx)
+	case customermerge.FieldTimelineEntries:
+		return m.OldTimelineEntries(ctx)
+	case customermerge.FieldUndoneAt:
+		return m.OldUndoneAt(ctx)
+	case customermerge.FieldUndoneByKind:
+		return m.OldUndoneByKind(ctx)
+	case customermerge.FieldUndoneByID:
+		return m.OldUndoneByID(ctx)
+	}
+	return nil, fmt.Errorf("unknown CustomerMerge field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *CustomerMergeMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case customermerge.FieldAccountID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAccountID(v)
+		return nil
+	case customermerge.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case customermerge.FieldCreatedByKind:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedByKind(v)
+		return nil
+	case customermerge.FieldCreatedByID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedByID(v)
+		return nil
+	case customermerge.FieldWinnerID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetWinnerID(v)
+		return nil
+	case customermerge.FieldLoserID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetLoserID(v)
+		return nil
+	case customermerge.FieldRecord:
+		v, ok := value.(json.RawMessage)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetRecord(v)
+		return nil
+	case customermerge.FieldEmails:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetEmails(v)
+		return nil
+	case customermerge.FieldPhones:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPhones(v)
+		return nil
+	case customermerge.FieldAddresses:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAddresses(v)
+		return nil
+	case customermerge.FieldContacts:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetContacts(v)
+		return nil
+	case customermerge.FieldDocuments:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDocuments(v)
+		return nil
+	case customermerge.FieldTimelineEntries:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTimelineEntries(v)
+		return nil
+	case customermerge.FieldUndoneAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUndoneAt(v)
+		return nil
+	case customermerge.FieldUndoneByKind:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUndoneByKind(v)
+		return nil
+	case customermerge.FieldUndoneByID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUndoneByID(v)
+		return nil
+	}
+	return fmt.Errorf("unknown CustomerMerge field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *CustomerMergeMutation) AddedFields() []string {
+	var fields []string
+	if m.addemails != nil {
+		fields = append(fields, customermerge.FieldEmails)
+	}
+	if m.addphones != nil {
+		fields = append(fields, customermerge.FieldPhones)
+	}
+	if m.addaddresses != nil {
+		fields = append(fields, customermerge.FieldAddresses)
+	}
+	if m.addcontacts != nil {
+		fields = append(fields, customermerge.FieldContacts)
+	}
+	if m.adddocuments != nil {
+		fields = append(fields, customermerge.FieldDocuments)
+	}
+	if m.addtimeline_entries != nil {
+		fields = append(fields, customermerge.FieldTimelineEntries)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *CustomerMergeMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case customermerge.FieldEmails:
+		return m.AddedEmails()
+	case customermerge.FieldPhones:
+		return m.AddedPhones()
+	case customermerge.FieldAddresses:
+		return m.AddedAddresses()
+	case customermerge.FieldContacts:
+		return m.AddedContacts()
+	case customermerge.FieldDocuments:
+		return m.AddedDocuments()
+	case customermerge.FieldTimelineEntries:
+		return m.AddedTimelineEntries()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *CustomerMergeMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case customermerge.FieldEmails:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddEmails(v)
+		return nil
+	case customermerge.FieldPhones:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddPhones(v)
+		return nil
+	case customermerge.FieldAddresses:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddAddresses(v)
+		return nil
+	case customermerge.FieldContacts:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddContacts(v)
+		return nil
+	case customermerge.FieldDocuments:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddDocuments(v)
+		return nil
+	case customermerge.FieldTimelineEntries:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddTimelineEntries(v)
+		return nil
+	}
+	return fmt.Errorf("unknown CustomerMerge numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *CustomerMergeMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(customermerge.FieldCreatedByKind) {
+		fields = append(fields, customermerge.FieldCreatedByKind)
+	}
+	if m.FieldCleared(customermerge.FieldCreatedByID) {
+		fields = append(fields, customermerge.FieldCreatedByID)
+	}
+	if m.FieldCleared(customermerge.FieldUndoneAt) {
+		fields = append(fields, customermerge.FieldUndoneAt)
+	}
+	if m.FieldCleared(customermerge.FieldUndoneByKind) {
+		fields = append(fields, customermerge.FieldUndoneByKind)
+	}
+	if m.FieldCleared(customermerge.FieldUndoneByID) {
+		fields = append(fields, customermerge.FieldUndoneByID)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *CustomerMergeMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *CustomerMergeMutation) ClearField(name string) error {
+	switch name {
+	case customermerge.FieldCreatedByKind:
+		m.ClearCreatedByKind()
+		return nil
+	case customermerge.FieldCreatedByID:
+		m.ClearCreatedByID()
+		return nil
+	case customermerge.FieldUndoneAt:
+		m.ClearUndoneAt()
+		return nil
+	case customermerge.FieldUndoneByKind:
+		m.ClearUndoneByKind()
+		return nil
+	case customermerge.FieldUndoneByID:
+		m.ClearUndoneByID()
+		return nil
+	}
+	return fmt.Errorf("unknown CustomerMerge nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *CustomerMergeMutation) ResetField(name string) error {
+	switch name {
+	case customermerge.FieldAccountID:
+		m.ResetAccountID()
+		return nil
+	case customermerge.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case customermerge.FieldCreatedByKind:
+		m.ResetCreatedByKind()
+		return nil
+	case customermerge.FieldCreatedByID:
+		m.ResetCreatedByID()
+		return nil
+	case customermerge.FieldWinnerID:
+		m.ResetWinnerID()
+		return nil
+	case customermerge.FieldLoserID:
+		m.ResetLoserID()
+		return nil
+	case customermerge.FieldRecord:
+		m.ResetRecord()
+		return nil
+	case customermerge.FieldEmails:
+		m.ResetEmails()
+		return nil
+	case customermerge.FieldPhones:
+		m.ResetPhones()
+		return nil
+	case customermerge.FieldAddresses:
+		m.ResetAddresses()
+		return nil
+	case customermerge.FieldContacts:
+		m.ResetContacts()
+		return nil
+	case customermerge.FieldDocuments:
+		m.ResetDocuments()
+		return nil
+	case customermerge.FieldTimelineEntries:
+		m.ResetTimelineEntries()
+		return nil
+	case customermerge.FieldUndoneAt:
+		m.ResetUndoneAt()
+		return nil
+	case customermerge.FieldUndoneByKind:
+		m.ResetUndoneByKind()
+		return nil
+	case customermerge.FieldUndoneByID:
+		m.ResetUndoneByID()
+		return nil
+	}
+	return fmt.Errorf("unknown CustomerMerge field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *CustomerMergeMutation) AddedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *CustomerMergeMutation) AddedIDs(name string) []ent.Value {
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *CustomerMergeMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *CustomerMergeMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *CustomerMergeMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *CustomerMergeMutation) EdgeCleared(name string) bool {
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *CustomerMergeMutation) ClearEdge(name string) error {
+	return fmt.Errorf("unknown CustomerMerge unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *CustomerMergeMutation) ResetEdge(name string) error {
+	return fmt.Errorf("unknown CustomerMerge edge %s", name)
 }
 
 // CustomerOriginMutation represents an operation that mutates the CustomerOrigin nodes in the graph.

@@ -7,6 +7,7 @@ import (
 	"dossier/ent/apikey"
 	"dossier/ent/contact"
 	"dossier/ent/customer"
+	"dossier/ent/customermerge"
 	"dossier/ent/customerorigin"
 	"dossier/ent/customertype"
 	"dossier/ent/document"
@@ -137,6 +138,15 @@ func init() {
 	customerDescCreatedVia := customerFields[16].Descriptor()
 	// customer.DefaultCreatedVia holds the default value on creation for the created_via field.
 	customer.DefaultCreatedVia = customerDescCreatedVia.Default.(string)
+	customermergeMixin := schema.CustomerMerge{}.Mixin()
+	customermergeMixinFields0 := customermergeMixin[0].Fields()
+	_ = customermergeMixinFields0
+	customermergeFields := schema.CustomerMerge{}.Fields()
+	_ = customermergeFields
+	// customermergeDescCreatedAt is the schema descriptor for created_at field.
+	customermergeDescCreatedAt := customermergeMixinFields0[2].Descriptor()
+	// customermerge.DefaultCreatedAt holds the default value on creation for the created_at field.
+	customermerge.DefaultCreatedAt = customermergeDescCreatedAt.Default.(func() time.Time)
 	customeroriginMixin := schema.CustomerOrigin{}.Mixin()
 	customeroriginMixinFields0 := customeroriginMixin[0].Fields()
 	_ = customeroriginMixinFields0

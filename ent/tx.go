@@ -22,6 +22,8 @@ type Tx struct {
 	Contact *ContactClient
 	// Customer is the client for interacting with the Customer builders.
 	Customer *CustomerClient
+	// CustomerMerge is the client for interacting with the CustomerMerge builders.
+	CustomerMerge *CustomerMergeClient
 	// CustomerOrigin is the client for interacting with the CustomerOrigin builders.
 	CustomerOrigin *CustomerOriginClient
 	// CustomerType is the client for interacting with the CustomerType builders.
@@ -199,6 +201,7 @@ func (tx *Tx) init() {
 	tx.ApiKey = NewApiKeyClient(tx.config)
 	tx.Contact = NewContactClient(tx.config)
 	tx.Customer = NewCustomerClient(tx.config)
+	tx.CustomerMerge = NewCustomerMergeClient(tx.config)
 	tx.CustomerOrigin = NewCustomerOriginClient(tx.config)
 	tx.CustomerType = NewCustomerTypeClient(tx.config)
 	tx.Document = NewDocumentClient(tx.config)

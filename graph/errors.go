@@ -139,6 +139,14 @@ func userError(f *fault.Error) read.Obj {
 		typeName = "NotFoundError"
 	case fault.Conflict:
 		typeName = "StateConflictError"
+		if d, ok := f.Detail.(fault.DuplicateDetail); ok {
+			typeName = "DuplicateCustomerError"
+			candidates := make([]any, len(d.NodeIDs))
+			for i, id := range d.NodeIDs {
+				candidates[i] = read.NodeRef(id)
+			}
+			fields["candidates"] = candidates
+		}
 	case fault.IdempotencyKeyReused:
 		typeName = "IdempotencyKeyReusedError"
 	case fault.VersionConflict:

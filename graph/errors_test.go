@@ -246,6 +246,7 @@ func faults() map[string]*fault.Error {
 		"InvalidInputError":         withDetail(fault.BadUserInput, nil),
 		"NotFoundError":             withDetail(fault.NotFound, nil),
 		"StateConflictError":        withDetail(fault.Conflict, nil),
+		"DuplicateCustomerError":    withDetail(fault.Conflict, fault.DuplicateDetail{NodeIDs: []string{node}}),
 		"VersionConflictError":      withDetail(fault.VersionConflict, fault.VersionConflictDetail{CurrentVersion: 3, ConflictingFields: []string{"givenName"}, NodeID: node}),
 		"IdempotencyKeyReusedError": withDetail(fault.IdempotencyKeyReused, nil),
 		"FileTooLargeError":         withDetail(fault.TooLarge, fault.LimitDetail{LimitBytes: 5}),

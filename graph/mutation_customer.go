@@ -21,9 +21,13 @@ func (r *Resolver) contactPayload(ctx context.Context, id uuid.UUID, err error) 
 
 // CustomerCreate creates a customer.
 func (r mutationResolver) CustomerCreate(
-	ctx context.Context, input model.CustomerCreateInput, idempotencyKey *string,
+	ctx context.Context, input model.CustomerCreateInput, allowDuplicate bool, idempotencyKey *string,
 ) (*read.Object, error) {
-	id, err := r.Customers.Create(ctx, viewer(ctx), customerDraft(input), idempotencyKey)
+	create := r.Customers.CreateUnique
+	if allowDuplicate {
+		create = r.Customers.Create
+	}
+	id, err := create(ctx, viewer(ctx), customerDraft(input), idempotencyKey)
 	return r.customerPayload(ctx, id, err)
 }
 

@@ -36,6 +36,13 @@ func (r queryResolver) CustomerByExternalID(ctx context.Context, _ string) (*rea
 	return r.Engine.Field(ctx)
 }
 
+// CustomerMerges are the merges of the account.
+func (r queryResolver) CustomerMerges(
+	ctx context.Context, _ *string, _ *int, _ *string, _ *int, _ *string,
+) (*read.Object, error) {
+	return r.Engine.Field(ctx)
+}
+
 // Document is the document with an id.
 func (r queryResolver) Document(ctx context.Context, _ string) (*read.Object, error) {
 	return r.Engine.Field(ctx)

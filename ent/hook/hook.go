@@ -56,6 +56,18 @@ func (f CustomerFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, er
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.CustomerMutation", m)
 }
 
+// The CustomerMergeFunc type is an adapter to allow the use of ordinary
+// function as CustomerMerge mutator.
+type CustomerMergeFunc func(context.Context, *ent.CustomerMergeMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f CustomerMergeFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.CustomerMergeMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.CustomerMergeMutation", m)
+}
+
 // The CustomerOriginFunc type is an adapter to allow the use of ordinary
 // function as CustomerOrigin mutator.
 type CustomerOriginFunc func(context.Context, *ent.CustomerOriginMutation) (ent.Value, error)

@@ -203,6 +203,54 @@ var (
 			},
 		},
 	}
+	// CustomerMergeColumns holds the columns for the "customer_merge" table.
+	CustomerMergeColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "account_id", Type: field.TypeUUID},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "created_by_kind", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "created_by_id", Type: field.TypeUUID, Nullable: true},
+		{Name: "winner_id", Type: field.TypeUUID},
+		{Name: "loser_id", Type: field.TypeUUID},
+		{Name: "record", Type: field.TypeJSON},
+		{Name: "emails", Type: field.TypeInt32},
+		{Name: "phones", Type: field.TypeInt32},
+		{Name: "addresses", Type: field.TypeInt32},
+		{Name: "contacts", Type: field.TypeInt32},
+		{Name: "documents", Type: field.TypeInt32},
+		{Name: "timeline_entries", Type: field.TypeInt32},
+		{Name: "undone_at", Type: field.TypeTime, Nullable: true},
+		{Name: "undone_by_kind", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "undone_by_id", Type: field.TypeUUID, Nullable: true},
+	}
+	// CustomerMergeTable holds the schema information for the "customer_merge" table.
+	CustomerMergeTable = &schema.Table{
+		Name:       "customer_merge",
+		Columns:    CustomerMergeColumns,
+		PrimaryKey: []*schema.Column{CustomerMergeColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "customermerge_account_id_id",
+				Unique:  true,
+				Columns: []*schema.Column{CustomerMergeColumns[1], CustomerMergeColumns[0]},
+			},
+			{
+				Name:    "customermerge_account_id_created_at_id",
+				Unique:  false,
+				Columns: []*schema.Column{CustomerMergeColumns[1], CustomerMergeColumns[2], CustomerMergeColumns[0]},
+			},
+			{
+				Name:    "customermerge_account_id_winner_id",
+				Unique:  false,
+				Columns: []*schema.Column{CustomerMergeColumns[1], CustomerMergeColumns[5]},
+			},
+			{
+				Name:    "customermerge_account_id_loser_id",
+				Unique:  false,
+				Columns: []*schema.Column{CustomerMergeColumns[1], CustomerMergeColumns[6]},
+			},
+		},
+	}
 	// CustomerOriginColumns holds the columns for the "customer_origin" table.
 	CustomerOriginColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeUUID},
@@ -1054,6 +1102,14 @@ var (
 				},
 			},
 			{
+				Name:    "upload_account_id_customer_id",
+				Unique:  false,
+				Columns: []*schema.Column{UploadColumns[1], UploadColumns[5]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "state = 'PENDING'",
+				},
+			},
+			{
 				Name:    "upload_object_key",
 				Unique:  true,
 				Columns: []*schema.Column{UploadColumns[9]},
@@ -1066,6 +1122,7 @@ var (
 		APIKeyTable,
 		ContactTable,
 		CustomerTable,
+		CustomerMergeTable,
 		CustomerOriginTable,
 		CustomerTypeTable,
 		DocumentTable,
@@ -1110,6 +1167,13 @@ func init() {
 		"customer_distance":        "delivery_distance_km >= 0",
 		"customer_kind":            "kind IN ('PERSON', 'COMPANY')",
 		"customer_status":          "status IN ('ACTIVE', 'ARCHIVED', 'MERGED')",
+	}
+	CustomerMergeTable.Annotation = &entsql.Annotation{
+		Table: "customer_merge",
+	}
+	CustomerMergeTable.Annotation.Checks = map[string]string{
+		"customer_merge_created_by_kind": "created_by_kind IN ('STAFF', 'API_KEY')",
+		"customer_merge_undone_by_kind":  "undone_by_kind IN ('STAFF', 'API_KEY')",
 	}
 	CustomerOriginTable.Annotation = &entsql.Annotation{
 		Table: "customer_origin",
@@ -1238,7 +1302,7 @@ func init() {
 	}
 	TimelineEntryTable.Annotation.Checks = map[string]string{
 		"timeline_entry_created_by_kind": "created_by_kind IN ('STAFF', 'API_KEY')",
-		"timeline_entry_kind":            "kind IN ('CUSTOMER_CREATED', 'CUSTOMER_ARCHIVED', 'CUSTOMER_RESTORED', 'CONTACT_ADDED', 'DOCUMENT_ADDED', 'DOCUMENT_REPLACED', 'DOCUMENT_EXPIRES', 'VISIT', 'CALL', 'TASK')",
+		"timeline_entry_kind":            "kind IN ('CUSTOMER_CREATED', 'CUSTOMER_ARCHIVED', 'CUSTOMER_RESTORED', 'CUSTOMER_MERGED', 'CUSTOMER_MERGE_UNDONE', 'CONTACT_ADDED', 'DOCUMENT_ADDED', 'DOCUMENT_REPLACED', 'DOCUMENT_EXPIRES', 'VISIT', 'CALL', 'TASK')",
 		"timeline_entry_subject_type":    "subject_type IN ('Customer', 'Contact', 'Document', 'TimelineEntry', 'Account', 'Job')",
 	}
 	UploadTable.Annotation = &entsql.Annotation{

@@ -18,6 +18,9 @@ type Contact func(*sql.Selector)
 // Customer is the predicate function for customer builders.
 type Customer func(*sql.Selector)
 
+// CustomerMerge is the predicate function for customermerge builders.
+type CustomerMerge func(*sql.Selector)
+
 // CustomerOrigin is the predicate function for customerorigin builders.
 type CustomerOrigin func(*sql.Selector)
 

@@ -128,6 +128,7 @@ func (Upload) Fields() []ent.Field {
 func (Upload) Indexes() []ent.Index {
 	return []ent.Index{
 		index.Fields("lease_until").Annotations(entsql.IndexWhere("state = 'PENDING'")),
+		index.Fields("account_id", "customer_id").Annotations(entsql.IndexWhere("state = 'PENDING'")),
 		index.Fields("object_key").Unique(),
 	}
 }

@@ -55,8 +55,8 @@ type TimelineEntry struct{ ent.Schema }
 // Annotations of the table.
 func (TimelineEntry) Annotations() []schema.Annotation {
 	return table("timeline_entry", map[string]string{
-		"timeline_entry_kind": oneOf("kind", "CUSTOMER_CREATED", "CUSTOMER_ARCHIVED", "CUSTOMER_RESTORED", "CONTACT_ADDED",
-			"DOCUMENT_ADDED", "DOCUMENT_REPLACED", "DOCUMENT_EXPIRES", "VISIT", "CALL", "TASK"),
+		"timeline_entry_kind": oneOf("kind", "CUSTOMER_CREATED", "CUSTOMER_ARCHIVED", "CUSTOMER_RESTORED", "CUSTOMER_MERGED",
+			"CUSTOMER_MERGE_UNDONE", "CONTACT_ADDED", "DOCUMENT_ADDED", "DOCUMENT_REPLACED", "DOCUMENT_EXPIRES", "VISIT", "CALL", "TASK"),
 		"timeline_entry_subject_type":    oneOf("subject_type", subjects...),
 		"timeline_entry_created_by_kind": actorKinds,
 	})

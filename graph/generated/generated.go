@@ -48,7 +48,9 @@ type ComplexityRoot struct {
 		ContactCreate          func(childComplexity int, customerID string, input model.ContactCreateInput, idempotencyKey *string) int
 		ContactUpdate          func(childComplexity int, id string, expectedVersion int, input model.ContactUpdateInput, onConflict model.OnConflict) int
 		CustomerArchive        func(childComplexity int, id string, expectedVersion int) int
-		CustomerCreate         func(childComplexity int, input model.CustomerCreateInput, idempotencyKey *string) int
+		CustomerCreate         func(childComplexity int, input model.CustomerCreateInput, allowDuplicate bool, idempotencyKey *string) int
+		CustomerMerge          func(childComplexity int, winnerID string, loserID string, expectedWinnerVersion int, expectedLoserVersion int, picks []model.MergePick, dryRun bool, idempotencyKey *string) int
+		CustomerMergeUndo      func(childComplexity int, mergeID string) int
 		CustomerOriginArchive  func(childComplexity int, id string, expectedVersion int) int
 		CustomerOriginCreate   func(childComplexity int, input model.CustomerOriginCreateInput, idempotencyKey *string) int
 		CustomerOriginDelete   func(childComplexity int, id string, expectedVersion int) int
@@ -98,24 +100,27 @@ type ComplexityRoot struct {
 	}
 
 	Query struct {
-		Account              func(childComplexity int) int
-		Customer             func(childComplexity int, id string) int
-		CustomerByExternalID func(childComplexity int, externalID string) int
-		CustomerOrigins      func(childComplexity int, where *model.ListWhere, first *int, after *string, last *int, before *string) int
-		CustomerTypes        func(childComplexity int, where *model.ListWhere, first *int, after *string, last *int, before *string) int
-		Customers            func(childComplexity int, where *model.CustomerWhere, orderBy *model.CustomerOrder, first *int, after *string, last *int, before *string) int
-		Document             func(childComplexity int, id string) int
-		Events               func(childComplexity int, after *string, types []model.EventType, customerID *string, first *int) int
-		FieldPolicy          func(childComplexity int, channel model.EntryChannel, typeID *string) int
-		Job                  func(childComplexity int, id string) int
-		Jobs                 func(childComplexity int, where *model.JobWhere, first *int, after *string, last *int, before *string) int
-		Node                 func(childComplexity int, id string) int
-		Nodes                func(childComplexity int, ids []string) int
-		Offices              func(childComplexity int, where *model.ListWhere, first *int, after *string, last *int, before *string) int
-		Services             func(childComplexity int, where *model.ListWhere, first *int, after *string, last *int, before *string) int
-		StaffUsers           func(childComplexity int, where *model.ListWhere, first *int, after *string, last *int, before *string) int
-		Storage              func(childComplexity int) int
-		Viewer               func(childComplexity int) int
+		Account                 func(childComplexity int) int
+		Customer                func(childComplexity int, id string) int
+		CustomerByExternalID    func(childComplexity int, externalID string) int
+		CustomerDuplicateGroups func(childComplexity int, first *int, after *string) int
+		CustomerDuplicates      func(childComplexity int, customerID string) int
+		CustomerMerges          func(childComplexity int, customerID *string, first *int, after *string, last *int, before *string) int
+		CustomerOrigins         func(childComplexity int, where *model.ListWhere, first *int, after *string, last *int, before *string) int
+		CustomerTypes           func(childComplexity int, where *model.ListWhere, first *int, after *string, last *int, before *string) int
+		Customers               func(childComplexity int, where *model.CustomerWhere, orderBy *model.CustomerOrder, first *int, after *string, last *int, before *string) int
+		Document                func(childComplexity int, id string) int
+		Events                  func(childComplexity int, after *string, types []model.EventType, customerID *string, first *int) int
+		FieldPolicy             func(childComplexity int, channel model.EntryChannel, typeID *string) int
+		Job                     func(childComplexity int, id string) int
+		Jobs                    func(childComplexity int, where *model.JobWhere, first *int, after *string, last *int, before *string) int
+		Node                    func(childComplexity int, id string) int
+		Nodes                   func(childComplexity int, ids []string) int
+		Offices                 func(childComplexity int, where *model.ListWhere, first *int, after *string, last *int, before *string) int
+		Services                func(childComplexity int, where *model.ListWhere, first *int, after *string, last *int, before *string) int
+		StaffUsers              func(childComplexity int, where *model.ListWhere, first *int, after *string, last *int, before *string) int
+		Storage                 func(childComplexity int) int
+		Viewer                  func(childComplexity int) int
 	}
 
 	Subscription struct {
@@ -129,11 +134,13 @@ type ComplexityRoot struct {
 // region    ************************** generated!.gotpl **************************
 
 type MutationResolver interface {
-	CustomerCreate(ctx context.Context, input model.CustomerCreateInput, idempotencyKey *string) (*read.Object, error)
+	CustomerCreate(ctx context.Context, input model.CustomerCreateInput, allowDuplicate bool, idempotencyKey *string) (*read.Object, error)
 	CustomerUpdate(ctx context.Context, id string, expectedVersion int, input model.CustomerUpdateInput, onConflict model.OnConflict) (*read.Object, error)
 	CustomerUpsert(ctx context.Context, by model.CustomerKey, input model.CustomerUpsertInput) (*read.Object, error)
 	CustomerArchive(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
 	CustomerRestore(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
+	CustomerMerge(ctx context.Context, winnerID string, loserID string, expectedWinnerVersion int, expectedLoserVersion int, picks []model.MergePick, dryRun bool, idempotencyKey *string) (*read.Object, error)
+	CustomerMergeUndo(ctx context.Context, mergeID string) (*read.Object, error)
 	ContactCreate(ctx context.Context, customerID string, input model.ContactCreateInput, idempotencyKey *string) (*read.Object, error)
 	ContactUpdate(ctx context.Context, id string, expectedVersion int, input model.ContactUpdateInput, onConflict model.OnConflict) (*read.Object, error)
 	ContactArchive(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
@@ -190,6 +197,9 @@ type QueryResolver interface {
 	Nodes(ctx context.Context, ids []string) (*read.Object, error)
 	Customer(ctx context.Context, id string) (*read.Object, error)
 	CustomerByExternalID(ctx context.Context, externalID string) (*read.Object, error)
+	CustomerDuplicates(ctx context.Context, customerID string) (*read.Object, error)
+	CustomerDuplicateGroups(ctx context.Context, first *int, after *string) (*read.Object, error)
+	CustomerMerges(ctx context.Context, customerID *string, first *int, after *string, last *int, before *string) (*read.Object, error)
 	Document(ctx context.Context, id string) (*read.Object, error)
 	Customers(ctx context.Context, where *model.CustomerWhere, orderBy *model.CustomerOrder, first *int, after *string, last *int, before *string) (*read.Object, error)
 	Events(ctx context.Context, after *string, types []model.EventType, customerID *string, first *int) (*read.Object, error)
@@ -302,7 +312,29 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.CustomerCreate(childComplexity, args["input"].(model.CustomerCreateInput), args["idempotencyKey"].(*string)), true
+		return e.ComplexityRoot.Mutation.CustomerCreate(childComplexity, args["input"].(model.CustomerCreateInput), args["allowDuplicate"].(bool), args["idempotencyKey"].(*string)), true
+	case "Mutation.customerMerge":
+		if e.ComplexityRoot.Mutation.CustomerMerge == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_customerMerge_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CustomerMerge(childComplexity, args["winnerId"].(string), args["loserId"].(string), args["expectedWinnerVersion"].(int), args["expectedLoserVersion"].(int), args["picks"].([]model.MergePick), args["dryRun"].(bool), args["idempotencyKey"].(*string)), true
+	case "Mutation.customerMergeUndo":
+		if e.ComplexityRoot.Mutation.CustomerMergeUndo == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_customerMergeUndo_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CustomerMergeUndo(childComplexity, args["mergeId"].(string)), true
 	case "Mutation.customerOriginArchive":
 		if e.ComplexityRoot.Mutation.CustomerOriginArchive == nil {
 			break
@@ -838,6 +870,39 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.CustomerByExternalID(childComplexity, args["externalId"].(string)), true
+	case "Query.customerDuplicateGroups":
+		if e.ComplexityRoot.Query.CustomerDuplicateGroups == nil {
+			break
+		}
+
+		args, err := ec.field_Query_customerDuplicateGroups_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.CustomerDuplicateGroups(childComplexity, args["first"].(*int), args["after"].(*string)), true
+	case "Query.customerDuplicates":
+		if e.ComplexityRoot.Query.CustomerDuplicates == nil {
+			break
+		}
+
+		args, err := ec.field_Query_customerDuplicates_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.CustomerDuplicates(childComplexity, args["customerId"].(string)), true
+	case "Query.customerMerges":
+		if e.ComplexityRoot.Query.CustomerMerges == nil {
+			break
+		}
+
+		args, err := ec.field_Query_customerMerges_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.CustomerMerges(childComplexity, args["customerId"].(*string), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Query.customerOrigins":
 		if e.ComplexityRoot.Query.CustomerOrigins == nil {
 			break
@@ -1310,6 +1375,21 @@ type StateConflictError implements UserError {
   path: [String!]
 }
 
+"""
+Customers are there already that may be the one to create. Take one of them, or repeat with ` + "`" + `allowDuplicate: true` + "`" + `. Nothing was
+created.
+"""
+type DuplicateCustomerError implements UserError {
+  "CONFLICT."
+  code: ErrorCode!
+  "What to do about it."
+  message: String!
+  "Always ` + "`" + `[\"input\"]` + "`" + `."
+  path: [String!]
+  "Those customers, the likeliest first; at most 10."
+  candidates: [Customer!]!
+}
+
 "Somebody else changed the node since the version that the client has."
 type VersionConflictError implements UserError {
   "VERSION_CONFLICT."
@@ -1696,6 +1776,13 @@ type Customer implements Node {
   updatedAt: DateTime!
   "When it was archived, null while it is active."
   archivedAt: DateTime
+  """
+  The customer that this one was merged into, null while it was not. ` + "`" + `customer` + "`" + `, ` + "`" + `node` + "`" + `, ` + "`" + `nodes` + "`" + ` and ` + "`" + `customerByExternalId` + "`" + ` answer that
+  one at once; the merged one itself is seen in lists of ` + "`" + `status: [MERGED]` + "`" + ` and where the log tells of it.
+  """
+  mergedInto: Customer
+  "The customers that were merged into this one: their ids stand for this customer."
+  mergedCustomers(first: Int, after: String, last: Int, before: String): CustomerConnection!
 }
 
 "What a telephone number or postal address is for."
@@ -2281,6 +2368,10 @@ enum TimelineKind {
   CUSTOMER_ARCHIVED
   "The customer was restored."
   CUSTOMER_RESTORED
+  "Another customer was merged into this one."
+  CUSTOMER_MERGED
+  "A merge of this customer was undone."
+  CUSTOMER_MERGE_UNDONE
   "A contact was added."
   CONTACT_ADDED
   "A document was added."
@@ -2354,6 +2445,13 @@ enum EventType {
   CUSTOMER_ARCHIVED
   "A customer was restored."
   CUSTOMER_RESTORED
+  """
+  Two customers were merged: one event of each, the winner's first. What was moved has no events of its own, and older events stay with the
+  customer that they were of.
+  """
+  CUSTOMER_MERGED
+  "A merge was undone: one event of each of the two, the winner's first."
+  CUSTOMER_MERGE_UNDONE
   "A contact was created."
   CONTACT_CREATED
   "A contact was changed."
@@ -2708,10 +2806,22 @@ type Query {
   node(id: ID!): Node
   "The objects with these ids, at most 100, in the same order, null where there is none in this account."
   nodes(ids: [ID!]!): [Node]!
-  "The customer with this id, null when there is none in this account."
+  """
+  The customer with this id, null when there is none in this account. One that was merged into another is answered with that other:
+  its ` + "`" + `id` + "`" + ` is not the one that was asked for, and its ` + "`" + `mergedCustomers` + "`" + ` has that one. The same holds for ` + "`" + `node` + "`" + ` and ` + "`" + `nodes` + "`" + `.
+  """
   customer(id: ID!): Customer
-  "The customer that another system knows by this id, null when there is none in this account."
+  "The customer that another system knows by this id, or the one that it was merged into; null when there is none in this account."
   customerByExternalId(externalId: String!): Customer
+  """
+  Who may be the same as this customer: at most 20, the likeliest first. A customer that was merged into another one stands for that
+  one.
+  """
+  customerDuplicates(customerId: ID!): [DuplicateCandidate!]!
+  "What several customers of the account share, for cleaning up: by reason, then by what is shared."
+  customerDuplicateGroups(first: Int, after: String): DuplicateGroupConnection!
+  "The merges, newest first; with ` + "`" + `customerId` + "`" + ` those with this customer as winner or loser."
+  customerMerges(customerId: ID, first: Int, after: String, last: Int, before: String): CustomerMergeConnection!
   "The document with this id, null when there is none in this account."
   document(id: ID!): Document
   "The directory of customers."
@@ -2758,8 +2868,11 @@ What can be changed. An operation has at most one mutation field, so that it tak
 hours at least; with other input it is IDEMPOTENCY_KEY_REUSED. It is scoped to the credential and the field.
 """
 type Mutation {
-  "Creates a customer with all that is nested in the input, or nothing."
-  customerCreate(input: CustomerCreateInput!, idempotencyKey: String): CustomerPayload!
+  """
+  Creates a customer with all that is nested in the input, or nothing. When customers are there already that may be the same (see
+  DuplicateReason; archived ones count, merged ones do not), the answer is a DuplicateCustomerError with them, unless ` + "`" + `allowDuplicate` + "`" + `.
+  """
+  customerCreate(input: CustomerCreateInput!, allowDuplicate: Boolean! = false, idempotencyKey: String): CustomerPayload!
   """
   Changes what is given in the input and nothing else. When somebody else changed the customer since ` + "`" + `expectedVersion` + "`" + `, ` + "`" + `onConflict` + "`" + `
   decides: REJECT answers a VersionConflictError; MERGE_DISJOINT applies the input as long as none of its fields was changed since.
@@ -2775,6 +2888,26 @@ type Mutation {
   customerArchive(id: ID!, expectedVersion: Int!): CustomerPayload!
   "Brings an archived customer back."
   customerRestore(id: ID!, expectedVersion: Int!): CustomerPayload!
+  """
+  Merges the loser into the winner. Fields of the winner stay; those that are empty are filled from the loser, and ` + "`" + `picks` + "`" + ` are taken from
+  the loser. E-mail addresses, telephone numbers and postal addresses are united, equal ones once, the winner's first. Contacts,
+  documents, the timeline and uploads in progress move to the winner as they are. The loser becomes MERGED: it cannot be changed any
+  more, and its id and externalId answer the winner. With ` + "`" + `dryRun` + "`" + ` nothing is changed and ` + "`" + `preview` + "`" + ` shows what would be.
+  """
+  customerMerge(
+    winnerId: ID!
+    loserId: ID!
+    expectedWinnerVersion: Int!
+    expectedLoserVersion: Int!
+    picks: [MergePick!]
+    dryRun: Boolean! = false
+    idempotencyKey: String
+  ): CustomerMergePayload!
+  """
+  Gives both customers back what they had before a merge. What was added to the winner since stays with it. When what the merge moved
+  or wrote was changed since, the answer is a StateConflictError that names it. Undoing a merge again changes nothing.
+  """
+  customerMergeUndo(mergeId: ID!): CustomerMergePayload!
   "Adds a contact to a customer."
   contactCreate(customerId: ID!, input: ContactCreateInput!, idempotencyKey: String): ContactPayload!
   "Changes what is given in the input and nothing else."
@@ -3171,6 +3304,218 @@ type CustomerUpsertPayload {
   customer: Customer
   "Whether the customer is new; null when there are user errors."
   created: Boolean
+  "What stands in the way; empty on success."
+  userErrors: [UserError!]!
+}
+
+# ---------------------------------------------------------------------------------------------------- duplicates and merging
+
+"""
+Why two customers may be the same. What is compared are their own contact points and those of their contacts, archived contacts aside.
+"""
+enum DuplicateReason {
+  "They share an e-mail address, case aside."
+  SAME_EMAIL
+  "They share a telephone number with its extension."
+  SAME_PHONE
+  "They have the same display name, case and accents aside, and postal addresses with the same postal code."
+  SAME_NAME_AND_POSTAL_CODE
+}
+
+"A customer that may be the same as another one."
+type DuplicateCandidate {
+  "That customer."
+  customer: Customer!
+  "Why it may be the same."
+  reasons: [DuplicateReason!]!
+}
+
+"Customers that share something."
+type DuplicateGroup {
+  "What sort of thing they share."
+  reason: DuplicateReason!
+  "What they share: an e-mail address, a telephone number or a name, in the form in which it is compared."
+  value: String!
+  "The oldest of them, at most 10."
+  customers: [Customer!]!
+}
+
+"A part of what customers share."
+type DuplicateGroupConnection {
+  "The items with their cursors."
+  edges: [DuplicateGroupEdge!]!
+  "The items."
+  nodes: [DuplicateGroup!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+}
+
+"An item of the list."
+type DuplicateGroupEdge {
+  "The item's place in the list."
+  cursor: String!
+  "The item."
+  node: DuplicateGroup!
+}
+
+"A field that a merge can take from the loser, also when it is empty there."
+enum MergePick {
+  "Whether it is a person or a company."
+  KIND
+  "First name."
+  GIVEN_NAME
+  "Last name."
+  FAMILY_NAME
+  "Name of the business."
+  COMPANY_NAME
+  "The language to talk in."
+  LANGUAGE_TAG
+  "The time zone."
+  TIME_ZONE
+  "The id that another system knows the customer by. The winner's goes to the loser, so that both find the winner."
+  EXTERNAL_ID
+  "What sort of customer it is."
+  TYPE
+  "Where the customer came from."
+  ORIGIN
+  "Who sells to the customer."
+  SALESPERSON
+  "Who looks after the customer."
+  REPRESENTATIVE
+  "The office that the customer prefers."
+  PREFERRED_OFFICE
+  "The person of the staff whom the customer prefers."
+  PREFERRED_STAFF
+  "The way by which the customer prefers to be reached."
+  PREFERRED_CHANNEL
+  "The way to the customer for deliveries."
+  DELIVERY_DISTANCE_KM
+  "The home page."
+  WEBSITE_URL
+  "What the customer does or builds."
+  BUSINESS_AREA
+  "Whether the customer pays no sales tax, with the reason."
+  TAX_EXEMPT
+}
+
+"How many of each kind a merge moves from the loser to the winner. What both have is not counted."
+type CustomerMergeCounts {
+  "E-mail addresses of the customer itself."
+  emails: Int!
+  "Telephone numbers of the customer itself."
+  phones: Int!
+  "Postal addresses of the customer itself."
+  addresses: Int!
+  "Contacts, archived ones too."
+  contacts: Int!
+  "Documents, archived ones too."
+  documents: Int!
+  "Entries of the timeline."
+  timelineEntries: Int!
+}
+
+"One merge of two customers."
+type CustomerMerge implements Node {
+  "The global id, ` + "`" + `mrg_...` + "`" + `."
+  id: ID!
+  "The customer that has all now."
+  winner: Customer!
+  "The customer that was merged into the winner, as it is itself: MERGED, or what it was when the merge was undone."
+  loser: Customer!
+  "How much was moved."
+  moved: CustomerMergeCounts!
+  "Who merged them."
+  mergedBy: Actor
+  "When they were merged."
+  mergedAt: DateTime!
+  "Who undid it."
+  undoneBy: Actor
+  "When it was undone, null while it holds."
+  undoneAt: DateTime
+}
+
+"A part of the merges."
+type CustomerMergeConnection {
+  "The items with their cursors."
+  edges: [CustomerMergeEdge!]!
+  "The items."
+  nodes: [CustomerMerge!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many there are, counted up to 10,000; 10,001 means more. Costs a count: ask only when it is shown."
+  totalCount: Int!
+}
+
+"An item of the list."
+type CustomerMergeEdge {
+  "The item's place in the list."
+  cursor: String!
+  "The item."
+  node: CustomerMerge!
+}
+
+"The winner as a merge would leave it, and what it would move."
+type CustomerMergePreview {
+  "Person or company."
+  kind: CustomerKind!
+  "The name to show."
+  displayName: String!
+  "First name."
+  givenName: String
+  "Last name."
+  familyName: String
+  "Name of the business."
+  companyName: String
+  "The language to talk in."
+  languageTag: String
+  "The time zone."
+  timeZone: String
+  "The id that another system knows the customer by."
+  externalId: String
+  "What sort of customer it is."
+  type: CustomerType
+  "Where the customer came from."
+  origin: CustomerOrigin
+  "Who sells to the customer."
+  salesperson: StaffUser
+  "Who looks after the customer, when one was chosen."
+  representative: StaffUser
+  "The office that the customer prefers."
+  preferredOffice: Office
+  "The person of the staff whom the customer prefers."
+  preferredStaff: StaffUser
+  "The way by which the customer prefers to be reached."
+  preferredChannel: ContactChannel
+  "The way to the customer for deliveries, in kilometres."
+  deliveryDistanceKm: Decimal
+  "The home page."
+  websiteUrl: URL
+  "What the customer does or builds."
+  businessArea: String
+  "Whether the customer pays no sales tax."
+  taxExempt: Boolean!
+  "Why it pays none."
+  taxExemptReason: String
+  "The e-mail addresses of both; at most 20."
+  emails: [EmailAddress!]!
+  "The telephone numbers of both; at most 20."
+  phones: [PhoneNumber!]!
+  "The postal addresses of both; at most 20."
+  addresses: [PostalAddress!]!
+  "The fields of the winner that would change."
+  changedFields: [String!]!
+  "How much would be moved."
+  moved: CustomerMergeCounts!
+}
+
+"The answer of ` + "`" + `customerMerge` + "`" + ` and ` + "`" + `customerMergeUndo` + "`" + `."
+type CustomerMergePayload {
+  "The winner as it is now; null in a dry run and when there are user errors."
+  customer: Customer
+  "The merge; null in a dry run and when there are user errors."
+  merge: CustomerMerge
+  "What a dry run shows; null else."
+  preview: CustomerMergePreview
   "What stands in the way; empty on success."
   userErrors: [UserError!]!
 }
@@ -3812,14 +4157,98 @@ func (ec *executionContext) field_Mutation_customerCreate_args(ctx context.Conte
 		return nil, err
 	}
 	args["input"] = arg0
-	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "idempotencyKey",
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "allowDuplicate",
+		func(ctx context.Context, v any) (bool, error) {
+			return ec.unmarshalNBoolean2bool(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["allowDuplicate"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "idempotencyKey",
 		func(ctx context.Context, v any) (*string, error) {
 			return ec.unmarshalOString2ᚖstring(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["idempotencyKey"] = arg1
+	args["idempotencyKey"] = arg2
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_customerMergeUndo_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "mergeId",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["mergeId"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_customerMerge_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "winnerId",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["winnerId"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "loserId",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["loserId"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "expectedWinnerVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedWinnerVersion"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "expectedLoserVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedLoserVersion"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "picks",
+		func(ctx context.Context, v any) ([]model.MergePick, error) {
+			return ec.unmarshalOMergePick2ᚕdossierᚋgraphᚋmodelᚐMergePickᚄ(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["picks"] = arg4
+	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "dryRun",
+		func(ctx context.Context, v any) (bool, error) {
+			return ec.unmarshalNBoolean2bool(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["dryRun"] = arg5
+	arg6, err := graphql.ProcessArgField(ctx, rawArgs, "idempotencyKey",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["idempotencyKey"] = arg6
 	return args, nil
 }
 
@@ -5023,6 +5452,88 @@ func (ec *executionContext) field_Query_customerByExternalId_args(ctx context.Co
 	return args, nil
 }
 
+func (ec *executionContext) field_Query_customerDuplicateGroups_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_customerDuplicates_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "customerId",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["customerId"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_customerMerges_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "customerId",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOID2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["customerId"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg4
+	return args, nil
+}
+
 func (ec *executionContext) field_Query_customerOrigins_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -5619,7 +6130,7 @@ func (ec *executionContext) _Mutation_customerCreate(ctx context.Context, field 
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().CustomerCreate(ctx, fc.Args["input"].(model.CustomerCreateInput), fc.Args["idempotencyKey"].(*string))
+			return ec.Resolvers.Mutation().CustomerCreate(ctx, fc.Args["input"].(model.CustomerCreateInput), fc.Args["allowDuplicate"].(bool), fc.Args["idempotencyKey"].(*string))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
@@ -5823,6 +6334,94 @@ func (ec *executionContext) fieldContext_Mutation_customerRestore(ctx context.Co
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_customerRestore_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_customerMerge(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_customerMerge(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CustomerMerge(ctx, fc.Args["winnerId"].(string), fc.Args["loserId"].(string), fc.Args["expectedWinnerVersion"].(int), fc.Args["expectedLoserVersion"].(int), fc.Args["picks"].([]model.MergePick), fc.Args["dryRun"].(bool), fc.Args["idempotencyKey"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNCustomerMergePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_customerMerge(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_customerMerge_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_customerMergeUndo(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_customerMergeUndo(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CustomerMergeUndo(ctx, fc.Args["mergeId"].(string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNCustomerMergePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_customerMergeUndo(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_customerMergeUndo_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -8175,6 +8774,138 @@ func (ec *executionContext) fieldContext_Query_customerByExternalId(ctx context.
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Query_customerByExternalId_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_customerDuplicates(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_customerDuplicates(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().CustomerDuplicates(ctx, fc.Args["customerId"].(string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNDuplicateCandidate2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_customerDuplicates(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_customerDuplicates_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_customerDuplicateGroups(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_customerDuplicateGroups(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().CustomerDuplicateGroups(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNDuplicateGroupConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_customerDuplicateGroups(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_customerDuplicateGroups_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_customerMerges(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_customerMerges(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().CustomerMerges(ctx, fc.Args["customerId"].(*string), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNCustomerMergeConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_customerMerges(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_customerMerges_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -12770,6 +13501,20 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "customerMerge":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_customerMerge(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "customerMergeUndo":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_customerMergeUndo(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "contactCreate":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_contactCreate(ctx, field)
@@ -13177,6 +13922,24 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				true, false,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_customerByExternalId(ctx, field)
+				})
+		case "customerDuplicates":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_customerDuplicates(ctx, field)
+				})
+		case "customerDuplicateGroups":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_customerDuplicateGroups(ctx, field)
+				})
+		case "customerMerges":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_customerMerges(ctx, field)
 				})
 		case "document":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
@@ -13828,6 +14591,34 @@ func (ec *executionContext) marshalNCustomerKind2dossierᚋgraphᚋmodelᚐCusto
 	return v
 }
 
+func (ec *executionContext) unmarshalNCustomerMergeConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNCustomerMergeConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "CustomerMergeConnection!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNCustomerMergePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNCustomerMergePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "CustomerMergePayload!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
 func (ec *executionContext) unmarshalNCustomerOrderField2dossierᚋgraphᚋmodelᚐCustomerOrderField(ctx context.Context, v any) (model.CustomerOrderField, error) {
 	var res model.CustomerOrderField
 	err := res.UnmarshalGQL(v)
@@ -14077,6 +14868,34 @@ func (ec *executionContext) unmarshalNDocumentUploadPayload2ᚖdossierᚋinterna
 func (ec *executionContext) marshalNDocumentUploadPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "DocumentUploadPayload!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNDuplicateCandidate2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDuplicateCandidate2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "DuplicateCandidate!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNDuplicateGroupConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDuplicateGroupConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "DuplicateGroupConnection!")
 		return graphql.Null
 	}
 	return graphql.WrapContextMarshaler(ctx, v)
@@ -14369,6 +15188,16 @@ func (ec *executionContext) unmarshalNJobState2dossierᚋgraphᚋmodelᚐJobStat
 }
 
 func (ec *executionContext) marshalNJobState2dossierᚋgraphᚋmodelᚐJobState(ctx context.Context, sel ast.SelectionSet, v model.JobState) graphql.Marshaler {
+	return v
+}
+
+func (ec *executionContext) unmarshalNMergePick2dossierᚋgraphᚋmodelᚐMergePick(ctx context.Context, v any) (model.MergePick, error) {
+	var res model.MergePick
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNMergePick2dossierᚋgraphᚋmodelᚐMergePick(ctx context.Context, sel ast.SelectionSet, v model.MergePick) graphql.Marshaler {
 	return v
 }
 
@@ -15602,6 +16431,42 @@ func (ec *executionContext) unmarshalOListWhere2ᚖdossierᚋgraphᚋmodelᚐLis
 	}
 	res, err := ec.unmarshalInputListWhere(ctx, v)
 	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalOMergePick2ᚕdossierᚋgraphᚋmodelᚐMergePickᚄ(ctx context.Context, v any) ([]model.MergePick, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]model.MergePick, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNMergePick2dossierᚋgraphᚋmodelᚐMergePick(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOMergePick2ᚕdossierᚋgraphᚋmodelᚐMergePickᚄ(ctx context.Context, sel ast.SelectionSet, v []model.MergePick) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNMergePick2dossierᚋgraphᚋmodelᚐMergePick(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) unmarshalONode2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {

@@ -1262,6 +1262,67 @@ func (e DocumentStatus) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// Why two customers may be the same. What is compared are their own contact points and those of their contacts, archived contacts aside.
+type DuplicateReason string
+
+const (
+	// They share an e-mail address, case aside.
+	DuplicateReasonSameEmail DuplicateReason = "SAME_EMAIL"
+	// They share a telephone number with its extension.
+	DuplicateReasonSamePhone DuplicateReason = "SAME_PHONE"
+	// They have the same display name, case and accents aside, and postal addresses with the same postal code.
+	DuplicateReasonSameNameAndPostalCode DuplicateReason = "SAME_NAME_AND_POSTAL_CODE"
+)
+
+var AllDuplicateReason = []DuplicateReason{
+	DuplicateReasonSameEmail,
+	DuplicateReasonSamePhone,
+	DuplicateReasonSameNameAndPostalCode,
+}
+
+func (e DuplicateReason) IsValid() bool {
+	switch e {
+	case DuplicateReasonSameEmail, DuplicateReasonSamePhone, DuplicateReasonSameNameAndPostalCode:
+		return true
+	}
+	return false
+}
+
+func (e DuplicateReason) String() string {
+	return string(e)
+}
+
+func (e *DuplicateReason) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = DuplicateReason(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid DuplicateReason", str)
+	}
+	return nil
+}
+
+func (e DuplicateReason) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *DuplicateReason) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e DuplicateReason) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
 // The way by which something entered the customer file. Rules of which fields are required hold per channel.
 type EntryChannel string
 
@@ -1445,6 +1506,11 @@ const (
 	EventTypeCustomerArchived EventType = "CUSTOMER_ARCHIVED"
 	// A customer was restored.
 	EventTypeCustomerRestored EventType = "CUSTOMER_RESTORED"
+	// Two customers were merged: one event of each, the winner's first. What was moved has no events of its own, and older events stay with the
+	// customer that they were of.
+	EventTypeCustomerMerged EventType = "CUSTOMER_MERGED"
+	// A merge was undone: one event of each of the two, the winner's first.
+	EventTypeCustomerMergeUndone EventType = "CUSTOMER_MERGE_UNDONE"
 	// A contact was created.
 	EventTypeContactCreated EventType = "CONTACT_CREATED"
 	// A contact was changed.
@@ -1483,6 +1549,8 @@ var AllEventType = []EventType{
 	EventTypeCustomerUpdated,
 	EventTypeCustomerArchived,
 	EventTypeCustomerRestored,
+	EventTypeCustomerMerged,
+	EventTypeCustomerMergeUndone,
 	EventTypeContactCreated,
 	EventTypeContactUpdated,
 	EventTypeContactArchived,
@@ -1502,7 +1570,7 @@ var AllEventType = []EventType{
 
 func (e EventType) IsValid() bool {
 	switch e {
-	case EventTypeCustomerCreated, EventTypeCustomerUpdated, EventTypeCustomerArchived, EventTypeCustomerRestored, EventTypeContactCreated, EventTypeContactUpdated, EventTypeContactArchived, EventTypeDocumentCreated, EventTypeDocumentReplaced, EventTypeDocumentUpdated, EventTypeDocumentArchived, EventTypeDocumentRestored, EventTypeTimelineEntryCreated, EventTypeTimelineEntryUpdated, EventTypeTimelineEntryDeleted, EventTypeAccountSettingsChanged, EventTypeJobCreated, EventTypeJobProgress, EventTypeJobFinished:
+	case EventTypeCustomerCreated, EventTypeCustomerUpdated, EventTypeCustomerArchived, EventTypeCustomerRestored, EventTypeCustomerMerged, EventTypeCustomerMergeUndone, EventTypeContactCreated, EventTypeContactUpdated, EventTypeContactArchived, EventTypeDocumentCreated, EventTypeDocumentReplaced, EventTypeDocumentUpdated, EventTypeDocumentArchived, EventTypeDocumentRestored, EventTypeTimelineEntryCreated, EventTypeTimelineEntryUpdated, EventTypeTimelineEntryDeleted, EventTypeAccountSettingsChanged, EventTypeJobCreated, EventTypeJobProgress, EventTypeJobFinished:
 		return true
 	}
 	return false
@@ -1907,6 +1975,112 @@ func (e JobState) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// A field that a merge can take from the loser, also when it is empty there.
+type MergePick string
+
+const (
+	// Whether it is a person or a company.
+	MergePickKind MergePick = "KIND"
+	// First name.
+	MergePickGivenName MergePick = "GIVEN_NAME"
+	// Last name.
+	MergePickFamilyName MergePick = "FAMILY_NAME"
+	// Name of the business.
+	MergePickCompanyName MergePick = "COMPANY_NAME"
+	// The language to talk in.
+	MergePickLanguageTag MergePick = "LANGUAGE_TAG"
+	// The time zone.
+	MergePickTimeZone MergePick = "TIME_ZONE"
+	// The id that another system knows the customer by. The winner's goes to the loser, so that both find the winner.
+	MergePickExternalID MergePick = "EXTERNAL_ID"
+	// What sort of customer it is.
+	MergePickType MergePick = "TYPE"
+	// Where the customer came from.
+	MergePickOrigin MergePick = "ORIGIN"
+	// Who sells to the customer.
+	MergePickSalesperson MergePick = "SALESPERSON"
+	// Who looks after the customer.
+	MergePickRepresentative MergePick = "REPRESENTATIVE"
+	// The office that the customer prefers.
+	MergePickPreferredOffice MergePick = "PREFERRED_OFFICE"
+	// The person of the staff whom the customer prefers.
+	MergePickPreferredStaff MergePick = "PREFERRED_STAFF"
+	// The way by which the customer prefers to be reached.
+	MergePickPreferredChannel MergePick = "PREFERRED_CHANNEL"
+	// The way to the customer for deliveries.
+	MergePickDeliveryDistanceKm MergePick = "DELIVERY_DISTANCE_KM"
+	// The home page.
+	MergePickWebsiteURL MergePick = "WEBSITE_URL"
+	// What the customer does or builds.
+	MergePickBusinessArea MergePick = "BUSINESS_AREA"
+	// Whether the customer pays no sales tax, with the reason.
+	MergePickTaxExempt MergePick = "TAX_EXEMPT"
+)
+
+var AllMergePick = []MergePick{
+	MergePickKind,
+	MergePickGivenName,
+	MergePickFamilyName,
+	MergePickCompanyName,
+	MergePickLanguageTag,
+	MergePickTimeZone,
+	MergePickExternalID,
+	MergePickType,
+	MergePickOrigin,
+	MergePickSalesperson,
+	MergePickRepresentative,
+	MergePickPreferredOffice,
+	MergePickPreferredStaff,
+	MergePickPreferredChannel,
+	MergePickDeliveryDistanceKm,
+	MergePickWebsiteURL,
+	MergePickBusinessArea,
+	MergePickTaxExempt,
+}
+
+func (e MergePick) IsValid() bool {
+	switch e {
+	case MergePickKind, MergePickGivenName, MergePickFamilyName, MergePickCompanyName, MergePickLanguageTag, MergePickTimeZone, MergePickExternalID, MergePickType, MergePickOrigin, MergePickSalesperson, MergePickRepresentative, MergePickPreferredOffice, MergePickPreferredStaff, MergePickPreferredChannel, MergePickDeliveryDistanceKm, MergePickWebsiteURL, MergePickBusinessArea, MergePickTaxExempt:
+		return true
+	}
+	return false
+}
+
+func (e MergePick) String() string {
+	return string(e)
+}
+
+func (e *MergePick) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = MergePick(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid MergePick", str)
+	}
+	return nil
+}
+
+func (e MergePick) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *MergePick) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e MergePick) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
 // What an update does when somebody else changed the node since `expectedVersion`.
 type OnConflict string
 
@@ -2277,6 +2451,10 @@ const (
 	TimelineKindCustomerArchived TimelineKind = "CUSTOMER_ARCHIVED"
 	// The customer was restored.
 	TimelineKindCustomerRestored TimelineKind = "CUSTOMER_RESTORED"
+	// Another customer was merged into this one.
+	TimelineKindCustomerMerged TimelineKind = "CUSTOMER_MERGED"
+	// A merge of this customer was undone.
+	TimelineKindCustomerMergeUndone TimelineKind = "CUSTOMER_MERGE_UNDONE"
 	// A contact was added.
 	TimelineKindContactAdded TimelineKind = "CONTACT_ADDED"
 	// A document was added.
@@ -2297,6 +2475,8 @@ var AllTimelineKind = []TimelineKind{
 	TimelineKindCustomerCreated,
 	TimelineKindCustomerArchived,
 	TimelineKindCustomerRestored,
+	TimelineKindCustomerMerged,
+	TimelineKindCustomerMergeUndone,
 	TimelineKindContactAdded,
 	TimelineKindDocumentAdded,
 	TimelineKindDocumentReplaced,
@@ -2308,7 +2488,7 @@ var AllTimelineKind = []TimelineKind{
 
 func (e TimelineKind) IsValid() bool {
 	switch e {
-	case TimelineKindCustomerCreated, TimelineKindCustomerArchived, TimelineKindCustomerRestored, TimelineKindContactAdded, TimelineKindDocumentAdded, TimelineKindDocumentReplaced, TimelineKindDocumentExpires, TimelineKindVisit, TimelineKindCall, TimelineKindTask:
+	case TimelineKindCustomerCreated, TimelineKindCustomerArchived, TimelineKindCustomerRestored, TimelineKindCustomerMerged, TimelineKindCustomerMergeUndone, TimelineKindContactAdded, TimelineKindDocumentAdded, TimelineKindDocumentReplaced, TimelineKindDocumentExpires, TimelineKindVisit, TimelineKindCall, TimelineKindTask:
 		return true
 	}
 	return false

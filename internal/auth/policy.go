@@ -82,8 +82,15 @@ var fieldTable = map[string]Permission{
 	"Query.customer":             CustomersRead,
 	"Query.customers":            CustomersRead,
 	"Query.customerByExternalId": CustomersRead,
-	"Query.document":             DocumentsRead,
-	"Query.events":               EventsRead,
+
+	"Query.customerDuplicates":      CustomersRead,
+	"Query.customerDuplicateGroups": CustomersRead,
+	"Query.customerMerges":          CustomersRead,
+	"Mutation.customerMerge":        CustomersWrite, // the preview of a dry run needs CustomersRead as well
+	"Mutation.customerMergeUndo":    CustomersWrite,
+
+	"Query.document": DocumentsRead,
+	"Query.events":   EventsRead,
 
 	// The settings of the account: everybody needs them to draw a form, administrators change them.
 	"Query.customerTypes":   AccountRead,
@@ -158,22 +165,26 @@ var fieldTable = map[string]Permission{
 // typeTable is the permission that reading anything of a GraphQL object type needs. A type that is not listed is
 // readable by nobody.
 var typeTable = map[string]Permission{
-	"Account":         AccountRead,
-	"StorageUsage":    AccountRead,
-	"AccountLimits":   AccountRead,
-	"CustomerType":    AccountRead,
-	"CustomerOrigin":  AccountRead,
-	"Office":          AccountRead,
-	"Service":         AccountRead,
-	"FieldRule":       AccountRead,
-	"Viewer":          Authenticated,
-	"StaffUser":       StaffRead,
-	"ApiKey":          StaffRead, // as an actor it is an id and a name; the rest is in memberTable
-	"Customer":        CustomersRead,
-	"Contact":         CustomersRead,
-	"EmailAddress":    CustomersRead,
-	"PhoneNumber":     CustomersRead,
-	"PostalAddress":   CustomersRead,
+	"Account":        AccountRead,
+	"StorageUsage":   AccountRead,
+	"AccountLimits":  AccountRead,
+	"CustomerType":   AccountRead,
+	"CustomerOrigin": AccountRead,
+	"Office":         AccountRead,
+	"Service":        AccountRead,
+	"FieldRule":      AccountRead,
+	"Viewer":         Authenticated,
+	"StaffUser":      StaffRead,
+	"ApiKey":         StaffRead, // as an actor it is an id and a name; the rest is in memberTable
+	"Customer":       CustomersRead,
+	"Contact":        CustomersRead,
+	"EmailAddress":   CustomersRead,
+	"PhoneNumber":    CustomersRead,
+	"PostalAddress":  CustomersRead,
+
+	"CustomerMerge":       CustomersRead,
+	"CustomerMergeCounts": CustomersRead,
+
 	"Document":        DocumentsRead,
 	"DocumentVersion": DocumentsRead,
 	"TimelineEntry":   TimelineRead,

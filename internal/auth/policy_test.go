@@ -28,8 +28,8 @@ func TestEveryRootFieldAndTypeHasAPermission(t *testing.T) {
 	t.Parallel()
 	fields := map[string]string{
 		"Query": "viewer account node nodes customer customerByExternalId document customers events storage " +
-			"customerTypes customerOrigins offices services fieldPolicy staffUsers job jobs",
-		"Mutation": "customerCreate customerUpdate customerUpsert customerArchive customerRestore contactCreate contactUpdate contactArchive " +
+			"job jobs customerDuplicates customerDuplicateGroups customerMerges customerTypes customerOrigins offices services fieldPolicy staffUsers",
+		"Mutation": "customerCreate customerUpdate customerUpsert customerArchive customerRestore customerMerge customerMergeUndo contactCreate contactUpdate contactArchive " +
 			"documentUpload documentUploadBegin documentUploadComplete documentReplace documentUpdate documentArchive documentRestore " +
 			"timelineEntryCreate timelineEntryUpdate timelineEntryDelete apiKeyCreate apiKeyRevoke " +
 			"customerTypeCreate customerTypeUpdate customerTypeMove customerTypeArchive customerTypeRestore customerTypeDelete " +

@@ -60,6 +60,8 @@ type Customer struct {
 	CompanyName string
 	CreatedVia  Channel
 	ArchivedAt  *time.Time
+	// MergedInto is the customer that this one was merged into, zero while it was not.
+	MergedInto uuid.UUID
 	Profile
 	Points
 }

@@ -30,6 +30,8 @@ type Store interface {
 		decide func(File, Reading) (uuid.UUID, Change, error)) (uuid.UUID, error)
 	// ContactChange is CustomerChange for the customer of a contact. i is the contact's place in the file, -1 when it was archived.
 	ContactChange(ctx context.Context, p auth.Principal, id uuid.UUID, path []string, decide func(f File, i int, r Reading) (Change, error)) error
+	MergeStore
+	DuplicateStore
 	// CustomerExists says whether the account has the customer.
 	CustomerExists(ctx context.Context, accountID, id uuid.UUID) (bool, error)
 }
@@ -46,6 +48,9 @@ type Reading interface {
 	Rules(via Channel, typeID uuid.UUID) (Rules, error)
 	// ExternalIDTaken says whether a customer other than this one has the external id.
 	ExternalIDTaken(externalID string, except uuid.UUID) (bool, error)
+	// Duplicates gives the customers that may be the one with these traits, the likeliest first. Until the end of the
+	// transaction nobody else who asks so for one of the traits gets an answer.
+	Duplicates(traits Traits, limit int) ([]Candidate, error)
 }
 
 // Choice is an item of a list of the account.
@@ -105,6 +110,17 @@ func (s *Service) Exists(ctx context.Context, p auth.Principal, id uuid.UUID) er
 
 // Create creates a customer with all that is nested in the draft. It needs customers:write.
 func (s *Service) Create(ctx context.Context, p auth.Principal, d Draft, idempotencyKey *string) (uuid.UUID, error) {
+	return s.createOnce(ctx, p, d, idempotencyKey, func(Reading, Change) error { return nil })
+}
+
+// CreateUnique is Create, unless there is a customer already that may be the same: then it names those.
+func (s *Service) CreateUnique(ctx context.Context, p auth.Principal, d Draft, idempotencyKey *string) (uuid.UUID, error) {
+	return s.createOnce(ctx, p, d, idempotencyKey, refuseDuplicate)
+}
+
+func (s *Service) createOnce(
+	ctx context.Context, p auth.Principal, d Draft, idempotencyKey *string, accept func(Reading, Change) error,
+) (uuid.UUID, error) {
 	if err := p.Require(auth.CustomersWrite); err != nil {
 		return uuid.Nil, err
 	}
@@ -112,7 +128,13 @@ func (s *Service) Create(ctx context.Context, p auth.Principal, d Draft, idempot
 	if err != nil {
 		return uuid.Nil, err
 	}
-	id, err := s.Store.CustomerCreate(ctx, p, key, func(r Reading) (Change, error) { return s.create(r, d, channel(p)) })
+	id, err := s.Store.CustomerCreate(ctx, p, key, func(r Reading) (Change, error) {
+		ch, err := s.create(r, d, channel(p))
+		if err == nil {
+			err = accept(r, ch)
+		}
+		return ch, err
+	})
 	return id, fault.Wrap("customer.Create", err)
 }
 

@@ -89,6 +89,12 @@ type VersionConflictDetail struct {
 	NodeID string
 }
 
+// DuplicateDetail goes with Conflict where what is to be created may be there already.
+type DuplicateDetail struct {
+	// NodeIDs are the global ids of what may be it, the likeliest first.
+	NodeIDs []string
+}
+
 // LimitDetail goes with TooLarge for files.
 type LimitDetail struct{ LimitBytes int64 }
 

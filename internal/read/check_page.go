@@ -21,7 +21,7 @@ func (c *checker) connection(name string, conn *connection, def *ast.FieldDefini
 	}
 	c.connectionType(name, conn, def.Type)
 	if conn.foreignKey != "" {
-		c.column(name, target, conn.foreignKey, kindID, true)
+		c.column(name, target, conn.foreignKey, kindID, false)
 	}
 	for _, arg := range def.Arguments {
 		if !slices.Contains(paging, arg.Name) && !slices.Contains(conn.arguments, arg.Name) {

@@ -80,6 +80,7 @@ func (c *compiler) byID(n *noun, many bool, sets []ast.SelectionSet) {
 		return
 	}
 	l.ownID = l.slot(nil, n.id)
+	l.redirected()
 	o, ok := c.object(place{l, nil}, n, sets, nil)
 	if !ok {
 		c.u.null = true
@@ -90,9 +91,16 @@ func (c *compiler) byID(n *noun, many bool, sets []ast.SelectionSet) {
 }
 
 func (c *compiler) level(n *noun, s shape) *level {
-	l := &level{index: len(c.u.levels), noun: n, shape: s, ids: -1, limit: -1, more: -1}
+	l := &level{index: len(c.u.levels), noun: n, shape: s, ids: -1, limit: -1, more: -1, redirect: -1}
 	c.u.levels = append(c.u.levels, l)
 	return l
+}
+
+// redirected says that a row of the level may be answered for by another one.
+func (l *level) redirected() {
+	if l.noun.redirect != "" {
+		l.redirect = l.slot(nil, l.noun.redirect)
+	}
 }
 
 // finish adds the level's statements. Its children were finished while its objects were compiled, so they come first.

@@ -26,6 +26,7 @@ func (c *compiler) find(d toFirst, sel selected) {
 		c.u.null = true
 		return
 	}
+	l.redirected()
 	c.u.null = !c.chosen(l, &d, sel, nil)
 }
 

@@ -157,6 +157,35 @@ func (k kind) valid(v []byte) bool {
 	}
 }
 
+// KeyCursor is the place behind the row with these keys, in a list that is not read by the engine.
+func KeyCursor(account uuid.UUID, list string, keys ...string) string {
+	c := keyCursorShape(list, len(keys))
+	row := make([][]byte, len(keys))
+	for i, k := range keys {
+		row[i] = []byte(k)
+	}
+	return string(c.append(nil, c.seed(account), row))
+}
+
+// ParseKeyCursor gives the n keys of a cursor that KeyCursor made for this account and list.
+func ParseKeyCursor(account uuid.UUID, list, s string, n int) ([]string, error) {
+	c := keyCursorShape(list, n)
+	values, err := c.parse(account, s)
+	keys := make([]string, len(values))
+	for i, v := range values {
+		keys[i] = string(v)
+	}
+	return keys, err
+}
+
+func keyCursorShape(list string, n int) cursorShape {
+	c := cursorShape{identity: list + "/KEYS"}
+	for i := range n {
+		c.keys, c.slots = append(c.keys, textKey("")), append(c.slots, i)
+	}
+	return c
+}
+
 // EventCursor is the place in the account's event log just behind the event with this number.
 func EventCursor(account uuid.UUID, seq int64) string {
 	return string(appendEventCursor(nil, account, seq))

@@ -33,7 +33,7 @@ type world struct {
 // tableOrder is the order of inserting.
 var tableOrder = []string{
 	"account", "storage_usage", "staff_user", "api_key", "customer_type", "customer_origin", "office", "service", "customer", "contact", "email_address", "phone_number", "postal_address",
-	"document", "document_version", "timeline_entry", "event", "job", "job_row_error",
+	"document", "document_version", "timeline_entry", "event", "job", "job_row_error", "customer_merge",
 }
 
 // maker makes a world of random rows. Few different names and times, so that orders have ties; NULLs, archived rows,
@@ -156,6 +156,31 @@ func (m *maker) account(number, customers int) {
 		m.job(account)
 	}
 	m.subjects(account)
+	m.merges(account)
+}
+
+// merges are the records of merges; they need not fit the customers, which say themselves what they were merged into.
+func (m *maker) merges(account uuid.UUID) {
+	for range 5 {
+		undoneBy := m.actor(row{}, account)
+		m.put("customer_merge", m.actor(row{
+			"account_id": account, "winner_id": m.of("customer", account), "loser_id": m.of("customer", account), "record": map[string]any{},
+			"emails": int64(m.rand.IntN(3)), "phones": int64(1), "addresses": int64(0), "contacts": int64(m.rand.IntN(9)), "documents": int64(2),
+			"timeline_entries": int64(m.rand.IntN(100)), "created_at": m.at(), "undone_at": m.maybe(m.at()),
+			"undone_by_kind": undoneBy["created_by_kind"], "undone_by_id": undoneBy["created_by_id"],
+		}, account))
+	}
+}
+
+// mergedInto is a customer that others can be merged into, nil for most. The third of each account, which has an external
+// id, is always merged.
+func (m *maker) mergedInto(account uuid.UUID) any {
+	own := m.rows("customer", account, func(r row) bool { return r["status"] != "MERGED" })
+	third := len(m.rows("customer", account, all)) == 2
+	if len(own) == 0 || m.rand.IntN(6) > 0 && !third {
+		return nil
+	}
+	return own[m.rand.IntN(min(len(own), 3))].id()
 }
 
 func (m *maker) job(account uuid.UUID) {
@@ -182,8 +207,13 @@ func (m *maker) job(account uuid.UUID) {
 
 func (m *maker) customer(account uuid.UUID) {
 	name, status := m.name(), pick(m, "ACTIVE", "ACTIVE", "ACTIVE", "ARCHIVED")
+	into := m.mergedInto(account)
+	if into != nil {
+		status = "MERGED"
+	}
 	c := m.put("customer", m.actor(row{
-		"account_id": account, "version": int64(m.rand.IntN(5) + 1), "kind": pick(m, "PERSON", "COMPANY"), "status": status,
+		"merged_into_id": into,
+		"account_id":     account, "version": int64(m.rand.IntN(5) + 1), "kind": pick(m, "PERSON", "COMPANY"), "status": status,
 		"display_name": name, "sort_name": fold.Text(name), "given_name": m.maybe(m.name()), "family_name": m.maybe(m.name()),
 		"language_tag": m.maybe("de-CH"), "time_zone": m.maybe("Europe/Zurich"), "external_id": m.externalID(account),
 		"type_id": m.maybe(m.of("customer_type", account)), "origin_id": m.maybe(m.of("customer_origin", account)),

@@ -30,7 +30,10 @@ type noun struct {
 	prefix string
 	// id is the column that identifies a row, account the one that holds its account.
 	id, account string
-	fields      []field
+	// redirect is the column that holds the id of the row which answers for this one, "" where every row answers for itself.
+	// It is followed where a row is asked for by an id or a key, and nowhere else.
+	redirect string
+	fields   []field
 
 	def    *ast.Definition
 	byName map[string]*field
@@ -209,8 +212,11 @@ func many(name, nounName, foreignKey, where string, o order) field {
 func page(name string, c connection) field { return field{name: name, page: &c} }
 
 // actor is who created the row.
-func actor(name string) field {
-	return field{name: name, poly: &toPoly{typeColumn: "created_by_kind", idColumn: "created_by_id", types: []polyType{
+func actor(name string) field { return actorIn(name, "created_by_kind", "created_by_id") }
+
+// actorIn is an actor whose kind and id are in two columns.
+func actorIn(name, kindColumn, idColumn string) field {
+	return field{name: name, poly: &toPoly{typeColumn: kindColumn, idColumn: idColumn, types: []polyType{
 		{"STAFF", "StaffUser"}, {"API_KEY", "ApiKey"},
 	}}}
 }

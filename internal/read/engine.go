@@ -105,6 +105,7 @@ func declared() []*noun {
 		postalNoun(), documentNoun(), documentVersionNoun(), timelineNoun(), eventNoun(),
 		customerTypeNoun(), customerOriginNoun(), officeNoun(), serviceNoun(),
 		jobNoun(), jobProgressNoun(), jobCountsNoun(), jobRowErrorNoun(),
+		mergeNoun(), mergeCountsNoun(),
 	}
 }
 
@@ -114,7 +115,8 @@ func (e *Engine) roots() map[string]connection {
 		"customers": customersRoot(), "events": eventsRoot(),
 		"customerTypes": listRoot("CustomerType"), "customerOrigins": listRoot("CustomerOrigin"),
 		"offices": listRoot("Office"), "services": listRoot("Service"), "staffUsers": staffRoot(),
-		"jobs": jobsRoot(),
+		"jobs":           jobsRoot(),
+		"customerMerges": mergesRoot(),
 	}
 }
 

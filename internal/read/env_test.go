@@ -203,6 +203,18 @@ func (q queries) Services(ctx context.Context, _ *model.ListWhere, _ *int, _ *st
 	return q.e.Field(ctx)
 }
 
+func (q queries) CustomerMerges(ctx context.Context, _ *string, _ *int, _ *string, _ *int, _ *string) (*read.Object, error) {
+	return q.e.Field(ctx)
+}
+
+func (q queries) CustomerDuplicates(ctx context.Context, _ string) (*read.Object, error) {
+	return q.e.Render(ctx, []any{})
+}
+
+func (q queries) CustomerDuplicateGroups(ctx context.Context, _ *int, _ *string) (*read.Object, error) {
+	return q.e.Render(ctx, read.Obj{Type: "DuplicateGroupConnection", Fields: map[string]any{"nodes": []any{}}})
+}
+
 func (q queries) FieldPolicy(ctx context.Context, channel model.EntryChannel, typeID *string) (*read.Object, error) {
 	var rules []any
 	for _, r := range fieldRules(string(channel), typeID != nil) {

@@ -38,7 +38,7 @@ func oneFrom[T any](g *generator, list ...T) T { return list[g.n(len(list))] }
 var roots = []string{
 	"viewer", "account", "storage", "node", "node", "node", "nodes", "nodes", "customer", "customer", "customer", "document", "events", "events",
 	"customers", "customers", "customers", "customers", "customers", "customers", "customerByExternalId",
-	"customerTypes", "customerOrigins", "offices", "services", "staffUsers", "fieldPolicy", "job", "job", "jobs", "jobs",
+	"customerTypes", "customerOrigins", "offices", "services", "staffUsers", "fieldPolicy", "job", "job", "jobs", "jobs", "customerMerges",
 }
 
 // weights are the fields that are chosen more often than others.
@@ -286,6 +286,13 @@ func (g *generator) choose(parent string, f *ast.FieldDefinition) map[string]any
 				map[string]any{"archived": nil}, nil)
 		}
 		list = parent + "." + f.Name + "/false"
+	case "Query.customerMerges":
+		if g.chance(50) {
+			out["customerId"] = typeid.Format("cus", oneFrom(g, g.world.rows("customer", g.world.accounts[g.own], all)...).id())
+		}
+		list = "Query.customerMerges/true"
+	case "Customer.mergedCustomers":
+		list = "Customer.mergedCustomers/false"
 	case "Account.staffUsers":
 		list = "Account.staffUsers/false"
 	case "Account.apiKeys":
@@ -463,7 +470,7 @@ func (g *generator) timeFilter() any {
 func (g *generator) anyID(for_ string) string {
 	tables := []string{
 		"customer", "contact", "document", "document_version", "timeline_entry", "event", "staff_user", "api_key", "email_address", "account",
-		"customer_type", "customer_origin", "office", "service", "job",
+		"customer_type", "customer_origin", "office", "service", "job", "customer_merge",
 	}
 	if for_ != "node" && g.chance(80) {
 		tables = []string{for_}

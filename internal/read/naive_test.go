@@ -51,13 +51,14 @@ var tableTypes = map[string]string{
 	"document_version": "DocumentVersion", "timeline_entry": "TimelineEntry", "event": "Event",
 	"customer_type": "CustomerType", "customer_origin": "CustomerOrigin", "office": "Office", "service": "Service",
 	"job": "Job", "job_row_error": "JobRowError",
+	"customer_merge": "CustomerMerge",
 }
 
 var typePrefixes = map[string]string{
 	"Account": "acc", "StaffUser": "usr", "ApiKey": "key", "Customer": "cus", "Contact": "con", "EmailAddress": "eml", "PhoneNumber": "phn",
 	"PostalAddress": "adr", "Document": "doc", "DocumentVersion": "dov", "TimelineEntry": "tle", "Event": "evt",
 	"CustomerType": "cty", "CustomerOrigin": "cor", "Office": "off", "Service": "srv",
-	"Job": "job",
+	"Job": "job", "CustomerMerge": "mrg",
 }
 
 func (n *naive) answer(op *ast.OperationDefinition) any {
@@ -197,7 +198,23 @@ func (n *naive) resolve(t thing, name string, args map[string]any) any {
 		return n.documents(r, args)
 	case "Customer.timeline":
 		return n.timeline(r, args)
+	case "Customer.mergedInto":
+		return n.thing("customer", r["merged_into_id"])
+	case "Customer.mergedCustomers":
+		list := n.rows("customer", n.account, func(c row) bool { return c["merged_into_id"] == r["id"] })
+		return n.connection("Customer", "Customer.mergedCustomers", list, []string{"id"}, false, args)
+	case "CustomerMerge.winner", "CustomerMerge.loser":
+		return n.thing("customer", r[name+"_id"])
+	case "CustomerMerge.moved":
+		return thing{typeName: "CustomerMergeCounts", row: r}
+	case "CustomerMerge.mergedAt":
+		return r["created_at"]
+	case "CustomerMerge.undoneBy":
+		return n.thing(map[any]string{"STAFF": "staff_user", "API_KEY": "api_key"}[r["undone_by_kind"]], r["undone_by_id"])
 	case "Customer.viewerPermissions":
+		if r["status"] == "MERGED" {
+			return []string{}
+		}
 		if r["status"] == "ARCHIVED" {
 			return []string{"UPDATE", "RESTORE", "UPLOAD_DOCUMENT", "ADD_TIMELINE_ENTRY"}
 		}
@@ -256,7 +273,7 @@ func (n *naive) resolve(t thing, name string, args map[string]any) any {
 		return typeid.Format(typePrefixes[t.typeName], r.id())
 	case "customer":
 		return n.thing("customer", r["customer_id"])
-	case "createdBy", "actor":
+	case "createdBy", "actor", "mergedBy":
 		return n.thing(map[any]string{"STAFF": "staff_user", "API_KEY": "api_key"}[r["created_by_kind"]], r["created_by_id"])
 	case "subject":
 		table := map[any]string{"Customer": "customer", "Contact": "contact", "Document": "document", "TimelineEntry": "timeline_entry", "Account": "account", "Job": "job"}[r["subject_type"]]
@@ -340,7 +357,13 @@ func (n *naive) query(name string, args map[string]any) any {
 		if len(list) == 0 {
 			return nil
 		}
-		return thing{typeName: "Customer", row: list[0]}
+		return n.itself(thing{typeName: "Customer", row: list[0]})
+	case "customerMerges":
+		list := n.rows("customer_merge", n.account, func(r row) bool {
+			id, ok := args["customerId"].(string)
+			return !ok || id == typeid.Format("cus", r["winner_id"].(uuid.UUID)) || id == typeid.Format("cus", r["loser_id"].(uuid.UUID))
+		})
+		return n.connection("CustomerMerge", "Query.customerMerges", list, []string{"created_at", "id"}, true, args)
 	case "events":
 		return n.events(args)
 	case "jobs":
@@ -354,7 +377,15 @@ func (n *naive) node(id any) any {
 	if err != nil || typePrefixes[tableTypes[n.tableOf[u]]] != prefix {
 		return nil
 	}
-	return n.thing(n.tableOf[u], u)
+	return n.itself(n.thing(n.tableOf[u], u))
+}
+
+// itself is the row that answers for one that was asked for.
+func (n *naive) itself(v any) any {
+	if t, ok := v.(thing); ok && t.typeName == "Customer" && t.row["merged_into_id"] != nil {
+		return n.thing("customer", t.row["merged_into_id"])
+	}
+	return v
 }
 
 func (n *naive) points(table string, t thing) any {

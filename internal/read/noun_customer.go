@@ -19,7 +19,7 @@ func ofContact(name, nounName string) field {
 }
 
 func customerNoun() *noun {
-	return &noun{name: "Customer", table: "customer", prefix: typeid.Customer, id: "id", account: "account_id", fields: []field{
+	return &noun{name: "Customer", table: "customer", prefix: typeid.Customer, id: "id", account: "account_id", redirect: "merged_into_id", fields: []field{
 		id(),
 		integer("version", "version"),
 		plain("kind", "kind"),
@@ -76,6 +76,11 @@ func customerNoun() *noun {
 		instant("createdAt", "created_at"),
 		instant("updatedAt", "updated_at"),
 		instant("archivedAt", "archived_at"),
+		one("mergedInto", "Customer", "merged_into_id"),
+		page("mergedCustomers", connection{
+			noun: "Customer", foreignKey: "merged_into_id",
+			orders: func(arguments) order { return ascending("ID", idKey()) },
+		}),
 	}}
 }
 

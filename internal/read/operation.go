@@ -48,7 +48,7 @@ func (p *runPool) get() *unitRun {
 const maxKept = 1 << 20
 
 func (p *runPool) put(r *unitRun) {
-	r.binding = nil
+	r.binding, r.redirects = nil, nil
 	size := 0
 	for i := range r.states {
 		size += cap(r.states[i].buf)
@@ -114,15 +114,24 @@ func (op *operation) unitFor(key runKey, sel selected, path []string, id uuid.UU
 
 // run compiles what is not compiled yet and runs all units.
 func (op *operation) run(ctx context.Context) error {
-	live := make([]*unitRun, 0, len(op.runs))
 	for _, p := range op.runs {
 		op.plan(p)
-		p.run.reset()
-		if !p.run.unit.null {
-			live = append(live, p.run)
+	}
+	for again := 0; ; again++ {
+		live := make([]*unitRun, 0, len(op.runs))
+		for _, p := range op.runs {
+			p.run.reset()
+			if !p.run.unit.null {
+				live = append(live, p.run)
+			}
+		}
+		if err := op.e.run(ctx, live); err != nil {
+			return err
+		}
+		if again == maxRedirects || !op.redirect() {
+			return nil
 		}
 	}
-	return op.e.run(ctx, live)
 }
 
 // plan gives the run its unit, from the cache where this way of asking is known and its values are sound.

@@ -165,6 +165,8 @@ type level struct {
 	lanes []*object
 	// ownID is the slot of the row's id, for shapeRows.
 	ownID int
+	// redirect is the slot of the id of the row that answers for this one, -1 where every row answers for itself.
+	redirect int
 	// fields write a connection.
 	fields []pageField
 	// cursor describes the cursors of the rows, for connections.

@@ -301,12 +301,12 @@ func (op *operation) writeUnit(dst []byte, n *node) ([]byte, bool) {
 	s := &r.states[l.index]
 	at, found := s.only, s.only.from >= 0
 	if l.many {
-		at, found = s.spans[n.id]
+		at, found = s.spans[r.answers(n.id)]
 	}
 	switch {
 	case found:
 		return append(dst, s.buf[at.from:at.to]...), !at.null
-	case n.code == nodePage: // only counted, or nothing but __typename
+	case n.code == nodePage && l.shape != shapeRows: // only counted, or nothing but __typename
 		return r.compose(dst, l, &group{}), true
 	}
 	return dst, false

@@ -55,6 +55,9 @@ type unitRun struct {
 	// faults are errors that the data caused, each once for its field.
 	faults []located
 	denied map[*located]bool
+	// moved maps the rows that another row answers for to that row, as this run of the statements found them; redirects does
+	// so for the rows that were asked for, over all runs.
+	moved, redirects map[uuid.UUID]uuid.UUID
 }
 
 func (r *unitRun) reset() {
@@ -68,7 +71,7 @@ func (r *unitRun) reset() {
 		clear(s.spans)
 		clear(s.counts)
 	}
-	r.refused, r.faults, r.denied = nil, nil, nil
+	r.refused, r.faults, r.denied, r.moved = nil, nil, nil, nil
 }
 
 // read takes the rows of one statement.
@@ -116,6 +119,10 @@ func (r *unitRun) readRows(l *level, rows *pgconn.ResultReader) {
 	s := &r.states[l.index]
 	for rows.NextRow() {
 		row := rows.Values()
+		if l.redirect >= 0 && row[l.redirect] != nil {
+			r.follow(uuid.UUID(row[l.ownID]), uuid.UUID(row[l.redirect]))
+			continue
+		}
 		from := len(s.buf)
 		dst, ok := r.object(s.buf, l.lanes[0], row)
 		s.buf = dst
@@ -155,6 +162,10 @@ func (r *unitRun) readGroups(l *level, rows *pgconn.ResultReader) error {
 				g.begin(l, uuid.UUID(row[0]))
 			}
 			row = row[1:]
+		}
+		if l.redirect >= 0 && row[l.redirect] != nil {
+			r.follow(uuid.Nil, uuid.UUID(row[l.redirect]))
+			continue
 		}
 		if g.n == size {
 			g.more = true

@@ -72,26 +72,47 @@ func (t *tx) upsertCustomer(
 	ctx context.Context, externalID string, create func(customer.Reading) (customer.Change, error),
 	change func(customer.File, customer.Reading) (customer.Change, error),
 ) (uuid.UUID, bool, error) {
-	id, err := t.customerByExternalID(ctx, externalID)
-	if missing(err) {
-		ch, err := create(reading{ctx: ctx, tx: t})
+	for range maxAttempts {
+		id, err := t.customerByExternalID(ctx, externalID)
+		if missing(err) {
+			ch, err := create(reading{ctx: ctx, tx: t, fresh: true})
+			if err != nil {
+				return uuid.Nil, false, err
+			}
+			return ch.Customer.ID, true, t.insertCustomer(ctx, ch)
+		}
 		if err != nil {
 			return uuid.Nil, false, err
 		}
-		return ch.Customer.ID, true, t.insertCustomer(ctx, ch)
+		f, err := t.lockFile(ctx, id, []string{"by", "externalId"})
+		if err != nil {
+			return uuid.Nil, false, err
+		}
+		if moved, err := t.movedSince(ctx, f, externalID); err != nil {
+			return uuid.Nil, false, err
+		} else if moved {
+			continue
+		}
+		ch, err := change(f, t.readingOf(ctx, f))
+		if err != nil {
+			return uuid.Nil, false, err
+		}
+		return id, false, t.applyChange(ctx, f, ch)
 	}
-	if err != nil {
-		return uuid.Nil, false, err
+	return uuid.Nil, false, errLostLock
+}
+
+// movedSince says whether an external id does not lead to a file any more, now that the file is locked: a merge, or the
+// end of one, may have come before the lock, and none can with it.
+func (t *tx) movedSince(ctx context.Context, f customer.File, externalID string) (bool, error) {
+	if f.Status == customer.Merged || f.ExternalID == externalID {
+		return f.Status == customer.Merged, nil
 	}
-	f, err := t.lockFile(ctx, id, []string{"by", "externalId"})
-	if err != nil {
-		return uuid.Nil, false, err
+	id, err := t.customerByExternalID(ctx, externalID)
+	if missing(err) {
+		return true, nil
 	}
-	ch, err := change(f, t.readingOf(ctx, f))
-	if err != nil {
-		return uuid.Nil, false, err
-	}
-	return id, false, t.applyChange(ctx, f, ch)
+	return id != f.ID, err
 }
 
 // ContactCreate implements customer.Store.
@@ -122,23 +143,9 @@ func (s *Store) ContactChange(
 	decide func(f customer.File, i int, r customer.Reading) (customer.Change, error),
 ) error {
 	return s.inTx(ctx, "store.ContactChange", p, func(ctx context.Context, t *tx) error {
-		row, err := t.contacts().Where(contact.ID(id)).Select(contact.FieldCustomerID).Only(ctx)
-		if missing(err) {
-			return notFound(path, "contact")
-		}
+		f, place, err := t.lockFileOf(ctx, id, path)
 		if err != nil {
 			return err
-		}
-		// The customer is locked before any of its contacts is looked at: all changes of a file wait in one place.
-		f, err := t.lockFile(ctx, row.CustomerID, path)
-		if err != nil {
-			return err
-		}
-		place := -1
-		for i := range f.Contacts {
-			if f.Contacts[i].ID == id {
-				place = i
-			}
 		}
 		r := t.readingOf(ctx, f)
 		if place >= 0 {
@@ -152,6 +159,34 @@ func (s *Store) ContactChange(
 	})
 }
 
+// lockFileOf locks the file that a contact is in, and gives the contact's place in it, -1 for an archived one. The customer
+// is locked before any of its contacts is looked at: all changes of a file wait in one place. When the contact went to
+// another customer before the lock was there, with a merge or the end of one, it is followed.
+func (t *tx) lockFileOf(ctx context.Context, contactID uuid.UUID, path []string) (customer.File, int, error) {
+	for range maxAttempts {
+		row, err := t.contacts().Where(contact.ID(contactID)).Select(contact.FieldCustomerID).Only(ctx)
+		if missing(err) {
+			return customer.File{}, -1, notFound(path, "contact")
+		}
+		if err != nil {
+			return customer.File{}, -1, err
+		}
+		f, err := t.lockFile(ctx, row.CustomerID, path)
+		if err != nil {
+			return customer.File{}, -1, err
+		}
+		for i := range f.Contacts {
+			if f.Contacts[i].ID == contactID {
+				return f, i, nil
+			}
+		}
+		if still, err := t.contacts().Where(contact.ID(contactID), contact.CustomerID(f.ID)).Exist(ctx); err != nil || still {
+			return f, -1, err
+		}
+	}
+	return customer.File{}, -1, errLostLock
+}
+
 // CustomerExists implements customer.Store.
 func (s *Store) CustomerExists(ctx context.Context, accountID, id uuid.UUID) (bool, error) {
 	ok, err := s.in(accountID).customers().Where(entcustomer.ID(id)).Exist(ctx)
@@ -161,8 +196,15 @@ func (s *Store) CustomerExists(ctx context.Context, accountID, id uuid.UUID) (bo
 // lockFile reads a customer with all of its file, locked against other changes until the end of the transaction. The
 // lock lets rows that point at the customer be inserted meanwhile.
 func (t *tx) lockFile(ctx context.Context, id uuid.UUID, path []string) (customer.File, error) {
+	return t.readFile(ctx, id, path, func(s *sql.Selector) { s.For(sql.LockNoKeyUpdate) })
+}
+
+// readFile is lockFile with another lock, or without one.
+func (t *tx) readFile(ctx context.Context, id uuid.UUID, path []string, lock func(*sql.Selector)) (customer.File, error) {
 	q := t.customers().Where(entcustomer.ID(id))
-	q.Modify(func(s *sql.Selector) { s.For(sql.LockNoKeyUpdate) })
+	if lock != nil {
+		q.Modify(lock)
+	}
 	row, err := q.Only(ctx)
 	if missing(err) {
 		return customer.File{}, notFound(path, "customer")
@@ -182,11 +224,29 @@ func (t *tx) lockFile(ctx context.Context, id uuid.UUID, path []string) (custome
 	return f, t.loadPoints(ctx, &f)
 }
 
+// adds holds that something can be added to a customer, until the end of the transaction: it exists, and it is not merged
+// into another one meanwhile, which would leave behind what is added. Whatever inserts a row for a customer without
+// locking its file must call it.
+func (t *tx) adds(ctx context.Context, customerID uuid.UUID, path []string) error {
+	q := t.customers().Where(entcustomer.ID(customerID))
+	q.Modify(func(s *sql.Selector) { s.For(sql.LockShare) })
+	status, err := q.Select(entcustomer.FieldStatus).String(ctx)
+	switch {
+	case missing(err):
+		return notFound(path, "customer")
+	case err != nil:
+		return err
+	case status == string(customer.Merged):
+		return mergedCustomer(path)
+	}
+	return nil
+}
+
 func customerOf(r *ent.Customer) customer.Customer {
 	return customer.Customer{
 		ID: r.ID, Version: int(r.Version), Kind: customer.Kind(r.Kind), Status: customer.Status(r.Status),
 		GivenName: deref(r.GivenName), FamilyName: deref(r.FamilyName), CompanyName: deref(r.CompanyName), ArchivedAt: r.ArchivedAt,
-		CreatedVia: customer.Channel(r.CreatedVia), Profile: profileOf(r),
+		CreatedVia: customer.Channel(r.CreatedVia), MergedInto: derefID(r.MergedIntoID), Profile: profileOf(r),
 	}
 }
 
@@ -241,6 +301,7 @@ func (t *tx) updateCustomer(ctx context.Context, f customer.File, ch customer.Ch
 	setText(c.FamilyName, u.SetFamilyName, u.ClearFamilyName)
 	setText(c.CompanyName, u.SetCompanyName, u.ClearCompanyName)
 	setProfile(u.Mutation(), c.Profile)
+	setNull(c.MergedInto, u.Mutation().SetMergedIntoID, u.Mutation().ClearMergedIntoID)
 	if c.ArchivedAt != nil {
 		u.SetArchivedAt(*c.ArchivedAt)
 	} else {

@@ -7,7 +7,6 @@ import (
 	"github.com/google/uuid"
 
 	"dossier/ent"
-	entcustomer "dossier/ent/customer"
 	"dossier/ent/timelineentry"
 	"dossier/internal/auth"
 	"dossier/internal/idempotency"
@@ -24,15 +23,11 @@ func (s *Store) EntryCreate(ctx context.Context, p auth.Principal, key *idempote
 }
 
 func (t *tx) insertEntry(ctx context.Context, e timeline.Entry, path []string) error {
-	ok, err := t.customers().Where(entcustomer.ID(e.CustomerID)).Exist(ctx)
-	if err != nil {
+	if err := t.adds(ctx, e.CustomerID, path); err != nil {
 		return err
 	}
-	if !ok {
-		return notFound(path, "customer")
-	}
 	kind, actorID := t.actor()
-	err = t.entryCreate().SetID(e.ID).SetCreatedAt(t.now).SetUpdatedAt(t.now).SetNillableCreatedByKind(kind).SetNillableCreatedByID(actorID).
+	err := t.entryCreate().SetID(e.ID).SetCreatedAt(t.now).SetUpdatedAt(t.now).SetNillableCreatedByKind(kind).SetNillableCreatedByID(actorID).
 		SetCustomerID(e.CustomerID).SetAt(e.At).SetKind(e.Kind).SetTitle(e.Title).Exec(ctx)
 	if err != nil {
 		return err

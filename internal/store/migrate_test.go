@@ -119,6 +119,8 @@ func TestEveryParentColumnHasAForeignKey(t *testing.T) {
 		"document.created_by_id":         "points at staff and keys",
 		"document_version.created_by_id": "points at staff and keys",
 		"upload.created_by_id":           "points at staff and keys",
+		"customer_merge.created_by_id":   "points at staff and keys",
+		"customer_merge.undone_by_id":    "points at staff and keys",
 		"event.created_by_id":            "points at staff and keys",
 		"revision.created_by_id":         "points at staff and keys",
 		"timeline_entry.created_by_id":   "points at staff and keys",

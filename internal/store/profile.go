@@ -91,6 +91,9 @@ type reading struct {
 	subject timeline.Subject
 	id      uuid.UUID
 	version int
+	// fresh says that the external id was just looked up in vain. Asking again could only find the customer of somebody
+	// faster, and refuse what has to begin again with that customer: the index tells, when the new one is stored.
+	fresh bool
 }
 
 func (t *tx) readingOf(ctx context.Context, f customer.File) reading {
@@ -150,17 +153,25 @@ func (r reading) Choices(list []customer.Choice) ([]customer.ChoiceState, error)
 	return states, nil
 }
 
-// ExternalIDTaken implements customer.Reading.
+// ExternalIDTaken implements customer.Reading. An id of a customer that was merged into this one is taken too: it is not
+// this one's own, and an index holds that it is on one row.
 func (r reading) ExternalIDTaken(externalID string, except uuid.UUID) (bool, error) {
-	id, err := r.tx.customerByExternalID(r.ctx, externalID)
-	if missing(err) {
+	if r.fresh {
 		return false, nil
 	}
-	return id != except, err
+	return r.tx.customers().Where(entcustomer.ExternalID(externalID), entcustomer.IDNEQ(except)).Exist(r.ctx)
 }
 
+// customerByExternalID finds the customer with an external id, or the one that it was merged into.
 func (t *tx) customerByExternalID(ctx context.Context, externalID string) (uuid.UUID, error) {
-	return t.customers().Where(entcustomer.ExternalID(externalID)).OnlyID(ctx)
+	row, err := t.customers().Where(entcustomer.ExternalID(externalID)).Select(entcustomer.FieldID, entcustomer.FieldMergedIntoID).Only(ctx)
+	if err != nil {
+		return uuid.Nil, err
+	}
+	if row.MergedIntoID != nil {
+		return *row.MergedIntoID, nil
+	}
+	return row.ID, nil
 }
 
 // externalIDTaken is the fault of two customers that get the same external id at the same time.

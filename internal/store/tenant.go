@@ -13,6 +13,7 @@ import (
 	"dossier/ent/apikey"
 	"dossier/ent/contact"
 	"dossier/ent/customer"
+	"dossier/ent/customermerge"
 	"dossier/ent/document"
 	"dossier/ent/documentversion"
 	"dossier/ent/emailaddress"
@@ -233,6 +234,18 @@ func (c scope) entryUpdate() *ent.TimelineEntryUpdate {
 
 func (c scope) entryDelete() *ent.TimelineEntryDelete {
 	return c.raw.TimelineEntry.Delete().Where(timelineentry.AccountID(c.account))
+}
+
+func (c scope) merges() *ent.CustomerMergeQuery {
+	return c.raw.CustomerMerge.Query().Where(customermerge.AccountID(c.account))
+}
+
+func (c scope) mergeCreate() *ent.CustomerMergeCreate {
+	return c.raw.CustomerMerge.Create().SetAccountID(c.account)
+}
+
+func (c scope) mergeUpdate() *ent.CustomerMergeUpdate {
+	return c.raw.CustomerMerge.Update().Where(customermerge.AccountID(c.account))
 }
 
 func (c scope) staff() *ent.StaffUserQuery {

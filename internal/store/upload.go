@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 
 	entdocument "dossier/ent/document"
 	"dossier/internal/auth"
+	"dossier/internal/customer"
 	"dossier/internal/document"
 	"dossier/internal/fault"
 	"dossier/internal/timeline"
@@ -20,17 +22,20 @@ import (
 
 const findTarget = `
 SELECT a.max_file_bytes, coalesce(u.limit_bytes, 0), coalesce(u.used_bytes + u.reserved_bytes, 0),
-	EXISTS (SELECT FROM customer c WHERE c.account_id = a.id AND c.id = $2)
+	coalesce((SELECT c.status FROM customer c WHERE c.account_id = a.id AND c.id = $2), '')
 FROM account a LEFT JOIN storage_usage u ON u.account_id = a.id WHERE a.id = $1`
 
 // UploadTarget implements document.Store.
 func (s documents) UploadTarget(ctx context.Context, p auth.Principal, customerID uuid.UUID) (document.Target, error) {
 	t := document.Target{CustomerID: customerID}
-	var exists bool
-	err := s.readOne(patiently(ctx), p.AccountID, []any{&t.MaxFileBytes, &t.Quota.LimitBytes, &t.Quota.UsedBytes, &exists},
+	var status string
+	err := s.readOne(patiently(ctx), p.AccountID, []any{&t.MaxFileBytes, &t.Quota.LimitBytes, &t.Quota.UsedBytes, &status},
 		findTarget, idArg(customerID))
-	if err == nil && !exists {
+	if err == nil && status == "" {
 		err = notFound(nil, "customer")
+	}
+	if err == nil && status == string(customer.Merged) {
+		err = mergedCustomer(nil)
 	}
 	return t, translate("store.UploadTarget", err)
 }
@@ -54,10 +59,13 @@ func (s documents) ReplaceTarget(ctx context.Context, p auth.Principal, id uuid.
 	return target, err
 }
 
+// insertUpload locks the customer as tx.adds does, in the same statement.
 const insertUpload = `
 INSERT INTO upload (account_id, id, created_at, updated_at, created_by_kind, created_by_id, customer_id, document_id, mode, state,
 	object_key, file_name, title, expires_on, declared_bytes, reserved_bytes, lease_until)
-VALUES ($1, $2, now(), now(), $3, $4, $5, $6, $7, 'PENDING', $8, $9, $10, $11::date, $12, $13, now() + $14 * interval '1 microsecond')
+SELECT $1, $2::uuid, now(), now(), $3::text, $4::uuid, c.id, $6::uuid, $7::text, 'PENDING', $8::text, $9::text, $10::text, $11::date,
+	$12::bigint, $13::bigint, now() + $14 * interval '1 microsecond'
+FROM customer c WHERE c.account_id = $1 AND c.id = $5 AND c.status <> 'MERGED' FOR SHARE
 RETURNING lease_until`
 
 // relaxedCommit lets the transaction end before its record is on the disk. A PENDING upload that a crash of PostgreSQL
@@ -65,14 +73,16 @@ RETURNING lease_until`
 // transaction writes to the disk includes everything before it.
 const relaxedCommit = `SELECT set_config('synchronous_commit', 'off', true) WHERE $1::uuid IS NOT NULL`
 
-// beginStream is BeginUpload in one statement, for the usual case: a new streamed upload for which there is room. It gives
-// no row when there is not.
+// beginStream is BeginUpload in one statement, for the usual case: a new streamed upload for which there is room, for a
+// customer that is not merged, which it locks as tx.adds does. It gives no row when that is not so.
 const beginStream = `
 WITH relaxed AS MATERIALIZED (
 	SELECT set_config('synchronous_commit', 'off', true)
+), held AS MATERIALIZED (
+	SELECT FROM customer WHERE account_id = $1 AND id = $5 AND status <> 'MERGED' FOR SHARE
 ), reserved AS (
 	UPDATE storage_usage SET reserved_bytes = reserved_bytes + $12
-	WHERE account_id = $1 AND used_bytes + reserved_bytes + greatest($12::bigint, $13::bigint) <= limit_bytes
+	WHERE account_id = $1 AND EXISTS (SELECT FROM held) AND used_bytes + reserved_bytes + greatest($12::bigint, $13::bigint) <= limit_bytes
 	RETURNING limit_bytes, used_bytes + reserved_bytes AS used_bytes
 )
 INSERT INTO upload (account_id, id, created_at, updated_at, created_by_kind, created_by_id, customer_id, document_id, mode, state,
@@ -122,6 +132,9 @@ func (s documents) BeginUpload(ctx context.Context, p auth.Principal, a document
 		kind, actorID := t.actor()
 		err = t.queryOne(ctx, []any{&begun.LeaseUntil}, insertUpload, a.ID, kind, actorID, nullID(a.CustomerID), nullID(a.DocumentID), a.Mode,
 			a.ObjectKey, a.FileName, a.Title, dateOf(a.ExpiresOn), declared(a), begun.ReservedBytes, a.Lease.Microseconds())
+		if missing(err) {
+			return cmp.Or(t.adds(ctx, a.CustomerID, nil), error(errLostLock))
+		}
 		if err != nil || a.Mode != document.ModeDirect {
 			return err
 		}
@@ -207,16 +220,18 @@ type uploadRow struct {
 	state    string
 	reserved int64
 	document *uuid.UUID
+	// customer is whose it is now: the one that it was begun for may have been merged into another one since.
+	customer uuid.UUID
 	expired  bool
 }
 
 const lockUploadRow = `
-SELECT state, reserved_bytes, document_id, lease_until <= clock_timestamp() FROM upload
+SELECT state, reserved_bytes, document_id, customer_id, lease_until <= clock_timestamp() FROM upload
 WHERE account_id = $1 AND id = $2 FOR UPDATE`
 
 func (t *tx) lockUpload(ctx context.Context, id uuid.UUID) (uploadRow, error) {
 	var r uploadRow
-	err := t.queryOne(ctx, []any{&r.state, &r.reserved, &r.document, &r.expired}, lockUploadRow, id)
+	err := t.queryOne(ctx, []any{&r.state, &r.reserved, &r.document, &r.customer, &r.expired}, lockUploadRow, id)
 	return r, err
 }
 
@@ -234,10 +249,10 @@ FROM upload u
 WHERE s.account_id = $1 AND u.account_id = $1 AND u.id = $2
 	AND ($3::bigint <= u.reserved_bytes OR s.used_bytes + s.reserved_bytes - u.reserved_bytes + $3 <= s.limit_bytes)`
 
-// holdUpload locks an upload and fails when it is not PENDING under a lease.
+// holdUpload locks an upload and fails when it is not PENDING under a lease, or of another customer since a merge.
 const holdUpload = `
 SELECT 1 / count(*) FROM (
-	SELECT FROM upload WHERE account_id = $1 AND id = $2 AND state = 'PENDING' AND lease_until > clock_timestamp() FOR UPDATE
+	SELECT FROM upload WHERE account_id = $1 AND id = $2 AND customer_id = $3 AND state = 'PENDING' AND lease_until > clock_timestamp() FOR UPDATE
 ) AS held`
 
 var mustAnswerKey, mustSettle, mustEndUpload = must(answerKey), must(settleUpload), must(endUpload)
@@ -274,7 +289,7 @@ func (s documents) CompleteUpload(ctx context.Context, p auth.Principal, a docum
 // completeAtOnce makes a new document of an upload that is as it should be.
 func (s documents) completeAtOnce(ctx context.Context, p auth.Principal, a document.Attempt, c document.Content) (sent bool, err error) {
 	return s.atOnce(ctx, p, func(t *tx, b *statements) {
-		b.add(holdUpload, idArg(a.ID))
+		b.add(holdUpload, idArg(a.ID), idArg(a.CustomerID))
 		if a.Key != nil {
 			b.add(mustAnswerKey, idArg(t.by.ID), a.Key.Field, a.Key.Value, c.Answer)
 		}
@@ -312,6 +327,7 @@ func (t *tx) completeUpload(ctx context.Context, row uploadRow, a document.Attem
 	if err := t.idempotencyAnswer(ctx, a.Key, c.Answer); err != nil {
 		return err
 	}
+	a.CustomerID = row.customer
 	var err error
 	if a.DocumentID == uuid.Nil {
 		_, err = t.exec(ctx, insertDocument, t.documentArgs(newDocument(a, c), a, c)...)

@@ -14,6 +14,9 @@ const (
 	CustomerArchived = "CUSTOMER_ARCHIVED"
 	CustomerRestored = "CUSTOMER_RESTORED"
 
+	CustomerMerged      = "CUSTOMER_MERGED"
+	CustomerMergeUndone = "CUSTOMER_MERGE_UNDONE"
+
 	ContactCreated  = "CONTACT_CREATED"
 	ContactUpdated  = "CONTACT_UPDATED"
 	ContactArchived = "CONTACT_ARCHIVED"
@@ -88,6 +91,9 @@ const (
 	KindVisit            = "VISIT"
 	KindCall             = "CALL"
 	KindTask             = "TASK"
+
+	KindCustomerMerged      = "CUSTOMER_MERGED"
+	KindCustomerMergeUndone = "CUSTOMER_MERGE_UNDONE"
 )
 
 // Line is an entry that Dossier itself writes on a customer's timeline, as part of the change that it tells of. It is

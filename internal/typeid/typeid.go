@@ -31,7 +31,9 @@ const (
 	CustomerOrigin = "cor"
 	Office         = "off"
 	Service        = "srv"
-	Job             = "job"
+	Job            = "job"
+
+	CustomerMerge = "mrg"
 )
 
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"

@@ -22,7 +22,7 @@ const profileFields = `id version kind status displayName givenName familyName c
 // create makes a customer with an input.
 func (a actor) create(t testing.TB, input map[string]any) map[string]any {
 	t.Helper()
-	data := a.must(t, `mutation($input: CustomerCreateInput!) { customerCreate(input: $input) { customer { `+profileFields+` } userErrors { code message path } } }`,
+	data := a.must(t, `mutation($input: CustomerCreateInput!) { customerCreate(input: $input, allowDuplicate: true) { customer { `+profileFields+` } userErrors { code message path } } }`,
 		map[string]any{"input": input})
 	c, _ := at(data, "customerCreate.customer").(map[string]any)
 	return c

@@ -22,8 +22,10 @@ type world struct {
 	document, version, entry, session        string
 	event, cursor, apiKey, staff, account    string
 	external                                 string
+	// other is a second customer, merge a merge of two more.
+	other, merge string
 	settings
-	job                                      string
+	job string
 }
 
 // build makes one of everything.
@@ -54,6 +56,9 @@ func build(t testing.TB, a actor) world {
 	a.ended(t, w.job, readJob)
 	w.account, w.version = text(data, "account.id"), text(data, "document.currentVersion.id")
 	w.staff, w.event = text(data, "account.staffUsers.nodes.0.id"), text(data, "events.nodes.0.id")
+	w.other = a.customer(t, "Other World")
+	data = a.must(t, mergeCustomers, map[string]any{"winner": a.customer(t, "Winner"), "loser": a.customer(t, "Loser"), "w": 1, "l": 1})
+	w.merge = text(data, "customerMerge.merge.id")
 	w.settings = buildSettings(t, a)
 	return w
 }
@@ -64,7 +69,7 @@ func nowhere() world {
 	return world{
 		customer: id("cus"), contact: id("con"), email: id("eml"), phone: id("phn"), address: id("adr"), document: id("doc"),
 		version: id("dov"), entry: id("tle"), session: id("ups"), event: id("evt"), apiKey: id("key"), job: id("job"), staff: id("usr"), account: id("acc"),
-		external: "nowhere", settings: settingsOf(id),
+		external: "nowhere", settings: settingsOf(id), other: id("cus"), merge: id("mrg"),
 	}
 }
 
@@ -73,7 +78,7 @@ func (w world) nodes() map[string]string {
 	nodes := map[string]string{
 		"Customer": w.customer, "Contact": w.contact, "EmailAddress": w.email, "PhoneNumber": w.phone, "PostalAddress": w.address,
 		"Document": w.document, "DocumentVersion": w.version, "TimelineEntry": w.entry, "Event": w.event, "ApiKey": w.apiKey,
-		"StaffUser": w.staff, "Account": w.account, "Job": w.job,
+		"StaffUser": w.staff, "Account": w.account, "Job": w.job, "CustomerMerge": w.merge,
 	}
 	maps.Copy(nodes, w.settings.nodes())
 	return nodes
@@ -115,6 +120,15 @@ func operations(w world) map[string]operation {
 		"Query.customerByExternalId": {
 			query: `query($x: String!) { customerByExternalId(externalId: $x) { id } }`, variables: map[string]any{"x": w.external},
 		},
+		"Query.customerDuplicates":      {query: `query($id: ID!) { customerDuplicates(customerId: $id) { reasons } }`, variables: id(w.customer)},
+		"Query.customerDuplicateGroups": {query: `{ customerDuplicateGroups { nodes { value customers { id } } } }`},
+		"Query.customerMerges":          {query: `query($id: ID) { customerMerges(customerId: $id) { nodes { id } totalCount } }`, variables: id(w.customer)},
+		"Mutation.customerMerge": {
+			query:     call("$id: ID!, $other: ID!", `customerMerge(winnerId: $id, loserId: $other, expectedWinnerVersion: 1, expectedLoserVersion: 1)`),
+			variables: map[string]any{"id": w.customer, "other": w.other},
+		},
+		"Mutation.customerMergeUndo": {query: call("$id: ID!", `customerMergeUndo(mergeId: $id)`), variables: id(w.merge)},
+
 		"Query.document":  {query: `query($id: ID!) { document(id: $id) { id } }`, variables: id(w.document)},
 		"Query.customers": {query: `query($id: ID!) { customers(where: {ids: [$id]}) { nodes { id } totalCount } }`, variables: id(w.customer)},
 		"Query.events":    {query: `query($id: ID) { events(customerId: $id) { nodes { id } totalCount } }`, variables: id(w.customer)},
