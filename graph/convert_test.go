@@ -154,6 +154,9 @@ func TestEveryFieldOfAnInputArrives(t *testing.T) {
 	arrives(t, "TimelineEntryInput", plain(entryDraft))
 	arrives(t, "TimelineEntryUpdateInput", plain(entryPatch))
 	arrives(t, "ApiKeyCreateInput", plain(keyDraft))
+	arrives(t, "AttributeDefinitionCreateInput", plain(attributeDraft))
+	arrives(t, "AttributeDefinitionUpdateInput", plain(attributePatch))
+	arrives(t, "AttributeValueInput", func(in model.AttributeValueInput) (any, error) { return attributeValue(&in), nil })
 }
 
 // The inputs of mutations that have no line in the test above would not be tested at all.
@@ -163,6 +166,7 @@ func TestEveryInputOfAMutationIsConverted(t *testing.T) {
 		"CustomerCreateInput": true, "CustomerUpdateInput": true, "ContactCreateInput": true, "ContactUpdateInput": true,
 		"DocumentUploadInput": true, "DocumentUploadBeginInput": true, "DocumentUpdateInput": true,
 		"TimelineEntryInput": true, "TimelineEntryUpdateInput": true, "ApiKeyCreateInput": true,
+		"AttributeDefinitionCreateInput": true, "AttributeDefinitionUpdateInput": true,
 	}
 	schema := Schema()
 	for _, f := range schema.Mutation.Fields {
@@ -182,6 +186,9 @@ func TestNullInAnUpdateIsGivenAndAMissingFieldIsNot(t *testing.T) {
 		"CustomerUpdateInput": func(s string) any { return customerPatch(unmarshal[model.CustomerUpdateInput](t, s)) },
 		"ContactUpdateInput":  func(s string) any { return contactPatch(unmarshal[model.ContactUpdateInput](t, s)) },
 		"DocumentUpdateInput": func(s string) any { return documentPatch(unmarshal[model.DocumentUpdateInput](t, s)) },
+		"AttributeDefinitionUpdateInput": func(s string) any {
+			return attributePatch(unmarshal[model.AttributeDefinitionUpdateInput](t, s))
+		},
 	} {
 		for _, f := range schema.Types[typeName].Fields {
 			out := reflect.ValueOf(convert(`{"` + f.Name + `":null}`))

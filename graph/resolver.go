@@ -5,6 +5,7 @@ import (
 
 	"dossier/graph/generated"
 	"dossier/internal/account"
+	"dossier/internal/attribute"
 	"dossier/internal/auth"
 	"dossier/internal/customer"
 	"dossier/internal/document"
@@ -19,6 +20,8 @@ type Resolver struct {
 	Customers *customer.Service
 	Documents *document.Service
 	Timeline  *timeline.Service
+
+	Attributes *attribute.Service
 }
 
 type (

@@ -20,6 +20,7 @@ import (
 
 	"dossier/graph"
 	"dossier/internal/account"
+	"dossier/internal/attribute"
 	"dossier/internal/auth"
 	"dossier/internal/blob"
 	"dossier/internal/blob/disk"
@@ -183,7 +184,8 @@ func (a *app) openGraph(pepper auth.Pepper) error {
 	}
 	a.resolver = &graph.Resolver{
 		Engine: engine, Customers: customer.NewService(a.store), Accounts: account.NewService(a.store, pepper),
-		Timeline: timeline.NewService(a.store), Documents: document.New(a.store.Documents(), a.blobs),
+		Attributes: attribute.NewService(a.store),
+		Timeline:   timeline.NewService(a.store), Documents: document.New(a.store.Documents(), a.blobs),
 	}
 	a.resolver.Accounts.Revoked = a.auth.ForgetKey
 	a.resolver.Documents.Log = a.log

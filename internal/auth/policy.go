@@ -71,6 +71,14 @@ var fieldTable = map[string]Permission{
 	"Query.document":  DocumentsRead,
 	"Query.events":    EventsRead,
 
+	"Query.attributeDefinitions":          CustomersRead, // who reads or writes customers needs them
+	"Mutation.attributeDefinitionCreate":  AccountAdmin,
+	"Mutation.attributeDefinitionUpdate":  AccountAdmin,
+	"Mutation.attributeDefinitionMove":    AccountAdmin,
+	"Mutation.attributeDefinitionArchive": AccountAdmin,
+	"Mutation.attributeDefinitionRestore": AccountAdmin,
+	"Mutation.attributeDefinitionDelete":  AccountAdmin,
+
 	"Mutation.customerCreate":         CustomersWrite,
 	"Mutation.customerUpdate":         CustomersWrite,
 	"Mutation.customerArchive":        CustomersWrite,
@@ -115,6 +123,22 @@ var typeTable = map[string]Permission{
 	"Event":           EventsRead,
 	"EventDelivery":   EventsRead,
 	"Heartbeat":       EventsRead,
+
+	"AttributeDefinition":       CustomersRead,
+	"AttributeValidation":       CustomersRead,
+	"AttributeOption":           CustomersRead,
+	"AttributeValue":            CustomersRead,
+	"TextAttributeValue":        CustomersRead,
+	"IntegerAttributeValue":     CustomersRead,
+	"DecimalAttributeValue":     CustomersRead,
+	"BooleanAttributeValue":     CustomersRead,
+	"DateAttributeValue":        CustomersRead,
+	"DateTimeAttributeValue":    CustomersRead,
+	"SelectAttributeValue":      CustomersRead,
+	"MultiSelectAttributeValue": CustomersRead,
+	"UrlAttributeValue":         CustomersRead,
+	"EmailAttributeValue":       CustomersRead,
+	"PhoneAttributeValue":       CustomersRead,
 }
 
 // memberTable is fields of types that need more than their type does. A field that is not listed needs what its type

@@ -27,10 +27,12 @@ func apiKey(scopes ...string) auth.Principal {
 func TestEveryRootFieldAndTypeHasAPermission(t *testing.T) {
 	t.Parallel()
 	fields := map[string]string{
-		"Query": "viewer account node nodes customer document customers events storage",
+		"Query": "viewer account node nodes customer document customers events storage attributeDefinitions",
 		"Mutation": "customerCreate customerUpdate customerArchive customerRestore contactCreate contactUpdate contactArchive " +
 			"documentUpload documentUploadBegin documentUploadComplete documentReplace documentUpdate documentArchive documentRestore " +
-			"timelineEntryCreate timelineEntryUpdate timelineEntryDelete apiKeyCreate apiKeyRevoke",
+			"timelineEntryCreate timelineEntryUpdate timelineEntryDelete apiKeyCreate apiKeyRevoke " +
+			"attributeDefinitionCreate attributeDefinitionUpdate attributeDefinitionMove attributeDefinitionArchive " +
+			"attributeDefinitionRestore attributeDefinitionDelete",
 		"Subscription": "documentEvents events",
 	}
 	known := auth.Permissions()

@@ -44,6 +44,8 @@ func create(c *check, d Draft) Change {
 	cus.FamilyName = c.line(at(path, "familyName"), d.FamilyName, MaxName)
 	cus.CompanyName = c.line(at(path, "companyName"), d.CompanyName, MaxName)
 	c.customerName(path, cus, blank(d.GivenName, d.FamilyName), blank(d.CompanyName))
+	cus.Attributes = c.attributes(at(path, fieldAttributes), nil, d.Attributes)
+	c.requiredAttributes(at(path, fieldAttributes), cus.Attributes, d.Attributes)
 	cus.Emails = c.emails(at(path, "emails"), nil, d.Emails)
 	cus.Phones = c.phones(at(path, "phones"), nil, d.Phones)
 	cus.Addresses = c.addresses(at(path, "addresses"), nil, d.Addresses)
@@ -78,10 +80,13 @@ func update(c *check, f File, p Patch) Change {
 	c.setLine(at(path, "companyName"), &next.CompanyName, p.CompanyName)
 	c.customerName(path, next, blank(raw(p.GivenName, given), raw(p.FamilyName, family)), blank(raw(p.CompanyName, company)))
 	c.setPoints(path, &next.Points, p.Emails, p.Phones, p.Addresses)
+	if p.Attributes.Given {
+		next.Attributes = c.attributes(at(path, fieldAttributes), f.Attributes, p.Attributes.Value)
+	}
 
 	ch := Change{Customer: next, Fields: diffCustomer(f.Customer, next)}
 	if len(ch.Fields) > 0 {
-		ch.event(timeline.CustomerUpdated, timeline.SubjectCustomer, f.ID, ch.Fields)
+		ch.event(timeline.CustomerUpdated, timeline.SubjectCustomer, f.ID, shown(ch.Fields))
 	}
 	if p.Contacts.Given {
 		ch.Contacts = c.contacts(at(path, fieldContacts), f, p.Contacts.Value)
@@ -169,6 +174,7 @@ func diffCustomer(a, b Customer) []string {
 	fields["givenName"] = a.GivenName != b.GivenName
 	fields["familyName"] = a.FamilyName != b.FamilyName
 	fields["companyName"] = a.CompanyName != b.CompanyName
+	diffAttributes(fields, a.Attributes, b.Attributes)
 	return given(fields)
 }
 

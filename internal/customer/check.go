@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"dossier/internal/attribute"
 	"dossier/internal/fault"
 	"dossier/internal/text"
 )
@@ -15,6 +16,10 @@ import (
 type check struct {
 	faults fault.List
 	newID  func() uuid.UUID
+	// definitions are the custom attributes in use; they are read when the input needs them.
+	definitions []attribute.Definition
+	// enforceRequired says that customers must have what the account requires.
+	enforceRequired bool
 }
 
 func (c *check) bad(path []string, format string, args ...any) {

@@ -46,6 +46,8 @@ type Customer struct {
 	FamilyName  string
 	CompanyName string
 	ArchivedAt  *time.Time
+	// Attributes are the values of custom attributes, in the order of keys.
+	Attributes []AttributeValue
 	Points
 }
 

@@ -4,14 +4,15 @@ import "dossier/internal/optional"
 
 // Draft is the input of a new customer. The JSON names are part of the fingerprint of idempotency keys.
 type Draft struct {
-	Kind        Kind           `json:"kind,omitempty"`
-	GivenName   *string        `json:"givenName,omitempty"`
-	FamilyName  *string        `json:"familyName,omitempty"`
-	CompanyName *string        `json:"companyName,omitempty"`
-	Emails      []EmailInput   `json:"emails,omitempty"`
-	Phones      []PhoneInput   `json:"phones,omitempty"`
-	Addresses   []AddressInput `json:"addresses,omitempty"`
-	Contacts    []ContactDraft `json:"contacts,omitempty"`
+	Kind        Kind             `json:"kind,omitempty"`
+	GivenName   *string          `json:"givenName,omitempty"`
+	FamilyName  *string          `json:"familyName,omitempty"`
+	CompanyName *string          `json:"companyName,omitempty"`
+	Emails      []EmailInput     `json:"emails,omitempty"`
+	Phones      []PhoneInput     `json:"phones,omitempty"`
+	Addresses   []AddressInput   `json:"addresses,omitempty"`
+	Contacts    []ContactDraft   `json:"contacts,omitempty"`
+	Attributes  []AttributeInput `json:"attributes,omitempty"`
 }
 
 // ContactDraft is the input of a new contact.
@@ -70,6 +71,8 @@ type Patch struct {
 	Phones      optional.Field[[]PhoneInput]
 	Addresses   optional.Field[[]AddressInput]
 	Contacts    optional.Field[[]ContactNested]
+	// Attributes changes the attributes that it names, and no others.
+	Attributes optional.Field[[]AttributeInput]
 }
 
 // ContactPatch is what to change of a contact.
@@ -91,10 +94,14 @@ type ContactNested struct {
 
 // fields names what the input gives, in the spelling of the schema.
 func (p Patch) fields() []string {
-	return given(map[string]bool{
+	fields := map[string]bool{
 		"kind": p.Kind.Given, "givenName": p.GivenName.Given, "familyName": p.FamilyName.Given, "companyName": p.CompanyName.Given,
 		"emails": p.Emails.Given, "phones": p.Phones.Given, "addresses": p.Addresses.Given, "contacts": p.Contacts.Given,
-	})
+	}
+	for _, a := range p.Attributes.Value {
+		fields[fieldAttributes+"."+a.Key] = true
+	}
+	return given(fields)
 }
 
 func (p ContactPatch) fields() []string {

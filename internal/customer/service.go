@@ -16,10 +16,10 @@ import (
 type Store interface {
 	// CustomerCreate stores what make gives: a new customer with its contacts. With a key it happens once; a later use
 	// gets the id of the customer that the first one made.
-	CustomerCreate(ctx context.Context, p auth.Principal, key *idempotency.Key, create func() (Change, error)) (uuid.UUID, error)
+	CustomerCreate(ctx context.Context, p auth.Principal, key *idempotency.Key, create func(Settings) (Change, error)) (uuid.UUID, error)
 	// CustomerChange locks the customer, hands its file to decide and stores the change, if it is any. A customer of
 	// another account is NOT_FOUND at path.
-	CustomerChange(ctx context.Context, p auth.Principal, id uuid.UUID, path []string, decide func(File, Conflict) (Change, error)) error
+	CustomerChange(ctx context.Context, p auth.Principal, id uuid.UUID, path []string, decide func(File, Settings, Conflict) (Change, error)) error
 	// ContactCreate is CustomerChange for a new contact, which decide gives the id of, at most once per key.
 	ContactCreate(ctx context.Context, p auth.Principal, key *idempotency.Key, customerID uuid.UUID, path []string,
 		decide func(File) (uuid.UUID, Change, error)) (uuid.UUID, error)
@@ -47,6 +47,13 @@ func NewService(store Store) *Service {
 
 func (s *Service) check() *check { return &check{newID: s.NewID} }
 
+// checkFor is check for an input of p. Staff are held to what the account requires.
+func (s *Service) checkFor(p auth.Principal) *check {
+	c := s.check()
+	c.enforceRequired = p.Kind == auth.KindStaff
+	return c
+}
+
 // Exists is nil when the account has the customer, archived or not. Everybody of the account may ask: who has only
 // documents:read or events:read names a customer to follow its log, and learns no more than what the log tells anyhow.
 func (s *Service) Exists(ctx context.Context, p auth.Principal, id uuid.UUID) error {
@@ -69,31 +76,30 @@ func (s *Service) Create(ctx context.Context, p auth.Principal, d Draft, idempot
 	if err != nil {
 		return uuid.Nil, err
 	}
-	if err := s.tryCreate(d); err != nil {
-		return uuid.Nil, err
-	}
-	id, err := s.Store.CustomerCreate(ctx, p, key, func() (Change, error) {
-		c := s.check()
+	id, err := s.Store.CustomerCreate(ctx, p, key, func(settings Settings) (Change, error) {
+		c := s.checkFor(p)
+		if c.definitions, err = settings.AttributeDefinitions(ctx); err != nil {
+			return Change{}, err
+		}
 		ch := create(c, d)
 		return ch, c.faults.Err()
 	})
 	return id, fault.Wrap("customer.Create", err)
 }
 
-// tryCreate finds what is wrong with a draft before a transaction is begun for it.
-func (s *Service) tryCreate(d Draft) error {
-	c := s.check()
-	create(c, d)
-	return c.faults.Err()
-}
-
 // Update changes a customer. It needs customers:write.
 func (s *Service) Update(ctx context.Context, p auth.Principal, id uuid.UUID, expectedVersion int, patch Patch) error {
-	return s.change(ctx, "customer.Update", p, id, func(f File, conflict Conflict) (Change, error) {
-		if err := conflict(expectedVersion, patch.fields()); err != nil {
+	return s.change(ctx, "customer.Update", p, id, func(f File, settings Settings, conflict Conflict) (Change, error) {
+		err := conflict(expectedVersion, patch.fields())
+		if err != nil {
 			return Change{}, err
 		}
-		c := s.check()
+		c := s.checkFor(p)
+		if patch.Attributes.Given {
+			if c.definitions, err = settings.AttributeDefinitions(ctx); err != nil {
+				return Change{}, err
+			}
+		}
 		ch := update(c, f, patch)
 		return ch, c.faults.Err()
 	})
@@ -102,14 +108,14 @@ func (s *Service) Update(ctx context.Context, p auth.Principal, id uuid.UUID, ex
 // Archive takes a customer out of the directory's default view. An archived customer stays as it is, whatever version is
 // expected, so that a retry succeeds. It needs customers:write.
 func (s *Service) Archive(ctx context.Context, p auth.Principal, id uuid.UUID, expectedVersion int) error {
-	return s.change(ctx, "customer.Archive", p, id, func(f File, conflict Conflict) (Change, error) {
+	return s.change(ctx, "customer.Archive", p, id, func(f File, _ Settings, conflict Conflict) (Change, error) {
 		return s.move(expectedVersion, conflict, archive(f))
 	})
 }
 
 // Restore brings an archived customer back. It needs customers:write.
 func (s *Service) Restore(ctx context.Context, p auth.Principal, id uuid.UUID, expectedVersion int) error {
-	return s.change(ctx, "customer.Restore", p, id, func(f File, conflict Conflict) (Change, error) {
+	return s.change(ctx, "customer.Restore", p, id, func(f File, _ Settings, conflict Conflict) (Change, error) {
 		return s.move(expectedVersion, conflict, restore(f))
 	})
 }
@@ -129,7 +135,7 @@ func (s *Service) move(expectedVersion int, conflict Conflict, ch Change) (Chang
 	return ch, nil
 }
 
-func (s *Service) change(ctx context.Context, op string, p auth.Principal, id uuid.UUID, decide func(File, Conflict) (Change, error)) error {
+func (s *Service) change(ctx context.Context, op string, p auth.Principal, id uuid.UUID, decide func(File, Settings, Conflict) (Change, error)) error {
 	if err := p.Require(auth.CustomersWrite); err != nil {
 		return err
 	}

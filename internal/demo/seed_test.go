@@ -9,11 +9,19 @@ import (
 
 	"github.com/google/uuid"
 
+	"dossier/internal/attribute"
 	"dossier/internal/auth"
 	"dossier/internal/customer"
 	"dossier/internal/idempotency"
 	"dossier/internal/timeline"
 )
+
+// undecided is an account that has decided nothing about its customers.
+type undecided struct{}
+
+func (undecided) AttributeDefinitions(context.Context) ([]attribute.Definition, error) {
+	return nil, nil
+}
 
 // accepts is a store that takes what the rules let through.
 type accepts struct {
@@ -22,9 +30,9 @@ type accepts struct {
 }
 
 func (a accepts) CustomerCreate(
-	_ context.Context, _ auth.Principal, _ *idempotency.Key, create func() (customer.Change, error),
+	_ context.Context, _ auth.Principal, _ *idempotency.Key, create func(customer.Settings) (customer.Change, error),
 ) (uuid.UUID, error) {
-	_, err := create()
+	_, err := create(undecided{})
 	*a.customers++
 	return uuid.New(), err
 }

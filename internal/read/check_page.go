@@ -22,21 +22,26 @@ func (c *checker) connection(name string, conn *connection, def *ast.FieldDefini
 	if conn.foreignKey != "" {
 		c.column(name, target, conn.foreignKey, kindID, true)
 	}
-	for _, arg := range def.Arguments {
-		if !slices.Contains(paging, arg.Name) && !slices.Contains(conn.arguments, arg.Name) {
-			c.broken("%s has the argument %s, which nothing reads", name, arg.Name)
-		}
-	}
-	for _, arg := range append([]string{"first", "after"}, conn.arguments...) {
-		if def.Arguments.ForName(arg) == nil {
-			c.broken("%s reads the argument %s, which is not in the SDL", name, arg)
-		}
-	}
+	c.arguments(name, append([]string{"first", "after"}, conn.arguments...), paging, def)
 	for _, args := range c.choices(def.Arguments) {
 		c.order(name, target, conn.orders(args))
 	}
 	if len(c.errs) == 0 && conn.filter != nil {
-		c.filters(name, conn, def)
+		c.filters(name, conn.arguments, conn.filter, def)
+	}
+}
+
+// arguments checks that the arguments that are read are those of the SDL; optional ones may be in it.
+func (c *checker) arguments(name string, read, optional []string, def *ast.FieldDefinition) {
+	for _, arg := range def.Arguments {
+		if !slices.Contains(optional, arg.Name) && !slices.Contains(read, arg.Name) {
+			c.broken("%s has the argument %s, which nothing reads", name, arg.Name)
+		}
+	}
+	for _, arg := range read {
+		if def.Arguments.ForName(arg) == nil {
+			c.broken("%s reads the argument %s, which is not in the SDL", name, arg)
+		}
 	}
 }
 
@@ -89,33 +94,60 @@ func (c *checker) choices(defs ast.ArgumentDefinitionList) []arguments {
 }
 
 // filters compiles each member of a connection's filter alone: one that leaves the statement as it is was forgotten.
-func (c *checker) filters(name string, conn *connection, def *ast.FieldDefinition) {
-	without := c.where(name, conn, arguments{})
-	for _, argName := range conn.arguments {
+func (c *checker) filters(name string, names []string, apply func(*filter) error, def *ast.FieldDefinition) {
+	without := c.where(name, apply, arguments{})
+	for _, argName := range names {
 		arg := def.Arguments.ForName(argName)
 		t := c.schema.Types[arg.Type.Name()]
 		switch {
 		case t.Kind != ast.InputObject:
-			if v := sample(c.schema, arg.Type); v != nil && arg.Type.Elem != nil && c.where(name, conn, arguments{argName: v}) == without {
+			if v := sample(c.schema, arg.Type); v != nil && arg.Type.Elem != nil && c.where(name, apply, arguments{argName: v}) == without {
 				c.broken("%s does not read its argument %s", name, argName)
 			}
 		case t.Fields.ForName("direction") == nil:
 			for _, member := range t.Fields {
 				v := sample(c.schema, member.Type)
-				if c.where(name, conn, arguments{argName: arguments{member.Name: v}}) == without {
+				text := c.where(name, apply, arguments{argName: arguments{member.Name: v}})
+				if text == without {
 					c.broken("%s does not read %s.%s", name, argName, member.Name)
 				}
+				c.members(name, apply, []string{argName, member.Name}, member.Type, text)
 			}
 		}
 	}
 }
 
+// members goes on with filters in a member that is a list of input objects of another type: each of their members must
+// change the statement as well.
+func (c *checker) members(name string, apply func(*filter) error, path []string, t *ast.Type, without string) {
+	def := c.schema.Types[t.Name()]
+	if t.Elem == nil || def.Kind != ast.InputObject || def.Fields.ForName("or") != nil {
+		return
+	}
+	for _, member := range def.Fields {
+		if member.Type.NonNull {
+			continue // it is in each sample
+		}
+		values := []any{sample(c.schema, member.Type)}
+		if values[0] == true {
+			values = append(values, false) // true may be what holds without it
+		}
+		if !slices.ContainsFunc(values, func(v any) bool {
+			one := sample(c.schema, t.Elem).(arguments)
+			one[member.Name] = v
+			return c.where(name, apply, arguments{path[0]: arguments{path[1]: []any{one}}}) != without
+		}) {
+			c.broken("%s does not read %s.%s.%s", name, path[0], path[1], member.Name)
+		}
+	}
+}
+
 // where gives the text of the conditions for some arguments.
-func (c *checker) where(name string, conn *connection, args arguments) string {
+func (c *checker) where(name string, apply func(*filter) error, args arguments) string {
 	comp := c.e.newCompiler(&request{env: &environment{config: &c.e.config}, now: c.e.config.Now()}, nil)
 	comp.b.args = []arguments{args}
 	f := &filter{c: comp, arguments: args}
-	if err := conn.filter(f); err != nil {
+	if err := apply(f); err != nil {
 		c.broken("%s: its filter refuses a sound value: %w", name, err)
 	}
 	w := newWriter(comp.u)
@@ -134,8 +166,23 @@ func sample(schema *ast.Schema, t *ast.Type) any {
 		return def.EnumValues[0].Name
 	case def.Name == "DateTimeFilter":
 		return arguments{"gte": "2026-01-01T00:00:00Z"}
-	case def.Kind == ast.InputObject:
+	case def.Kind == ast.InputObject && !slices.ContainsFunc(def.Fields, func(f *ast.FieldDefinition) bool { return f.Type.NonNull }):
+		if def.Fields.ForName("eq") != nil {
+			return arguments{"eq": sample(schema, def.Fields.ForName("eq").Type)}
+		}
 		return arguments{}
+	case def.Kind == ast.InputObject:
+		out := arguments{}
+		for _, f := range def.Fields {
+			if f.Type.NonNull {
+				out[f.Name] = sample(schema, f.Type)
+			}
+		}
+		return out
+	case def.Name == "BigInt":
+		return int64(1)
+	case def.Name == "Date":
+		return "2026-01-01"
 	case def.Name == "Boolean":
 		return true
 	case def.Name == "ID":

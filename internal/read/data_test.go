@@ -34,6 +34,7 @@ type world struct {
 var tableOrder = []string{
 	"account", "storage_usage", "staff_user", "api_key", "customer", "contact", "email_address", "phone_number", "postal_address",
 	"document", "document_version", "timeline_entry", "event",
+	"attribute_definition", "attribute_option", "attribute_value", "attribute_value_option",
 }
 
 // maker makes a world of random rows. Few different names and times, so that orders have ties; NULLs, archived rows,
@@ -142,6 +143,7 @@ func (m *maker) account(number, customers int) {
 			"expires_at": m.maybe(m.at()), "revoked_at": m.maybe(m.at()), "created_at": m.at(),
 		}, account))
 	}
+	m.definitions(account)
 	for range customers {
 		m.customer(account)
 	}
@@ -156,6 +158,7 @@ func (m *maker) customer(account uuid.UUID) {
 		"company_name": m.maybe(m.name()), "archived_at": m.maybe(m.at()), "created_at": m.at(), "updated_at": m.at(),
 	}, account)).id()
 	m.points(account, c, nil)
+	m.values(account, c)
 	primary := false // at most one of those that are not archived
 	for range m.rand.IntN(5) {
 		name := m.name()
@@ -227,9 +230,10 @@ func (m *maker) document(account, customer uuid.UUID) {
 
 // subjects points timeline entries at things, and fills the log.
 func (m *maker) subjects(account uuid.UUID) {
-	tables := map[string]string{"Customer": "customer", "Contact": "contact", "Document": "document", "TimelineEntry": "timeline_entry"}
+	tables := map[string]string{"Customer": "customer", "Contact": "contact", "Document": "document", "TimelineEntry": "timeline_entry",
+		"AttributeDefinition": "attribute_definition"}
 	point := func(r row) {
-		typeName := pick(m, "Customer", "Contact", "Document", "TimelineEntry")
+		typeName := pick(m, "Customer", "Contact", "Document", "TimelineEntry", "AttributeDefinition")
 		r["subject_type"], r["subject_id"] = typeName, m.of(tables[typeName], account)
 		if m.rand.IntN(6) == 0 {
 			r["subject_id"] = m.id()

@@ -91,6 +91,10 @@ func appendValue(dst []byte, k kind, prefix string, v []byte) []byte {
 		return append(dst, '"')
 	case kindJSON:
 		return append(dst, v[1:]...) // behind the version byte of jsonb
+	case kindDecimal:
+		dst = append(dst, '"')
+		dst = appendNumeric(dst, v)
+		return append(dst, '"')
 	case kindHex:
 		dst = append(dst, '"')
 		dst = encodehex.AppendEncode(dst, v)

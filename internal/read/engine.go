@@ -97,15 +97,16 @@ func New(config Config) (*Engine, error) {
 
 // declared lists the nouns.
 func declared() []*noun {
-	return []*noun{
+	list := []*noun{
 		accountNoun(), limitsNoun(), storageNoun(), staffUserNoun(), apiKeyNoun(), customerNoun(), contactNoun(), emailNoun(), phoneNoun(),
 		postalNoun(), documentNoun(), documentVersionNoun(), timelineNoun(), eventNoun(),
 	}
+	return append(list, attributeNouns()...)
 }
 
 // roots are the connections of Query.
 func (e *Engine) roots() map[string]connection {
-	return map[string]connection{"customers": customersRoot(), "events": eventsRoot()}
+	return map[string]connection{"customers": customersRoot(), "events": eventsRoot(), "attributeDefinitions": attributesRoot()}
 }
 
 // Field gives the value of the root field of Query that is being resolved. The first field of an operation runs all of

@@ -172,6 +172,11 @@ func (q queries) Customers(ctx context.Context, _ *model.CustomerWhere, _ *model
 func (q queries) Events(ctx context.Context, _ *string, _ []model.EventType, _ *string, _ *int) (*read.Object, error) {
 	return q.e.Field(ctx)
 }
+
+func (q queries) AttributeDefinitions(ctx context.Context, _ *model.AttributeDefinitionWhere, _ *int, _ *string, _ *int, _ *string) (*read.Object, error) {
+	return q.e.Field(ctx)
+}
+
 func (q queries) Storage(ctx context.Context) (*read.Object, error) { return q.e.Field(ctx) }
 
 // tracer counts what is sent, and keeps the text of all statements.

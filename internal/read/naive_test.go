@@ -50,11 +50,13 @@ var tableTypes = map[string]string{
 	"account": "Account", "staff_user": "StaffUser", "api_key": "ApiKey", "customer": "Customer", "contact": "Contact",
 	"email_address": "EmailAddress", "phone_number": "PhoneNumber", "postal_address": "PostalAddress", "document": "Document",
 	"document_version": "DocumentVersion", "timeline_entry": "TimelineEntry", "event": "Event",
+	"attribute_definition": "AttributeDefinition", "attribute_option": "AttributeOption",
 }
 
 var typePrefixes = map[string]string{
 	"Account": "acc", "StaffUser": "usr", "ApiKey": "key", "Customer": "cus", "Contact": "con", "EmailAddress": "eml", "PhoneNumber": "phn",
 	"PostalAddress": "adr", "Document": "doc", "DocumentVersion": "dov", "TimelineEntry": "tle", "Event": "evt",
+	"AttributeDefinition": "atd", "AttributeOption": "ato",
 }
 
 func (n *naive) answer(op *ast.OperationDefinition) any {
@@ -187,6 +189,10 @@ func (n *naive) resolve(t thing, name string, args map[string]any) any {
 		return n.documents(r, args)
 	case "Customer.timeline":
 		return n.timeline(r, args)
+	case "Customer.attributes":
+		return n.attributes(r, args)
+	case "AttributeDefinition.options", "AttributeDefinition.validation":
+		return n.definition(r, name)
 	case "Customer.viewerPermissions":
 		return []string{"UPDATE", "ARCHIVE", "UPLOAD_DOCUMENT", "ADD_TIMELINE_ENTRY"}
 	case "Contact.isPrimary":
@@ -194,10 +200,7 @@ func (n *naive) resolve(t thing, name string, args map[string]any) any {
 	case "EmailAddress.isPrimary", "PhoneNumber.isPrimary", "PostalAddress.isPrimary":
 		return r["position"] == int64(0)
 	case "Document.expiresOn":
-		if at, ok := r["expires_on"].(time.Time); ok {
-			return at.Format(time.DateOnly)
-		}
-		return nil
+		return dateText(r["expires_on"])
 	case "Document.currentVersion":
 		return n.thing("document_version", r["current_version_id"])
 	case "Document.versions":
@@ -225,7 +228,8 @@ func (n *naive) resolve(t thing, name string, args map[string]any) any {
 	case "createdBy", "actor":
 		return n.thing(map[any]string{"STAFF": "staff_user", "API_KEY": "api_key"}[r["created_by_kind"]], r["created_by_id"])
 	case "subject":
-		table := map[any]string{"Customer": "customer", "Contact": "contact", "Document": "document", "TimelineEntry": "timeline_entry"}[r["subject_type"]]
+		table := map[any]string{"Customer": "customer", "Contact": "contact", "Document": "document", "TimelineEntry": "timeline_entry",
+			"AttributeDefinition": "attribute_definition"}[r["subject_type"]]
 		return n.thing(table, r["subject_id"])
 	}
 	v, ok := r[snake(name)]
@@ -299,6 +303,8 @@ func (n *naive) query(name string, args map[string]any) any {
 		return n.customers(args)
 	case "events":
 		return n.events(args)
+	case "attributeDefinitions":
+		return n.attributeDefinitions(args)
 	}
 	panic("naive: no Query." + name)
 }
@@ -408,6 +414,9 @@ func (n *naive) matches(where any, r row) bool {
 	if !listed(where, "kind", r["kind"]) || !listed(where, "status", r["status"]) ||
 		!listed(where, "ids", typeid.Format("cus", r.id())) ||
 		!inRange(where, "createdAt", r["created_at"]) || !inRange(where, "updatedAt", r["updated_at"]) {
+		return false
+	}
+	if !n.hasAttributes(where, r) {
 		return false
 	}
 	if p, ok := field(where, "displayNameStartsWith"); ok && !strings.HasPrefix(r["sort_name"].(string), fold.Text(p.(string))) {

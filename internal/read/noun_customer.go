@@ -47,6 +47,7 @@ func customerNoun() *noun {
 			noun: "TimelineEntry", foreignKey: "customer_id",
 			arguments: []string{"direction", "kinds"}, filter: timelineFilter, orders: timelineOrder,
 		}),
+		attributesOf("attributes"),
 		compute("viewerPermissions", nil, viewerPermissions),
 		actor("createdBy"),
 		instant("createdAt", "created_at"),
@@ -178,6 +179,7 @@ func customerWhere(in input, depth int) ([]cond, error) {
 		in.pointOf("phone", "PhoneNumber", "e164", phoneDigits),
 		in.between("createdAt", "created_at"),
 		in.between("updatedAt", "updated_at"),
+		in.attributes("attributes"),
 	)
 	for _, name := range []string{"and", "or"} {
 		items, err := in.items(name, maxWhereItems)

@@ -155,6 +155,11 @@ type level struct {
 	// limit is the slot of the page's size and more that of one row more; -1 where there is no limit.
 	limit, more int
 
+	// beside is a row that is joined to each row, whatever is selected of it: conditions and the order may need it.
+	beside *joined
+	// through is the table of pairs that holds the parent's id; nil where the own table does.
+	through *noun
+
 	joins []*joined
 	slots []columnSlot
 	// base are the columns of the own table that a page must pass on.
@@ -247,8 +252,25 @@ func (l *level) join(n *noun, parent *joined, column, typeColumn, typeValue stri
 	return j
 }
 
-// object is the program that writes one object.
-type object struct{ ops []op }
+// object is the program that writes one object. With arms it is one of several, which the column at slot chooses.
+type object struct {
+	ops  []op
+	slot int
+	arms []arm
+}
+
+// chosen gives the program for a row, nil when no arm is for it.
+func (o *object) chosen(row [][]byte) *object {
+	if o.arms == nil {
+		return o
+	}
+	for i := range o.arms {
+		if o.arms[i].value == string(row[o.slot]) {
+			return o.arms[i].object
+		}
+	}
+	return nil
+}
 
 type opCode uint8
 

@@ -65,6 +65,62 @@ func (w *writer) hasPoint(t string, point, contact *noun, column string, slot in
 	w.text(" AND " + c + ".id = " + e + ".contact_id AND " + c + ".archived_at IS NULL)))")
 }
 
+// hasAttribute writes the condition that the customer t has a value of the custom attribute whose key is the parameter, for
+// which conds hold.
+func (w *writer) hasAttribute(t string, value, definition *noun, key int, conds []cond) {
+	v := w.alias()
+	w.text(t + ".id IN (SELECT " + v + ".customer_id")
+	w.from(value, v, nil)
+	w.text(" AND " + v + ".definition_id = ")
+	w.definitionWithKey(definition, key)
+	w.and(conds, v)
+	w.text(")")
+}
+
+// lacksAttribute writes the condition that the customer t has no value of the custom attribute.
+func (w *writer) lacksAttribute(t string, value, definition *noun, key int) {
+	v := w.alias()
+	w.text("NOT EXISTS (SELECT 1")
+	w.from(value, v, nil)
+	w.text(" AND " + v + ".customer_id = " + t + ".id AND " + v + ".definition_id = ")
+	w.definitionWithKey(definition, key)
+	w.text(")")
+}
+
+// hasOption writes the condition that the customer t has one of the options of a MULTI_SELECT.
+func (w *writer) hasOption(t string, pair, definition, option *noun, key, options int) {
+	v := w.alias()
+	w.text(t + ".id IN (SELECT " + v + ".customer_id")
+	w.from(pair, v, nil)
+	w.text(" AND " + v + ".definition_id = ")
+	w.definitionWithKey(definition, key)
+	w.text(" AND " + v + ".option_id = ")
+	w.optionWithKey(option, definition, key, options)
+	w.text(")")
+}
+
+// definitionWithKey writes a query for one id, which is run once per statement.
+func (w *writer) definitionWithKey(definition *noun, key int) {
+	d := w.alias()
+	w.text("(SELECT " + d + ".id")
+	w.from(definition, d, nil)
+	w.text(" AND " + d + ".key = ")
+	w.param(key)
+	w.text(")")
+}
+
+// optionWithKey writes ANY of the ids of the options with some keys, which is looked up once per statement.
+func (w *writer) optionWithKey(option, definition *noun, key, options int) {
+	o := w.alias()
+	w.text("ANY(ARRAY(SELECT " + o + ".id")
+	w.from(option, o, nil)
+	w.text(" AND " + o + ".definition_id = ")
+	w.definitionWithKey(definition, key)
+	w.text(" AND " + o + ".key = ANY(")
+	w.param(options)
+	w.text(")))")
+}
+
 // bounded writes the counting of at most limit rows, which rows writes.
 func (w *writer) bounded(rows func()) {
 	w.text("SELECT count(*) AS c0 FROM (")

@@ -17,9 +17,11 @@ const (
 	oidInt8        = 20
 	oidText        = 25
 	oidInt4        = 23
+	oidDate        = 1082
 	oidTimestamptz = 1184
 	oidUUID        = 2950
 	oidTextArray   = 1009
+	oidInt8Array   = 1016
 	oidUUIDArray   = 2951
 )
 
@@ -117,12 +119,23 @@ func (l *level) page(w *writer, t string, names []string, paged bool, limit int)
 		w.text(t + "." + n)
 	}
 	l.rows(w, t, nil, paged)
-	l.ordered(w, t, limit)
+	if limit >= 0 { // the order of all rows of a list is for those who see them
+		l.ordered(w, t, limit)
+	}
 }
 
 // rows writes FROM and WHERE of the level. paged adds the conditions of after and before.
 func (l *level) rows(w *writer, t string, joins func(), paged bool) {
-	w.from(l.noun, t, joins)
+	w.from(l.noun, t, func() {
+		l.attach(w, t)
+		if joins != nil {
+			joins()
+		}
+	})
+	owner := t
+	if l.through != nil {
+		owner = t + "l"
+	}
 	switch {
 	case l.ids >= 0 && l.many:
 		w.text(" AND " + t + "." + l.noun.id + " = ANY(")
@@ -132,14 +145,25 @@ func (l *level) rows(w *writer, t string, joins func(), paged bool) {
 		w.text(" AND " + t + "." + l.noun.id + " = ")
 		w.param(l.ids)
 	case l.foreignKey != "" && l.grouped:
-		w.text(" AND " + t + "." + l.foreignKey + " = p.id")
+		w.text(" AND " + owner + "." + l.foreignKey + " = p.id")
 	case l.foreignKey != "":
-		w.text(" AND " + t + "." + l.foreignKey + " = ")
+		w.text(" AND " + owner + "." + l.foreignKey + " = ")
 		w.param(l.parent.ids)
 	}
 	w.and(l.conds, t)
 	if paged {
 		w.and(l.bounds, t)
+	}
+}
+
+// attach writes the rows that stand beside each row of the list, under aliases that its own makes: conditions and orders
+// find them by it, however often the list is written in a statement.
+func (l *level) attach(w *writer, t string) {
+	if l.beside != nil {
+		w.innerJoin(l.beside.noun, t+"b", func() { l.beside.key(w, t) })
+	}
+	if l.through != nil {
+		w.innerJoin(l.through, t+"l", func() { w.text(t + "." + l.noun.id) })
 	}
 }
 
@@ -160,7 +184,11 @@ func (l *level) keyList(w *writer, t string, desc bool) {
 		if i > 0 {
 			w.text(", ")
 		}
-		w.text(t + "." + k.column)
+		if k.beside {
+			w.text(t + "b." + k.column)
+		} else {
+			w.text(t + "." + k.column)
+		}
 		if k.bytewise {
 			w.text(` COLLATE "C"`)
 		}
@@ -234,7 +262,9 @@ func (l *level) rowsStatement(u *unit) *statement {
 	w := newWriter(u)
 	t := w.alias()
 	for i := range l.joins {
-		l.joins[i].alias = w.alias()
+		if l.joins[i].alias = w.alias(); l.joins[i] == l.beside {
+			l.joins[i].alias = t + "b"
+		}
 	}
 	more := l.limit
 	if l.limit >= 0 {
@@ -278,6 +308,9 @@ func (l *level) select1(w *writer, t string, limit int, named bool) {
 	}
 	joins := func() {
 		for _, j := range l.joins {
+			if j == l.beside {
+				continue // it is attached
+			}
 			on := t
 			if j.parent != nil {
 				on = j.parent.alias

@@ -17,11 +17,11 @@ import (
 
 // CustomerCreate implements customer.Store.
 func (s *Store) CustomerCreate(
-	ctx context.Context, p auth.Principal, key *idempotency.Key, create func() (customer.Change, error),
+	ctx context.Context, p auth.Principal, key *idempotency.Key, create func(customer.Settings) (customer.Change, error),
 ) (id uuid.UUID, err error) {
 	err = s.inTx(ctx, "store.CustomerCreate", p, func(ctx context.Context, t *tx) error {
 		id, err = t.idempotent(ctx, key, func() (uuid.UUID, error) {
-			ch, err := create()
+			ch, err := create(t)
 			if err != nil {
 				return uuid.Nil, err
 			}
@@ -35,14 +35,14 @@ func (s *Store) CustomerCreate(
 // CustomerChange implements customer.Store.
 func (s *Store) CustomerChange(
 	ctx context.Context, p auth.Principal, id uuid.UUID, path []string,
-	decide func(customer.File, customer.Conflict) (customer.Change, error),
+	decide func(customer.File, customer.Settings, customer.Conflict) (customer.Change, error),
 ) error {
 	return s.inTx(ctx, "store.CustomerChange", p, func(ctx context.Context, t *tx) error {
 		f, err := t.lockFile(ctx, id, path)
 		if err != nil {
 			return err
 		}
-		ch, err := decide(f, func(expected int, fields []string) error {
+		ch, err := decide(f, t, func(expected int, fields []string) error {
 			return t.conflict(ctx, timeline.SubjectCustomer, id, f.Version, expected, fields)
 		})
 		if err != nil {
@@ -135,6 +135,9 @@ func (t *tx) lockFile(ctx context.Context, id uuid.UUID, path []string) (custome
 	for _, c := range contacts {
 		f.Contacts = append(f.Contacts, contactOf(c))
 	}
+	if f.Attributes, err = t.valuesOf(ctx, id); err != nil {
+		return customer.File{}, err
+	}
 	return f, t.loadPoints(ctx, &f)
 }
 
@@ -167,6 +170,9 @@ func (t *tx) insertCustomer(ctx context.Context, ch customer.Change) error {
 		return err
 	}
 	if err := t.writePoints(ctx, owner{customer: c.ID}, c.Points, freshLists); err != nil {
+		return err
+	}
+	if err := t.writeAttributes(ctx, c.ID, nil, c.Attributes); err != nil {
 		return err
 	}
 	return t.finishChange(ctx, ch)
@@ -206,6 +212,9 @@ func (t *tx) updateCustomer(ctx context.Context, f customer.File, ch customer.Ch
 		return err
 	}
 	if err := t.revise(ctx, timeline.SubjectCustomer, c.ID, version, ch.Fields); err != nil {
+		return err
+	}
+	if err := t.writeAttributes(ctx, c.ID, f.Attributes, c.Attributes); err != nil {
 		return err
 	}
 	return t.writePoints(ctx, owner{customer: c.ID}, c.Points, lists(ch.Fields))

@@ -37,7 +37,14 @@ const (
 // constraints are the violations that a client can cause in spite of the rules, by racing another one.
 var constraints = map[string]*fault.Error{
 	"account_oidc_issuer": fault.New(fault.Conflict, "Another account already uses this issuer. An issuer speaks for one account."),
+
+	// Values of a definition that somebody changes or deletes meanwhile.
+	"attribute_value_definition_fk":    fault.New(fault.Conflict, attributeRace),
+	"attribute_value_option_fk":        fault.New(fault.Conflict, attributeRace),
+	"attribute_value_option_option_fk": fault.New(fault.Conflict, attributeRace),
 }
+
+const attributeRace = "A custom attribute was changed at the same time. Read its definition again and repeat the request."
 
 const busyMessage = "The service is busy. Try again in a few seconds."
 

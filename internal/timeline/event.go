@@ -27,6 +27,12 @@ const (
 	EntryCreated = "TIMELINE_ENTRY_CREATED"
 	EntryUpdated = "TIMELINE_ENTRY_UPDATED"
 	EntryDeleted = "TIMELINE_ENTRY_DELETED"
+
+	AttributeCreated  = "ATTRIBUTE_DEFINITION_CREATED"
+	AttributeUpdated  = "ATTRIBUTE_DEFINITION_UPDATED"
+	AttributeArchived = "ATTRIBUTE_DEFINITION_ARCHIVED"
+	AttributeRestored = "ATTRIBUTE_DEFINITION_RESTORED"
+	AttributeDeleted  = "ATTRIBUTE_DEFINITION_DELETED"
 )
 
 // Subject is a type that an event or an entry can be about, in the spelling of the SDL.
@@ -38,6 +44,8 @@ const (
 	SubjectContact  Subject = "Contact"
 	SubjectDocument Subject = "Document"
 	SubjectEntry    Subject = "TimelineEntry"
+
+	SubjectAttribute Subject = "AttributeDefinition"
 )
 
 // Event is something that happened, as the change that caused it writes it down. Its number, time, actor and id are

@@ -26,6 +26,9 @@ const (
 	Event           = "evt"
 	TimelineEntry   = "tle"
 	UploadSession   = "ups"
+	// The prefixes of custom attributes.
+	AttributeDefinition = "atd"
+	AttributeOption     = "ato"
 )
 
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
