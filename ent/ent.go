@@ -7,20 +7,27 @@ import (
 	"dossier/ent/account"
 	"dossier/ent/apikey"
 	"dossier/ent/attributedefinition"
+	"dossier/ent/attributedefinitiontype"
 	"dossier/ent/attributeoption"
 	"dossier/ent/attributevalue"
 	"dossier/ent/attributevalueoption"
 	"dossier/ent/contact"
 	"dossier/ent/customer"
+	"dossier/ent/customerorigin"
+	"dossier/ent/customertype"
 	"dossier/ent/document"
 	"dossier/ent/documentversion"
 	"dossier/ent/emailaddress"
 	"dossier/ent/event"
+	"dossier/ent/fieldpolicy"
+	"dossier/ent/fieldrule"
 	"dossier/ent/garbage"
 	"dossier/ent/idempotency"
+	"dossier/ent/office"
 	"dossier/ent/phonenumber"
 	"dossier/ent/postaladdress"
 	"dossier/ent/revision"
+	"dossier/ent/service"
 	"dossier/ent/staffuser"
 	"dossier/ent/storageusage"
 	"dossier/ent/timelineentry"
@@ -93,27 +100,34 @@ var (
 func checkColumn(t, c string) error {
 	initCheck.Do(func() {
 		columnCheck = sql.NewColumnCheck(map[string]func(string) bool{
-			account.Table:              account.ValidColumn,
-			apikey.Table:               apikey.ValidColumn,
-			attributedefinition.Table:  attributedefinition.ValidColumn,
-			attributeoption.Table:      attributeoption.ValidColumn,
-			attributevalue.Table:       attributevalue.ValidColumn,
-			attributevalueoption.Table: attributevalueoption.ValidColumn,
-			contact.Table:              contact.ValidColumn,
-			customer.Table:             customer.ValidColumn,
-			document.Table:             document.ValidColumn,
-			documentversion.Table:      documentversion.ValidColumn,
-			emailaddress.Table:         emailaddress.ValidColumn,
-			event.Table:                event.ValidColumn,
-			garbage.Table:              garbage.ValidColumn,
-			idempotency.Table:          idempotency.ValidColumn,
-			phonenumber.Table:          phonenumber.ValidColumn,
-			postaladdress.Table:        postaladdress.ValidColumn,
-			revision.Table:             revision.ValidColumn,
-			staffuser.Table:            staffuser.ValidColumn,
-			storageusage.Table:         storageusage.ValidColumn,
-			timelineentry.Table:        timelineentry.ValidColumn,
-			upload.Table:               upload.ValidColumn,
+			account.Table:                 account.ValidColumn,
+			apikey.Table:                  apikey.ValidColumn,
+			attributedefinition.Table:     attributedefinition.ValidColumn,
+			attributedefinitiontype.Table: attributedefinitiontype.ValidColumn,
+			attributeoption.Table:         attributeoption.ValidColumn,
+			attributevalue.Table:          attributevalue.ValidColumn,
+			attributevalueoption.Table:    attributevalueoption.ValidColumn,
+			contact.Table:                 contact.ValidColumn,
+			customer.Table:                customer.ValidColumn,
+			customerorigin.Table:          customerorigin.ValidColumn,
+			customertype.Table:            customertype.ValidColumn,
+			document.Table:                document.ValidColumn,
+			documentversion.Table:         documentversion.ValidColumn,
+			emailaddress.Table:            emailaddress.ValidColumn,
+			event.Table:                   event.ValidColumn,
+			fieldpolicy.Table:             fieldpolicy.ValidColumn,
+			fieldrule.Table:               fieldrule.ValidColumn,
+			garbage.Table:                 garbage.ValidColumn,
+			idempotency.Table:             idempotency.ValidColumn,
+			office.Table:                  office.ValidColumn,
+			phonenumber.Table:             phonenumber.ValidColumn,
+			postaladdress.Table:           postaladdress.ValidColumn,
+			revision.Table:                revision.ValidColumn,
+			service.Table:                 service.ValidColumn,
+			staffuser.Table:               staffuser.ValidColumn,
+			storageusage.Table:            storageusage.ValidColumn,
+			timelineentry.Table:           timelineentry.ValidColumn,
+			upload.Table:                  upload.ValidColumn,
 		})
 	})
 	return columnCheck(t, c)

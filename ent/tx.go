@@ -20,6 +20,8 @@ type Tx struct {
 	ApiKey *ApiKeyClient
 	// AttributeDefinition is the client for interacting with the AttributeDefinition builders.
 	AttributeDefinition *AttributeDefinitionClient
+	// AttributeDefinitionType is the client for interacting with the AttributeDefinitionType builders.
+	AttributeDefinitionType *AttributeDefinitionTypeClient
 	// AttributeOption is the client for interacting with the AttributeOption builders.
 	AttributeOption *AttributeOptionClient
 	// AttributeValue is the client for interacting with the AttributeValue builders.
@@ -30,6 +32,10 @@ type Tx struct {
 	Contact *ContactClient
 	// Customer is the client for interacting with the Customer builders.
 	Customer *CustomerClient
+	// CustomerOrigin is the client for interacting with the CustomerOrigin builders.
+	CustomerOrigin *CustomerOriginClient
+	// CustomerType is the client for interacting with the CustomerType builders.
+	CustomerType *CustomerTypeClient
 	// Document is the client for interacting with the Document builders.
 	Document *DocumentClient
 	// DocumentVersion is the client for interacting with the DocumentVersion builders.
@@ -38,16 +44,24 @@ type Tx struct {
 	EmailAddress *EmailAddressClient
 	// Event is the client for interacting with the Event builders.
 	Event *EventClient
+	// FieldPolicy is the client for interacting with the FieldPolicy builders.
+	FieldPolicy *FieldPolicyClient
+	// FieldRule is the client for interacting with the FieldRule builders.
+	FieldRule *FieldRuleClient
 	// Garbage is the client for interacting with the Garbage builders.
 	Garbage *GarbageClient
 	// Idempotency is the client for interacting with the Idempotency builders.
 	Idempotency *IdempotencyClient
+	// Office is the client for interacting with the Office builders.
+	Office *OfficeClient
 	// PhoneNumber is the client for interacting with the PhoneNumber builders.
 	PhoneNumber *PhoneNumberClient
 	// PostalAddress is the client for interacting with the PostalAddress builders.
 	PostalAddress *PostalAddressClient
 	// Revision is the client for interacting with the Revision builders.
 	Revision *RevisionClient
+	// Service is the client for interacting with the Service builders.
+	Service *ServiceClient
 	// StaffUser is the client for interacting with the StaffUser builders.
 	StaffUser *StaffUserClient
 	// StorageUsage is the client for interacting with the StorageUsage builders.
@@ -190,20 +204,27 @@ func (tx *Tx) init() {
 	tx.Account = NewAccountClient(tx.config)
 	tx.ApiKey = NewApiKeyClient(tx.config)
 	tx.AttributeDefinition = NewAttributeDefinitionClient(tx.config)
+	tx.AttributeDefinitionType = NewAttributeDefinitionTypeClient(tx.config)
 	tx.AttributeOption = NewAttributeOptionClient(tx.config)
 	tx.AttributeValue = NewAttributeValueClient(tx.config)
 	tx.AttributeValueOption = NewAttributeValueOptionClient(tx.config)
 	tx.Contact = NewContactClient(tx.config)
 	tx.Customer = NewCustomerClient(tx.config)
+	tx.CustomerOrigin = NewCustomerOriginClient(tx.config)
+	tx.CustomerType = NewCustomerTypeClient(tx.config)
 	tx.Document = NewDocumentClient(tx.config)
 	tx.DocumentVersion = NewDocumentVersionClient(tx.config)
 	tx.EmailAddress = NewEmailAddressClient(tx.config)
 	tx.Event = NewEventClient(tx.config)
+	tx.FieldPolicy = NewFieldPolicyClient(tx.config)
+	tx.FieldRule = NewFieldRuleClient(tx.config)
 	tx.Garbage = NewGarbageClient(tx.config)
 	tx.Idempotency = NewIdempotencyClient(tx.config)
+	tx.Office = NewOfficeClient(tx.config)
 	tx.PhoneNumber = NewPhoneNumberClient(tx.config)
 	tx.PostalAddress = NewPostalAddressClient(tx.config)
 	tx.Revision = NewRevisionClient(tx.config)
+	tx.Service = NewServiceClient(tx.config)
 	tx.StaffUser = NewStaffUserClient(tx.config)
 	tx.StorageUsage = NewStorageUsageClient(tx.config)
 	tx.TimelineEntry = NewTimelineEntryClient(tx.config)

@@ -37,12 +37,12 @@ func (r mutationResolver) AttributeDefinitionUpdate(
 }
 
 // AttributeDefinitionMove puts a custom attribute at another place in the order.
-func (r mutationResolver) AttributeDefinitionMove(ctx context.Context, id string, expectedVersion int, after *string) (*read.Object, error) {
+func (r mutationResolver) AttributeDefinitionMove(ctx context.Context, id string, expectedVersion int, afterID *string) (*read.Object, error) {
 	u, err := parseID(typeid.AttributeDefinition, id, "id")
 	var behind *uuid.UUID
-	if err == nil && after != nil {
+	if err == nil && afterID != nil {
 		var a uuid.UUID
-		a, err = parseID(typeid.AttributeDefinition, *after, "after")
+		a, err = parseID(typeid.AttributeDefinition, *afterID, "afterId")
 		behind = &a
 	}
 	if err == nil {
@@ -88,7 +88,7 @@ func (r queryResolver) AttributeDefinitions(
 func attributeDraft(in model.AttributeDefinitionCreateInput) attribute.Draft {
 	return attribute.Draft{
 		Key: in.Key.Value(), Label: in.Label, Description: in.Description.Value(), Type: attribute.Type(in.Type), Required: in.Required,
-		CustomerVisible: in.CustomerVisible, Options: list(in.Options.Value(), attributeOption), Validation: attributeRules(in.Validation.Value()),
+		CustomerVisible: in.CustomerVisible, Options: list(in.Options.Value(), attributeOption), CustomerTypeIDs: in.CustomerTypeIds.Value(), Validation: attributeRules(in.Validation.Value()),
 		Accept: in.Accept.Value(), MaxFiles: in.MaxFiles.Value(),
 	}
 }
@@ -96,7 +96,7 @@ func attributeDraft(in model.AttributeDefinitionCreateInput) attribute.Draft {
 func attributePatch(in model.AttributeDefinitionUpdateInput) attribute.Patch {
 	patch := attribute.Patch{
 		Label: field(in.Label), Description: field(in.Description), Required: field(in.Required), CustomerVisible: field(in.CustomerVisible),
-		Options: fieldList(in.Options, attributeOption), Accept: field(in.Accept), MaxFiles: field(in.MaxFiles),
+		Options: fieldList(in.Options, attributeOption), CustomerTypeIDs: field(in.CustomerTypeIds), Accept: field(in.Accept), MaxFiles: field(in.MaxFiles),
 		Validation: optional.Field[*attribute.ValidationInput]{Given: in.Validation.IsSet(), Value: attributeRules(in.Validation.Value())},
 	}
 	if in.Type.IsSet() {

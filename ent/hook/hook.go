@@ -44,6 +44,18 @@ func (f AttributeDefinitionFunc) Mutate(ctx context.Context, m ent.Mutation) (en
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.AttributeDefinitionMutation", m)
 }
 
+// The AttributeDefinitionTypeFunc type is an adapter to allow the use of ordinary
+// function as AttributeDefinitionType mutator.
+type AttributeDefinitionTypeFunc func(context.Context, *ent.AttributeDefinitionTypeMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f AttributeDefinitionTypeFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.AttributeDefinitionTypeMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.AttributeDefinitionTypeMutation", m)
+}
+
 // The AttributeOptionFunc type is an adapter to allow the use of ordinary
 // function as AttributeOption mutator.
 type AttributeOptionFunc func(context.Context, *ent.AttributeOptionMutation) (ent.Value, error)
@@ -104,6 +116,30 @@ func (f CustomerFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, er
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.CustomerMutation", m)
 }
 
+// The CustomerOriginFunc type is an adapter to allow the use of ordinary
+// function as CustomerOrigin mutator.
+type CustomerOriginFunc func(context.Context, *ent.CustomerOriginMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f CustomerOriginFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.CustomerOriginMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.CustomerOriginMutation", m)
+}
+
+// The CustomerTypeFunc type is an adapter to allow the use of ordinary
+// function as CustomerType mutator.
+type CustomerTypeFunc func(context.Context, *ent.CustomerTypeMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f CustomerTypeFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.CustomerTypeMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.CustomerTypeMutation", m)
+}
+
 // The DocumentFunc type is an adapter to allow the use of ordinary
 // function as Document mutator.
 type DocumentFunc func(context.Context, *ent.DocumentMutation) (ent.Value, error)
@@ -152,6 +188,30 @@ func (f EventFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.EventMutation", m)
 }
 
+// The FieldPolicyFunc type is an adapter to allow the use of ordinary
+// function as FieldPolicy mutator.
+type FieldPolicyFunc func(context.Context, *ent.FieldPolicyMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f FieldPolicyFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.FieldPolicyMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.FieldPolicyMutation", m)
+}
+
+// The FieldRuleFunc type is an adapter to allow the use of ordinary
+// function as FieldRule mutator.
+type FieldRuleFunc func(context.Context, *ent.FieldRuleMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f FieldRuleFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.FieldRuleMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.FieldRuleMutation", m)
+}
+
 // The GarbageFunc type is an adapter to allow the use of ordinary
 // function as Garbage mutator.
 type GarbageFunc func(context.Context, *ent.GarbageMutation) (ent.Value, error)
@@ -174,6 +234,18 @@ func (f IdempotencyFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value,
 		return f(ctx, mv)
 	}
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.IdempotencyMutation", m)
+}
+
+// The OfficeFunc type is an adapter to allow the use of ordinary
+// function as Office mutator.
+type OfficeFunc func(context.Context, *ent.OfficeMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f OfficeFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.OfficeMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.OfficeMutation", m)
 }
 
 // The PhoneNumberFunc type is an adapter to allow the use of ordinary
@@ -210,6 +282,18 @@ func (f RevisionFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, er
 		return f(ctx, mv)
 	}
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.RevisionMutation", m)
+}
+
+// The ServiceFunc type is an adapter to allow the use of ordinary
+// function as Service mutator.
+type ServiceFunc func(context.Context, *ent.ServiceMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f ServiceFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.ServiceMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.ServiceMutation", m)
 }
 
 // The StaffUserFunc type is an adapter to allow the use of ordinary

@@ -15,6 +15,9 @@ type ApiKey func(*sql.Selector)
 // AttributeDefinition is the predicate function for attributedefinition builders.
 type AttributeDefinition func(*sql.Selector)
 
+// AttributeDefinitionType is the predicate function for attributedefinitiontype builders.
+type AttributeDefinitionType func(*sql.Selector)
+
 // AttributeOption is the predicate function for attributeoption builders.
 type AttributeOption func(*sql.Selector)
 
@@ -30,6 +33,12 @@ type Contact func(*sql.Selector)
 // Customer is the predicate function for customer builders.
 type Customer func(*sql.Selector)
 
+// CustomerOrigin is the predicate function for customerorigin builders.
+type CustomerOrigin func(*sql.Selector)
+
+// CustomerType is the predicate function for customertype builders.
+type CustomerType func(*sql.Selector)
+
 // Document is the predicate function for document builders.
 type Document func(*sql.Selector)
 
@@ -42,11 +51,20 @@ type EmailAddress func(*sql.Selector)
 // Event is the predicate function for event builders.
 type Event func(*sql.Selector)
 
+// FieldPolicy is the predicate function for fieldpolicy builders.
+type FieldPolicy func(*sql.Selector)
+
+// FieldRule is the predicate function for fieldrule builders.
+type FieldRule func(*sql.Selector)
+
 // Garbage is the predicate function for garbage builders.
 type Garbage func(*sql.Selector)
 
 // Idempotency is the predicate function for idempotency builders.
 type Idempotency func(*sql.Selector)
+
+// Office is the predicate function for office builders.
+type Office func(*sql.Selector)
 
 // PhoneNumber is the predicate function for phonenumber builders.
 type PhoneNumber func(*sql.Selector)
@@ -56,6 +74,9 @@ type PostalAddress func(*sql.Selector)
 
 // Revision is the predicate function for revision builders.
 type Revision func(*sql.Selector)
+
+// Service is the predicate function for service builders.
+type Service func(*sql.Selector)
 
 // StaffUser is the predicate function for staffuser builders.
 type StaffUser func(*sql.Selector)

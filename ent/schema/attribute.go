@@ -73,6 +73,30 @@ func (AttributeDefinition) Indexes() []ent.Index {
 	}
 }
 
+// AttributeDefinitionType is one of the customer types that a definition is for; one that is for all has none.
+type AttributeDefinitionType struct{ ent.Schema }
+
+// Annotations of the table.
+func (AttributeDefinitionType) Annotations() []schema.Annotation {
+	return table("attribute_definition_type", nil)
+}
+
+// Mixin of the table.
+func (AttributeDefinitionType) Mixin() []ent.Mixin { return []ent.Mixin{logged{}} }
+
+// Fields of the table.
+func (AttributeDefinitionType) Fields() []ent.Field {
+	return []ent.Field{id("definition_id"), id("type_id")}
+}
+
+// Indexes of the table. The second serves the key to the customer type.
+func (AttributeDefinitionType) Indexes() []ent.Index {
+	return []ent.Index{
+		index.Fields("account_id", "definition_id", "type_id").Unique(),
+		index.Fields("account_id", "type_id", "definition_id"),
+	}
+}
+
 // AttributeOption is what a customer can have of an attribute that is chosen from a list.
 type AttributeOption struct{ ent.Schema }
 

@@ -47,16 +47,17 @@ type ComplexityRoot struct {
 		AttributeDefinitionArchive func(childComplexity int, id string, expectedVersion int) int
 		AttributeDefinitionCreate  func(childComplexity int, input model.AttributeDefinitionCreateInput, idempotencyKey *string) int
 		AttributeDefinitionDelete  func(childComplexity int, id string, expectedVersion int) int
-		AttributeDefinitionMove    func(childComplexity int, id string, expectedVersion int, after *string) int
+		AttributeDefinitionMove    func(childComplexity int, id string, expectedVersion int, afterID *string) int
 		AttributeDefinitionRestore func(childComplexity int, id string, expectedVersion int) int
 		AttributeDefinitionUpdate  func(childComplexity int, id string, expectedVersion int, input model.AttributeDefinitionUpdateInput) int
 		ContactArchive             func(childComplexity int, id string, expectedVersion int) int
 		ContactCreate              func(childComplexity int, customerID string, input model.ContactCreateInput, idempotencyKey *string) int
-		ContactUpdate              func(childComplexity int, id string, expectedVersion int, input model.ContactUpdateInput) int
+		ContactUpdate              func(childComplexity int, id string, expectedVersion int, input model.ContactUpdateInput, onConflict model.OnConflict) int
 		CustomerArchive            func(childComplexity int, id string, expectedVersion int) int
 		CustomerCreate             func(childComplexity int, input model.CustomerCreateInput, idempotencyKey *string) int
 		CustomerRestore            func(childComplexity int, id string, expectedVersion int) int
-		CustomerUpdate             func(childComplexity int, id string, expectedVersion int, input model.CustomerUpdateInput) int
+		CustomerUpdate             func(childComplexity int, id string, expectedVersion int, input model.CustomerUpdateInput, onConflict model.OnConflict) int
+		CustomerUpsert             func(childComplexity int, by model.CustomerKey, input model.CustomerUpsertInput) int
 		DocumentArchive            func(childComplexity int, id string, expectedVersion int) int
 		DocumentReplace            func(childComplexity int, id string, expectedVersion int, file transport.Upload) int
 		DocumentRestore            func(childComplexity int, id string, expectedVersion int) int
@@ -73,11 +74,17 @@ type ComplexityRoot struct {
 		Account              func(childComplexity int) int
 		AttributeDefinitions func(childComplexity int, where *model.AttributeDefinitionWhere, first *int, after *string, last *int, before *string) int
 		Customer             func(childComplexity int, id string) int
+		CustomerByExternalID func(childComplexity int, externalID string) int
+		CustomerOrigins      func(childComplexity int, where *model.ListWhere, first *int, after *string, last *int, before *string) int
+		CustomerTypes        func(childComplexity int, where *model.ListWhere, first *int, after *string, last *int, before *string) int
 		Customers            func(childComplexity int, where *model.CustomerWhere, orderBy *model.CustomerOrder, first *int, after *string, last *int, before *string) int
 		Document             func(childComplexity int, id string) int
 		Events               func(childComplexity int, after *string, types []model.EventType, customerID *string, first *int) int
 		Node                 func(childComplexity int, id string) int
 		Nodes                func(childComplexity int, ids []string) int
+		Offices              func(childComplexity int, where *model.ListWhere, first *int, after *string, last *int, before *string) int
+		Services             func(childComplexity int, where *model.ListWhere, first *int, after *string, last *int, before *string) int
+		StaffUsers           func(childComplexity int, where *model.ListWhere, first *int, after *string, last *int, before *string) int
 		Storage              func(childComplexity int) int
 		Viewer               func(childComplexity int) int
 	}
@@ -94,11 +101,12 @@ type ComplexityRoot struct {
 
 type MutationResolver interface {
 	CustomerCreate(ctx context.Context, input model.CustomerCreateInput, idempotencyKey *string) (*read.Object, error)
-	CustomerUpdate(ctx context.Context, id string, expectedVersion int, input model.CustomerUpdateInput) (*read.Object, error)
+	CustomerUpdate(ctx context.Context, id string, expectedVersion int, input model.CustomerUpdateInput, onConflict model.OnConflict) (*read.Object, error)
+	CustomerUpsert(ctx context.Context, by model.CustomerKey, input model.CustomerUpsertInput) (*read.Object, error)
 	CustomerArchive(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
 	CustomerRestore(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
 	ContactCreate(ctx context.Context, customerID string, input model.ContactCreateInput, idempotencyKey *string) (*read.Object, error)
-	ContactUpdate(ctx context.Context, id string, expectedVersion int, input model.ContactUpdateInput) (*read.Object, error)
+	ContactUpdate(ctx context.Context, id string, expectedVersion int, input model.ContactUpdateInput, onConflict model.OnConflict) (*read.Object, error)
 	ContactArchive(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
 	DocumentUpload(ctx context.Context, input model.DocumentUploadInput, files []*transport.Upload, idempotencyKey *string) (*read.Object, error)
 	DocumentUploadBegin(ctx context.Context, input model.DocumentUploadBeginInput, idempotencyKey *string) (*read.Object, error)
@@ -114,7 +122,7 @@ type MutationResolver interface {
 	APIKeyRevoke(ctx context.Context, id string) (*read.Object, error)
 	AttributeDefinitionCreate(ctx context.Context, input model.AttributeDefinitionCreateInput, idempotencyKey *string) (*read.Object, error)
 	AttributeDefinitionUpdate(ctx context.Context, id string, expectedVersion int, input model.AttributeDefinitionUpdateInput) (*read.Object, error)
-	AttributeDefinitionMove(ctx context.Context, id string, expectedVersion int, after *string) (*read.Object, error)
+	AttributeDefinitionMove(ctx context.Context, id string, expectedVersion int, afterID *string) (*read.Object, error)
 	AttributeDefinitionArchive(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
 	AttributeDefinitionRestore(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
 	AttributeDefinitionDelete(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
@@ -125,11 +133,17 @@ type QueryResolver interface {
 	Node(ctx context.Context, id string) (*read.Object, error)
 	Nodes(ctx context.Context, ids []string) (*read.Object, error)
 	Customer(ctx context.Context, id string) (*read.Object, error)
+	CustomerByExternalID(ctx context.Context, externalID string) (*read.Object, error)
 	Document(ctx context.Context, id string) (*read.Object, error)
 	Customers(ctx context.Context, where *model.CustomerWhere, orderBy *model.CustomerOrder, first *int, after *string, last *int, before *string) (*read.Object, error)
 	Events(ctx context.Context, after *string, types []model.EventType, customerID *string, first *int) (*read.Object, error)
 	Storage(ctx context.Context) (*read.Object, error)
 	AttributeDefinitions(ctx context.Context, where *model.AttributeDefinitionWhere, first *int, after *string, last *int, before *string) (*read.Object, error)
+	CustomerTypes(ctx context.Context, where *model.ListWhere, first *int, after *string, last *int, before *string) (*read.Object, error)
+	CustomerOrigins(ctx context.Context, where *model.ListWhere, first *int, after *string, last *int, before *string) (*read.Object, error)
+	Offices(ctx context.Context, where *model.ListWhere, first *int, after *string, last *int, before *string) (*read.Object, error)
+	Services(ctx context.Context, where *model.ListWhere, first *int, after *string, last *int, before *string) (*read.Object, error)
+	StaffUsers(ctx context.Context, where *model.ListWhere, first *int, after *string, last *int, before *string) (*read.Object, error)
 }
 type SubscriptionResolver interface {
 	DocumentEvents(ctx context.Context, customerID string, after *string) (<-chan *read.Object, error)
@@ -219,7 +233,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.AttributeDefinitionMove(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["after"].(*string)), true
+		return e.ComplexityRoot.Mutation.AttributeDefinitionMove(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["afterId"].(*string)), true
 	case "Mutation.attributeDefinitionRestore":
 		if e.ComplexityRoot.Mutation.AttributeDefinitionRestore == nil {
 			break
@@ -274,7 +288,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.ContactUpdate(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["input"].(model.ContactUpdateInput)), true
+		return e.ComplexityRoot.Mutation.ContactUpdate(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["input"].(model.ContactUpdateInput), args["onConflict"].(model.OnConflict)), true
 	case "Mutation.customerArchive":
 		if e.ComplexityRoot.Mutation.CustomerArchive == nil {
 			break
@@ -318,7 +332,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.CustomerUpdate(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["input"].(model.CustomerUpdateInput)), true
+		return e.ComplexityRoot.Mutation.CustomerUpdate(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["input"].(model.CustomerUpdateInput), args["onConflict"].(model.OnConflict)), true
+	case "Mutation.customerUpsert":
+		if e.ComplexityRoot.Mutation.CustomerUpsert == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_customerUpsert_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CustomerUpsert(childComplexity, args["by"].(model.CustomerKey), args["input"].(model.CustomerUpsertInput)), true
 	case "Mutation.documentArchive":
 		if e.ComplexityRoot.Mutation.DocumentArchive == nil {
 			break
@@ -458,6 +483,39 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Customer(childComplexity, args["id"].(string)), true
+	case "Query.customerByExternalId":
+		if e.ComplexityRoot.Query.CustomerByExternalID == nil {
+			break
+		}
+
+		args, err := ec.field_Query_customerByExternalId_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.CustomerByExternalID(childComplexity, args["externalId"].(string)), true
+	case "Query.customerOrigins":
+		if e.ComplexityRoot.Query.CustomerOrigins == nil {
+			break
+		}
+
+		args, err := ec.field_Query_customerOrigins_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.CustomerOrigins(childComplexity, args["where"].(*model.ListWhere), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.customerTypes":
+		if e.ComplexityRoot.Query.CustomerTypes == nil {
+			break
+		}
+
+		args, err := ec.field_Query_customerTypes_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.CustomerTypes(childComplexity, args["where"].(*model.ListWhere), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Query.customers":
 		if e.ComplexityRoot.Query.Customers == nil {
 			break
@@ -514,6 +572,39 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Nodes(childComplexity, args["ids"].([]string)), true
+	case "Query.offices":
+		if e.ComplexityRoot.Query.Offices == nil {
+			break
+		}
+
+		args, err := ec.field_Query_offices_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Offices(childComplexity, args["where"].(*model.ListWhere), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.services":
+		if e.ComplexityRoot.Query.Services == nil {
+			break
+		}
+
+		args, err := ec.field_Query_services_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Services(childComplexity, args["where"].(*model.ListWhere), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.staffUsers":
+		if e.ComplexityRoot.Query.StaffUsers == nil {
+			break
+		}
+
+		args, err := ec.field_Query_staffUsers_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.StaffUsers(childComplexity, args["where"].(*model.ListWhere), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Query.storage":
 		if e.ComplexityRoot.Query.Storage == nil {
 			break
@@ -576,8 +667,10 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("ContactUpdateInput", ec.unmarshalInputContactUpdateInput),
 			graphql.NewInputUnmarshaler("ContactWhere", ec.unmarshalInputContactWhere),
 			graphql.NewInputUnmarshaler("CustomerCreateInput", ec.unmarshalInputCustomerCreateInput),
+			graphql.NewInputUnmarshaler("CustomerKey", ec.unmarshalInputCustomerKey),
 			graphql.NewInputUnmarshaler("CustomerOrder", ec.unmarshalInputCustomerOrder),
 			graphql.NewInputUnmarshaler("CustomerUpdateInput", ec.unmarshalInputCustomerUpdateInput),
+			graphql.NewInputUnmarshaler("CustomerUpsertInput", ec.unmarshalInputCustomerUpsertInput),
 			graphql.NewInputUnmarshaler("CustomerWhere", ec.unmarshalInputCustomerWhere),
 			graphql.NewInputUnmarshaler("DateTimeFilter", ec.unmarshalInputDateTimeFilter),
 			graphql.NewInputUnmarshaler("DocumentOrder", ec.unmarshalInputDocumentOrder),
@@ -586,6 +679,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("DocumentUploadInput", ec.unmarshalInputDocumentUploadInput),
 			graphql.NewInputUnmarshaler("DocumentWhere", ec.unmarshalInputDocumentWhere),
 			graphql.NewInputUnmarshaler("EmailAddressInput", ec.unmarshalInputEmailAddressInput),
+			graphql.NewInputUnmarshaler("ListWhere", ec.unmarshalInputListWhere),
 			graphql.NewInputUnmarshaler("PhoneNumberInput", ec.unmarshalInputPhoneNumberInput),
 			graphql.NewInputUnmarshaler("PostalAddressInput", ec.unmarshalInputPostalAddressInput),
 			graphql.NewInputUnmarshaler("TimelineEntryInput", ec.unmarshalInputTimelineEntryInput),
@@ -707,7 +801,7 @@ scalar Date @specifiedBy(url: "https://www.rfc-editor.org/rfc/rfc3339#section-5.
 "A whole number of up to 64 bits (0 to 9,007,199,254,740,991 in practice), written as a JSON number."
 scalar BigInt
 
-"A decimal number, exact, written as a JSON string such as ` + "`" + `\"12.5\"` + "`" + `."
+"An exact decimal fraction as text, for example ` + "`" + `\"12.5\"` + "`" + `; a JSON number is accepted in inputs. Without zeros at the end."
 scalar Decimal
 
 "An absolute URL."
@@ -918,18 +1012,27 @@ enum Role {
   ADMIN
 }
 
-"A person who works at the business. Made by Dossier when the person's first token arrives."
+"""
+A person who works at the business. Made by Dossier when the person's first token arrives, or before that by ` + "`" + `staffUserCreate` + "`" + `:
+then the first token with the same verified e-mail address takes the record over.
+"""
 type StaffUser implements Node & Actor {
   "The global id, ` + "`" + `usr_...` + "`" + `."
   id: ID!
+  "Grows by one with every change. Pass it back as ` + "`" + `expectedVersion` + "`" + `."
+  version: Int!
   "The name in the person's newest token, else the e-mail address."
   displayName: String!
   "The e-mail address in the person's newest token."
   email: String
-  "The role in the person's newest token."
+  "The role in the person's newest token; VIEWER before the first one."
   role: Role!
-  "When the first token arrived."
+  "When the record was made."
   createdAt: DateTime!
+  "When the first token arrived, null before that."
+  signedInAt: DateTime
+  "When the person was archived, null while they can be chosen. It does not lock them out: signing in is the issuer's affair."
+  archivedAt: DateTime
 }
 
 "A secret key of a server. The secret itself is shown once, by ` + "`" + `apiKeyCreate` + "`" + `, and never again."
@@ -1058,14 +1161,68 @@ enum CustomerStatus {
   ACTIVE
   "Out of the directory's default view, with all it had. Can be restored."
   ARCHIVED
+  "Merged into another customer, which has all it had."
+  MERGED
+}
+
+"The way by which something entered the customer file. Rules of which fields are required hold per channel."
+enum EntryChannel {
+  "A person of the staff."
+  STAFF
+  "The customer, by booking online."
+  BOOKING
+  "An import of a file."
+  IMPORT
+  "A server with an API key."
+  API
+  "The customer, by a link that was sent to them."
+  SECURE_LINK
+}
+
+"A way to reach somebody."
+enum ContactChannel {
+  "By e-mail."
+  EMAIL
+  "By telephone."
+  PHONE
+  "By text message."
+  SMS
+}
+
+"What mail goes to an e-mail address."
+enum ContactPurpose {
+  "Anything that has no address of its own."
+  GENERAL
+  "Invoices."
+  INVOICE
+  "The statement of account. At most one address of a customer has it."
+  STATEMENT
+  "Appointments: confirmations, reminders, changes."
+  APPOINTMENT
+  "News and offers."
+  MARKETING
+}
+
+"What is still missing in a customer's file, for an app to ask for."
+enum SetupTask {
+  "A company has nobody to talk to."
+  ADD_CONTACT
+  "There is no e-mail address, neither of the customer nor of a contact."
+  ADD_EMAIL
+  "There is no telephone number, neither of the customer nor of a contact."
+  ADD_PHONE
+  "There is no postal address, neither of the customer nor of a contact."
+  ADD_ADDRESS
 }
 
 "What the viewer may do with a customer, so that an app shows only what works."
 enum CustomerPermission {
   "Change it, and its contacts."
   UPDATE
-  "Archive or restore it."
+  "Archive it. Only while it is active."
   ARCHIVE
+  "Restore it. Only while it is archived."
+  RESTORE
   "Upload documents to it."
   UPLOAD_DOCUMENT
   "Plan and log timeline entries."
@@ -1090,12 +1247,50 @@ type Customer implements Node {
   familyName: String
   "Name of the business, of a company."
   companyName: String
+  "The language to talk in, as BCP 47, for example ` + "`" + `de-CH` + "`" + `."
+  languageTag: String
+  "The time zone as a name of the IANA database, for example ` + "`" + `Europe/Zurich` + "`" + `."
+  timeZone: String
+  "The id that another system knows the customer by; unique in the account. See ` + "`" + `customerByExternalId` + "`" + ` and ` + "`" + `customerUpsert` + "`" + `."
+  externalId: String
+  "What sort of customer it is, from the account's list."
+  type: CustomerType
+  "Where the customer came from, from the account's list; also a dimension of reports."
+  origin: CustomerOrigin
+  "Who sells to the customer; also a dimension of reports."
+  salesperson: StaffUser
+  "Who looks after the customer: the one that was chosen, else the salesperson."
+  representative: StaffUser
+  "Whether no representative was chosen, so that the salesperson is it, also when the salesperson changes."
+  representativeIsDefault: Boolean!
+  "The office that the customer prefers."
+  preferredOffice: Office
+  "The person of the staff whom the customer prefers."
+  preferredStaff: StaffUser
+  "The way by which the customer prefers to be reached."
+  preferredChannel: ContactChannel
+  "The way to the customer for deliveries, in kilometres, with three decimals at most."
+  deliveryDistanceKm: Decimal
+  "The customer's home page."
+  websiteUrl: URL
+  "What the customer does or builds, for example ` + "`" + `Condo towers` + "`" + `."
+  businessArea: String
+  "Whether the customer pays no sales tax."
+  taxExempt: Boolean!
+  "Why it pays none, for example the number of a certificate."
+  taxExemptReason: String
+  "The way by which it came in."
+  createdVia: EntryChannel!
   "The e-mail addresses, the primary one first; at most 20."
   emails: [EmailAddress!]!
+  "The e-mail address for a purpose: the first one that has it, else the primary one. Null when there is none."
+  emailFor(purpose: ContactPurpose!): EmailAddress
   "The telephone numbers, the primary one first; at most 20."
   phones: [PhoneNumber!]!
   "The postal addresses, the primary one first; at most 20."
   addresses: [PostalAddress!]!
+  "What is still missing in the file."
+  setupTasks: [SetupTask!]!
   "The people to talk to, the primary one first, then by name."
   contacts(first: Int, after: String, last: Int, before: String, where: ContactWhere): ContactConnection!
   "The documents, newest first. Without ` + "`" + `where.status` + "`" + ` only active ones."
@@ -1150,6 +1345,8 @@ type EmailAddress implements Node {
   address: String!
   "What it is for."
   type: ContactPointType!
+  "What mail goes there, sorted. Mail of a purpose that no address has goes to the primary one."
+  purposes: [ContactPurpose!]!
   "Whether it is the one to use first. Exactly one is, when there are any."
   isPrimary: Boolean!
 }
@@ -1280,6 +1477,22 @@ input CustomerWhere {
   email: String
   "Has this telephone number (E.164), itself or one of its contacts."
   phone: String
+  "Known to another system by one of these ids, at most 100."
+  externalId: [String!]
+  "Of one of these types, at most 100."
+  typeId: [ID!]
+  "From one of these origins, at most 100."
+  originId: [ID!]
+  "Prefers one of these offices, at most 100."
+  preferredOfficeId: [ID!]
+  "Sold to by one of these staff users, at most 100."
+  salespersonId: [ID!]
+  "Prefers one of these staff users, at most 100."
+  preferredStaffId: [ID!]
+  "Came in by one of these ways."
+  createdVia: [EntryChannel!]
+  "Pays no sales tax, or does."
+  taxExempt: Boolean
   "Created then."
   createdAt: DateTimeFilter
   "Changed last then."
@@ -1314,6 +1527,180 @@ input CustomerOrder {
 input ContactWhere {
   "Only the primary one, or only the others."
   isPrimary: Boolean
+}
+
+# ------------------------------------------------------------------------------------------- lists that an account edits
+
+"""
+Which items of a list. An archived item stays readable where it is used and cannot be chosen anew.
+"""
+input ListWhere {
+  "True for those that were archived, false for those that can be chosen. Without it: false."
+  archived: Boolean
+}
+
+"What sort of customer somebody is, for example a builder. Decides which fields there are: see ` + "`" + `fieldPolicy` + "`" + `."
+type CustomerType implements Node {
+  "The global id, ` + "`" + `cty_...` + "`" + `."
+  id: ID!
+  "Grows by one with every change of the item itself. Pass it back as ` + "`" + `expectedVersion` + "`" + `."
+  version: Int!
+  "A name for programs, for example in an import: lower case letters, digits and underscores. It never changes."
+  key: String!
+  "The name to show."
+  label: String!
+  "The place in the list, smallest first. It can change without a new version when other items are moved."
+  position: Int!
+  "When it was created."
+  createdAt: DateTime!
+  "When it was changed last."
+  updatedAt: DateTime!
+  "When it was archived, null while it can be chosen."
+  archivedAt: DateTime
+}
+
+"How a customer came to the business, for example by a flyer."
+type CustomerOrigin implements Node {
+  "The global id, ` + "`" + `cor_...` + "`" + `."
+  id: ID!
+  "Grows by one with every change of the item itself. Pass it back as ` + "`" + `expectedVersion` + "`" + `."
+  version: Int!
+  "A name for programs, for example in an import: lower case letters, digits and underscores. It never changes."
+  key: String!
+  "The name to show."
+  label: String!
+  "The place in the list, smallest first. It can change without a new version when other items are moved."
+  position: Int!
+  "When it was created."
+  createdAt: DateTime!
+  "When it was changed last."
+  updatedAt: DateTime!
+  "When it was archived, null while it can be chosen."
+  archivedAt: DateTime
+}
+
+"A place where the business works."
+type Office implements Node {
+  "The global id, ` + "`" + `off_...` + "`" + `."
+  id: ID!
+  "Grows by one with every change of the item itself. Pass it back as ` + "`" + `expectedVersion` + "`" + `."
+  version: Int!
+  "A name for programs, for example in an import: lower case letters, digits and underscores. It never changes."
+  key: String!
+  "The name to show."
+  name: String!
+  "The time zone, as its IANA name, for example ` + "`" + `Europe/Berlin` + "`" + `."
+  timeZone: String!
+  "The place in the list, smallest first. It can change without a new version when other items are moved."
+  position: Int!
+  "When it was created."
+  createdAt: DateTime!
+  "When it was changed last."
+  updatedAt: DateTime!
+  "When it was archived, null while it can be chosen."
+  archivedAt: DateTime
+}
+
+"What the business does for its customers."
+type Service implements Node {
+  "The global id, ` + "`" + `srv_...` + "`" + `."
+  id: ID!
+  "Grows by one with every change of the item itself. Pass it back as ` + "`" + `expectedVersion` + "`" + `."
+  version: Int!
+  "A name for programs, for example in an import: lower case letters, digits and underscores. It never changes."
+  key: String!
+  "The name to show."
+  name: String!
+  "How long it takes, null where that differs."
+  durationMinutes: Int
+  "The place in the list, smallest first. It can change without a new version when other items are moved."
+  position: Int!
+  "When it was created."
+  createdAt: DateTime!
+  "When it was changed last."
+  updatedAt: DateTime!
+  "When it was archived, null while it can be chosen."
+  archivedAt: DateTime
+}
+
+"A list of customer types."
+type CustomerTypeConnection {
+  "The items with their cursors."
+  edges: [CustomerTypeEdge!]!
+  "The items."
+  nodes: [CustomerType!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many there are, counted up to 10,000; 10,001 means more. Costs a count: ask only when it is shown."
+  totalCount: Int!
+}
+
+"An item of the list."
+type CustomerTypeEdge {
+  "The item's place in the list."
+  cursor: String!
+  "The item."
+  node: CustomerType!
+}
+
+"A list of origins."
+type CustomerOriginConnection {
+  "The items with their cursors."
+  edges: [CustomerOriginEdge!]!
+  "The items."
+  nodes: [CustomerOrigin!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many there are, counted up to 10,000; 10,001 means more. Costs a count: ask only when it is shown."
+  totalCount: Int!
+}
+
+"An item of the list."
+type CustomerOriginEdge {
+  "The item's place in the list."
+  cursor: String!
+  "The item."
+  node: CustomerOrigin!
+}
+
+"A list of offices."
+type OfficeConnection {
+  "The items with their cursors."
+  edges: [OfficeEdge!]!
+  "The items."
+  nodes: [Office!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many there are, counted up to 10,000; 10,001 means more. Costs a count: ask only when it is shown."
+  totalCount: Int!
+}
+
+"An item of the list."
+type OfficeEdge {
+  "The item's place in the list."
+  cursor: String!
+  "The item."
+  node: Office!
+}
+
+"A list of services."
+type ServiceConnection {
+  "The items with their cursors."
+  edges: [ServiceEdge!]!
+  "The items."
+  nodes: [Service!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many there are, counted up to 10,000; 10,001 means more. Costs a count: ask only when it is shown."
+  totalCount: Int!
+}
+
+"An item of the list."
+type ServiceEdge {
+  "The item's place in the list."
+  cursor: String!
+  "The item."
+  node: Service!
 }
 
 # ------------------------------------------------------------------------------------------------------ custom attributes
@@ -1370,6 +1757,8 @@ type AttributeDefinition implements Node {
   position: Int!
   "What can be chosen, of SELECT and MULTI_SELECT, in order and with the archived ones; at most 200."
   options: [AttributeOption!]!
+  "The types of customers that it is for, in their order; at most 100. Empty: it is for all customers."
+  customerTypes: [CustomerType!]!
   "What values must satisfy beyond their type."
   validation: AttributeValidation!
   "The media types that files may have, of FILE, for example ` + "`" + `application/pdf` + "`" + ` or ` + "`" + `image/*` + "`" + `. Empty for those of the account."
@@ -1571,6 +1960,8 @@ input AttributeDefinitionWhere {
   type: [AttributeType!]
   "With one of these keys, at most 100."
   keys: [String!]
+  "For customers of this type: those that are for it, and those that are for all."
+  customerTypeId: ID
 }
 
 "A condition on texts. All that is given must hold; case and accents make no difference."
@@ -1733,6 +2124,8 @@ input AttributeDefinitionCreateInput {
   customerVisible: Boolean! = false
   "What can be chosen, of SELECT and MULTI_SELECT; at least one, at most 200."
   options: [AttributeOptionInput!]
+  "The types of customers that it is for; at most 100. Without any it is for all customers."
+  customerTypeIds: [ID!]
   "What values must satisfy beyond their type."
   validation: AttributeValidationInput
   "The media types that files may have, of FILE; at most 50."
@@ -1755,6 +2148,8 @@ input AttributeDefinitionUpdateInput {
   customerVisible: Boolean
   "All options from now on, of SELECT and MULTI_SELECT; at least one in use, at most 200 with the archived ones."
   options: [AttributeOptionInput!]
+  "The types of customers that it is for from now on; at most 100. Empty: it is for all customers."
+  customerTypeIds: [ID!]
   "All rules from now on."
   validation: AttributeValidationInput
   "The media types that files may have from now on, of FILE; at most 50."
@@ -1971,7 +2366,7 @@ enum TimelineKind {
 }
 
 "What a timeline entry or an event is about."
-union Subject = Customer | Contact | Document | TimelineEntry | AttributeDefinition
+union Subject = Customer | Contact | Document | TimelineEntry | Account | AttributeDefinition
 
 "One line on a customer's timeline."
 type TimelineEntry implements Node {
@@ -2148,6 +2543,8 @@ type Query {
   nodes(ids: [ID!]!): [Node]!
   "The customer with this id, null when there is none in this account."
   customer(id: ID!): Customer
+  "The customer that another system knows by this id, null when there is none in this account."
+  customerByExternalId(externalId: String!): Customer
   "The document with this id, null when there is none in this account."
   document(id: ID!): Document
   "The directory of customers."
@@ -2171,6 +2568,17 @@ type Query {
     last: Int
     before: String
   ): AttributeDefinitionConnection!
+
+  "The types of customers, in the order of the account."
+  customerTypes(where: ListWhere, first: Int, after: String, last: Int, before: String): CustomerTypeConnection!
+  "The ways in which customers come, in the order of the account."
+  customerOrigins(where: ListWhere, first: Int, after: String, last: Int, before: String): CustomerOriginConnection!
+  "The offices, in the order of the account."
+  offices(where: ListWhere, first: Int, after: String, last: Int, before: String): OfficeConnection!
+  "The services, in the order of the account."
+  services(where: ListWhere, first: Int, after: String, last: Int, before: String): ServiceConnection!
+  "The staff, by name."
+  staffUsers(where: ListWhere, first: Int, after: String, last: Int, before: String): StaffUserConnection!
 }
 
 # --------------------------------------------------------------------------------------------------------------- mutations
@@ -2184,8 +2592,17 @@ hours at least; with other input it is IDEMPOTENCY_KEY_REUSED. It is scoped to t
 type Mutation {
   "Creates a customer with all that is nested in the input, or nothing."
   customerCreate(input: CustomerCreateInput!, idempotencyKey: String): CustomerPayload!
-  "Changes what is given in the input and nothing else."
-  customerUpdate(id: ID!, expectedVersion: Int!, input: CustomerUpdateInput!): CustomerPayload!
+  """
+  Changes what is given in the input and nothing else. When somebody else changed the customer since ` + "`" + `expectedVersion` + "`" + `, ` + "`" + `onConflict` + "`" + `
+  decides: REJECT answers a VersionConflictError; MERGE_DISJOINT applies the input as long as none of its fields was changed since.
+  """
+  customerUpdate(id: ID!, expectedVersion: Int!, input: CustomerUpdateInput!, onConflict: OnConflict! = REJECT): CustomerPayload!
+  """
+  Creates the customer with this key, or changes the one that has it, without asking for its version: for servers that mirror another
+  system. Entries of lists are matched by what they are (an address, a number, a contact's name), so that sending the same again
+  changes nothing.
+  """
+  customerUpsert(by: CustomerKey!, input: CustomerUpsertInput!): CustomerUpsertPayload!
   "Takes a customer out of the directory's default view, with all it has. Archiving an archived customer changes nothing."
   customerArchive(id: ID!, expectedVersion: Int!): CustomerPayload!
   "Brings an archived customer back."
@@ -2193,7 +2610,7 @@ type Mutation {
   "Adds a contact to a customer."
   contactCreate(customerId: ID!, input: ContactCreateInput!, idempotencyKey: String): ContactPayload!
   "Changes what is given in the input and nothing else."
-  contactUpdate(id: ID!, expectedVersion: Int!, input: ContactUpdateInput!): ContactPayload!
+  contactUpdate(id: ID!, expectedVersion: Int!, input: ContactUpdateInput!, onConflict: OnConflict! = REJECT): ContactPayload!
   "Takes a contact out of its customer's contacts. The oldest of the others becomes primary when it was."
   contactArchive(id: ID!, expectedVersion: Int!): ContactPayload!
   """
@@ -2230,8 +2647,8 @@ type Mutation {
   attributeDefinitionCreate(input: AttributeDefinitionCreateInput!, idempotencyKey: String): AttributeDefinitionPayload!
   "Changes what is given in the input and nothing else. Values that are stored already stay as they are. Needs the role ADMIN."
   attributeDefinitionUpdate(id: ID!, expectedVersion: Int!, input: AttributeDefinitionUpdateInput!): AttributeDefinitionPayload!
-  "Puts a definition behind another one in the order, or first when ` + "`" + `after` + "`" + ` is not given. Needs the role ADMIN."
-  attributeDefinitionMove(id: ID!, expectedVersion: Int!, after: ID): AttributeDefinitionPayload!
+  "Puts a definition behind another one in the order, or first when ` + "`" + `afterId` + "`" + ` is not given. Needs the role ADMIN."
+  attributeDefinitionMove(id: ID!, expectedVersion: Int!, afterId: ID): AttributeDefinitionPayload!
   """
   Takes a custom attribute out of use: its values are kept, but can be neither seen, found nor changed. Archiving an archived one
   changes nothing. Needs the role ADMIN.
@@ -2241,6 +2658,14 @@ type Mutation {
   attributeDefinitionRestore(id: ID!, expectedVersion: Int!): AttributeDefinitionPayload!
   "Deletes a definition that no customer has a value of. Others can be archived. Needs the role ADMIN."
   attributeDefinitionDelete(id: ID!, expectedVersion: Int!): AttributeDefinitionDeletePayload!
+}
+
+"What an update does when somebody else changed the node since ` + "`" + `expectedVersion` + "`" + `."
+enum OnConflict {
+  "Change nothing and answer a VersionConflictError."
+  REJECT
+  "Apply the input when none of its fields was changed since; else as REJECT. A list counts as one field."
+  MERGE_DISJOINT
 }
 
 """
@@ -2254,6 +2679,8 @@ input EmailAddressInput {
   address: String!
   "What it is for."
   type: ContactPointType! = OTHER
+  "What mail goes there. At most one address has STATEMENT. In an update of an address with ` + "`" + `id` + "`" + `: unchanged when not given."
+  purposes: [ContactPurpose!]
   "Whether it is the one to use first. Without any, the first of the list is."
   isPrimary: Boolean
 }
@@ -2336,6 +2763,36 @@ input CustomerCreateInput {
   familyName: String
   "Name of the business; at most 200 characters. Required for a company."
   companyName: String
+  "BCP 47, for example ` + "`" + `de-CH` + "`" + `."
+  languageTag: String
+  "A name of the IANA time zone database, for example ` + "`" + `Europe/Zurich` + "`" + `."
+  timeZone: String
+  "The id that another system knows the customer by; at most 255 characters, unique in the account."
+  externalId: String
+  "What sort of customer it is: an id of ` + "`" + `customerTypes` + "`" + `."
+  typeId: ID
+  "Where the customer came from: an id of ` + "`" + `customerOrigins` + "`" + `."
+  originId: ID
+  "Who sells to the customer: an id of a staff user."
+  salespersonId: ID
+  "Who looks after the customer: an id of a staff user. Without one it is the salesperson."
+  representativeId: ID
+  "The office that the customer prefers: an id of ` + "`" + `offices` + "`" + `."
+  preferredOfficeId: ID
+  "The person of the staff whom the customer prefers."
+  preferredStaffId: ID
+  "The way by which the customer prefers to be reached."
+  preferredChannel: ContactChannel
+  "The way to the customer in kilometres: 0 to 999,999.999, three decimals at most."
+  deliveryDistanceKm: Decimal
+  "The home page, with http:// or https://; at most 2,000 characters."
+  websiteUrl: URL
+  "What the customer does or builds; at most 200 characters."
+  businessArea: String
+  "Whether the customer pays no sales tax. False also removes the reason."
+  taxExempt: Boolean
+  "Why it pays none; at most 200 characters. Only with taxExempt."
+  taxExemptReason: String
   "At most 20."
   emails: [EmailAddressInput!]
   "At most 20."
@@ -2381,6 +2838,36 @@ input CustomerUpdateInput {
   familyName: String
   "Name of the business; at most 200 characters."
   companyName: String
+  "BCP 47, for example ` + "`" + `de-CH` + "`" + `."
+  languageTag: String
+  "A name of the IANA time zone database, for example ` + "`" + `Europe/Zurich` + "`" + `."
+  timeZone: String
+  "The id that another system knows the customer by; at most 255 characters, unique in the account."
+  externalId: String
+  "What sort of customer it is: an id of ` + "`" + `customerTypes` + "`" + `."
+  typeId: ID
+  "Where the customer came from: an id of ` + "`" + `customerOrigins` + "`" + `."
+  originId: ID
+  "Who sells to the customer: an id of a staff user."
+  salespersonId: ID
+  "Who looks after the customer: an id of a staff user. Without one it is the salesperson."
+  representativeId: ID
+  "The office that the customer prefers: an id of ` + "`" + `offices` + "`" + `."
+  preferredOfficeId: ID
+  "The person of the staff whom the customer prefers."
+  preferredStaffId: ID
+  "The way by which the customer prefers to be reached."
+  preferredChannel: ContactChannel
+  "The way to the customer in kilometres: 0 to 999,999.999, three decimals at most."
+  deliveryDistanceKm: Decimal
+  "The home page, with http:// or https://; at most 2,000 characters."
+  websiteUrl: URL
+  "What the customer does or builds; at most 200 characters."
+  businessArea: String
+  "Whether the customer pays no sales tax. False also removes the reason."
+  taxExempt: Boolean
+  "Why it pays none; at most 200 characters. Only with taxExempt."
+  taxExemptReason: String
   "All its e-mail addresses from now on; at most 20."
   emails: [EmailAddressInput!]
   "All its telephone numbers from now on; at most 20."
@@ -2391,6 +2878,73 @@ input CustomerUpdateInput {
   contacts: [ContactNestedInput!]
   "Values of custom attributes, each attribute once. Attributes that are not in the list stay as they are."
   attributes: [AttributeValueInput!]
+}
+
+"What tells the customer of ` + "`" + `customerUpsert` + "`" + `. Exactly one key is given."
+input CustomerKey {
+  "The id that another system knows the customer by; at most 255 characters."
+  externalId: String
+}
+
+"""
+What a customer is to be. A field that is not given stays as it is, and is empty on a new customer; null empties it. A list that is
+given is all there is from now on.
+"""
+input CustomerUpsertInput {
+  "Person or company. PERSON when it is not given for a new customer."
+  kind: CustomerKind
+  "First name; at most 200 characters."
+  givenName: String
+  "Last name; at most 200 characters."
+  familyName: String
+  "Name of the business; at most 200 characters. Required for a company."
+  companyName: String
+  "BCP 47, for example ` + "`" + `de-CH` + "`" + `."
+  languageTag: String
+  "A name of the IANA time zone database, for example ` + "`" + `Europe/Zurich` + "`" + `."
+  timeZone: String
+  "What sort of customer it is: an id of ` + "`" + `customerTypes` + "`" + `."
+  typeId: ID
+  "Where the customer came from: an id of ` + "`" + `customerOrigins` + "`" + `."
+  originId: ID
+  "Who sells to the customer: an id of a staff user."
+  salespersonId: ID
+  "Who looks after the customer: an id of a staff user. Without one it is the salesperson."
+  representativeId: ID
+  "The office that the customer prefers: an id of ` + "`" + `offices` + "`" + `."
+  preferredOfficeId: ID
+  "The person of the staff whom the customer prefers."
+  preferredStaffId: ID
+  "The way by which the customer prefers to be reached."
+  preferredChannel: ContactChannel
+  "The way to the customer in kilometres: 0 to 999,999.999, three decimals at most."
+  deliveryDistanceKm: Decimal
+  "The home page, with http:// or https://; at most 2,000 characters."
+  websiteUrl: URL
+  "What the customer does or builds; at most 200 characters."
+  businessArea: String
+  "Whether the customer pays no sales tax. False also removes the reason."
+  taxExempt: Boolean
+  "Why it pays none; at most 200 characters. Only with taxExempt."
+  taxExemptReason: String
+  "At most 20. An entry is the address that is stored already when both are the same, case aside."
+  emails: [EmailAddressInput!]
+  "At most 20. An entry is the number that is stored already when both are the same."
+  phones: [PhoneNumberInput!]
+  "At most 20. An entry is the address that is stored already when all their lines are the same."
+  addresses: [PostalAddressInput!]
+  "At most 50. An entry is the contact that is there already when the names are the same, case and accents aside."
+  contacts: [ContactCreateInput!]
+}
+
+"The answer of ` + "`" + `customerUpsert` + "`" + `."
+type CustomerUpsertPayload {
+  "The customer as it is now; null when there are user errors."
+  customer: Customer
+  "Whether the customer is new; null when there are user errors."
+  created: Boolean
+  "What stands in the way; empty on success."
+  userErrors: [UserError!]!
 }
 
 "The answer of a mutation of a customer."
@@ -2820,14 +3374,14 @@ func (ec *executionContext) field_Mutation_attributeDefinitionMove_args(ctx cont
 		return nil, err
 	}
 	args["expectedVersion"] = arg1
-	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "afterId",
 		func(ctx context.Context, v any) (*string, error) {
 			return ec.unmarshalOID2ᚖstring(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["after"] = arg2
+	args["afterId"] = arg2
 	return args, nil
 }
 
@@ -2962,6 +3516,14 @@ func (ec *executionContext) field_Mutation_contactUpdate_args(ctx context.Contex
 		return nil, err
 	}
 	args["input"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "onConflict",
+		func(ctx context.Context, v any) (model.OnConflict, error) {
+			return ec.unmarshalNOnConflict2dossierᚋgraphᚋmodelᚐOnConflict(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["onConflict"] = arg3
 	return args, nil
 }
 
@@ -3058,6 +3620,36 @@ func (ec *executionContext) field_Mutation_customerUpdate_args(ctx context.Conte
 		return nil, err
 	}
 	args["input"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "onConflict",
+		func(ctx context.Context, v any) (model.OnConflict, error) {
+			return ec.unmarshalNOnConflict2dossierᚋgraphᚋmodelᚐOnConflict(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["onConflict"] = arg3
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_customerUpsert_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "by",
+		func(ctx context.Context, v any) (model.CustomerKey, error) {
+			return ec.unmarshalNCustomerKey2dossierᚋgraphᚋmodelᚐCustomerKey(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["by"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.CustomerUpsertInput, error) {
+			return ec.unmarshalNCustomerUpsertInput2dossierᚋgraphᚋmodelᚐCustomerUpsertInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg1
 	return args, nil
 }
 
@@ -3373,6 +3965,112 @@ func (ec *executionContext) field_Query_attributeDefinitions_args(ctx context.Co
 	return args, nil
 }
 
+func (ec *executionContext) field_Query_customerByExternalId_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "externalId",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNString2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["externalId"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_customerOrigins_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "where",
+		func(ctx context.Context, v any) (*model.ListWhere, error) {
+			return ec.unmarshalOListWhere2ᚖdossierᚋgraphᚋmodelᚐListWhere(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["where"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg4
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_customerTypes_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "where",
+		func(ctx context.Context, v any) (*model.ListWhere, error) {
+			return ec.unmarshalOListWhere2ᚖdossierᚋgraphᚋmodelᚐListWhere(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["where"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg4
+	return args, nil
+}
+
 func (ec *executionContext) field_Query_customer_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -3518,6 +4216,144 @@ func (ec *executionContext) field_Query_nodes_args(ctx context.Context, rawArgs 
 		return nil, err
 	}
 	args["ids"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_offices_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "where",
+		func(ctx context.Context, v any) (*model.ListWhere, error) {
+			return ec.unmarshalOListWhere2ᚖdossierᚋgraphᚋmodelᚐListWhere(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["where"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg4
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_services_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "where",
+		func(ctx context.Context, v any) (*model.ListWhere, error) {
+			return ec.unmarshalOListWhere2ᚖdossierᚋgraphᚋmodelᚐListWhere(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["where"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg4
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_staffUsers_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "where",
+		func(ctx context.Context, v any) (*model.ListWhere, error) {
+			return ec.unmarshalOListWhere2ᚖdossierᚋgraphᚋmodelᚐListWhere(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["where"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg4
 	return args, nil
 }
 
@@ -3701,7 +4537,7 @@ func (ec *executionContext) _Mutation_customerUpdate(ctx context.Context, field 
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().CustomerUpdate(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int), fc.Args["input"].(model.CustomerUpdateInput))
+			return ec.Resolvers.Mutation().CustomerUpdate(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int), fc.Args["input"].(model.CustomerUpdateInput), fc.Args["onConflict"].(model.OnConflict))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
@@ -3729,6 +4565,50 @@ func (ec *executionContext) fieldContext_Mutation_customerUpdate(ctx context.Con
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_customerUpdate_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_customerUpsert(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_customerUpsert(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CustomerUpsert(ctx, fc.Args["by"].(model.CustomerKey), fc.Args["input"].(model.CustomerUpsertInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNCustomerUpsertPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_customerUpsert(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_customerUpsert_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -3877,7 +4757,7 @@ func (ec *executionContext) _Mutation_contactUpdate(ctx context.Context, field g
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().ContactUpdate(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int), fc.Args["input"].(model.ContactUpdateInput))
+			return ec.Resolvers.Mutation().ContactUpdate(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int), fc.Args["input"].(model.ContactUpdateInput), fc.Args["onConflict"].(model.OnConflict))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
@@ -4581,7 +5461,7 @@ func (ec *executionContext) _Mutation_attributeDefinitionMove(ctx context.Contex
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().AttributeDefinitionMove(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int), fc.Args["after"].(*string))
+			return ec.Resolvers.Mutation().AttributeDefinitionMove(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int), fc.Args["afterId"].(*string))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
@@ -4943,6 +5823,50 @@ func (ec *executionContext) fieldContext_Query_customer(ctx context.Context, fie
 	return fc, nil
 }
 
+func (ec *executionContext) _Query_customerByExternalId(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_customerByExternalId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().CustomerByExternalID(ctx, fc.Args["externalId"].(string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalOCustomer2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_customerByExternalId(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_customerByExternalId_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Query_document(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -5145,6 +6069,226 @@ func (ec *executionContext) fieldContext_Query_attributeDefinitions(ctx context.
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Query_attributeDefinitions_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_customerTypes(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_customerTypes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().CustomerTypes(ctx, fc.Args["where"].(*model.ListWhere), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNCustomerTypeConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_customerTypes(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_customerTypes_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_customerOrigins(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_customerOrigins(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().CustomerOrigins(ctx, fc.Args["where"].(*model.ListWhere), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNCustomerOriginConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_customerOrigins(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_customerOrigins_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_offices(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_offices(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Offices(ctx, fc.Args["where"].(*model.ListWhere), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNOfficeConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_offices(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_offices_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_services(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_services(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Services(ctx, fc.Args["where"].(*model.ListWhere), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNServiceConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_services(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_services_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_staffUsers(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_staffUsers(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().StaffUsers(ctx, fc.Args["where"].(*model.ListWhere), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNStaffUserConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_staffUsers(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_staffUsers_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -6574,7 +7718,7 @@ func (ec *executionContext) unmarshalInputAttributeDefinitionCreateInput(ctx con
 		asMap["customerVisible"] = false
 	}
 
-	fieldsInOrder := [...]string{"key", "label", "description", "type", "required", "customerVisible", "options", "validation", "accept", "maxFiles"}
+	fieldsInOrder := [...]string{"key", "label", "description", "type", "required", "customerVisible", "options", "customerTypeIds", "validation", "accept", "maxFiles"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -6630,6 +7774,13 @@ func (ec *executionContext) unmarshalInputAttributeDefinitionCreateInput(ctx con
 				return it, err
 			}
 			it.Options = graphql.OmittableOf(data)
+		case "customerTypeIds":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("customerTypeIds"))
+			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.CustomerTypeIds = graphql.OmittableOf(data)
 		case "validation":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("validation"))
 			data, err := ec.unmarshalOAttributeValidationInput2ᚖdossierᚋgraphᚋmodelᚐAttributeValidationInput(ctx, v)
@@ -6679,7 +7830,7 @@ func (ec *executionContext) unmarshalInputAttributeDefinitionUpdateInput(ctx con
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"label", "description", "type", "required", "customerVisible", "options", "validation", "accept", "maxFiles"}
+	fieldsInOrder := [...]string{"label", "description", "type", "required", "customerVisible", "options", "customerTypeIds", "validation", "accept", "maxFiles"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -6728,6 +7879,13 @@ func (ec *executionContext) unmarshalInputAttributeDefinitionUpdateInput(ctx con
 				return it, err
 			}
 			it.Options = graphql.OmittableOf(data)
+		case "customerTypeIds":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("customerTypeIds"))
+			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.CustomerTypeIds = graphql.OmittableOf(data)
 		case "validation":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("validation"))
 			data, err := ec.unmarshalOAttributeValidationInput2ᚖdossierᚋgraphᚋmodelᚐAttributeValidationInput(ctx, v)
@@ -6777,7 +7935,7 @@ func (ec *executionContext) unmarshalInputAttributeDefinitionWhere(ctx context.C
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"archived", "type", "keys"}
+	fieldsInOrder := [...]string{"archived", "type", "keys", "customerTypeId"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -6805,6 +7963,13 @@ func (ec *executionContext) unmarshalInputAttributeDefinitionWhere(ctx context.C
 				return it, err
 			}
 			it.Keys = graphql.OmittableOf(data)
+		case "customerTypeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("customerTypeId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.CustomerTypeID = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil
@@ -7663,7 +8828,7 @@ func (ec *executionContext) unmarshalInputCustomerCreateInput(ctx context.Contex
 		asMap["kind"] = "PERSON"
 	}
 
-	fieldsInOrder := [...]string{"kind", "givenName", "familyName", "companyName", "emails", "phones", "addresses", "contacts", "attributes"}
+	fieldsInOrder := [...]string{"kind", "givenName", "familyName", "companyName", "languageTag", "timeZone", "externalId", "typeId", "originId", "salespersonId", "representativeId", "preferredOfficeId", "preferredStaffId", "preferredChannel", "deliveryDistanceKm", "websiteUrl", "businessArea", "taxExempt", "taxExemptReason", "emails", "phones", "addresses", "contacts", "attributes"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -7698,6 +8863,111 @@ func (ec *executionContext) unmarshalInputCustomerCreateInput(ctx context.Contex
 				return it, err
 			}
 			it.CompanyName = graphql.OmittableOf(data)
+		case "languageTag":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("languageTag"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.LanguageTag = graphql.OmittableOf(data)
+		case "timeZone":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("timeZone"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TimeZone = graphql.OmittableOf(data)
+		case "externalId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("externalId"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExternalID = graphql.OmittableOf(data)
+		case "typeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("typeId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TypeID = graphql.OmittableOf(data)
+		case "originId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("originId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.OriginID = graphql.OmittableOf(data)
+		case "salespersonId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("salespersonId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.SalespersonID = graphql.OmittableOf(data)
+		case "representativeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("representativeId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.RepresentativeID = graphql.OmittableOf(data)
+		case "preferredOfficeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preferredOfficeId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PreferredOfficeID = graphql.OmittableOf(data)
+		case "preferredStaffId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preferredStaffId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PreferredStaffID = graphql.OmittableOf(data)
+		case "preferredChannel":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preferredChannel"))
+			data, err := ec.unmarshalOContactChannel2ᚖdossierᚋgraphᚋmodelᚐContactChannel(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PreferredChannel = graphql.OmittableOf(data)
+		case "deliveryDistanceKm":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("deliveryDistanceKm"))
+			data, err := ec.unmarshalODecimal2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DeliveryDistanceKm = graphql.OmittableOf(data)
+		case "websiteUrl":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("websiteUrl"))
+			data, err := ec.unmarshalOURL2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.WebsiteURL = graphql.OmittableOf(data)
+		case "businessArea":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("businessArea"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.BusinessArea = graphql.OmittableOf(data)
+		case "taxExempt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("taxExempt"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TaxExempt = graphql.OmittableOf(data)
+		case "taxExemptReason":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("taxExemptReason"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TaxExemptReason = graphql.OmittableOf(data)
 		case "emails":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("emails"))
 			data, err := ec.unmarshalOEmailAddressInput2ᚕᚖdossierᚋgraphᚋmodelᚐEmailAddressInputᚄ(ctx, v)
@@ -7747,6 +9017,48 @@ func (ec *executionContext) unmarshalInputCustomerCreateInput(ctx context.Contex
 func UnmarshalCustomerCreateInput(ctx context.Context, raw any) (model.CustomerCreateInput, error) {
 	var out model.CustomerCreateInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "CustomerCreateInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputCustomerKey(ctx context.Context, obj any) (model.CustomerKey, error) {
+	var it model.CustomerKey
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"externalId"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "externalId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("externalId"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExternalID = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalCustomerKey unmarshals raw into the CustomerKey input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalCustomerKey(ctx context.Context, raw any) (model.CustomerKey, error) {
+	var out model.CustomerKey
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "CustomerKey", raw, &out)
 	return out, err
 }
 
@@ -7817,7 +9129,7 @@ func (ec *executionContext) unmarshalInputCustomerUpdateInput(ctx context.Contex
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"kind", "givenName", "familyName", "companyName", "emails", "phones", "addresses", "contacts", "attributes"}
+	fieldsInOrder := [...]string{"kind", "givenName", "familyName", "companyName", "languageTag", "timeZone", "externalId", "typeId", "originId", "salespersonId", "representativeId", "preferredOfficeId", "preferredStaffId", "preferredChannel", "deliveryDistanceKm", "websiteUrl", "businessArea", "taxExempt", "taxExemptReason", "emails", "phones", "addresses", "contacts", "attributes"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -7852,6 +9164,111 @@ func (ec *executionContext) unmarshalInputCustomerUpdateInput(ctx context.Contex
 				return it, err
 			}
 			it.CompanyName = graphql.OmittableOf(data)
+		case "languageTag":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("languageTag"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.LanguageTag = graphql.OmittableOf(data)
+		case "timeZone":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("timeZone"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TimeZone = graphql.OmittableOf(data)
+		case "externalId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("externalId"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExternalID = graphql.OmittableOf(data)
+		case "typeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("typeId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TypeID = graphql.OmittableOf(data)
+		case "originId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("originId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.OriginID = graphql.OmittableOf(data)
+		case "salespersonId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("salespersonId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.SalespersonID = graphql.OmittableOf(data)
+		case "representativeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("representativeId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.RepresentativeID = graphql.OmittableOf(data)
+		case "preferredOfficeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preferredOfficeId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PreferredOfficeID = graphql.OmittableOf(data)
+		case "preferredStaffId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preferredStaffId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PreferredStaffID = graphql.OmittableOf(data)
+		case "preferredChannel":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preferredChannel"))
+			data, err := ec.unmarshalOContactChannel2ᚖdossierᚋgraphᚋmodelᚐContactChannel(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PreferredChannel = graphql.OmittableOf(data)
+		case "deliveryDistanceKm":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("deliveryDistanceKm"))
+			data, err := ec.unmarshalODecimal2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DeliveryDistanceKm = graphql.OmittableOf(data)
+		case "websiteUrl":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("websiteUrl"))
+			data, err := ec.unmarshalOURL2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.WebsiteURL = graphql.OmittableOf(data)
+		case "businessArea":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("businessArea"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.BusinessArea = graphql.OmittableOf(data)
+		case "taxExempt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("taxExempt"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TaxExempt = graphql.OmittableOf(data)
+		case "taxExemptReason":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("taxExemptReason"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TaxExemptReason = graphql.OmittableOf(data)
 		case "emails":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("emails"))
 			data, err := ec.unmarshalOEmailAddressInput2ᚕᚖdossierᚋgraphᚋmodelᚐEmailAddressInputᚄ(ctx, v)
@@ -7904,6 +9321,195 @@ func UnmarshalCustomerUpdateInput(ctx context.Context, raw any) (model.CustomerU
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputCustomerUpsertInput(ctx context.Context, obj any) (model.CustomerUpsertInput, error) {
+	var it model.CustomerUpsertInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"kind", "givenName", "familyName", "companyName", "languageTag", "timeZone", "typeId", "originId", "salespersonId", "representativeId", "preferredOfficeId", "preferredStaffId", "preferredChannel", "deliveryDistanceKm", "websiteUrl", "businessArea", "taxExempt", "taxExemptReason", "emails", "phones", "addresses", "contacts"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "kind":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("kind"))
+			data, err := ec.unmarshalOCustomerKind2ᚖdossierᚋgraphᚋmodelᚐCustomerKind(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Kind = graphql.OmittableOf(data)
+		case "givenName":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("givenName"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.GivenName = graphql.OmittableOf(data)
+		case "familyName":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("familyName"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.FamilyName = graphql.OmittableOf(data)
+		case "companyName":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("companyName"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.CompanyName = graphql.OmittableOf(data)
+		case "languageTag":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("languageTag"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.LanguageTag = graphql.OmittableOf(data)
+		case "timeZone":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("timeZone"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TimeZone = graphql.OmittableOf(data)
+		case "typeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("typeId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TypeID = graphql.OmittableOf(data)
+		case "originId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("originId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.OriginID = graphql.OmittableOf(data)
+		case "salespersonId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("salespersonId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.SalespersonID = graphql.OmittableOf(data)
+		case "representativeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("representativeId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.RepresentativeID = graphql.OmittableOf(data)
+		case "preferredOfficeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preferredOfficeId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PreferredOfficeID = graphql.OmittableOf(data)
+		case "preferredStaffId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preferredStaffId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PreferredStaffID = graphql.OmittableOf(data)
+		case "preferredChannel":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preferredChannel"))
+			data, err := ec.unmarshalOContactChannel2ᚖdossierᚋgraphᚋmodelᚐContactChannel(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PreferredChannel = graphql.OmittableOf(data)
+		case "deliveryDistanceKm":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("deliveryDistanceKm"))
+			data, err := ec.unmarshalODecimal2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DeliveryDistanceKm = graphql.OmittableOf(data)
+		case "websiteUrl":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("websiteUrl"))
+			data, err := ec.unmarshalOURL2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.WebsiteURL = graphql.OmittableOf(data)
+		case "businessArea":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("businessArea"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.BusinessArea = graphql.OmittableOf(data)
+		case "taxExempt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("taxExempt"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TaxExempt = graphql.OmittableOf(data)
+		case "taxExemptReason":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("taxExemptReason"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TaxExemptReason = graphql.OmittableOf(data)
+		case "emails":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("emails"))
+			data, err := ec.unmarshalOEmailAddressInput2ᚕᚖdossierᚋgraphᚋmodelᚐEmailAddressInputᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Emails = graphql.OmittableOf(data)
+		case "phones":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("phones"))
+			data, err := ec.unmarshalOPhoneNumberInput2ᚕᚖdossierᚋgraphᚋmodelᚐPhoneNumberInputᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Phones = graphql.OmittableOf(data)
+		case "addresses":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("addresses"))
+			data, err := ec.unmarshalOPostalAddressInput2ᚕᚖdossierᚋgraphᚋmodelᚐPostalAddressInputᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Addresses = graphql.OmittableOf(data)
+		case "contacts":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("contacts"))
+			data, err := ec.unmarshalOContactCreateInput2ᚕᚖdossierᚋgraphᚋmodelᚐContactCreateInputᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Contacts = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalCustomerUpsertInput unmarshals raw into the CustomerUpsertInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalCustomerUpsertInput(ctx context.Context, raw any) (model.CustomerUpsertInput, error) {
+	var out model.CustomerUpsertInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "CustomerUpsertInput", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputCustomerWhere(ctx context.Context, obj any) (model.CustomerWhere, error) {
 	var it model.CustomerWhere
 	if obj == nil {
@@ -7915,7 +9521,7 @@ func (ec *executionContext) unmarshalInputCustomerWhere(ctx context.Context, obj
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"kind", "status", "ids", "displayNameStartsWith", "email", "phone", "createdAt", "updatedAt", "attributes", "and", "or"}
+	fieldsInOrder := [...]string{"kind", "status", "ids", "displayNameStartsWith", "email", "phone", "externalId", "typeId", "originId", "preferredOfficeId", "salespersonId", "preferredStaffId", "createdVia", "taxExempt", "createdAt", "updatedAt", "attributes", "and", "or"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -7964,6 +9570,62 @@ func (ec *executionContext) unmarshalInputCustomerWhere(ctx context.Context, obj
 				return it, err
 			}
 			it.Phone = graphql.OmittableOf(data)
+		case "externalId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("externalId"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExternalID = graphql.OmittableOf(data)
+		case "typeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("typeId"))
+			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TypeID = graphql.OmittableOf(data)
+		case "originId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("originId"))
+			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.OriginID = graphql.OmittableOf(data)
+		case "preferredOfficeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preferredOfficeId"))
+			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PreferredOfficeID = graphql.OmittableOf(data)
+		case "salespersonId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("salespersonId"))
+			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.SalespersonID = graphql.OmittableOf(data)
+		case "preferredStaffId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preferredStaffId"))
+			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PreferredStaffID = graphql.OmittableOf(data)
+		case "createdVia":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("createdVia"))
+			data, err := ec.unmarshalOEntryChannel2ᚕdossierᚋgraphᚋmodelᚐEntryChannelᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.CreatedVia = graphql.OmittableOf(data)
+		case "taxExempt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("taxExempt"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TaxExempt = graphql.OmittableOf(data)
 		case "createdAt":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("createdAt"))
 			data, err := ec.unmarshalODateTimeFilter2ᚖdossierᚋgraphᚋmodelᚐDateTimeFilter(ctx, v)
@@ -8374,7 +10036,7 @@ func (ec *executionContext) unmarshalInputEmailAddressInput(ctx context.Context,
 		asMap["type"] = "OTHER"
 	}
 
-	fieldsInOrder := [...]string{"id", "address", "type", "isPrimary"}
+	fieldsInOrder := [...]string{"id", "address", "type", "purposes", "isPrimary"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -8402,6 +10064,13 @@ func (ec *executionContext) unmarshalInputEmailAddressInput(ctx context.Context,
 				return it, err
 			}
 			it.Type = data
+		case "purposes":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("purposes"))
+			data, err := ec.unmarshalOContactPurpose2ᚕdossierᚋgraphᚋmodelᚐContactPurposeᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Purposes = graphql.OmittableOf(data)
 		case "isPrimary":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("isPrimary"))
 			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
@@ -8423,6 +10092,48 @@ func (ec *executionContext) unmarshalInputEmailAddressInput(ctx context.Context,
 func UnmarshalEmailAddressInput(ctx context.Context, raw any) (model.EmailAddressInput, error) {
 	var out model.EmailAddressInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "EmailAddressInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputListWhere(ctx context.Context, obj any) (model.ListWhere, error) {
+	var it model.ListWhere
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"archived"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "archived":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("archived"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Archived = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalListWhere unmarshals raw into the ListWhere input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalListWhere(ctx context.Context, raw any) (model.ListWhere, error) {
+	var out model.ListWhere
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "ListWhere", raw, &out)
 	return out, err
 }
 
@@ -8741,6 +10452,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "customerUpsert":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_customerUpsert(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "customerArchive":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_customerArchive(ctx, field)
@@ -8968,6 +10686,12 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_customer(ctx, field)
 				})
+		case "customerByExternalId":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_customerByExternalId(ctx, field)
+				})
 		case "document":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
 				true, false,
@@ -8997,6 +10721,36 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				true, true,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_attributeDefinitions(ctx, field)
+				})
+		case "customerTypes":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_customerTypes(ctx, field)
+				})
+		case "customerOrigins":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_customerOrigins(ctx, field)
+				})
+		case "offices":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_offices(ctx, field)
+				})
+		case "services":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_services(ctx, field)
+				})
+		case "staffUsers":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_staffUsers(ctx, field)
 				})
 		case "__type":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
@@ -9604,6 +11358,16 @@ func (ec *executionContext) marshalNContactPointType2dossierᚋgraphᚋmodelᚐC
 	return v
 }
 
+func (ec *executionContext) unmarshalNContactPurpose2dossierᚋgraphᚋmodelᚐContactPurpose(ctx context.Context, v any) (model.ContactPurpose, error) {
+	var res model.ContactPurpose
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNContactPurpose2dossierᚋgraphᚋmodelᚐContactPurpose(ctx context.Context, sel ast.SelectionSet, v model.ContactPurpose) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) unmarshalNContactUpdateInput2dossierᚋgraphᚋmodelᚐContactUpdateInput(ctx context.Context, v any) (model.ContactUpdateInput, error) {
 	res, err := ec.unmarshalInputContactUpdateInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -9628,6 +11392,11 @@ func (ec *executionContext) unmarshalNCustomerCreateInput2dossierᚋgraphᚋmode
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalNCustomerKey2dossierᚋgraphᚋmodelᚐCustomerKey(ctx context.Context, v any) (model.CustomerKey, error) {
+	res, err := ec.unmarshalInputCustomerKey(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalNCustomerKind2dossierᚋgraphᚋmodelᚐCustomerKind(ctx context.Context, v any) (model.CustomerKind, error) {
 	var res model.CustomerKind
 	err := res.UnmarshalGQL(v)
@@ -9646,6 +11415,20 @@ func (ec *executionContext) unmarshalNCustomerOrderField2dossierᚋgraphᚋmodel
 
 func (ec *executionContext) marshalNCustomerOrderField2dossierᚋgraphᚋmodelᚐCustomerOrderField(ctx context.Context, sel ast.SelectionSet, v model.CustomerOrderField) graphql.Marshaler {
 	return v
+}
+
+func (ec *executionContext) unmarshalNCustomerOriginConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNCustomerOriginConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "CustomerOriginConnection!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
 }
 
 func (ec *executionContext) unmarshalNCustomerPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
@@ -9672,9 +11455,42 @@ func (ec *executionContext) marshalNCustomerStatus2dossierᚋgraphᚋmodelᚐCus
 	return v
 }
 
+func (ec *executionContext) unmarshalNCustomerTypeConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNCustomerTypeConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "CustomerTypeConnection!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
 func (ec *executionContext) unmarshalNCustomerUpdateInput2dossierᚋgraphᚋmodelᚐCustomerUpdateInput(ctx context.Context, v any) (model.CustomerUpdateInput, error) {
 	res, err := ec.unmarshalInputCustomerUpdateInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNCustomerUpsertInput2dossierᚋgraphᚋmodelᚐCustomerUpsertInput(ctx context.Context, v any) (model.CustomerUpsertInput, error) {
+	res, err := ec.unmarshalInputCustomerUpsertInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNCustomerUpsertPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNCustomerUpsertPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "CustomerUpsertPayload!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
 }
 
 func (ec *executionContext) unmarshalNCustomerWhere2ᚖdossierᚋgraphᚋmodelᚐCustomerWhere(ctx context.Context, v any) (*model.CustomerWhere, error) {
@@ -9772,6 +11588,16 @@ func (ec *executionContext) marshalNDocumentUploadPayload2ᚖdossierᚋinternal�
 func (ec *executionContext) unmarshalNEmailAddressInput2ᚖdossierᚋgraphᚋmodelᚐEmailAddressInput(ctx context.Context, v any) (*model.EmailAddressInput, error) {
 	res, err := ec.unmarshalInputEmailAddressInput(ctx, v)
 	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNEntryChannel2dossierᚋgraphᚋmodelᚐEntryChannel(ctx context.Context, v any) (model.EntryChannel, error) {
+	var res model.EntryChannel
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNEntryChannel2dossierᚋgraphᚋmodelᚐEntryChannel(ctx context.Context, sel ast.SelectionSet, v model.EntryChannel) graphql.Marshaler {
+	return v
 }
 
 func (ec *executionContext) unmarshalNEventConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
@@ -9883,6 +11709,30 @@ func (ec *executionContext) marshalNNode2ᚖdossierᚋinternalᚋreadᚐObject(c
 	return graphql.WrapContextMarshaler(ctx, v)
 }
 
+func (ec *executionContext) unmarshalNOfficeConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNOfficeConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "OfficeConnection!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNOnConflict2dossierᚋgraphᚋmodelᚐOnConflict(ctx context.Context, v any) (model.OnConflict, error) {
+	var res model.OnConflict
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNOnConflict2dossierᚋgraphᚋmodelᚐOnConflict(ctx context.Context, sel ast.SelectionSet, v model.OnConflict) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) unmarshalNOrderDirection2dossierᚋgraphᚋmodelᚐOrderDirection(ctx context.Context, v any) (model.OrderDirection, error) {
 	var res model.OrderDirection
 	err := res.UnmarshalGQL(v)
@@ -9903,6 +11753,20 @@ func (ec *executionContext) unmarshalNPostalAddressInput2ᚖdossierᚋgraphᚋmo
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalNServiceConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNServiceConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "ServiceConnection!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
 func (ec *executionContext) unmarshalNStaffTimelineKind2dossierᚋgraphᚋmodelᚐStaffTimelineKind(ctx context.Context, v any) (model.StaffTimelineKind, error) {
 	var res model.StaffTimelineKind
 	err := res.UnmarshalGQL(v)
@@ -9911,6 +11775,20 @@ func (ec *executionContext) unmarshalNStaffTimelineKind2dossierᚋgraphᚋmodel�
 
 func (ec *executionContext) marshalNStaffTimelineKind2dossierᚋgraphᚋmodelᚐStaffTimelineKind(ctx context.Context, sel ast.SelectionSet, v model.StaffTimelineKind) graphql.Marshaler {
 	return v
+}
+
+func (ec *executionContext) unmarshalNStaffUserConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNStaffUserConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "StaffUserConnection!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
 }
 
 func (ec *executionContext) unmarshalNStorageUsage2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
@@ -10473,6 +12351,22 @@ func (ec *executionContext) marshalOBoolean2ᚖbool(ctx context.Context, sel ast
 	return res
 }
 
+func (ec *executionContext) unmarshalOContactChannel2ᚖdossierᚋgraphᚋmodelᚐContactChannel(ctx context.Context, v any) (*model.ContactChannel, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(model.ContactChannel)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOContactChannel2ᚖdossierᚋgraphᚋmodelᚐContactChannel(ctx context.Context, sel ast.SelectionSet, v *model.ContactChannel) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
+}
+
 func (ec *executionContext) unmarshalOContactCreateInput2ᚕᚖdossierᚋgraphᚋmodelᚐContactCreateInputᚄ(ctx context.Context, v any) ([]*model.ContactCreateInput, error) {
 	if v == nil {
 		return nil, nil
@@ -10505,6 +12399,42 @@ func (ec *executionContext) unmarshalOContactNestedInput2ᚕᚖdossierᚋgraph�
 		}
 	}
 	return res, nil
+}
+
+func (ec *executionContext) unmarshalOContactPurpose2ᚕdossierᚋgraphᚋmodelᚐContactPurposeᚄ(ctx context.Context, v any) ([]model.ContactPurpose, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]model.ContactPurpose, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNContactPurpose2dossierᚋgraphᚋmodelᚐContactPurpose(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOContactPurpose2ᚕdossierᚋgraphᚋmodelᚐContactPurposeᚄ(ctx context.Context, sel ast.SelectionSet, v []model.ContactPurpose) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNContactPurpose2dossierᚋgraphᚋmodelᚐContactPurpose(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) unmarshalOCustomer2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
@@ -10811,6 +12741,42 @@ func (ec *executionContext) unmarshalOEmailAddressInput2ᚕᚖdossierᚋgraphᚋ
 	return res, nil
 }
 
+func (ec *executionContext) unmarshalOEntryChannel2ᚕdossierᚋgraphᚋmodelᚐEntryChannelᚄ(ctx context.Context, v any) ([]model.EntryChannel, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]model.EntryChannel, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNEntryChannel2dossierᚋgraphᚋmodelᚐEntryChannel(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOEntryChannel2ᚕdossierᚋgraphᚋmodelᚐEntryChannelᚄ(ctx context.Context, sel ast.SelectionSet, v []model.EntryChannel) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNEntryChannel2dossierᚋgraphᚋmodelᚐEntryChannel(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) unmarshalOEventCursor2ᚖstring(ctx context.Context, v any) (*string, error) {
 	if v == nil {
 		return nil, nil
@@ -10934,6 +12900,14 @@ func (ec *executionContext) marshalOInt2ᚖint(ctx context.Context, sel ast.Sele
 	_ = ctx
 	res := scalar.MarshalInt(*v)
 	return res
+}
+
+func (ec *executionContext) unmarshalOListWhere2ᚖdossierᚋgraphᚋmodelᚐListWhere(ctx context.Context, v any) (*model.ListWhere, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputListWhere(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalONode2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {

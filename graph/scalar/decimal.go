@@ -2,19 +2,21 @@ package scalar
 
 import (
 	"encoding/json"
+	"regexp"
 	"strconv"
 
 	"github.com/99designs/gqlgen/graphql"
 
 	"dossier/internal/fault"
-	"dossier/internal/text"
 )
 
-// MarshalDecimal writes a decimal fraction as a text, which no client rounds.
+// decimal is a decimal fraction. The length keeps a client from sending one that is not worth looking at.
+var decimal = regexp.MustCompile(`^-?\d{1,40}(\.\d{1,40})?$`)
+
+// MarshalDecimal writes a decimal fraction as text, so that no client rounds it.
 func MarshalDecimal(s string) graphql.Marshaler { return graphql.MarshalString(s) }
 
-// UnmarshalDecimal reads a decimal fraction as a text or a JSON number. How many digits are accepted is the field's affair;
-// here it is what keeps nonsense from the rules.
+// UnmarshalDecimal reads a decimal fraction from a text or from a number as it was written.
 func UnmarshalDecimal(v any) (string, error) {
 	var s string
 	switch v := v.(type) {
@@ -23,12 +25,20 @@ func UnmarshalDecimal(v any) (string, error) {
 	case json.Number:
 		s = v.String()
 	case int, int64:
-		if n, err := wholeNumber(v); err == nil {
-			s = strconv.FormatInt(n, 10)
+		n, err := wholeNumber(v)
+		if err != nil {
+			return "", err
 		}
+		s = strconv.FormatInt(n, 10)
+	case float64:
+		b, err := json.Marshal(v)
+		if err != nil {
+			return "", err
+		}
+		s = string(b)
 	}
-	if out, ok := text.Decimal(s, 100, 100); ok {
-		return out, nil
+	if !decimal.MatchString(s) {
+		return "", fault.New(fault.BadUserInput, "A Decimal is a decimal fraction without an exponent, such as \"12.5\".")
 	}
-	return "", fault.New(fault.BadUserInput, `A Decimal is a decimal number in quotes such as "12.5".`)
+	return s, nil
 }

@@ -28,12 +28,14 @@ type Change struct {
 // Nothing says whether the change changes nothing.
 func (ch Change) Nothing() bool { return !ch.New && !ch.Delete && len(ch.Fields) == 0 }
 
-// Use is how customers use a definition.
+// Use is how customers use a definition, and could.
 type Use struct {
 	// Values says whether any customer has a value.
 	Values bool
 	// Options are those that a customer has.
 	Options map[uuid.UUID]bool
+	// CustomerTypes are all types that customers can have.
+	CustomerTypes []uuid.UUID
 }
 
 // create makes the definition that the draft asks for, the last in order.
@@ -54,6 +56,7 @@ func create(c *check, all []Definition, d Draft) Change {
 		return slices.ContainsFunc(all, func(other Definition) bool { return other.Key == key })
 	}
 	def.Key = c.key(at(path, "key"), d.Key, def.Label, "attribute", taken, "custom attribute")
+	def.CustomerTypes = c.customerTypes(at(path, "customerTypeIds"), d.CustomerTypeIDs)
 	def.Options, _ = c.options(at(path, "options"), nil, d.Options, nil)
 	def.Validation = c.validation(at(path, "validation"), def.Type, d.Validation)
 	def.Accept, def.MaxFiles = c.accept(at(path, "accept"), d.Accept), c.maxFiles(at(path, "maxFiles"), d.MaxFiles)
@@ -92,6 +95,9 @@ func update(c *check, old Definition, p Patch, use Use) Change {
 	if p.Options.Given {
 		next.Options, ch.Removed = c.options(at(path, "options"), old.Options, p.Options.Value, use.Options)
 	}
+	if p.CustomerTypeIDs.Given {
+		next.CustomerTypes = c.customerTypes(at(path, "customerTypeIds"), p.CustomerTypeIDs.Value)
+	}
 	if p.Validation.Given {
 		next.Validation = c.validation(at(path, "validation"), next.Type, p.Validation.Value)
 	}
@@ -129,13 +135,14 @@ func diff(a, b Definition) []string {
 	return named(map[string]bool{
 		"label": a.Label != b.Label, "description": a.Description != b.Description, "type": a.Type != b.Type, "required": a.Required != b.Required,
 		"customerVisible": a.CustomerVisible != b.CustomerVisible, "options": !slices.Equal(a.Options, b.Options),
-		"validation": !a.Validation.equal(b.Validation), "accept": !slices.Equal(a.Accept, b.Accept), "maxFiles": a.MaxFiles != b.MaxFiles,
+		"customerTypeIds": !slices.Equal(a.CustomerTypes, b.CustomerTypes),
+		"validation":      !a.Validation.equal(b.Validation), "accept": !slices.Equal(a.Accept, b.Accept), "maxFiles": a.MaxFiles != b.MaxFiles,
 	})
 }
 
 // move puts a definition behind another one, or first when there is none.
 func move(all []Definition, i int, after *uuid.UUID) (Change, error) {
-	path := []string{"after"}
+	path := []string{"afterId"}
 	ids := make([]uuid.UUID, 0, len(all))
 	for k, d := range all {
 		if k != i {

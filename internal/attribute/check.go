@@ -1,6 +1,7 @@
 package attribute
 
 import (
+	"bytes"
 	"regexp"
 	"regexp/syntax"
 	"slices"
@@ -12,13 +13,18 @@ import (
 
 	"dossier/internal/fault"
 	"dossier/internal/text"
+	"dossier/internal/typeid"
 )
 
 // check collects all that is wrong with an input, so that a client can show everything at once.
 type check struct {
 	faults fault.List
 	newID  func() uuid.UUID
+	// types are the customer types of the account.
+	types []uuid.UUID
 }
+
+func (c *check) knownType(id uuid.UUID) bool { return slices.Contains(c.types, id) }
 
 func (c *check) bad(path []string, format string, args ...any) {
 	c.faults = append(c.faults, fault.At(fault.BadUserInput, path, format, args...))
@@ -211,6 +217,26 @@ func (v Validation) Matches(s string) bool {
 	}
 	pattern, err := regexp.Compile(`^(?:` + v.Pattern + `)$`)
 	return err == nil && pattern.MatchString(s)
+}
+
+// customerTypes reads the types of customers that an attribute is for. Whether there are such types only the stored data tell.
+func (c *check) customerTypes(path []string, list []string) []uuid.UUID {
+	if len(list) > MaxTypes {
+		c.bad(path, "This list has %d types of customers; at most %d are accepted.", len(list), MaxTypes)
+		return nil
+	}
+	var ids []uuid.UUID
+	for i, s := range list {
+		id, err := typeid.ParseAs(typeid.CustomerType, s)
+		switch {
+		case err != nil || !c.knownType(id):
+			c.faults = append(c.faults, fault.At(fault.NotFound, item(path, i), "The customer type does not exist in this account."))
+		case !slices.Contains(ids, id):
+			ids = append(ids, id)
+		}
+	}
+	slices.SortFunc(ids, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
+	return ids
 }
 
 var mediaRange = regexp.MustCompile(`^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/(\*|[a-z0-9][a-z0-9!#$&^_.+-]{0,126})$`)

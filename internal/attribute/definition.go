@@ -17,6 +17,7 @@ const (
 	MaxPattern     = 200
 	MaxAccept      = 50
 	MaxFiles       = 1000
+	MaxTypes       = 100
 )
 
 // Limits of values.
@@ -71,6 +72,8 @@ type Definition struct {
 	Position        int
 	ArchivedAt      *time.Time
 	Validation      Validation
+	// CustomerTypes are the types of customers that it is for, in the order of ids; with none it is for all.
+	CustomerTypes []uuid.UUID
 	// Options are in order, the archived ones among them.
 	Options []Option
 	// Accept and MaxFiles are of FILE; nil and 0 stand for no rule.
@@ -80,6 +83,11 @@ type Definition struct {
 
 // Archived says whether the attribute is out of use.
 func (d Definition) Archived() bool { return d.ArchivedAt != nil }
+
+// For says whether the attribute is for customers of a type; uuid.Nil stands for those without one.
+func (d Definition) For(customerType uuid.UUID) bool {
+	return len(d.CustomerTypes) == 0 || slices.Contains(d.CustomerTypes, customerType)
+}
 
 // Option finds an option by its key; nil when there is none.
 func (d Definition) Option(key string) *Option {

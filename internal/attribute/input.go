@@ -17,6 +17,7 @@ type Draft struct {
 	Required        bool             `json:"required,omitempty"`
 	CustomerVisible bool             `json:"customerVisible,omitempty"`
 	Options         []OptionInput    `json:"options,omitempty"`
+	CustomerTypeIDs []string         `json:"customerTypeIds,omitempty"`
 	Validation      *ValidationInput `json:"validation,omitempty"`
 	Accept          []string         `json:"accept,omitempty"`
 	MaxFiles        *int             `json:"maxFiles,omitempty"`
@@ -51,6 +52,7 @@ type Patch struct {
 	Required        optional.Field[*bool]
 	CustomerVisible optional.Field[*bool]
 	Options         optional.Field[[]OptionInput]
+	CustomerTypeIDs optional.Field[[]string]
 	Validation      optional.Field[*ValidationInput]
 	Accept          optional.Field[[]string]
 	MaxFiles        optional.Field[*int]
@@ -61,7 +63,8 @@ func (p Patch) fields() []string {
 	return named(map[string]bool{
 		"label": p.Label.Given, "description": p.Description.Given, "type": p.Type.Given, "required": p.Required.Given,
 		"customerVisible": p.CustomerVisible.Given, "options": p.Options.Given, "validation": p.Validation.Given,
-		"accept": p.Accept.Given, "maxFiles": p.MaxFiles.Given,
+		"customerTypeIds": p.CustomerTypeIDs.Given,
+		"accept":          p.Accept.Given, "maxFiles": p.MaxFiles.Given,
 	})
 }
 

@@ -15,9 +15,9 @@ import (
 // Store is what the use cases need to be kept. Every method is one transaction in the account of the principal, in which
 // no other one changes the account's definitions.
 type Store interface {
-	// AttributeCreate hands all definitions of the account to decide, in order, and stores the new one that it gives. With
+	// AttributeCreate hands all definitions of the account to decide, in order, and its customer types, and stores the new one that it gives. With
 	// a key it happens once; a later use gets the id of the definition that the first one made.
-	AttributeCreate(ctx context.Context, p auth.Principal, key *idempotency.Key, decide func(all []Definition) (Change, error)) (uuid.UUID, error)
+	AttributeCreate(ctx context.Context, p auth.Principal, key *idempotency.Key, decide func(all []Definition, customerTypes []uuid.UUID) (Change, error)) (uuid.UUID, error)
 	// AttributeChange hands all definitions of the account to decide, the place of one of them, and how customers use it,
 	// and stores the change, if it is any. A definition of another account is NOT_FOUND at path.
 	AttributeChange(ctx context.Context, p auth.Principal, id uuid.UUID, path []string,
@@ -49,8 +49,8 @@ func (s *Service) Create(ctx context.Context, p auth.Principal, d Draft, idempot
 	if err != nil {
 		return uuid.Nil, err
 	}
-	id, err := s.Store.AttributeCreate(ctx, p, key, func(all []Definition) (Change, error) {
-		c := &check{newID: s.NewID}
+	id, err := s.Store.AttributeCreate(ctx, p, key, func(all []Definition, customerTypes []uuid.UUID) (Change, error) {
+		c := &check{newID: s.NewID, types: customerTypes}
 		ch := create(c, all, d)
 		return ch, c.faults.Err()
 	})
@@ -63,7 +63,7 @@ func (s *Service) Update(ctx context.Context, p auth.Principal, id uuid.UUID, ex
 		if err := conflict(expectedVersion, patch.fields()); err != nil {
 			return Change{}, err
 		}
-		c := &check{newID: s.NewID}
+		c := &check{newID: s.NewID, types: use.CustomerTypes}
 		ch := update(c, all[i], patch, use)
 		return ch, c.faults.Err()
 	})

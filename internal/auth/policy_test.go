@@ -27,12 +27,13 @@ func apiKey(scopes ...string) auth.Principal {
 func TestEveryRootFieldAndTypeHasAPermission(t *testing.T) {
 	t.Parallel()
 	fields := map[string]string{
-		"Query": "viewer account node nodes customer document customers events storage attributeDefinitions",
-		"Mutation": "customerCreate customerUpdate customerArchive customerRestore contactCreate contactUpdate contactArchive " +
+		"Query": "viewer account node nodes customer customerByExternalId document customers events storage " +
+			"customerTypes customerOrigins offices services staffUsers attributeDefinitions",
+		"Mutation": "customerCreate customerUpdate customerUpsert customerArchive customerRestore contactCreate contactUpdate contactArchive " +
 			"documentUpload documentUploadBegin documentUploadComplete documentReplace documentUpdate documentArchive documentRestore " +
-			"timelineEntryCreate timelineEntryUpdate timelineEntryDelete apiKeyCreate apiKeyRevoke " +
 			"attributeDefinitionCreate attributeDefinitionUpdate attributeDefinitionMove attributeDefinitionArchive " +
-			"attributeDefinitionRestore attributeDefinitionDelete",
+			"attributeDefinitionRestore attributeDefinitionDelete " +
+			"timelineEntryCreate timelineEntryUpdate timelineEntryDelete apiKeyCreate apiKeyRevoke",
 		"Subscription": "documentEvents events",
 	}
 	known := auth.Permissions()
@@ -59,7 +60,7 @@ func TestEveryRootFieldAndTypeHasAPermission(t *testing.T) {
 		t.Errorf("got %d fields in the policy, want %d", got, count)
 	}
 	for name := range strings.FieldsSeq("Customer Contact EmailAddress PhoneNumber PostalAddress Document DocumentVersion " +
-		"TimelineEntry Event StaffUser ApiKey Account StorageUsage AccountLimits Viewer") {
+		"TimelineEntry Event StaffUser ApiKey Account StorageUsage AccountLimits Viewer CustomerType CustomerOrigin Office Service") {
 		if !staff(auth.Viewer).CanRead(name) {
 			t.Errorf("%s: got refused, want it readable for VIEWER", name)
 		}

@@ -2,7 +2,6 @@ package customer
 
 import (
 	"cmp"
-	"context"
 	"slices"
 	"strings"
 	"time"
@@ -14,13 +13,6 @@ import (
 )
 
 const fieldAttributes = "attributes"
-
-// Settings is what the account has decided about its customers. It is read in the transaction of the change, when it is
-// first asked for.
-type Settings interface {
-	// AttributeDefinitions gives the custom attributes in use.
-	AttributeDefinitions(ctx context.Context) ([]attribute.Definition, error)
-}
 
 // AttributeValue is what a customer has of a custom attribute. Its type says which field holds it.
 type AttributeValue struct {
@@ -111,8 +103,16 @@ func shown(fields []string) []string {
 	return slices.DeleteFunc(slices.Clone(fields), func(name string) bool { return strings.HasPrefix(name, fieldAttributes+".") })
 }
 
-// attributes makes the new values: those of the input instead of the old ones of the same attributes.
-func (c *check) attributes(path []string, old []AttributeValue, in []AttributeInput) []AttributeValue {
+// readDefinitions reads the custom attributes in use. Staff are held to what the account requires.
+func (c *check) readDefinitions(stored Reading, via Channel) (err error) {
+	c.enforceRequired = via == ByStaff
+	c.definitions, err = stored.AttributeDefinitions()
+	return err
+}
+
+// attributes makes the new values of a customer: those of the input instead of the old ones of the same attributes.
+func (c *check) attributes(path []string, cus Customer, in []AttributeInput) []AttributeValue {
+	old := cus.Attributes
 	if len(in) > attribute.MaxDefinitions {
 		c.bad(path, "This list has %d values; at most %d are accepted.", len(in), attribute.MaxDefinitions)
 		return old
@@ -137,7 +137,11 @@ func (c *check) attributes(path []string, old []AttributeValue, in []AttributeIn
 		if place >= 0 {
 			had = next[place]
 		}
-		switch v, is := c.attribute(here, def, entry, had); {
+		v, is := c.attribute(here, def, entry, had)
+		if is && !def.For(cus.TypeID) {
+			c.bad(at(here, "key"), "%s is not for customers of this type. Leave it out.", def.Key)
+		}
+		switch {
 		case !is && place >= 0:
 			next = slices.Delete(next, place, place+1)
 		case is && place >= 0:
@@ -151,9 +155,9 @@ func (c *check) attributes(path []string, old []AttributeValue, in []AttributeIn
 }
 
 // requiredAttributes holds that a new customer has what it must have.
-func (c *check) requiredAttributes(path []string, values []AttributeValue, in []AttributeInput) {
+func (c *check) requiredAttributes(path []string, cus Customer, in []AttributeInput) {
 	for _, def := range c.definitions {
-		if !c.mustHave(def) || slices.ContainsFunc(values, func(v AttributeValue) bool { return v.DefinitionID == def.ID }) {
+		if !c.mustHave(def) || !def.For(cus.TypeID) || slices.ContainsFunc(cus.Attributes, func(v AttributeValue) bool { return v.DefinitionID == def.ID }) {
 			continue
 		}
 		// About one that is in the input and wrong or empty it was said already.

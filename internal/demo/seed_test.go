@@ -16,12 +16,10 @@ import (
 	"dossier/internal/timeline"
 )
 
-// undecided is an account that has decided nothing about its customers.
-type undecided struct{}
+// undecided is an account without custom attributes.
+type undecided struct{ customer.Reading }
 
-func (undecided) AttributeDefinitions(context.Context) ([]attribute.Definition, error) {
-	return nil, nil
-}
+func (undecided) AttributeDefinitions() ([]attribute.Definition, error) { return nil, nil }
 
 // accepts is a store that takes what the rules let through.
 type accepts struct {
@@ -30,9 +28,9 @@ type accepts struct {
 }
 
 func (a accepts) CustomerCreate(
-	_ context.Context, _ auth.Principal, _ *idempotency.Key, create func(customer.Settings) (customer.Change, error),
+	_ context.Context, _ auth.Principal, _ *idempotency.Key, create func(customer.Reading) (customer.Change, error),
 ) (uuid.UUID, error) {
-	_, err := create(undecided{})
+	_, err := create(undecided{}) // the samples choose nothing that is stored
 	*a.customers++
 	return uuid.New(), err
 }

@@ -33,6 +33,11 @@ func (m *maker) definitions(account uuid.UUID) {
 			"accept": pick(m, []string{}, []string{"image/*", "application/pdf"}), "max_files": number(3), "archived_at": archived,
 			"created_at": m.at(), "updated_at": m.at(),
 		}, account)).id()
+		for _, t := range m.rows("customer_type", account, all) {
+			if i%3 == 0 && m.rand.IntN(2) == 0 {
+				m.put("attribute_definition_type", row{"account_id": account, "definition_id": d, "type_id": t.id(), "created_at": m.at()})
+			}
+		}
 		if !strings.HasSuffix(kind.typeName, "SELECT") {
 			continue
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"dossier/internal/fold"
+	"dossier/internal/typeid"
 )
 
 // valueTypes is the type of the interface AttributeValue for each type of attributes, with the name of its own field.
@@ -86,6 +87,12 @@ func (n *naive) definition(d row, name string) any {
 	switch name {
 	case "options":
 		return n.ordered("AttributeOption", n.rows("attribute_option", n.account, func(o row) bool { return o["definition_id"] == d.id() }))
+	case "customerTypes":
+		var list []row
+		for _, pair := range n.rows("attribute_definition_type", n.account, func(p row) bool { return p["definition_id"] == d.id() }) {
+			list = append(list, n.byID[pair["type_id"].(uuid.UUID)])
+		}
+		return n.ordered("CustomerType", list)
 	case "validation":
 		fields := map[string]func() any{}
 		for _, f := range n.schema.Types["AttributeValidation"].Fields {
@@ -111,9 +118,16 @@ func (n *naive) attributeDefinitions(args map[string]any) any {
 	where := args["where"]
 	archived, _ := field(where, "archived")
 	list := n.rows("attribute_definition", n.account, func(d row) bool {
-		return (d["archived_at"] != nil) == (archived == true) && listed(where, "type", d["type"]) && listed(where, "keys", d["key"])
+		return (d["archived_at"] != nil) == (archived == true) && listed(where, "type", d["type"]) && listed(where, "keys", d["key"]) &&
+			n.forType(where, d)
 	})
 	return n.connection("AttributeDefinition", "attributeDefinitions", list, []string{"position", "id"}, false, args)
+}
+
+func (n *naive) forType(where any, d row) bool {
+	id, given := field(where, "customerTypeId")
+	pairs := n.rows("attribute_definition_type", n.account, func(p row) bool { return p["definition_id"] == d.id() })
+	return !given || len(pairs) == 0 || slices.ContainsFunc(pairs, func(p row) bool { return typeid.Format("cty", p["type_id"].(uuid.UUID)) == id })
 }
 
 // hasAttributes says whether all conditions on attributes hold for a customer.
@@ -322,6 +336,9 @@ func (g *generator) attributeArguments(parent string, f *ast.FieldDefinition, ou
 			}
 			if g.chance(30) {
 				where["keys"] = g.some(keys)
+			}
+			if g.chance(30) {
+				where["customerTypeId"] = typeid.Format("cty", oneFrom(g, g.world.tables["customer_type"]...).id())
 			}
 			out["where"] = where
 		}

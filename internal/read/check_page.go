@@ -93,72 +93,10 @@ func (c *checker) choices(defs ast.ArgumentDefinitionList) []arguments {
 	return list
 }
 
-// filters compiles each member of a connection's filter alone: one that leaves the statement as it is was forgotten.
-func (c *checker) filters(name string, names []string, apply func(*filter) error, def *ast.FieldDefinition) {
-	without := c.where(name, apply, arguments{})
-	for _, argName := range names {
-		arg := def.Arguments.ForName(argName)
-		t := c.schema.Types[arg.Type.Name()]
-		switch {
-		case t.Kind != ast.InputObject:
-			if v := sample(c.schema, arg.Type); v != nil && arg.Type.Elem != nil && c.where(name, apply, arguments{argName: v}) == without {
-				c.broken("%s does not read its argument %s", name, argName)
-			}
-		case t.Fields.ForName("direction") == nil:
-			for _, member := range t.Fields {
-				v := sample(c.schema, member.Type)
-				text := c.where(name, apply, arguments{argName: arguments{member.Name: v}})
-				if text == without {
-					c.broken("%s does not read %s.%s", name, argName, member.Name)
-				}
-				c.members(name, apply, []string{argName, member.Name}, member.Type, text)
-			}
-		}
-	}
-}
-
-// members goes on with filters in a member that is a list of input objects of another type: each of their members must
-// change the statement as well.
-func (c *checker) members(name string, apply func(*filter) error, path []string, t *ast.Type, without string) {
-	def := c.schema.Types[t.Name()]
-	if t.Elem == nil || def.Kind != ast.InputObject || def.Fields.ForName("or") != nil {
-		return
-	}
-	for _, member := range def.Fields {
-		if member.Type.NonNull {
-			continue // it is in each sample
-		}
-		values := []any{sample(c.schema, member.Type)}
-		if values[0] == true {
-			values = append(values, false) // true may be what holds without it
-		}
-		if !slices.ContainsFunc(values, func(v any) bool {
-			one := sample(c.schema, t.Elem).(arguments)
-			one[member.Name] = v
-			return c.where(name, apply, arguments{path[0]: arguments{path[1]: []any{one}}}) != without
-		}) {
-			c.broken("%s does not read %s.%s.%s", name, path[0], path[1], member.Name)
-		}
-	}
-}
-
-// where gives the text of the conditions for some arguments.
-func (c *checker) where(name string, apply func(*filter) error, args arguments) string {
-	comp := c.e.newCompiler(&request{env: &environment{config: &c.e.config}, now: c.e.config.Now()}, nil)
-	comp.b.args = []arguments{args}
-	f := &filter{c: comp, arguments: args}
-	if err := apply(f); err != nil {
-		c.broken("%s: its filter refuses a sound value: %w", name, err)
-	}
-	w := newWriter(comp.u)
-	w.and(f.conds, "t")
-	return w.sql.String()
-}
-
-// sample is some value of an input type.
-func sample(schema *ast.Schema, t *ast.Type) any {
+// sample is some value of an input type; an id has the prefix.
+func sample(schema *ast.Schema, t *ast.Type, prefix string) any {
 	if t.Elem != nil {
-		return []any{sample(schema, t.Elem)}
+		return []any{sample(schema, t.Elem, prefix)}
 	}
 	def := schema.Types[t.NamedType]
 	switch {
@@ -166,16 +104,11 @@ func sample(schema *ast.Schema, t *ast.Type) any {
 		return def.EnumValues[0].Name
 	case def.Name == "DateTimeFilter":
 		return arguments{"gte": "2026-01-01T00:00:00Z"}
-	case def.Kind == ast.InputObject && !slices.ContainsFunc(def.Fields, func(f *ast.FieldDefinition) bool { return f.Type.NonNull }):
-		if def.Fields.ForName("eq") != nil {
-			return arguments{"eq": sample(schema, def.Fields.ForName("eq").Type)}
-		}
-		return arguments{}
 	case def.Kind == ast.InputObject:
 		out := arguments{}
 		for _, f := range def.Fields {
-			if f.Type.NonNull {
-				out[f.Name] = sample(schema, f.Type)
+			if f.Type.NonNull || f.Name == "eq" { // an empty condition on a value is none
+				out[f.Name] = sample(schema, f.Type, prefix)
 			}
 		}
 		return out
@@ -186,7 +119,7 @@ func sample(schema *ast.Schema, t *ast.Type) any {
 	case def.Name == "Boolean":
 		return true
 	case def.Name == "ID":
-		return "cus_01h455vb4pex5vsknk084sn02q"
+		return prefix + "_01h455vb4pex5vsknk084sn02q"
 	}
 	return "1"
 }

@@ -5,8 +5,6 @@ import (
 	"strings"
 
 	"github.com/vektah/gqlparser/v2/ast"
-
-	"dossier/internal/fault"
 )
 
 // variants compiles a selection on an interface: a program for each type, of which a column of the row chooses one.
@@ -81,19 +79,15 @@ func (c *compiler) rows(l *level, list *toList, sel selected, path []string) boo
 		l.conds = append(l.conds, raw(list.where))
 	}
 	if list.beside != nil {
-		l.beside = l.join(c.e.nouns[list.beside.noun], nil, list.beside.column, "", "")
+		l.beside = l.join(joined{noun: c.e.nouns[list.beside.noun], column: list.beside.column})
 	}
 	if list.through != nil {
 		l.through = list.through.noun()
 	}
 	if list.filter != nil {
-		number, args, refused := c.arguments(sel)
-		if refused != nil {
-			return c.refuse(path, refused)
-		}
-		var err error
-		if l.conds, err = c.filtered(list.filter, number, args, l.conds); err != nil {
-			return c.refuse(path, err)
+		args, number, ok := c.arguments(sel, path)
+		if !ok || !c.filter(l, list.filter, number, args, path) {
+			return false
 		}
 	}
 	item, ok := c.object(place{l, nil}, l.noun, sel.sets(), path)
@@ -108,25 +102,4 @@ func (c *compiler) rows(l *level, list *toList, sel selected, path []string) boo
 // noun stands for the table of pairs where statements are written: a row of it is found by the id of the list's row.
 func (p *pairs) noun() *noun {
 	return &noun{name: p.table, table: p.table, id: p.column, account: "account_id"}
-}
-
-// arguments coerces the arguments of a field and notes that they are to be read again for each request.
-func (c *compiler) arguments(sel selected) (number int, args arguments, refused *fault.Error) {
-	field := sel.first()
-	args, refused = coercer{schema: c.e.config.Schema, vars: c.vars}.field(field.Definition, field.Arguments)
-	if refused != nil {
-		return 0, nil, refused
-	}
-	c.u.sites = append(c.u.sites, site{field.Definition, field.Arguments})
-	c.b.args = append(c.b.args, args)
-	return len(c.u.sites) - 1, args, nil
-}
-
-// filtered adds the conditions that the arguments ask for.
-func (c *compiler) filtered(apply func(*filter) error, site int, args arguments, conds []cond) ([]cond, error) {
-	f := &filter{c: c, site: site, arguments: args, conds: conds}
-	if err := apply(f); err != nil {
-		return nil, err
-	}
-	return f.conds, f.err
 }

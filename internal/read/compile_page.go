@@ -26,19 +26,16 @@ func (c *compiler) root(conn connection, name string, sel selected) {
 
 // pages compiles a connection: its arguments, then its fields.
 func (c *compiler) pages(l *level, conn *connection, name string, sel selected, path []string) bool {
-	number, args, refused := c.arguments(sel)
-	if refused != nil {
-		return c.refuse(path, refused)
+	args, number, ok := c.arguments(sel, path)
+	if !ok {
+		return false
 	}
 	l.order = conn.orders(args)
 	if conn.where != "" {
 		l.conds = append(l.conds, raw(conn.where))
 	}
-	if conn.filter != nil {
-		var err error
-		if l.conds, err = c.filtered(conn.filter, number, args, l.conds); err != nil {
-			return c.refuse(path, err)
-		}
+	if !c.filter(l, conn.filter, number, args, path) {
+		return false
 	}
 	l.cursor = newCursorShape(name, l.order, conn.log)
 	if err := c.slice(l, number, args); err != nil {

@@ -44,7 +44,8 @@ type variants struct {
 	types  []polyType
 }
 
-// field is one field of a noun. Exactly one of its parts is set: column, embed, constant, compute, one, poly, list or page.
+// field is one field of a noun. Exactly one of its parts is set: column, embed, constant, compute, one, poly, list, first or
+// page.
 type field struct {
 	name   string
 	column string
@@ -61,18 +62,23 @@ type field struct {
 	one      *toOne
 	poly     *toPoly
 	list     *toList
+	first    *toFirst
 	page     *connection
 }
 
-// computed is a field that is a function of columns.
+// computed is a field that is a function of columns, and of whether rows that belong to this one exist.
 type computed struct {
 	columns []string
+	exists  []existence
 	// write appends the JSON value.
 	write func(e *environment, dst []byte, columns [][]byte) []byte
 }
 
-// toOne is a row of another noun whose id is in a column.
-type toOne struct{ noun, column string }
+// existence asks whether there is a row of a noun that has this row's id in its foreign key, and for which where holds.
+type existence struct{ noun, foreignKey, where string }
+
+// toOne is a row of another noun whose id is in a column, or in the column fallback where that one is null.
+type toOne struct{ noun, column, fallback string }
 
 // toPoly is a row of one of several nouns: a column says which, another holds the id.
 type toPoly struct {
@@ -99,6 +105,17 @@ type toList struct {
 
 // pairs is a table between two nouns; column holds the id of a list's row.
 type pairs struct{ table, column string }
+
+// toFirst is the first row of a noun that its arguments choose; null when there is none.
+type toFirst struct {
+	noun string
+	// foreignKey is the column of noun's table that holds the parent's id, "" for what belongs to the account itself.
+	foreignKey string
+	where      string
+	arguments  []string
+	filter     func(f *filter) error
+	order      order
+}
 
 // connection is a list with pages.
 type connection struct {
@@ -162,9 +179,9 @@ func integer(name, column string) field {
 
 func big(name, column string) field { return field{name: name, column: column, kind: kindBig} }
 
-func boolean(name, column string) field { return field{name: name, column: column, kind: kindBool} }
-
-func decimal(name, column string) field { return field{name: name, column: column, kind: kindDecimal} }
+func boolean(name, column string) field {
+	return field{name: name, column: column, kind: kindBool}
+}
 
 // of is a field whose column is of the row that the column key points at.
 func of(f field, nounName, key string) field {
@@ -182,6 +199,8 @@ func date(name, column string) field { return field{name: name, column: column, 
 
 func stringList(name, column string) field { return field{name: name, column: column, kind: kindJSON} }
 
+func decimal(name, column string) field { return field{name: name, column: column, kind: kindDecimal} }
+
 func hexadecimal(name, column string) field { return field{name: name, column: column, kind: kindHex} }
 
 func constant(name string, value func(*Config) int64) field {
@@ -197,6 +216,12 @@ func embed(name, typeName string) field { return field{name: name, embed: typeNa
 func one(name, nounName, column string) field {
 	return field{name: name, one: &toOne{noun: nounName, column: column}}
 }
+
+func oneOr(name, nounName, column, fallback string) field {
+	return field{name: name, one: &toOne{noun: nounName, column: column, fallback: fallback}}
+}
+
+func first(name string, f toFirst) field { return field{name: name, first: &f} }
 
 func many(name, nounName, foreignKey, where string, o order) field {
 	return field{name: name, list: &toList{noun: nounName, foreignKey: foreignKey, where: where, order: o}}
@@ -220,6 +245,7 @@ func actor(name string) field {
 func subject(name string) field {
 	return field{name: name, poly: &toPoly{typeColumn: "subject_type", idColumn: "subject_id", types: []polyType{
 		{"Customer", "Customer"}, {"Contact", "Contact"}, {"Document", "Document"}, {"TimelineEntry", "TimelineEntry"},
+		{"Account", "Account"},
 		{"AttributeDefinition", "AttributeDefinition"},
 	}}}
 }

@@ -132,15 +132,15 @@ func (in input) textOf(name string, fold func(string) string) cond {
 
 // oneOfTexts: the column is one of the texts.
 func (in input) oneOfTexts(name, column string, fold func(string) string) cond {
-	if slot, ok := in.texts(name, fold); ok {
+	if slot, ok := in.textList(name, fold); ok {
 		return compareAny(column, slot)
 	}
 	return nil
 }
 
-func (in input) keysOf(name string) (slot int, given bool) { return in.texts(name, asItIs) }
+func (in input) keysOf(name string) (slot int, given bool) { return in.textList(name, asItIs) }
 
-func (in input) texts(name string, fold func(string) string) (slot int, given bool) {
+func (in input) textList(name string, fold func(string) string) (slot int, given bool) {
 	if !in.has(name) {
 		return -1, false
 	}
@@ -163,19 +163,6 @@ func (in input) texts(name string, fold func(string) string) (slot int, given bo
 
 func tooMany(name string, n int) error {
 	return fault.New(fault.BadUserInput, "%s has %d items; at most %d are allowed.", name, n, maxFilterIDs)
-}
-
-// is: the column is the boolean.
-func (in input) is(name, column string) cond {
-	if !in.has(name) {
-		return nil
-	}
-	return compare(column+" = ", in.param(oidBool, func(_ *binding, v any) ([]byte, error) {
-		if v == true {
-			return []byte{1}, nil
-		}
-		return []byte{0}, nil
-	}, name))
 }
 
 // scalarParam is how a value becomes a parameter. cast is what the statement makes of it.

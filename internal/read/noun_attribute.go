@@ -19,6 +19,7 @@ func definitionNoun() *noun {
 		boolean("customerVisible", "customer_visible"),
 		integer("position", "position"),
 		many("options", "AttributeOption", "definition_id", "", ascending("POSITION", intKey("position"), idKey())),
+		among("customerTypes", "CustomerType", typePairs, "definition_id", ascending("POSITION", intKey("position"), idKey())),
 		embed("validation", "AttributeValidation"),
 		stringList("accept", "accept"),
 		integer("maxFiles", "max_files"),
@@ -53,6 +54,9 @@ func optionNoun() *noun {
 		boolean("archived", "archived"),
 	}}
 }
+
+// typePairs is the customer types that a definition is for.
+var typePairs = pairs{table: "attribute_definition_type", column: "type_id"}
 
 // optionPairs is the options of a MULTI_SELECT value.
 var optionPairs = pairs{table: "attribute_value_option", column: "option_id"}
@@ -118,12 +122,34 @@ func attributesOf(name string) field {
 			orderKey{column: "id", kind: kindID, beside: true}),
 		arguments: []string{"keys"},
 		filter: func(f *filter) error {
-			if keys := f.top().oneOfTexts("keys", "key", asItIs); keys != nil {
+			if keys := f.top().texts("keys", "key"); keys != nil {
 				f.add(func(w *writer, t string) { keys(w, t+"b") })
 			}
 			return f.err
 		},
 	}}
+}
+
+// forType: the definition is for customers of a type, or for all.
+func (in input) forType(name string) cond {
+	if !in.has(name) {
+		return nil
+	}
+	slot := in.param(oidUUID, func(_ *binding, v any) ([]byte, error) {
+		id, err := parseID(typeid.CustomerType, asText(v), name)
+		return id[:], err
+	}, name)
+	pair := typePairs.noun()
+	return func(w *writer, t string) {
+		w.text("(NOT ")
+		w.exists(&question{existence{foreignKey: "definition_id"}, pair}, t+".id")
+		p := w.alias()
+		w.text(" OR EXISTS (SELECT 1")
+		w.from(pair, p, nil)
+		w.text(" AND " + p + ".definition_id = " + t + ".id AND " + p + ".type_id = ")
+		w.param(slot)
+		w.text("))")
+	}
 }
 
 // attributesRoot is the definitions of the account.
@@ -139,7 +165,7 @@ func attributesRoot() connection {
 				f.add(raw("{t}.archived_at IS NULL"))
 			}
 			if where.f != nil {
-				f.add(where.anyOf("type", "type"), where.oneOfTexts("keys", "key", asItIs))
+				f.add(where.anyOf("type", "type"), where.texts("keys", "key"), where.forType("customerTypeId"))
 			}
 			return f.err
 		},

@@ -25,7 +25,7 @@ const lockAttributes = `SELECT pg_advisory_xact_lock(hashtextextended('attribute
 
 // AttributeCreate implements attribute.Store.
 func (s *Store) AttributeCreate(
-	ctx context.Context, p auth.Principal, key *idempotency.Key, decide func(all []attribute.Definition) (attribute.Change, error),
+	ctx context.Context, p auth.Principal, key *idempotency.Key, decide func(all []attribute.Definition, customerTypes []uuid.UUID) (attribute.Change, error),
 ) (id uuid.UUID, err error) {
 	err = s.inTx(ctx, "store.AttributeCreate", p, func(ctx context.Context, t *tx) error {
 		id, err = t.idempotent(ctx, key, func() (uuid.UUID, error) {
@@ -33,7 +33,11 @@ func (s *Store) AttributeCreate(
 			if err != nil {
 				return uuid.Nil, err
 			}
-			ch, err := decide(all)
+			types, err := t.customerTypeIDs(ctx)
+			if err != nil {
+				return uuid.Nil, err
+			}
+			ch, err := decide(all, types)
 			if err != nil {
 				return uuid.Nil, err
 			}
@@ -86,8 +90,9 @@ func (t *tx) lockDefinitions(ctx context.Context) ([]attribute.Definition, error
 	return t.definitionsOf(ctx, rows)
 }
 
-// AttributeDefinitions implements customer.Settings.
-func (t *tx) AttributeDefinitions(ctx context.Context) ([]attribute.Definition, error) {
+// AttributeDefinitions implements customer.Reading.
+func (r reading) AttributeDefinitions() ([]attribute.Definition, error) {
+	t, ctx := r.tx, r.ctx
 	rows, err := t.attributes().Where(attributedefinition.ArchivedAtIsNil()).
 		Order(attributedefinition.ByPosition(), attributedefinition.ByID()).All(ctx)
 	if err != nil {
@@ -96,7 +101,29 @@ func (t *tx) AttributeDefinitions(ctx context.Context) ([]attribute.Definition, 
 	return t.definitionsOf(ctx, rows)
 }
 
-// definitionsOf reads the options of those that have any, in one query for all of them.
+// customerTypeIDs are the types that a customer of the account can have, archived ones too.
+func (t *tx) customerTypeIDs(ctx context.Context) ([]uuid.UUID, error) {
+	return t.idList(ctx, `SELECT id FROM customer_type WHERE account_id = $1`)
+}
+
+func (t *tx) idList(ctx context.Context, query string, args ...any) ([]uuid.UUID, error) {
+	rows, err := t.query(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var ids []uuid.UUID
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, rows.Err()
+}
+
+// definitionsOf reads the customer types and the options of those that have any, in one query each for all of them.
 func (t *tx) definitionsOf(ctx context.Context, rows []*ent.AttributeDefinition) ([]attribute.Definition, error) {
 	list := make([]attribute.Definition, len(rows))
 	places := map[uuid.UUID]int{}
@@ -108,8 +135,8 @@ func (t *tx) definitionsOf(ctx context.Context, rows []*ent.AttributeDefinition)
 			chosen = append(chosen, r.ID)
 		}
 	}
-	if len(chosen) == 0 {
-		return list, nil
+	if err := t.loadTypes(ctx, list, places); err != nil || len(chosen) == 0 {
+		return list, err
 	}
 	options, err := t.attributeOptions().Where(attributeoption.DefinitionIDIn(chosen...)).
 		Order(attributeoption.ByPosition(), attributeoption.ByID()).All(ctx)
@@ -121,6 +148,43 @@ func (t *tx) definitionsOf(ctx context.Context, rows []*ent.AttributeDefinition)
 		d.Options = append(d.Options, attribute.Option{ID: o.ID, Key: o.Key, Label: o.Label, Archived: o.Archived})
 	}
 	return list, nil
+}
+
+// loadTypes reads the customer types that definitions are for.
+func (t *tx) loadTypes(ctx context.Context, list []attribute.Definition, places map[uuid.UUID]int) error {
+	if len(list) == 0 {
+		return nil
+	}
+	rows, err := t.query(ctx, `SELECT definition_id, type_id FROM attribute_definition_type WHERE account_id = $1 ORDER BY type_id`)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var definition, customerType uuid.UUID
+		if err := rows.Scan(&definition, &customerType); err != nil {
+			return err
+		}
+		if i, ok := places[definition]; ok {
+			list[i].CustomerTypes = append(list[i].CustomerTypes, customerType)
+		}
+	}
+	return rows.Err()
+}
+
+// writeTypes makes the stored customer types of a definition those of the list.
+func (t *tx) writeTypes(ctx context.Context, definition uuid.UUID, types []uuid.UUID) error {
+	_, err := t.exec(ctx, `DELETE FROM attribute_definition_type WHERE account_id = $1 AND definition_id = $2`, definition)
+	if err != nil || len(types) == 0 {
+		return err
+	}
+	ids := make([]uuid.UUID, len(types))
+	for i := range ids {
+		ids[i] = t.newID()
+	}
+	_, err = t.exec(ctx, `INSERT INTO attribute_definition_type (account_id, created_at, definition_id, id, type_id)
+		SELECT $1, $2, $3, e.id, e.type_id FROM unnest($4::uuid[], $5::uuid[]) AS e(id, type_id)`, t.now, definition, ids, types)
+	return err
 }
 
 func definitionOf(r *ent.AttributeDefinition) attribute.Definition {
@@ -153,23 +217,18 @@ func wide(n *int32) *int {
 func (t *tx) attributeUse(ctx context.Context, d attribute.Definition) (attribute.Use, error) {
 	use := attribute.Use{Options: map[uuid.UUID]bool{}}
 	var err error
+	if use.CustomerTypes, err = t.customerTypeIDs(ctx); err != nil {
+		return use, err
+	}
 	use.Values, err = t.attributeValues().Where(attributevalue.DefinitionID(d.ID)).Exist(ctx)
 	if err != nil || !use.Values || len(d.Options) == 0 {
 		return use, err
 	}
-	rows, err := t.query(ctx, optionsInUse, d.ID)
-	if err != nil {
-		return use, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var id uuid.UUID
-		if err := rows.Scan(&id); err != nil {
-			return use, err
-		}
+	ids, err := t.idList(ctx, optionsInUse, d.ID)
+	for _, id := range ids {
 		use.Options[id] = true
 	}
-	return use, rows.Err()
+	return use, err
 }
 
 // optionsInUse asks for each option whether anybody has it, which is one look-up in an index each.
@@ -190,6 +249,11 @@ func (t *tx) insertDefinition(ctx context.Context, ch attribute.Change) error {
 	if err := t.writeOptions(ctx, d.ID, d.Options); err != nil {
 		return err
 	}
+	if len(d.CustomerTypes) > 0 {
+		if err := t.writeTypes(ctx, d.ID, d.CustomerTypes); err != nil {
+			return err
+		}
+	}
 	t.emit(attributeEvent(ch))
 	return t.revise(ctx, timeline.SubjectAttribute, d.ID, 1, nil)
 }
@@ -209,6 +273,11 @@ func (t *tx) updateDefinition(ctx context.Context, old attribute.Definition, ch 
 	if err := t.reorder(ctx, ch.Order); err != nil {
 		return err
 	}
+	if slices.Contains(ch.Fields, "customerTypeIds") {
+		if err := t.writeTypes(ctx, d.ID, d.CustomerTypes); err != nil {
+			return err
+		}
+	}
 	if slices.Contains(ch.Fields, "options") {
 		if err := t.removeOptions(ctx, ch.Removed); err != nil {
 			return err
@@ -224,6 +293,9 @@ func (t *tx) updateDefinition(ctx context.Context, old attribute.Definition, ch 
 func (t *tx) deleteDefinition(ctx context.Context, ch attribute.Change) error {
 	d := ch.Definition
 	if err := t.removeOptions(ctx, ch.Removed); err != nil {
+		return err
+	}
+	if err := t.writeTypes(ctx, d.ID, nil); err != nil {
 		return err
 	}
 	if _, err := t.attributeDelete().Where(attributedefinition.ID(d.ID)).Exec(ctx); err != nil {

@@ -26,7 +26,12 @@ const (
 	Event           = "evt"
 	TimelineEntry   = "tle"
 	UploadSession   = "ups"
-	// The prefixes of custom attributes.
+
+	CustomerType   = "cty"
+	CustomerOrigin = "cor"
+	Office         = "off"
+	Service        = "srv"
+
 	AttributeDefinition = "atd"
 	AttributeOption     = "ato"
 )

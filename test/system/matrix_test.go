@@ -37,9 +37,10 @@ func TestEveryRootFieldHasARow(t *testing.T) {
 // the asker's account.
 var foreign = map[string]string{
 	"Query.viewer": "own", "Query.account": "own", "Query.storage": "own",
-	"Query.node": "null", "Query.customer": "null", "Query.document": "null", "Query.nodes": "nulls",
+	"Query.node": "null", "Query.customer": "null", "Query.customerByExternalId": "null", "Query.document": "null", "Query.nodes": "nulls",
 	"Query.customers": "empty", "Query.events": "NOT_FOUND",
-	"Mutation.customerCreate": "own", "Mutation.apiKeyCreate": "own",
+	"Mutation.customerCreate": "own", "Mutation.customerUpsert": "own", "Mutation.apiKeyCreate": "own",
+	"Query.customerTypes": "own", "Query.customerOrigins": "own", "Query.offices": "own", "Query.services": "own", "Query.staffUsers": "own",
 	"Mutation.customerUpdate": "NOT_FOUND", "Mutation.customerArchive": "NOT_FOUND", "Mutation.customerRestore": "NOT_FOUND",
 	"Mutation.contactCreate": "NOT_FOUND", "Mutation.contactUpdate": "NOT_FOUND", "Mutation.contactArchive": "NOT_FOUND",
 	"Mutation.documentUpload": "NOT_FOUND", "Mutation.documentUploadBegin": "NOT_FOUND", "Mutation.documentUploadComplete": "NOT_FOUND",
@@ -47,6 +48,10 @@ var foreign = map[string]string{
 	"Mutation.documentRestore": "NOT_FOUND", "Mutation.timelineEntryCreate": "NOT_FOUND", "Mutation.timelineEntryUpdate": "NOT_FOUND",
 	"Mutation.timelineEntryDelete": "NOT_FOUND", "Mutation.apiKeyRevoke": "NOT_FOUND",
 	"Subscription.documentEvents": "NOT_FOUND", "Subscription.events": "NOT_FOUND",
+
+	"Query.attributeDefinitions": "empty", "Mutation.attributeDefinitionCreate": "own", "Mutation.attributeDefinitionUpdate": "NOT_FOUND",
+	"Mutation.attributeDefinitionMove": "NOT_FOUND", "Mutation.attributeDefinitionArchive": "NOT_FOUND",
+	"Mutation.attributeDefinitionRestore": "NOT_FOUND", "Mutation.attributeDefinitionDelete": "NOT_FOUND",
 }
 
 // TestNoAccountReachesAnothersThings asks each root field with the ids of another account. The answer must be the one for

@@ -20,6 +20,8 @@ type world struct {
 	customer, contact, email, phone, address string
 	document, version, entry, session        string
 	event, cursor, apiKey, staff, account    string
+	attribute, option, attributeKey          string
+	external                                 string
 }
 
 // build makes one of everything.
@@ -27,11 +29,11 @@ func build(t testing.TB, a actor) world {
 	t.Helper()
 	var w world
 	w.cursor = head(t, a)
-	data := a.must(t, `mutation { customerCreate(input: {kind: COMPANY, companyName: "World Ltd", emails: [{address: "world@example.com"}],
+	data := a.must(t, `mutation { customerCreate(input: {kind: COMPANY, companyName: "World Ltd", externalId: "world", emails: [{address: "world@example.com"}],
 		phones: [{number: "+4930901820"}], addresses: [{addressLocality: "Berlin"}], contacts: [{givenName: "Con", familyName: "Tact"}]}) {
 		customer { id emails { id } phones { id } addresses { id } contacts { nodes { id } } } userErrors { message path } } }`, nil)
 	c := at(data, "customerCreate.customer")
-	w.customer, w.contact = text(c, "id"), text(c, "contacts.nodes.0.id")
+	w.customer, w.contact, w.external = text(c, "id"), text(c, "contacts.nodes.0.id"), "world"
 	w.email, w.phone, w.address = text(c, "emails.0.id"), text(c, "phones.0.id"), text(c, "addresses.0.id")
 	w.document = a.mustUpload(t, w.customer, pdf("world.pdf", 2000))
 	data = a.must(t, createEntry, map[string]any{"customer": w.customer, "input": map[string]any{
@@ -43,6 +45,11 @@ func build(t testing.TB, a actor) world {
 	w.session = text(data, "documentUploadBegin.uploadSession.id")
 	data = a.must(t, `mutation { apiKeyCreate(input: {name: "World", scopes: ["read"]}) { apiKey { id } userErrors { message } } }`, nil)
 	w.apiKey = text(data, "apiKeyCreate.apiKey.id")
+	w.attributeKey = "world_size"
+	data = a.must(t, `mutation($key: String) { attributeDefinitionCreate(input: {key: $key, label: "Size", type: SELECT, options: [{label: "Small"}]}) {
+		attributeDefinition { id options { id } } userErrors { message } } }`, map[string]any{"key": w.attributeKey})
+	w.attribute = text(data, "attributeDefinitionCreate.attributeDefinition.id")
+	w.option = text(data, "attributeDefinitionCreate.attributeDefinition.options.0.id")
 	data = a.must(t, `query($d: ID!) { account { id staffUsers(first: 1) { nodes { id } } } document(id: $d) { currentVersion { id } }
 		events(first: 1) { nodes { id } } }`, map[string]any{"d": w.document})
 	w.account, w.version = text(data, "account.id"), text(data, "document.currentVersion.id")
@@ -56,6 +63,8 @@ func nowhere() world {
 	return world{
 		customer: id("cus"), contact: id("con"), email: id("eml"), phone: id("phn"), address: id("adr"), document: id("doc"),
 		version: id("dov"), entry: id("tle"), session: id("ups"), event: id("evt"), apiKey: id("key"), staff: id("usr"), account: id("acc"),
+		attribute: id("atd"), option: id("ato"), attributeKey: "nowhere",
+		external: "nowhere",
 	}
 }
 
@@ -64,7 +73,7 @@ func (w world) nodes() map[string]string {
 	return map[string]string{
 		"Customer": w.customer, "Contact": w.contact, "EmailAddress": w.email, "PhoneNumber": w.phone, "PostalAddress": w.address,
 		"Document": w.document, "DocumentVersion": w.version, "TimelineEntry": w.entry, "Event": w.event, "ApiKey": w.apiKey,
-		"StaffUser": w.staff, "Account": w.account,
+		"StaffUser": w.staff, "Account": w.account, "AttributeDefinition": w.attribute, "AttributeOption": w.option,
 	}
 }
 
@@ -93,18 +102,28 @@ func operations(w world) map[string]operation {
 	call := func(args, field string) string { return "mutation(" + args + ") { " + field + justErrors + " }" }
 	const byID = "$id: ID!, $v: Int!"
 	return map[string]operation{
-		"Query.viewer":    {query: `{ viewer { __typename permissions } }`},
-		"Query.account":   {query: `{ account { id } }`},
-		"Query.storage":   {query: `{ storage { usedBytes reservedBytes limitBytes } }`},
-		"Query.node":      {query: `query($id: ID!) { node(id: $id) { __typename id } }`, variables: id(w.customer)},
-		"Query.nodes":     {query: `query($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }`, variables: map[string]any{"ids": w.ids()}},
-		"Query.customer":  {query: `query($id: ID!) { customer(id: $id) { id } }`, variables: id(w.customer)},
+		"Query.viewer":   {query: `{ viewer { __typename permissions } }`},
+		"Query.account":  {query: `{ account { id } }`},
+		"Query.storage":  {query: `{ storage { usedBytes reservedBytes limitBytes } }`},
+		"Query.node":     {query: `query($id: ID!) { node(id: $id) { __typename id } }`, variables: id(w.customer)},
+		"Query.nodes":    {query: `query($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }`, variables: map[string]any{"ids": w.ids()}},
+		"Query.customer": {query: `query($id: ID!) { customer(id: $id) { id } }`, variables: id(w.customer)},
+		"Query.customerByExternalId": {
+			query: `query($x: String!) { customerByExternalId(externalId: $x) { id } }`, variables: map[string]any{"x": w.external},
+		},
 		"Query.document":  {query: `query($id: ID!) { document(id: $id) { id } }`, variables: id(w.document)},
 		"Query.customers": {query: `query($id: ID!) { customers(where: {ids: [$id]}) { nodes { id } totalCount } }`, variables: id(w.customer)},
 		"Query.events":    {query: `query($id: ID) { events(customerId: $id) { nodes { id } totalCount } }`, variables: id(w.customer)},
 
+		"Query.customerTypes":   {query: `{ customerTypes { nodes { id } } }`},
+		"Query.customerOrigins": {query: `{ customerOrigins { nodes { id } } }`},
+		"Query.offices":         {query: `{ offices { nodes { id } } }`},
+		"Query.services":        {query: `{ services { nodes { id } } }`},
+		"Query.staffUsers":      {query: `{ staffUsers { nodes { id } } }`},
+
 		"Mutation.customerCreate":  {query: `mutation { customerCreate(input: {givenName: "Matrix"})` + justErrors + ` }`},
 		"Mutation.customerUpdate":  {query: call(byID, `customerUpdate(id: $id, expectedVersion: $v, input: {givenName: "Matrix"})`), variables: id(w.customer)},
+		"Mutation.customerUpsert":  {query: `mutation { customerUpsert(by: {externalId: "matrix"}, input: {givenName: "Matrix"})` + justErrors + ` }`},
 		"Mutation.customerArchive": {query: call(byID, `customerArchive(id: $id, expectedVersion: $v)`), variables: id(w.customer)},
 		"Mutation.customerRestore": {query: call(byID, `customerRestore(id: $id, expectedVersion: $v)`), variables: id(w.customer)},
 		"Mutation.contactCreate":   {query: call("$id: ID!", `contactCreate(customerId: $id, input: {givenName: "Matrix"})`), variables: id(w.customer)},
@@ -133,6 +152,16 @@ func operations(w world) map[string]operation {
 		"Mutation.timelineEntryDelete": {query: call(byID, `timelineEntryDelete(id: $id, expectedVersion: $v)`), variables: id(w.entry)},
 		"Mutation.apiKeyCreate":        {query: `mutation { apiKeyCreate(input: {name: "Matrix", scopes: ["account:admin"]})` + justErrors + ` }`},
 		"Mutation.apiKeyRevoke":        {query: call("$id: ID!", `apiKeyRevoke(id: $id)`), variables: id(w.apiKey)},
+
+		"Query.attributeDefinitions": {
+			query: `query($key: String!) { attributeDefinitions(where: {keys: [$key]}) { nodes { id } totalCount } }`, variables: map[string]any{"key": w.attributeKey},
+		},
+		"Mutation.attributeDefinitionCreate":  {query: `mutation { attributeDefinitionCreate(input: {label: "Matrix", type: TEXT})` + justErrors + ` }`},
+		"Mutation.attributeDefinitionUpdate":  {query: call(byID, `attributeDefinitionUpdate(id: $id, expectedVersion: $v, input: {label: "Matrix"})`), variables: id(w.attribute)},
+		"Mutation.attributeDefinitionMove":    {query: call(byID, `attributeDefinitionMove(id: $id, expectedVersion: $v)`), variables: id(w.attribute)},
+		"Mutation.attributeDefinitionArchive": {query: call(byID, `attributeDefinitionArchive(id: $id, expectedVersion: $v)`), variables: id(w.attribute)},
+		"Mutation.attributeDefinitionRestore": {query: call(byID, `attributeDefinitionRestore(id: $id, expectedVersion: $v)`), variables: id(w.attribute)},
+		"Mutation.attributeDefinitionDelete":  {query: call(byID, `attributeDefinitionDelete(id: $id, expectedVersion: $v)`), variables: id(w.attribute)},
 
 		"Subscription.documentEvents": {query: `subscription($id: ID!) { documentEvents(customerId: $id) { cursor } }`, variables: id(w.customer)},
 		"Subscription.events":         {query: `subscription($id: ID) { events(customerId: $id) { cursor } }`, variables: id(w.customer)},

@@ -60,6 +60,12 @@ CREATE INDEX "attributevalueoption_account_i_ea87da936872167a6fc56584fbe18420" O
 CREATE INDEX "attributevalueoption_account_id_customer_id_value_id" ON "attribute_value_option" ("account_id", "customer_id", "value_id");
 -- create index "attributevalueoption_account_id_value_id_option_id" to table: "attribute_value_option"
 CREATE UNIQUE INDEX "attributevalueoption_account_id_value_id_option_id" ON "attribute_value_option" ("account_id", "value_id", "option_id");
+-- create "attribute_definition_type" table
+CREATE TABLE "attribute_definition_type" ("id" uuid NOT NULL, "account_id" uuid NOT NULL, "created_at" timestamptz NOT NULL, "definition_id" uuid NOT NULL, "type_id" uuid NOT NULL, PRIMARY KEY ("id"));
+-- create index "attributedefinitiontype_account_id_definition_id_type_id" to table: "attribute_definition_type"
+CREATE UNIQUE INDEX "attributedefinitiontype_account_id_definition_id_type_id" ON "attribute_definition_type" ("account_id", "definition_id", "type_id");
+-- create index "attributedefinitiontype_account_id_type_id_definition_id" to table: "attribute_definition_type"
+CREATE INDEX "attributedefinitiontype_account_id_type_id_definition_id" ON "attribute_definition_type" ("account_id", "type_id", "definition_id");
 
 -- Written by hand: keys that hold the account. A value is of its definition's type, and an option of its definition.
 ALTER TABLE attribute_definition ADD CONSTRAINT attribute_definition_account_fk FOREIGN KEY (account_id) REFERENCES account (id);
@@ -70,6 +76,10 @@ ALTER TABLE attribute_value ADD CONSTRAINT attribute_value_definition_fk FOREIGN
 	REFERENCES attribute_definition (account_id, id, type);
 ALTER TABLE attribute_value ADD CONSTRAINT attribute_value_option_fk FOREIGN KEY (account_id, definition_id, option_id)
 	REFERENCES attribute_option (account_id, definition_id, id);
+ALTER TABLE attribute_definition_type ADD CONSTRAINT attribute_definition_type_definition_fk FOREIGN KEY (account_id, definition_id)
+	REFERENCES attribute_definition (account_id, id);
+ALTER TABLE attribute_definition_type ADD CONSTRAINT attribute_definition_type_type_fk FOREIGN KEY (account_id, type_id)
+	REFERENCES customer_type (account_id, id);
 -- The options of a value go to another customer with it.
 ALTER TABLE attribute_value_option ADD CONSTRAINT attribute_value_option_value_fk FOREIGN KEY (account_id, customer_id, value_id)
 	REFERENCES attribute_value (account_id, customer_id, id) ON UPDATE CASCADE;
@@ -78,7 +88,7 @@ ALTER TABLE attribute_value_option ADD CONSTRAINT attribute_value_option_option_
 
 -- By hand, because checks of tables that are there already are not compared.
 ALTER TABLE event DROP CONSTRAINT event_subject_type;
-ALTER TABLE event ADD CONSTRAINT event_subject_type CHECK (subject_type IN ('Customer', 'Contact', 'Document', 'TimelineEntry', 'AttributeDefinition'));
+ALTER TABLE event ADD CONSTRAINT event_subject_type CHECK (subject_type IN ('Customer', 'Contact', 'Document', 'TimelineEntry', 'Account', 'AttributeDefinition'));
 ALTER TABLE timeline_entry DROP CONSTRAINT timeline_entry_subject_type;
 ALTER TABLE timeline_entry ADD CONSTRAINT timeline_entry_subject_type
-	CHECK (subject_type IN ('Customer', 'Contact', 'Document', 'TimelineEntry', 'AttributeDefinition'));
+	CHECK (subject_type IN ('Customer', 'Contact', 'Document', 'TimelineEntry', 'Account', 'AttributeDefinition'));
