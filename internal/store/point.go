@@ -119,7 +119,8 @@ func (t *tx) writeEmails(ctx context.Context, o owner, list []customer.Email, fr
 	// The one that gets the statement of account is written last: an index holds that there is one, row by row.
 	for i, e := range list {
 		if slices.Contains(e.PurposeList(), "STATEMENT") {
-			rows = append(slices.Delete(rows, i, i+1), rows[i])
+			last := rows[i]
+			rows = append(slices.Delete(rows, i, i+1), last)
 			break
 		}
 	}
