@@ -312,9 +312,9 @@ var (
 				Columns: []*schema.Column{AttributeValueOptionColumns[1], AttributeValueOptionColumns[5], AttributeValueOptionColumns[6], AttributeValueOptionColumns[4]},
 			},
 			{
-				Name:    "attributevalueoption_account_id_customer_id_value_id",
+				Name:    "attributevalueoption_account_id_customer_id_definition_id_option_id",
 				Unique:  false,
-				Columns: []*schema.Column{AttributeValueOptionColumns[1], AttributeValueOptionColumns[4], AttributeValueOptionColumns[3]},
+				Columns: []*schema.Column{AttributeValueOptionColumns[1], AttributeValueOptionColumns[4], AttributeValueOptionColumns[5], AttributeValueOptionColumns[6]},
 			},
 		},
 	}

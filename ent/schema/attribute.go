@@ -197,11 +197,11 @@ func (AttributeValueOption) Fields() []ent.Field {
 	return []ent.Field{id("value_id"), id("customer_id"), id("definition_id"), id("option_id")}
 }
 
-// Indexes of the table. The second also serves the key to the option.
+// Indexes of the table: the options of a value, who has an option, and whether a customer has it.
 func (AttributeValueOption) Indexes() []ent.Index {
 	return []ent.Index{
 		index.Fields("account_id", "value_id", "option_id").Unique(),
 		index.Fields("account_id", "definition_id", "option_id", "customer_id"),
-		index.Fields("account_id", "customer_id", "value_id"),
+		index.Fields("account_id", "customer_id", "definition_id", "option_id"),
 	}
 }

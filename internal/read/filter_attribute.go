@@ -58,11 +58,8 @@ func (in input) attribute() cond {
 		in.ranged("integer", "integer_value", whole), in.ranged("decimal", "decimal_value", fraction),
 		in.ranged("date", "date_value", day), in.between("dateTime", "time_value"), in.is("boolean", "boolean_value"),
 	)
-	if slot, ok := in.keysOf("option"); ok {
-		conds = append(conds, func(w *writer, v string) {
-			w.text(v + ".option_id = ")
-			w.optionWithKey(option, definition, key, slot)
-		})
+	if list, ok := in.keysOf("option"); ok {
+		conds = append(conds, func(w *writer, v string) { w.isOption(v, option, definition, key, list) })
 	}
 	options, chosen := in.keysOf("options")
 	return func(w *writer, t string) {
@@ -138,7 +135,20 @@ func (in input) oneOfTexts(name, column string, fold func(string) string) cond {
 	return nil
 }
 
-func (in input) keysOf(name string) (slot int, given bool) { return in.textList(name, asItIs) }
+// optionKeys is the keys of options: a list, or one text, which an index that goes on can serve better.
+type optionKeys struct {
+	slot int
+	one  bool
+}
+
+func (in input) keysOf(name string) (keys optionKeys, given bool) {
+	if list, _ := in.values[name].([]any); len(list) == 1 {
+		check := textOf(name, asItIs)
+		return optionKeys{in.param(oidText, func(b *binding, v any) ([]byte, error) { return check(b, v.([]any)[0]) }, name), true}, true
+	}
+	slot, given := in.textList(name, asItIs)
+	return optionKeys{slot, false}, given
+}
 
 func (in input) textList(name string, fold func(string) string) (slot int, given bool) {
 	if !in.has(name) {

@@ -101,14 +101,14 @@ func (w *writer) lacksAttribute(t string, value, definition *noun, key int) {
 }
 
 // hasOption writes the condition that the customer t has one of the options of a MULTI_SELECT.
-func (w *writer) hasOption(t string, pair, definition, option *noun, key, options int) {
+func (w *writer) hasOption(t string, pair, definition, option *noun, key int, options optionKeys) {
 	v := w.alias()
 	w.text(t + ".id IN (SELECT " + v + ".customer_id")
 	w.from(pair, v, nil)
 	w.text(" AND " + v + ".definition_id = ")
 	w.definitionWithKey(definition, key)
-	w.text(" AND " + v + ".option_id = ")
-	w.optionWithKey(option, definition, key, options)
+	w.text(" AND ")
+	w.isOption(v, option, definition, key, options)
 	w.text(")")
 }
 
@@ -122,16 +122,20 @@ func (w *writer) definitionWithKey(definition *noun, key int) {
 	w.text(")")
 }
 
-// optionWithKey writes ANY of the ids of the options with some keys, which is looked up once per statement.
-func (w *writer) optionWithKey(option, definition *noun, key, options int) {
+// isOption writes the condition that v has the option with a key, or one of several, which are looked up once per statement.
+func (w *writer) isOption(v string, option, definition *noun, key int, options optionKeys) {
 	o := w.alias()
-	w.text("ANY(ARRAY(SELECT " + o + ".id")
+	before, compared, after := "ANY(ARRAY(SELECT ", ".key = ANY(", ")))"
+	if options.one {
+		before, compared, after = "(SELECT ", ".key = ", ")"
+	}
+	w.text(v + ".option_id = " + before + o + ".id")
 	w.from(option, o, nil)
 	w.text(" AND " + o + ".definition_id = ")
 	w.definitionWithKey(definition, key)
-	w.text(" AND " + o + ".key = ANY(")
-	w.param(options)
-	w.text(")))")
+	w.text(" AND " + o + compared)
+	w.param(options.slot)
+	w.text(after)
 }
 
 // bounded writes the counting of at most limit rows, which rows writes.

@@ -56,10 +56,10 @@ CREATE INDEX "attributevalue_account_id_definition_id_time_value_customer_id" ON
 CREATE TABLE "attribute_value_option" ("id" uuid NOT NULL, "account_id" uuid NOT NULL, "created_at" timestamptz NOT NULL, "value_id" uuid NOT NULL, "customer_id" uuid NOT NULL, "definition_id" uuid NOT NULL, "option_id" uuid NOT NULL, PRIMARY KEY ("id"));
 -- create index "attributevalueoption_account_i_ea87da936872167a6fc56584fbe18420" to table: "attribute_value_option"
 CREATE INDEX "attributevalueoption_account_i_ea87da936872167a6fc56584fbe18420" ON "attribute_value_option" ("account_id", "definition_id", "option_id", "customer_id");
--- create index "attributevalueoption_account_id_customer_id_value_id" to table: "attribute_value_option"
-CREATE INDEX "attributevalueoption_account_id_customer_id_value_id" ON "attribute_value_option" ("account_id", "customer_id", "value_id");
 -- create index "attributevalueoption_account_id_value_id_option_id" to table: "attribute_value_option"
 CREATE UNIQUE INDEX "attributevalueoption_account_id_value_id_option_id" ON "attribute_value_option" ("account_id", "value_id", "option_id");
+-- create index "attributevalueoption_account_i_756f36dc19f5e35747042c5943134298" to table: "attribute_value_option"
+CREATE INDEX "attributevalueoption_account_i_756f36dc19f5e35747042c5943134298" ON "attribute_value_option" ("account_id", "customer_id", "definition_id", "option_id");
 -- create "attribute_definition_type" table
 CREATE TABLE "attribute_definition_type" ("id" uuid NOT NULL, "account_id" uuid NOT NULL, "created_at" timestamptz NOT NULL, "definition_id" uuid NOT NULL, "type_id" uuid NOT NULL, PRIMARY KEY ("id"));
 -- create index "attributedefinitiontype_account_id_definition_id_type_id" to table: "attribute_definition_type"
