@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
+	"dossier/internal/attribute"
 	"dossier/internal/auth"
 	"dossier/internal/customer"
 	"dossier/internal/document"
@@ -26,10 +27,17 @@ type Services struct {
 	Customers *customer.Service
 	Documents *document.Service
 	Timeline  *timeline.Service
+
+	Attributes *attribute.Service
 }
 
-// Seed makes n sample customers in an account.
+// Seed makes n sample customers in an account, and what they need.
 func Seed(ctx context.Context, s Services, accountID uuid.UUID, n int) error {
+	if n > 0 {
+		if err := s.define(ctx, auth.System(accountID)); err != nil {
+			return fmt.Errorf("demo: custom attributes: %w", err)
+		}
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(workers)
 	for i := range n {
@@ -46,6 +54,7 @@ func Seed(ctx context.Context, s Services, accountID uuid.UUID, n int) error {
 func (s Services) customer(ctx context.Context, p auth.Principal, i int) error {
 	rnd := rand.New(rand.NewPCG(2026, uint64(i)))
 	sample := newPerson(rnd, i)
+	sample.draft.Attributes = newValues(rand.New(rand.NewPCG(2027, uint64(i))))
 	id, err := s.Customers.Create(ctx, p, sample.draft, nil)
 	if err != nil {
 		return err
