@@ -17,7 +17,7 @@ import (
 )
 
 // manyValues makes an account with customers who have values of attributes of each kind: so many that reading a whole table
-// shows. Of the numbers one in a thousand customers has the same, of the options one in four.
+// shows. Of the numbers one in a thousand customers has the same, of the options one in twenty.
 const manyValues = `
 INSERT INTO account (id, name, oidc_algorithms, created_at) VALUES ($1, 'Large', '[]', now());
 INSERT INTO storage_usage (account_id) VALUES ($1);
@@ -27,7 +27,7 @@ INSERT INTO attribute_definition (id, account_id, created_at, updated_at, key, l
 SELECT gen_random_uuid(), $1, now(), now(), lower(t), t, t, false, false, n, '[]'
 FROM unnest(ARRAY['TEXT', 'INTEGER', 'DECIMAL', 'BOOLEAN', 'DATE', 'DATE_TIME', 'SELECT', 'MULTI_SELECT', 'LONG_TEXT']) WITH ORDINALITY AS e(t, n);
 INSERT INTO attribute_option (id, account_id, created_at, definition_id, key, label, position)
-SELECT gen_random_uuid(), $1, now(), d.id, 'o' || i, i, i FROM attribute_definition d, generate_series(0, 3) i WHERE d.type IN ('SELECT', 'MULTI_SELECT');
+SELECT gen_random_uuid(), $1, now(), d.id, 'o' || i, i, i FROM attribute_definition d, generate_series(0, 19) i WHERE d.type IN ('SELECT', 'MULTI_SELECT');
 INSERT INTO attribute_value (id, account_id, created_at, customer_id, definition_id, type,
 	text_value, text_key, integer_value, decimal_value, boolean_value, date_value, time_value, option_id)
 SELECT gen_random_uuid(), $1, now(), c.id, d.id, d.type,
@@ -35,13 +35,13 @@ SELECT gen_random_uuid(), $1, now(), c.id, d.id, d.type,
 	CASE WHEN d.type = 'INTEGER' THEN c.n % 1000 END, CASE WHEN d.type = 'DECIMAL' THEN c.n / 100.0 END,
 	CASE WHEN d.type = 'BOOLEAN' THEN c.n % 1000 = 0 END, CASE WHEN d.type = 'DATE' THEN date '2026-01-01' + c.n % 1000 END,
 	CASE WHEN d.type = 'DATE_TIME' THEN timestamptz '2026-01-01 00:00Z' + c.n * interval '1 minute' END,
-	CASE WHEN d.type = 'SELECT' THEN (SELECT o.id FROM attribute_option o WHERE o.definition_id = d.id AND o.position = c.n % 4) END
+	CASE WHEN d.type = 'SELECT' THEN (SELECT o.id FROM attribute_option o WHERE o.definition_id = d.id AND o.position = c.n % 20) END
 FROM (SELECT id, given_name::int AS n FROM customer WHERE account_id = $1) c, attribute_definition d
 WHERE d.account_id = $1 AND (d.type <> 'LONG_TEXT' OR c.n % 1000 = 0);
 INSERT INTO attribute_value_option (id, account_id, created_at, value_id, customer_id, definition_id, option_id)
 SELECT gen_random_uuid(), $1, now(), v.id, v.customer_id, v.definition_id, o.id
 FROM attribute_value v JOIN attribute_option o ON o.definition_id = v.definition_id JOIN customer c ON c.id = v.customer_id
-WHERE v.type = 'MULTI_SELECT' AND o.position = c.given_name::int % 4`
+WHERE v.type = 'MULTI_SELECT' AND o.position = c.given_name::int % 20`
 
 // largeScan is the reading of a whole table that is large. Definitions and options are few.
 var largeScan = regexp.MustCompile(`Seq Scan on (customer|attribute_value)`)
@@ -57,12 +57,9 @@ func TestFiltersByAttributeUseAnIndex(t *testing.T) {
 			t.Fatalf("%v\n%s", err, sql)
 		}
 	}
-	if _, err := e.pool.Exec(t.Context(), "ANALYZE"); err != nil {
+	if _, err := e.pool.Exec(t.Context(), "VACUUM ANALYZE"); err != nil {
 		t.Fatal(err)
 	}
-	// A plan holds for all values. Where PostgreSQL expects many customers, as of a range with one end, it looks the value
-	// up for one customer of the page's order after the other.
-	const open = "customer_id"
 	for _, c := range []struct {
 		where, index string
 		found        int
@@ -72,15 +69,15 @@ func TestFiltersByAttributeUseAnIndex(t *testing.T) {
 		{`{key: "text", text: {oneOf: ["text 1", "text 2"]}}`, "text_key", 2},
 		{`{key: "integer", integer: {eq: 7}}`, "integer_value", 8},
 		{`{key: "integer", integer: {gte: 998, lt: 999}}`, "integer_value", 8},
-		{`{key: "integer", integer: {gte: 998}}`, open, 16},
+		{`{key: "integer", integer: {gte: 998}}`, "integer_value", 16},
 		{`{key: "decimal", decimal: {gte: "79.9", lt: "80"}}`, "decimal_value", 10},
-		{`{key: "decimal", decimal: {gte: "79.9"}}`, open, 11},
+		{`{key: "decimal", decimal: {gte: "79.9"}}`, "decimal_value", 11},
 		{`{key: "boolean", boolean: true}`, "boolean_value", 8},
 		{`{key: "date", date: {eq: "2026-01-02"}}`, "date_value", 8},
-		{`{key: "date", date: {lt: "2026-01-02"}}`, open, 8},
+		{`{key: "date", date: {lt: "2026-01-02"}}`, "date_value", 8},
 		{`{key: "date_time", dateTime: {gte: "2026-01-01T00:00:00Z", lt: "2026-01-01T00:10:00Z"}}`, "time_value", 9},
 		{`{key: "select", option: ["o1"]}`, "(option_id|customer_id)", 100},
-		{`{key: "multi_select", options: ["o1", "none"]}`, "(option_id|customer_id)", 100},
+		{`{key: "multi_select", options: ["o1"]}`, "(option_id|customer_id)", 100},
 		{`{key: "long_text"}`, "definition_id", 8},
 		{`{key: "long_text", exists: false}`, "definition_id", 100},
 	} {

@@ -92,5 +92,8 @@ func (c *checker) where(apply func(*filter) error, args arguments) (string, erro
 	}
 	w := newWriter(comp.u)
 	w.and(f.conds, "t")
+	if f.having != nil {
+		w.havers(f.having, "t")
+	}
 	return w.sql.String(), nil
 }

@@ -59,7 +59,9 @@ type Engine struct {
 	prefixes map[string]string
 	shapes   map[string]map[string]bool
 	plans    *planCache
-	tracer   pgx.BatchTracer
+	// few is how many customers may have a value of an attribute so that all of them are looked at.
+	few    int
+	tracer pgx.BatchTracer
 }
 
 // New checks the declarations against the SDL and the tables, and makes an engine of them.
@@ -68,7 +70,7 @@ func New(config Config) (*Engine, error) {
 	if config.Schema == nil {
 		return nil, errors.New("read: no schema")
 	}
-	e := &Engine{config: config, nouns: map[string]*noun{}, prefixes: map[string]string{}}
+	e := &Engine{few: 10_000, config: config, nouns: map[string]*noun{}, prefixes: map[string]string{}}
 	for _, n := range declared() {
 		e.nouns[n.name] = n
 		if n.prefix != "" {

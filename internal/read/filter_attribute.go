@@ -3,6 +3,7 @@ package read
 import (
 	"encoding/binary"
 	"slices"
+	"strconv"
 	"time"
 
 	"dossier/internal/fault"
@@ -27,15 +28,33 @@ func (in input) attributes(name string) cond {
 	if items == nil {
 		return nil
 	}
-	conds := make([]cond, len(items))
-	for i, item := range items {
-		conds[i] = item.attribute()
+	var conds []cond
+	for _, item := range items {
+		h, lacks := item.attribute()
+		switch {
+		case lacks != nil:
+			conds = append(conds, lacks)
+		case len(in.path) == 1 && in.f.having == nil: // the first of the field's own, which holds for all rows
+			in.f.having = h
+		default:
+			conds = append(conds, func(w *writer, t string) { w.hasAttribute(t, h) })
+		}
 	}
 	return allOf([][]cond{conds})
 }
 
-// attribute is one AttributeWhere.
-func (in input) attribute() cond {
+// having is a condition on the value of an attribute: whether a row of table, of values or of options, is there for a
+// customer and the definition with a key, for which conds hold.
+type having struct {
+	table, definition *noun
+	key               int
+	conds             []cond
+	// few is up to how many customers all are looked at, as it is written.
+	few string
+}
+
+// attribute is one AttributeWhere: a value that is there, or the condition that none is.
+func (in input) attribute() (*having, cond) {
 	nouns := in.f.c.e.nouns
 	value, definition, option := nouns["AttributeValue"], nouns["AttributeDefinition"], nouns["AttributeOption"]
 	key := in.param(oidText, textOf("key", asItIs), "key")
@@ -51,8 +70,9 @@ func (in input) attribute() cond {
 		if len(members) > 0 && in.f.err == nil {
 			in.f.err = fault.At(fault.BadUserInput, in.names(members[0]), "A value that is not there has no %s. Give exists: false alone.", members[0])
 		}
-		return func(w *writer, t string) { w.lacksAttribute(t, value, definition, key) }
+		return nil, func(w *writer, t string) { w.lacksAttribute(t, value, definition, key) }
 	}
+	few := strconv.Itoa(in.f.c.e.few)
 	conds := in.all(
 		in.textOf("text", fold.Text), in.textOf("url", fold.Text), in.textOf("email", fold.Email), in.textOf("phone", phoneDigits),
 		in.ranged("integer", "integer_value", whole), in.ranged("decimal", "decimal_value", fraction),
@@ -61,18 +81,11 @@ func (in input) attribute() cond {
 	if list, ok := in.keysOf("option"); ok {
 		conds = append(conds, func(w *writer, v string) { w.isOption(v, option, definition, key, list) })
 	}
-	options, chosen := in.keysOf("options")
-	return func(w *writer, t string) {
-		if !chosen || len(conds) > 0 { // who has an option has a value
-			w.hasAttribute(t, value, definition, key, conds)
-		}
-		if chosen {
-			if len(conds) > 0 {
-				w.text(" AND ")
-			}
-			w.hasOption(t, optionPairs.noun(), definition, option, key, options)
-		}
+	if list, ok := in.keysOf("options"); ok { // whoever has an option has a value
+		chosen := func(w *writer, v string) { w.isOption(v, option, definition, key, list) }
+		return &having{optionPairs.noun(), definition, key, []cond{chosen}, few}, nil
 	}
+	return &having{value, definition, key, conds, few}, nil
 }
 
 // guardAttribute refuses a key that names no attribute in use, and a member that is not of its type: without it a slip of

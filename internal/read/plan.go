@@ -26,7 +26,7 @@ type unit struct {
 // and a unit outlives it.
 func (u *unit) seal() {
 	for _, l := range u.levels {
-		l.conds, l.bounds, l.base = nil, nil, columns{}
+		l.conds, l.bounds, l.base, l.having = nil, nil, columns{}, nil
 	}
 }
 
@@ -158,6 +158,8 @@ type level struct {
 
 	// beside is a row that is joined to each row, whatever is selected of it: conditions and the order may need it.
 	beside *joined
+	// having narrows the rows, which are customers, to those who have a value; nil where nothing does.
+	having *having
 	// through is the table of pairs that holds the parent's id; nil where the own table does.
 	through *noun
 

@@ -78,16 +78,53 @@ func (w *writer) exists(q *question, key string) {
 	w.text(")")
 }
 
-// hasAttribute writes the condition that the customer t has a value of the custom attribute whose key is the parameter, for
-// which conds hold.
-func (w *writer) hasAttribute(t string, value, definition *noun, key int, conds []cond) {
-	v := w.alias()
-	w.text(t + ".id IN (SELECT " + v + ".customer_id")
-	w.from(value, v, nil)
-	w.text(" AND " + v + ".definition_id = ")
-	w.definitionWithKey(definition, key)
-	w.and(conds, v)
+// hasAttribute writes the condition that the customer t has what h asks for.
+func (w *writer) hasAttribute(t string, h *having) {
+	w.text(t + ".id IN (")
+	w.havers(h, "")
 	w.text(")")
+}
+
+// havers writes a query for the customers who have what h asks for, or whether the one with the alias t has it.
+func (w *writer) havers(h *having, t string) {
+	v := w.alias()
+	w.text("SELECT " + v + ".customer_id")
+	w.from(h.table, v, nil)
+	w.text(" AND " + v + ".definition_id = ")
+	w.definitionWithKey(h.definition, h.key)
+	w.and(h.conds, v)
+	if t != "" {
+		w.text(" AND " + v + ".customer_id = " + t + ".id")
+	}
+}
+
+// isFewHaver writes the condition that the customer t has what h asks for, and that they are few: an index gives all of them.
+func (w *writer) isFewHaver(t string, h *having) {
+	x := w.alias()
+	w.text(t + ".id = ANY((SELECT CASE WHEN count(*) <= " + h.few + " THEN array_agg(" + x + ".customer_id) END FROM (")
+	w.havers(h, "")
+	w.text(" LIMIT " + h.few + " + 1) " + x + ")::uuid[])")
+}
+
+// isOneOfMany writes the condition that the customer t has what h asks for, and that they are many: each customer is asked.
+func (w *writer) isOneOfMany(t string, h *having) {
+	w.text("(SELECT count(*) > " + h.few + " FROM (")
+	w.havers(h, "")
+	w.text(" LIMIT " + h.few + " + 1) " + w.alias() + ") AND EXISTS (")
+	w.havers(h, t)
+	w.text(" OFFSET 0)")
+}
+
+// fromEither writes two queries for rows of the noun as one table, and the account's predicate as from does.
+func (w *writer) fromEither(n *noun, t string, one, other, joins func()) {
+	w.text(" FROM ((")
+	one()
+	w.text(") UNION ALL (")
+	other()
+	w.text(")) " + t)
+	joins()
+	w.text(" WHERE ")
+	w.owned(n, t)
 }
 
 // lacksAttribute writes the condition that the customer t has no value of the custom attribute.
@@ -97,18 +134,6 @@ func (w *writer) lacksAttribute(t string, value, definition *noun, key int) {
 	w.from(value, v, nil)
 	w.text(" AND " + v + ".customer_id = " + t + ".id AND " + v + ".definition_id = ")
 	w.definitionWithKey(definition, key)
-	w.text(")")
-}
-
-// hasOption writes the condition that the customer t has one of the options of a MULTI_SELECT.
-func (w *writer) hasOption(t string, pair, definition, option *noun, key int, options optionKeys) {
-	v := w.alias()
-	w.text(t + ".id IN (SELECT " + v + ".customer_id")
-	w.from(pair, v, nil)
-	w.text(" AND " + v + ".definition_id = ")
-	w.definitionWithKey(definition, key)
-	w.text(" AND ")
-	w.isOption(v, option, definition, key, options)
 	w.text(")")
 }
 

@@ -118,20 +118,49 @@ func (l *level) page(w *writer, t string, names []string, paged bool, limit int)
 		}
 		w.text(t + "." + n)
 	}
-	l.rows(w, t, nil, paged)
+	l.rows(w, t, nil, paged, limit)
 	if limit >= 0 { // the order of all rows of a list is for those who see them
 		l.ordered(w, t, limit)
 	}
 }
 
-// rows writes FROM and WHERE of the level. paged adds the conditions of after and before.
-func (l *level) rows(w *writer, t string, joins func(), paged bool) {
-	w.from(l.noun, t, func() {
+// narrowed is rows for customers who have a value of a custom attribute. Of those who are few an index gives all, and the
+// page is sorted from them; where they are many, the page's own order is followed and each customer asked. Which it is no
+// planner can tell before it has the values, so both are written, and how many there are lets one of them run.
+func (l *level) narrowed(w *writer, t string, joins func(), paged bool, limit int) {
+	branch := func(has func(t string, h *having)) func() {
+		return func() {
+			b := w.alias()
+			w.text("SELECT " + b + ".*")
+			w.from(l.noun, b, nil)
+			w.and(l.conds, b)
+			if paged {
+				w.and(l.bounds, b)
+			}
+			w.text(" AND ")
+			has(b, l.having)
+			if limit >= 0 {
+				l.ordered(w, b, limit)
+			}
+		}
+	}
+	w.fromEither(l.noun, t, branch(w.isFewHaver), branch(w.isOneOfMany), joins)
+}
+
+// rows writes FROM and WHERE of the level. paged adds the conditions of after and before. limit is the slot of how many are
+// wanted, -1 for all; it only helps to find them.
+func (l *level) rows(w *writer, t string, joins func(), paged bool, limit int) {
+	attached := func() {
 		l.attach(w, t)
 		if joins != nil {
 			joins()
 		}
-	})
+	}
+	if l.having != nil {
+		l.narrowed(w, t, attached, paged, limit)
+		return
+	}
+	w.from(l.noun, t, attached)
 	owner := t
 	if l.through != nil {
 		owner = t + "l"
@@ -223,7 +252,7 @@ func (l *level) keys(w *writer, via *joined) {
 		}
 	}
 	if l.ids >= 0 {
-		l.rows(w, aliases[0], joins, false)
+		l.rows(w, aliases[0], joins, false, -1)
 		return
 	}
 	l.source(w, aliases[0], need.names, l.limit)
@@ -323,7 +352,7 @@ func (l *level) select1(w *writer, t string, limit int, named bool) {
 		}
 	}
 	if len(l.joins) == 0 || limit < 0 {
-		l.rows(w, t, joins, true)
+		l.rows(w, t, joins, true, limit)
 		l.ordered(w, t, limit)
 		return
 	}
@@ -341,7 +370,7 @@ func (l *level) countStatement(u *unit) *statement {
 	rows := func() {
 		w.bounded(func() {
 			w.text("SELECT 1")
-			l.rows(w, t, nil, false)
+			l.rows(w, t, nil, false, -1)
 		})
 	}
 	if !l.grouped {
