@@ -7,6 +7,7 @@ import (
 	"dossier/internal/account"
 	"dossier/internal/attribute"
 	"dossier/internal/auth"
+	"dossier/internal/catalog"
 	"dossier/internal/customer"
 	"dossier/internal/document"
 	"dossier/internal/read"
@@ -20,6 +21,8 @@ type Resolver struct {
 	Customers *customer.Service
 	Documents *document.Service
 	Timeline  *timeline.Service
+	Lists     *catalog.Service
+	Policies  *customer.Policies
 
 	Attributes *attribute.Service
 }

@@ -25,6 +25,7 @@ import (
 	"dossier/internal/blob"
 	"dossier/internal/blob/disk"
 	"dossier/internal/blob/gcs"
+	"dossier/internal/catalog"
 	"dossier/internal/customer"
 	"dossier/internal/document"
 	"dossier/internal/feed"
@@ -186,6 +187,7 @@ func (a *app) openGraph(pepper auth.Pepper) error {
 		Engine: engine, Customers: customer.NewService(a.store), Accounts: account.NewService(a.store, pepper),
 		Attributes: attribute.NewService(a.store),
 		Timeline:   timeline.NewService(a.store), Documents: document.New(a.store.Documents(), a.blobs),
+		Lists: catalog.NewService(a.store), Policies: customer.NewPolicies(a.store),
 	}
 	a.resolver.Accounts.Revoked = a.auth.ForgetKey
 	a.resolver.Documents.Log = a.log

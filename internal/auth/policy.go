@@ -77,6 +77,7 @@ var fieldTable = map[string]Permission{
 	"Query.customerOrigins": AccountRead,
 	"Query.offices":         AccountRead,
 	"Query.services":        AccountRead,
+	"Query.fieldPolicy":     AccountRead,
 	"Query.staffUsers":      StaffRead,
 
 	"Query.attributeDefinitions":          CustomersRead, // who reads or writes customers needs them
@@ -108,6 +109,37 @@ var fieldTable = map[string]Permission{
 	"Mutation.apiKeyCreate":           AccountAdmin,
 	"Mutation.apiKeyRevoke":           AccountAdmin,
 
+	"Mutation.customerTypeCreate":    AccountAdmin,
+	"Mutation.customerTypeUpdate":    AccountAdmin,
+	"Mutation.customerTypeMove":      AccountAdmin,
+	"Mutation.customerTypeArchive":   AccountAdmin,
+	"Mutation.customerTypeRestore":   AccountAdmin,
+	"Mutation.customerTypeDelete":    AccountAdmin,
+	"Mutation.customerOriginCreate":  AccountAdmin,
+	"Mutation.customerOriginUpdate":  AccountAdmin,
+	"Mutation.customerOriginMove":    AccountAdmin,
+	"Mutation.customerOriginArchive": AccountAdmin,
+	"Mutation.customerOriginRestore": AccountAdmin,
+	"Mutation.customerOriginDelete":  AccountAdmin,
+	"Mutation.officeCreate":          AccountAdmin,
+	"Mutation.officeUpdate":          AccountAdmin,
+	"Mutation.officeMove":            AccountAdmin,
+	"Mutation.officeArchive":         AccountAdmin,
+	"Mutation.officeRestore":         AccountAdmin,
+	"Mutation.officeDelete":          AccountAdmin,
+	"Mutation.serviceCreate":         AccountAdmin,
+	"Mutation.serviceUpdate":         AccountAdmin,
+	"Mutation.serviceMove":           AccountAdmin,
+	"Mutation.serviceArchive":        AccountAdmin,
+	"Mutation.serviceRestore":        AccountAdmin,
+	"Mutation.serviceDelete":         AccountAdmin,
+	"Mutation.fieldPolicyUpdate":     AccountAdmin,
+	"Mutation.fieldPolicyReset":      AccountAdmin,
+	"Mutation.staffUserCreate":       AccountAdmin,
+	"Mutation.staffUserUpdate":       AccountAdmin,
+	"Mutation.staffUserArchive":      AccountAdmin,
+	"Mutation.staffUserRestore":      AccountAdmin,
+
 	"Subscription.documentEvents": EventsRead, // the documents in it need DocumentsRead by their type
 	"Subscription.events":         EventsRead,
 }
@@ -122,6 +154,7 @@ var typeTable = map[string]Permission{
 	"CustomerOrigin":  AccountRead,
 	"Office":          AccountRead,
 	"Service":         AccountRead,
+	"FieldRule":       AccountRead,
 	"Viewer":          Authenticated,
 	"StaffUser":       StaffRead,
 	"ApiKey":          StaffRead, // as an actor it is an id and a name; the rest is in memberTable

@@ -28,12 +28,17 @@ func TestEveryRootFieldAndTypeHasAPermission(t *testing.T) {
 	t.Parallel()
 	fields := map[string]string{
 		"Query": "viewer account node nodes customer customerByExternalId document customers events storage " +
-			"customerTypes customerOrigins offices services staffUsers attributeDefinitions",
+			"customerTypes customerOrigins offices services fieldPolicy staffUsers attributeDefinitions",
 		"Mutation": "customerCreate customerUpdate customerUpsert customerArchive customerRestore contactCreate contactUpdate contactArchive " +
 			"documentUpload documentUploadBegin documentUploadComplete documentReplace documentUpdate documentArchive documentRestore " +
 			"attributeDefinitionCreate attributeDefinitionUpdate attributeDefinitionMove attributeDefinitionArchive " +
 			"attributeDefinitionRestore attributeDefinitionDelete " +
-			"timelineEntryCreate timelineEntryUpdate timelineEntryDelete apiKeyCreate apiKeyRevoke",
+			"timelineEntryCreate timelineEntryUpdate timelineEntryDelete apiKeyCreate apiKeyRevoke " +
+			"customerTypeCreate customerTypeUpdate customerTypeMove customerTypeArchive customerTypeRestore customerTypeDelete " +
+			"customerOriginCreate customerOriginUpdate customerOriginMove customerOriginArchive customerOriginRestore customerOriginDelete " +
+			"officeCreate officeUpdate officeMove officeArchive officeRestore officeDelete " +
+			"serviceCreate serviceUpdate serviceMove serviceArchive serviceRestore serviceDelete " +
+			"fieldPolicyUpdate fieldPolicyReset staffUserCreate staffUserUpdate staffUserArchive staffUserRestore",
 		"Subscription": "documentEvents events",
 	}
 	known := auth.Permissions()

@@ -137,9 +137,13 @@ func (c *check) attributes(path []string, cus Customer, in []AttributeInput) []A
 		if place >= 0 {
 			had = next[place]
 		}
+		before := len(c.faults)
 		v, is := c.attribute(here, def, entry, had)
 		if is && !def.For(cus.TypeID) {
 			c.bad(at(here, "key"), "%s is not for customers of this type. Leave it out.", def.Key)
+		}
+		if len(c.faults) > before {
+			c.refuse(def.Key)
 		}
 		switch {
 		case !is && place >= 0:
@@ -154,17 +158,45 @@ func (c *check) attributes(path []string, cus Customer, in []AttributeInput) []A
 	return next
 }
 
-// requiredAttributes holds that a new customer has what it must have.
-func (c *check) requiredAttributes(path []string, cus Customer, in []AttributeInput) {
+// obeyAttributes holds that a customer has the attributes that it must have, and none that is hidden. A rule of the field
+// policy about attributes.<key> goes before what the definition says, which is about new customers only.
+func (c *check) obeyAttributes(stored Reading, via Channel, r Rules, e entry, fresh bool) error {
+	ruled := func(field string) bool {
+		return slices.ContainsFunc(slices.Concat(r.OfType, r.All), func(rule Rule) bool { return rule.Field == field })
+	}
+	about := slices.ContainsFunc(slices.Concat(r.OfType, r.All), func(rule Rule) bool { return strings.HasPrefix(rule.Field, fieldAttributes+".") })
+	if about && c.definitions == nil {
+		if err := c.readDefinitions(stored, via); err != nil {
+			return err
+		}
+	}
+	path := e.path(fieldAttributes)
 	for _, def := range c.definitions {
-		if !c.mustHave(def) || !def.For(cus.TypeID) || slices.ContainsFunc(cus.Attributes, func(v AttributeValue) bool { return v.DefinitionID == def.ID }) {
+		if def.Type == attribute.File || !def.For(e.after.TypeID) || c.refused[def.Key] {
 			continue
 		}
-		// About one that is in the input and wrong or empty it was said already.
-		if !slices.ContainsFunc(in, func(entry AttributeInput) bool { return entry.Key == def.Key }) {
+		field := fieldAttributes + "." + def.Key
+		visible, required := true, fresh && c.mustHave(def)
+		if ruled(field) {
+			rule, _ := r.Rule(field)
+			visible, required = rule.Visible, rule.Required
+		}
+		has := slices.ContainsFunc(e.after.Attributes, func(v AttributeValue) bool { return v.DefinitionID == def.ID })
+		switch {
+		case !visible && has && e.given(field):
+			c.bad(path, "Customers of this type have no %s here: the field policy of the account hides it. Leave it out.", def.Key)
+		case required && visible && !has:
 			c.required(path, "A customer needs a value of the custom attribute %s (%s).", def.Key, def.Label)
 		}
 	}
+	return nil
+}
+
+func (c *check) refuse(key string) {
+	if c.refused == nil {
+		c.refused = map[string]bool{}
+	}
+	c.refused[key] = true
 }
 
 // mustHave says whether customers need a value of an attribute. Those of a FILE are documents, which come later.

@@ -176,23 +176,33 @@ func TestRequiredAttributesAndThoseOfOtherTypes(t *testing.T) {
 		{ID: nth(1), Key: "everybody", Type: attribute.Text, Required: true},
 		{ID: nth(2), Key: "builders", Type: attribute.Text, Required: true, CustomerTypes: []uuid.UUID{builder}},
 		{ID: nth(3), Key: "papers", Type: attribute.File, Required: true},
+		{ID: nth(4), Key: "free", Type: attribute.Text},
 	}
 	for _, c := range []struct {
-		name string
-		kind uuid.UUID
-		in   []AttributeInput
-		want []string
+		name  string
+		kind  uuid.UUID
+		in    []AttributeInput
+		rules Rules
+		want  []string
 	}{
-		{"nothing", private, nil, []string{"REQUIRED input.attributes"}},
-		{"nothing of a builder", builder, nil, []string{"REQUIRED input.attributes", "REQUIRED input.attributes"}},
-		{"an empty one", private, []AttributeInput{{Key: "everybody", Text: set("")}}, []string{"REQUIRED input.attributes.0.text"}},
-		{"what is asked for", private, []AttributeInput{{Key: "everybody", Text: set("x")}}, nil},
-		{"one for builders", private, []AttributeInput{{Key: "everybody", Text: set("x")}, {Key: "builders", Text: set("x")}}, []string{"BAD_USER_INPUT input.attributes.1.key"}},
+		{"nothing", private, nil, Rules{}, []string{"REQUIRED input.attributes"}},
+		{"nothing, and a rule that does not ask for it", private, nil, Rules{All: []Rule{{"attributes.everybody", false, true}}}, nil},
+		{"what a rule hides", private, []AttributeInput{{Key: "everybody", Text: set("x")}}, Rules{All: []Rule{{"attributes.everybody", true, false}}},
+			[]string{"BAD_USER_INPUT input.attributes"}},
+		{"what the rule of a type asks for", private, []AttributeInput{{Key: "everybody", Text: set("x")}},
+			Rules{All: []Rule{{"attributes.free", false, true}}, OfType: []Rule{{"attributes.free", true, true}}}, []string{"REQUIRED input.attributes"}},
+		{"nothing of a builder", builder, nil, Rules{}, []string{"REQUIRED input.attributes", "REQUIRED input.attributes"}},
+		{"an empty one", private, []AttributeInput{{Key: "everybody", Text: set("")}}, Rules{}, []string{"REQUIRED input.attributes.0.text"}},
+		{"what is asked for", private, []AttributeInput{{Key: "everybody", Text: set("x")}}, Rules{}, nil},
+		{"one for builders", private, []AttributeInput{{Key: "everybody", Text: set("x")}, {Key: "builders", Text: set("x")}}, Rules{}, []string{"BAD_USER_INPUT input.attributes.1.key"}},
 	} {
 		chk := &check{newID: numbered(), definitions: defs, enforceRequired: true}
 		cus := Customer{Profile: Profile{TypeID: c.kind}}
 		cus.Attributes = chk.attributes([]string{"input", "attributes"}, cus, c.in)
-		chk.requiredAttributes([]string{"input", "attributes"}, cus, c.in)
+		e := entry{after: File{Customer: cus}, given: everything, path: inInput}
+		if err := chk.obeyAttributes(nil, ByStaff, c.rules, e, true); err != nil {
+			t.Fatal(err)
+		}
 		if got := wrong(chk); !slices.Equal(got, c.want) {
 			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
 		}

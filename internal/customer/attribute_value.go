@@ -146,7 +146,7 @@ func (c *check) typedValue(path []string, def attribute.Definition, in Attribute
 		if blank(in.Email.Value) {
 			return v, false
 		}
-		address, problem := cleanEmail(*in.Email.Value)
+		address, problem := text.Email(*in.Email.Value)
 		c.add(path, problem)
 		v.Text = address
 	case attribute.Phone:

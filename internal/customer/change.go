@@ -46,7 +46,6 @@ func create(c *check, d Draft, via Channel) Change {
 	c.customerName(path, cus, blank(d.GivenName, d.FamilyName), blank(d.CompanyName))
 	c.profile(path, &cus.Profile, d.ProfileInput)
 	cus.Attributes = c.attributes(at(path, fieldAttributes), cus, d.Attributes)
-	c.requiredAttributes(at(path, fieldAttributes), cus, d.Attributes)
 	cus.Emails = c.emails(at(path, "emails"), nil, d.Emails)
 	cus.Phones = c.phones(at(path, "phones"), nil, d.Phones)
 	cus.Addresses = c.addresses(at(path, "addresses"), nil, d.Addresses)

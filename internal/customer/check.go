@@ -22,6 +22,8 @@ type check struct {
 	definitions []attribute.Definition
 	// enforceRequired says that customers must have what the account requires.
 	enforceRequired bool
+	// refused are the keys of attributes about whose value something was said already.
+	refused map[string]bool
 }
 
 // choice is what was chosen at a path of the input.

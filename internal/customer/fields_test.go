@@ -1,6 +1,7 @@
 package customer
 
 import (
+	"dossier/internal/text"
 	"strings"
 	"testing"
 )
@@ -11,8 +12,8 @@ func TestEmailsThatAreAccepted(t *testing.T) {
 		"ada@example.com", "ADA@Example.COM", "ada.lovelace+tag@sub.example.co.uk", "o'brien@example.ie", "_@example.com",
 		"ada@müller.de", "ada@xn--mller-kva.de", "ada@例え.テスト", "x@a-b.example", strings.Repeat("a", 64) + "@example.com",
 	} {
-		if got, problem := cleanEmail("  " + in + "\n"); got != in || problem != "" {
-			t.Errorf("cleanEmail(%q) = %q, %q; want it as it is", in, got, problem)
+		if got, problem := text.Email("  " + in + "\n"); got != in || problem != "" {
+			t.Errorf("text.Email(%q) = %q, %q; want it as it is", in, got, problem)
 		}
 	}
 }
@@ -53,9 +54,9 @@ func TestEmailsThatAreRefused(t *testing.T) {
 		"ada@example.com, grace@example.com":                 "before the @",
 		"ada@example.com grace@example.com":                  "before the @",
 	} {
-		got, problem := cleanEmail(in)
+		got, problem := text.Email(in)
 		if want == "" && problem != "" || want != "" && (got != "" || !strings.Contains(problem, want)) {
-			t.Errorf("cleanEmail(%.40q) = %q, %q; want a problem with %q in it", in, got, problem, want)
+			t.Errorf("text.Email(%.40q) = %q, %q; want a problem with %q in it", in, got, problem, want)
 		}
 	}
 }

@@ -43,6 +43,8 @@ type Reading interface {
 	// Choices says of each choice whether there is such an item in the account. An item that is chosen stays until the end
 	// of the transaction.
 	Choices(list []Choice) ([]ChoiceState, error)
+	// Rules gives the field policy of a channel for customers of a type, uuid.Nil for those without one.
+	Rules(via Channel, typeID uuid.UUID) (Rules, error)
 	// ExternalIDTaken says whether a customer other than this one has the external id.
 	ExternalIDTaken(externalID string, except uuid.UUID) (bool, error)
 	// AttributeDefinitions gives the custom attributes in use.
@@ -123,6 +125,9 @@ func (s *Service) create(r Reading, d Draft, via Channel) (Change, error) {
 		return Change{}, err
 	}
 	ch := create(c, d, via)
+	if err := c.obeyWhole(r, via, File{}, ch, everything); err != nil {
+		return ch, err
+	}
 	return ch, c.ask(r, File{Customer: ch.Customer})
 }
 
@@ -155,6 +160,9 @@ func (s *Service) update(r Reading, f File, patch Patch, via Channel) (Change, e
 		}
 	}
 	ch := update(c, f, patch)
+	if err := c.obeyWhole(r, via, f, ch, patch.given); err != nil {
+		return Change{}, err
+	}
 	asked := File{}
 	if patch.ExternalID.Given {
 		asked.Customer = ch.Customer
@@ -222,12 +230,15 @@ func (s *Service) ContactCreate(ctx context.Context, p auth.Principal, customerI
 	if err != nil {
 		return uuid.Nil, err
 	}
-	id, err := s.Store.ContactCreate(ctx, p, key, customerID, []string{"customerId"}, func(f File, _ Reading) (uuid.UUID, Change, error) {
+	id, err := s.Store.ContactCreate(ctx, p, key, customerID, []string{"customerId"}, func(f File, r Reading) (uuid.UUID, Change, error) {
 		if err := changeable(f); err != nil {
 			return uuid.Nil, Change{}, err
 		}
 		c := s.check()
 		contact, ch := createContact(c, f, d)
+		if err := c.obeyContact(r, channel(p), f, ch, func(string) []string { return []string{"input"} }); err != nil {
+			return uuid.Nil, Change{}, err
+		}
 		return contact.ID, ch, c.faults.Err()
 	})
 	return id, fault.Wrap("customer.ContactCreate", err)
@@ -244,6 +255,9 @@ func (s *Service) ContactUpdate(ctx context.Context, p auth.Principal, id uuid.U
 		}
 		c := s.check()
 		ch := updateContact(c, f, i, patch)
+		if err := c.obeyContact(r, channel(p), f, ch, inInput); err != nil {
+			return Change{}, err
+		}
 		return ch, c.faults.Err()
 	})
 }
@@ -257,7 +271,11 @@ func (s *Service) ContactArchive(ctx context.Context, p auth.Principal, id uuid.
 		if err := r.Conflict(expectedVersion, nil); err != nil {
 			return Change{}, err
 		}
-		return archiveContact(f, i), nil
+		c, ch := s.check(), archiveContact(f, i)
+		if err := c.obeyContact(r, channel(p), f, ch, func(string) []string { return []string{"id"} }); err != nil {
+			return Change{}, err
+		}
+		return ch, c.faults.Err()
 	})
 }
 

@@ -87,7 +87,7 @@ func naturalPoints(old Points, emails *optional.Field[[]EmailInput], phones *opt
 	emails.Value = named(emails.Value, old.Emails, typeid.EmailAddress,
 		func(in *EmailInput) **string { return &in.ID },
 		func(in EmailInput, e Email) bool {
-			address, problem := cleanEmail(in.Address)
+			address, problem := text.Email(in.Address)
 			return problem == "" && fold.Email(address) == e.Key
 		})
 	phones.Value = named(phones.Value, old.Phones, typeid.PhoneNumber,

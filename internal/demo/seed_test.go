@@ -16,10 +16,14 @@ import (
 	"dossier/internal/timeline"
 )
 
-// undecided is an account without custom attributes.
-type undecided struct{ customer.Reading }
+// unruly is an account without a field policy.
+type unruly struct{ customer.Reading }
 
-func (undecided) AttributeDefinitions() ([]attribute.Definition, error) { return nil, nil }
+func (unruly) Rules(customer.Channel, uuid.UUID) (customer.Rules, error) {
+	return customer.Rules{}, nil
+}
+
+func (unruly) AttributeDefinitions() ([]attribute.Definition, error) { return nil, nil }
 
 // accepts is a store that takes what the rules let through.
 type accepts struct {
@@ -30,7 +34,7 @@ type accepts struct {
 func (a accepts) CustomerCreate(
 	_ context.Context, _ auth.Principal, _ *idempotency.Key, create func(customer.Reading) (customer.Change, error),
 ) (uuid.UUID, error) {
-	_, err := create(undecided{}) // the samples choose nothing that is stored
+	_, err := create(unruly{}) // the samples choose nothing that is stored
 	*a.customers++
 	return uuid.New(), err
 }

@@ -61,6 +61,7 @@ type Engine struct {
 	plans    *planCache
 	// few is how many customers may have a value of an attribute so that all of them are looked at.
 	few    int
+	spaces spacePool
 	tracer pgx.BatchTracer
 }
 
@@ -170,7 +171,8 @@ func (e *Engine) render(ctx context.Context, vs []any) ([]*result, error) {
 	if len(vs) == 0 {
 		return nil, nil
 	}
-	op, err := e.begin(ctx)
+	oc := graphql.GetOperationContext(ctx)
+	op, err := e.begin(ctx, signature(e.config.Schema, oc.Operation, oc.Variables))
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,11 @@ var prefixes = map[timeline.Subject]string{
 	timeline.SubjectContact:  typeid.Contact,
 	timeline.SubjectDocument: typeid.Document,
 	timeline.SubjectEntry:    typeid.TimelineEntry,
+	"CustomerType":           typeid.CustomerType,
+	"CustomerOrigin":         typeid.CustomerOrigin,
+	"Office":                 typeid.Office,
+	"Service":                typeid.Service,
+	subjectStaff:             typeid.StaffUser,
 
 	timeline.SubjectAttribute: typeid.AttributeDefinition,
 }

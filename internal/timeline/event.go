@@ -28,6 +28,8 @@ const (
 	EntryUpdated = "TIMELINE_ENTRY_UPDATED"
 	EntryDeleted = "TIMELINE_ENTRY_DELETED"
 
+	// SettingsChanged is about the account; its changed fields name the fields of Query to read again.
+	SettingsChanged   = "ACCOUNT_SETTINGS_CHANGED"
 	AttributeCreated  = "ATTRIBUTE_DEFINITION_CREATED"
 	AttributeUpdated  = "ATTRIBUTE_DEFINITION_UPDATED"
 	AttributeArchived = "ATTRIBUTE_DEFINITION_ARCHIVED"
@@ -44,6 +46,7 @@ const (
 	SubjectContact  Subject = "Contact"
 	SubjectDocument Subject = "Document"
 	SubjectEntry    Subject = "TimelineEntry"
+	SubjectAccount  Subject = "Account"
 
 	SubjectAttribute Subject = "AttributeDefinition"
 )
