@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"testing"
-
-	"dossier/internal/typeid"
 )
 
 const definitionFields = `id version key label description type required customerVisible position archivedAt accept maxFiles
@@ -272,20 +270,15 @@ func TestRowD18AnAttributeIsForSomeTypesOfCustomers(t *testing.T) {
 	want(t, "the form of another", keys(list(data, "o.nodes")), []string{"for_all"})
 }
 
-// someTypes are two types of customers of the account. They are made in the database, because the test is about what
-// attributes do with them and not about the list.
+// someTypes are two types of customers of the account.
 func (a actor) someTypes(t testing.TB) (one, two string) {
 	t.Helper()
-	db := database(t, a.node)
-	account := uuidOf(t, text(a.must(t, `{ account { id } }`, nil), "account.id"))
-	ids := []string{}
-	for i, key := range []string{"some_builder", "some_other"} {
-		id := typeid.New()
-		exec(t, db, `INSERT INTO customer_type (id, account_id, created_at, updated_at, key, label, label_key, position)
-			VALUES ($1, $2, now(), now(), $3, $3, $3, $4)`, id.String(), account, key, 1000+i)
-		ids = append(ids, typeid.Format(typeid.CustomerType, id))
+	data := a.must(t, `{ customerTypes(first: 2) { nodes { id } } }`, nil)
+	one, two = text(data, "customerTypes.nodes.0.id"), text(data, "customerTypes.nodes.1.id")
+	if one == "" || two == "" {
+		t.Fatalf("the account has no two types of customers: %v", data)
 	}
-	return ids[0], ids[1]
+	return one, two
 }
 
 func TestCustomersAreFoundByTheirAttributes(t *testing.T) {
