@@ -11,6 +11,7 @@ import (
 
 	"dossier/internal/attribute"
 	"dossier/internal/auth"
+	"dossier/internal/catalog"
 	"dossier/internal/customer"
 	"dossier/internal/document"
 	"dossier/internal/timeline"
@@ -27,22 +28,28 @@ type Services struct {
 	Customers *customer.Service
 	Documents *document.Service
 	Timeline  *timeline.Service
+	Lists     *catalog.Service
 
 	Attributes *attribute.Service
 }
 
 // Seed makes n sample customers in an account, and what they need.
 func Seed(ctx context.Context, s Services, accountID uuid.UUID, n int) error {
-	if n > 0 {
-		if err := s.define(ctx, auth.System(accountID)); err != nil {
-			return fmt.Errorf("demo: custom attributes: %w", err)
-		}
+	if n == 0 {
+		return nil // the account stays as a new one is
+	}
+	if err := s.define(ctx, auth.System(accountID)); err != nil {
+		return fmt.Errorf("demo: custom attributes: %w", err)
+	}
+	lists, err := s.lists(ctx, auth.System(accountID))
+	if err != nil {
+		return fmt.Errorf("demo: lists: %w", err)
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(workers)
 	for i := range n {
 		g.Go(func() error {
-			if err := s.customer(ctx, auth.System(accountID), i); err != nil {
+			if err := s.customer(ctx, auth.System(accountID), lists, i); err != nil {
 				return fmt.Errorf("demo: customer %d: %w", i, err)
 			}
 			return nil
@@ -51,10 +58,11 @@ func Seed(ctx context.Context, s Services, accountID uuid.UUID, n int) error {
 	return g.Wait()
 }
 
-func (s Services) customer(ctx context.Context, p auth.Principal, i int) error {
+func (s Services) customer(ctx context.Context, p auth.Principal, lists lists, i int) error {
 	rnd := rand.New(rand.NewPCG(2026, uint64(i)))
 	sample := newPerson(rnd, i)
-	sample.draft.Attributes = newValues(rand.New(rand.NewPCG(2027, uint64(i))))
+	sample.draft.Attributes = newValues(rand.New(rand.NewPCG(2028, uint64(i))))
+	lists.choose(rand.New(rand.NewPCG(2027, uint64(i))), &sample.draft)
 	id, err := s.Customers.Create(ctx, p, sample.draft, nil)
 	if err != nil {
 		return err

@@ -457,8 +457,10 @@ func (g *generator) timeFilter() any {
 
 // anyID is an id of the own account, of another, of nothing, or no id at all.
 func (g *generator) anyID(for_ string) string {
-	tables := []string{"customer", "contact", "document", "document_version", "timeline_entry", "event", "staff_user", "api_key", "email_address", "account",
-		"customer_type", "customer_origin", "office", "service", "attribute_definition", "attribute_option"}
+	tables := []string{
+		"customer", "contact", "document", "document_version", "timeline_entry", "event", "staff_user", "api_key", "email_address", "account",
+		"customer_type", "customer_origin", "office", "service", "attribute_definition", "attribute_option",
+	}
 	if for_ != "node" && g.chance(80) {
 		tables = []string{for_}
 	}

@@ -197,10 +197,6 @@ func (c scope) documents() *ent.DocumentQuery {
 	return c.raw.Document.Query().Where(document.AccountID(c.account))
 }
 
-func (c scope) documentCreate() *ent.DocumentCreate {
-	return c.raw.Document.Create().SetAccountID(c.account)
-}
-
 func (c scope) documentUpdate() *ent.DocumentUpdate {
 	return c.raw.Document.Update().Where(document.AccountID(c.account))
 }
