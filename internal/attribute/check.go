@@ -160,10 +160,14 @@ func (c *check) foreign(path []string, t Type, v Validation) {
 		name        string
 		given, kept bool
 	}{
-		{"minLength", v.MinLength != nil, kept.MinLength != nil}, {"maxLength", v.MaxLength != nil, kept.MaxLength != nil},
-		{"pattern", v.Pattern != "", kept.Pattern != ""}, {"minimum", v.Minimum != "", kept.Minimum != ""},
-		{"maximum", v.Maximum != "", kept.Maximum != ""}, {"earliestDate", v.EarliestDate != nil, kept.EarliestDate != nil},
-		{"latestDate", v.LatestDate != nil, kept.LatestDate != nil}, {"earliestTime", v.EarliestTime != nil, kept.EarliestTime != nil},
+		{"minLength", v.MinLength != nil, kept.MinLength != nil},
+		{"maxLength", v.MaxLength != nil, kept.MaxLength != nil},
+		{"pattern", v.Pattern != "", kept.Pattern != ""},
+		{"minimum", v.Minimum != "", kept.Minimum != ""},
+		{"maximum", v.Maximum != "", kept.Maximum != ""},
+		{"earliestDate", v.EarliestDate != nil, kept.EarliestDate != nil},
+		{"latestDate", v.LatestDate != nil, kept.LatestDate != nil},
+		{"earliestTime", v.EarliestTime != nil, kept.EarliestTime != nil},
 		{"latestTime", v.LatestTime != nil, kept.LatestTime != nil},
 	} {
 		if rule.given && !rule.kept {

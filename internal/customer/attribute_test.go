@@ -45,10 +45,18 @@ func TestEachTypeOfAttributeHasItsField(t *testing.T) {
 	day := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 	c := &check{newID: numbered(), definitions: definitions()}
 	got := values(c.attributes([]string{"input", "attributes"}, Customer{}, []AttributeInput{
-		{Key: "text", Text: set(" Élodie  GROẞ ")}, {Key: "long_text", Text: set("a\r\nb")}, {Key: "integer", Integer: set(int64(-7))},
-		{Key: "decimal", Decimal: set("01.50")}, {Key: "boolean", Boolean: set(false)}, {Key: "date", Date: set(day)},
-		{Key: "date_time", DateTime: set(at)}, {Key: "select", Option: set("b")}, {Key: "multi_select", Options: optional.Some([]string{"b", "a", "b"})},
-		{Key: "url", URL: set("https://example.com/A?b=c")}, {Key: "email", Email: set(" Ada@Example.com ")}, {Key: "phone", Phone: set("+49 30 901820;ext=12")},
+		{Key: "text", Text: set(" Élodie  GROẞ ")},
+		{Key: "long_text", Text: set("a\r\nb")},
+		{Key: "integer", Integer: set(int64(-7))},
+		{Key: "decimal", Decimal: set("01.50")},
+		{Key: "boolean", Boolean: set(false)},
+		{Key: "date", Date: set(day)},
+		{Key: "date_time", DateTime: set(at)},
+		{Key: "select", Option: set("b")},
+		{Key: "multi_select", Options: optional.Some([]string{"b", "a", "b"})},
+		{Key: "url", URL: set("https://example.com/A?b=c")},
+		{Key: "email", Email: set(" Ada@Example.com ")},
+		{Key: "phone", Phone: set("+49 30 901820;ext=12")},
 	}))
 	if len(c.faults) > 0 || len(got) != 12 {
 		t.Fatalf("%d values, %v", len(got), c.faults)
@@ -145,8 +153,10 @@ func TestNullEmptiesAndWhatIsNotNamedStays(t *testing.T) {
 		{[]AttributeInput{{Key: "text", Text: set("a")}}, nil},
 		{[]AttributeInput{{Key: "boolean", Boolean: optional.Some[*bool](nil)}}, nil},
 		{[]AttributeInput{{Key: "multi_select", Options: optional.Some([]string{"old"})}}, nil}, // archived, and the customer has it
-		{[]AttributeInput{{Key: "multi_select", Options: optional.Some([]string{})}, {Key: "integer", Integer: set(int64(4))}},
-			[]string{"attributes", "attributes.integer", "attributes.multi_select"}},
+		{
+			[]AttributeInput{{Key: "multi_select", Options: optional.Some([]string{})}, {Key: "integer", Integer: set(int64(4))}},
+			[]string{"attributes", "attributes.integer", "attributes.multi_select"},
+		},
 		{[]AttributeInput{}, nil},
 	} {
 		chk := &check{newID: numbered(), definitions: definitions()}
@@ -187,10 +197,18 @@ func TestRequiredAttributesAndThoseOfOtherTypes(t *testing.T) {
 	}{
 		{"nothing", private, nil, Rules{}, []string{"REQUIRED input.attributes"}},
 		{"nothing, and a rule that does not ask for it", private, nil, Rules{All: []Rule{{"attributes.everybody", false, true}}}, nil},
-		{"what a rule hides", private, []AttributeInput{{Key: "everybody", Text: set("x")}}, Rules{All: []Rule{{"attributes.everybody", true, false}}},
-			[]string{"BAD_USER_INPUT input.attributes"}},
-		{"what the rule of a type asks for", private, []AttributeInput{{Key: "everybody", Text: set("x")}},
-			Rules{All: []Rule{{"attributes.free", false, true}}, OfType: []Rule{{"attributes.free", true, true}}}, []string{"REQUIRED input.attributes"}},
+		{
+			"what a rule hides", private,
+			[]AttributeInput{{Key: "everybody", Text: set("x")}},
+			Rules{All: []Rule{{"attributes.everybody", true, false}}},
+			[]string{"BAD_USER_INPUT input.attributes"},
+		},
+		{
+			"what the rule of a type asks for", private,
+			[]AttributeInput{{Key: "everybody", Text: set("x")}},
+			Rules{All: []Rule{{"attributes.free", false, true}}, OfType: []Rule{{"attributes.free", true, true}}},
+			[]string{"REQUIRED input.attributes"},
+		},
 		{"nothing of a builder", builder, nil, Rules{}, []string{"REQUIRED input.attributes", "REQUIRED input.attributes"}},
 		{"an empty one", private, []AttributeInput{{Key: "everybody", Text: set("")}}, Rules{}, []string{"REQUIRED input.attributes.0.text"}},
 		{"what is asked for", private, []AttributeInput{{Key: "everybody", Text: set("x")}}, Rules{}, nil},

@@ -45,11 +45,16 @@ func (in AttributeInput) given() (given, filled []string) {
 		name          string
 		given, filled bool
 	}{
-		{"text", in.Text.Given, in.Text.Value != nil}, {"integer", in.Integer.Given, in.Integer.Value != nil},
-		{"decimal", in.Decimal.Given, in.Decimal.Value != nil}, {"boolean", in.Boolean.Given, in.Boolean.Value != nil},
-		{"date", in.Date.Given, in.Date.Value != nil}, {"dateTime", in.DateTime.Given, in.DateTime.Value != nil},
-		{"option", in.Option.Given, in.Option.Value != nil}, {"options", in.Options.Given, in.Options.Value != nil},
-		{"url", in.URL.Given, in.URL.Value != nil}, {"email", in.Email.Given, in.Email.Value != nil},
+		{"text", in.Text.Given, in.Text.Value != nil},
+		{"integer", in.Integer.Given, in.Integer.Value != nil},
+		{"decimal", in.Decimal.Given, in.Decimal.Value != nil},
+		{"boolean", in.Boolean.Given, in.Boolean.Value != nil},
+		{"date", in.Date.Given, in.Date.Value != nil},
+		{"dateTime", in.DateTime.Given, in.DateTime.Value != nil},
+		{"option", in.Option.Given, in.Option.Value != nil},
+		{"options", in.Options.Given, in.Options.Value != nil},
+		{"url", in.URL.Given, in.URL.Value != nil},
+		{"email", in.Email.Given, in.Email.Value != nil},
 		{"phone", in.Phone.Given, in.Phone.Value != nil},
 	} {
 		if f.given {

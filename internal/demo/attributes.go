@@ -47,8 +47,10 @@ func newValues(rnd *rand.Rand) []customer.AttributeInput {
 	newsletter := rnd.IntN(2) == 0
 	var list []customer.AttributeInput
 	for _, v := range []customer.AttributeInput{
-		{Key: "membership", Option: optional.Some(&membership)}, {Key: "interests", Options: optional.Some(interests)},
-		{Key: "customer_since", Date: optional.Some(&since)}, {Key: "newsletter", Boolean: optional.Some(&newsletter)},
+		{Key: "membership", Option: optional.Some(&membership)},
+		{Key: "interests", Options: optional.Some(interests)},
+		{Key: "customer_since", Date: optional.Some(&since)},
+		{Key: "newsletter", Boolean: optional.Some(&newsletter)},
 	} {
 		if rnd.IntN(3) > 0 {
 			list = append(list, v)

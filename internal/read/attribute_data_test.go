@@ -12,9 +12,18 @@ import (
 
 // attributeKinds are the types of values with the column that holds them.
 var attributeKinds = []struct{ typeName, column string }{
-	{"TEXT", "text_value"}, {"LONG_TEXT", "text_value"}, {"INTEGER", "integer_value"}, {"DECIMAL", "decimal_value"}, {"BOOLEAN", "boolean_value"},
-	{"DATE", "date_value"}, {"DATE_TIME", "time_value"}, {"SELECT", "option_id"}, {"MULTI_SELECT", ""}, {"URL", "text_value"},
-	{"EMAIL", "text_value"}, {"PHONE", "text_value"},
+	{"TEXT", "text_value"},
+	{"LONG_TEXT", "text_value"},
+	{"INTEGER", "integer_value"},
+	{"DECIMAL", "decimal_value"},
+	{"BOOLEAN", "boolean_value"},
+	{"DATE", "date_value"},
+	{"DATE_TIME", "time_value"},
+	{"SELECT", "option_id"},
+	{"MULTI_SELECT", ""},
+	{"URL", "text_value"},
+	{"EMAIL", "text_value"},
+	{"PHONE", "text_value"},
 }
 
 // definitions makes an attribute of each type, and some that are archived. The keys are the same in every account.

@@ -260,8 +260,10 @@ func (m *maker) document(account, customer uuid.UUID) {
 
 // subjects points timeline entries at things, and fills the log.
 func (m *maker) subjects(account uuid.UUID) {
-	tables := map[string]string{"Customer": "customer", "Contact": "contact", "Document": "document", "TimelineEntry": "timeline_entry", "Account": "account",
-		"AttributeDefinition": "attribute_definition"}
+	tables := map[string]string{
+		"Customer": "customer", "Contact": "contact", "Document": "document", "TimelineEntry": "timeline_entry", "Account": "account",
+		"AttributeDefinition": "attribute_definition",
+	}
 	point := func(r row, more ...string) {
 		typeName := pick(m, append(more, "Customer", "Contact", "Document", "TimelineEntry")...)
 		r["subject_type"], r["subject_id"] = typeName, m.of(tables[typeName], account)

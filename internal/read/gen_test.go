@@ -42,8 +42,10 @@ var roots = []string{
 }
 
 // weights are the fields that are chosen more often than others.
-var weights = map[string]int{"nodes": 5, "edges": 4, "node": 6, "documents": 4, "contacts": 3, "timeline": 4, "emails": 2, "subject": 2, "pageInfo": 2,
-	"attributes": 4, "definition": 2}
+var weights = map[string]int{
+	"nodes": 5, "edges": 4, "node": 6, "documents": 4, "contacts": 3, "timeline": 4, "emails": 2, "subject": 2, "pageInfo": 2,
+	"attributes": 4, "definition": 2,
+}
 
 // query writes an operation and its variables.
 func (g *generator) query() (string, map[string]any) {

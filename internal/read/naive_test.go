@@ -255,8 +255,10 @@ func (n *naive) resolve(t thing, name string, args map[string]any) any {
 	case "createdBy", "actor":
 		return n.thing(map[any]string{"STAFF": "staff_user", "API_KEY": "api_key"}[r["created_by_kind"]], r["created_by_id"])
 	case "subject":
-		table := map[any]string{"Customer": "customer", "Contact": "contact", "Document": "document", "TimelineEntry": "timeline_entry", "Account": "account",
-			"AttributeDefinition": "attribute_definition"}[r["subject_type"]]
+		table := map[any]string{
+			"Customer": "customer", "Contact": "contact", "Document": "document", "TimelineEntry": "timeline_entry", "Account": "account",
+			"AttributeDefinition": "attribute_definition",
+		}[r["subject_type"]]
 		return n.thing(table, r["subject_id"])
 	}
 	v, ok := r[snake(name)]

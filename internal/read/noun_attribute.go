@@ -84,7 +84,6 @@ func valueNoun() *noun {
 // valueNouns are the types of values. A column of another type is null in a row, which is why the columns are read as they
 // are and the SDL says that they are there: the table's check holds it.
 func valueNouns() []*noun {
-
 	var list []*noun
 	for _, kind := range []struct {
 		name  string

@@ -36,12 +36,18 @@ func (e *env) define(p auth.Principal, kind attribute.Type) uuid.UUID {
 // everything is a value of each type.
 func everything() []customer.AttributeInput {
 	return []customer.AttributeInput{
-		{Key: "text", Text: some("Grün")}, {Key: "long_text", Text: some("a\nb")}, {Key: "integer", Integer: some(int64(-7))},
-		{Key: "decimal", Decimal: some("1234567890.0123456789")}, {Key: "boolean", Boolean: some(false)},
+		{Key: "text", Text: some("Grün")},
+		{Key: "long_text", Text: some("a\nb")},
+		{Key: "integer", Integer: some(int64(-7))},
+		{Key: "decimal", Decimal: some("1234567890.0123456789")},
+		{Key: "boolean", Boolean: some(false)},
 		{Key: "date", Date: some(time.Date(1969, 12, 31, 0, 0, 0, 0, time.UTC))},
-		{Key: "date_time", DateTime: some(time.Date(2026, 3, 1, 9, 30, 0, 123456000, time.UTC))}, {Key: "select", Option: some("b")},
-		{Key: "multi_select", Options: optional.Some([]string{"c", "a"})}, {Key: "url", URL: some("https://example.com/x")},
-		{Key: "email", Email: some("ada@example.com")}, {Key: "phone", Phone: some("+49 30 901820;ext=1")},
+		{Key: "date_time", DateTime: some(time.Date(2026, 3, 1, 9, 30, 0, 123456000, time.UTC))},
+		{Key: "select", Option: some("b")},
+		{Key: "multi_select", Options: optional.Some([]string{"c", "a"})},
+		{Key: "url", URL: some("https://example.com/x")},
+		{Key: "email", Email: some("ada@example.com")},
+		{Key: "phone", Phone: some("+49 30 901820;ext=1")},
 	}
 }
 

@@ -91,13 +91,16 @@ func keys(nodes []any) []string {
 
 func TestRowE8AnAttributeIsCreatedWithKeyLabelAndType(t *testing.T) {
 	a := featureActor(t)
-	size := a.define(t, map[string]any{"label": "Größe (cm)", "type": "INTEGER", "description": "Of the person", "customerVisible": true,
-		"validation": map[string]any{"minimum": "30", "maximum": "250"}})
+	size := a.define(t, map[string]any{
+		"label": "Größe (cm)", "type": "INTEGER", "description": "Of the person", "customerVisible": true,
+		"validation": map[string]any{"minimum": "30", "maximum": "250"},
+	})
 	want(t, "key", size["key"], "grosse_cm")
 	want(t, "validation", at(size, "validation.minimum"), "30")
 	want(t, "version and position", fmt.Sprint(size["version"], size["position"]), "1 0")
 	plan := a.define(t, map[string]any{"key": "plan", "label": "Plan", "type": "SELECT", "options": []any{
-		map[string]any{"label": "Gold"}, map[string]any{"key": "basic", "label": "Basic"}}})
+		map[string]any{"label": "Gold"}, map[string]any{"key": "basic", "label": "Basic"},
+	}})
 	want(t, "options", keys(plan["options"].([]any)), []string{"gold", "basic"})
 
 	data := a.must(t, `{ attributeDefinitions(first: 10) { totalCount nodes { key position } } }`, nil)
@@ -118,14 +121,20 @@ func TestRowE8AnAttributeIsCreatedWithKeyLabelAndType(t *testing.T) {
 	for _, e := range list(events, "events.nodes") {
 		told = append(told, fmt.Sprint(text(e, "type"), at(e, "changedFields"), text(e, "subject.key")))
 	}
-	want(t, "events", told, []string{"ATTRIBUTE_DEFINITION_CREATED[]grosse_cm", "ATTRIBUTE_DEFINITION_CREATED[]plan",
-		"ATTRIBUTE_DEFINITION_UPDATED[position]grosse_cm", "ATTRIBUTE_DEFINITION_UPDATED[label validation]grosse_cm"})
+	want(t, "events", told, []string{
+		"ATTRIBUTE_DEFINITION_CREATED[]grosse_cm", "ATTRIBUTE_DEFINITION_CREATED[]plan",
+		"ATTRIBUTE_DEFINITION_UPDATED[position]grosse_cm", "ATTRIBUTE_DEFINITION_UPDATED[label validation]grosse_cm",
+	})
 
 	r := a.do(t, `mutation($input: AttributeDefinitionCreateInput!) { attributeDefinitionCreate(input: $input) { userErrors { code path } } }`,
-		map[string]any{"input": map[string]any{"key": "plan", "label": " ", "type": "BOOLEAN", "options": []any{map[string]any{"label": "x"}},
-			"validation": map[string]any{"pattern": "("}}})
-	want(t, "all that is wrong", lines(r.Data, "attributeDefinitionCreate"), []string{"BAD_USER_INPUT [input options]",
-		"BAD_USER_INPUT [input validation pattern]", "CONFLICT [input key]", "REQUIRED [input label]"})
+		map[string]any{"input": map[string]any{
+			"key": "plan", "label": " ", "type": "BOOLEAN", "options": []any{map[string]any{"label": "x"}},
+			"validation": map[string]any{"pattern": "("},
+		}})
+	want(t, "all that is wrong", lines(r.Data, "attributeDefinitionCreate"), []string{
+		"BAD_USER_INPUT [input options]",
+		"BAD_USER_INPUT [input validation pattern]", "CONFLICT [input key]", "REQUIRED [input label]",
+	})
 }
 
 func TestRowE8EachTypeOfAttributeHasTypedValues(t *testing.T) {
@@ -136,12 +145,17 @@ func TestRowE8EachTypeOfAttributeHasTypedValues(t *testing.T) {
 		typeName, field string
 		in, out         any
 	}{
-		{"TEXT", "text", " Rot ", "Rot"}, {"LONG_TEXT", "text", "a\nb", "a\nb"}, {"INTEGER", "integer", 9007199254740991, float64(9007199254740991)},
-		{"DECIMAL", "decimal", "12345678901234567890.50", "12345678901234567890.5"}, {"BOOLEAN", "boolean", false, false},
-		{"DATE", "date", "2024-02-29", "2024-02-29"}, {"DATE_TIME", "dateTime", "2026-03-01T10:30:00.5+01:00", "2026-03-01T09:30:00.5Z"},
+		{"TEXT", "text", " Rot ", "Rot"},
+		{"LONG_TEXT", "text", "a\nb", "a\nb"},
+		{"INTEGER", "integer", 9007199254740991, float64(9007199254740991)},
+		{"DECIMAL", "decimal", "12345678901234567890.50", "12345678901234567890.5"},
+		{"BOOLEAN", "boolean", false, false},
+		{"DATE", "date", "2024-02-29", "2024-02-29"},
+		{"DATE_TIME", "dateTime", "2026-03-01T10:30:00.5+01:00", "2026-03-01T09:30:00.5Z"},
 		{"SELECT", "option", "b", map[string]any{"key": "b", "label": "B"}},
 		{"MULTI_SELECT", "options", []any{"b", "a"}, []any{map[string]any{"key": "a", "label": "A"}, map[string]any{"key": "b", "label": "B"}}},
-		{"URL", "url", "https://example.com/x", "https://example.com/x"}, {"EMAIL", "email", "ada@example.com", "ada@example.com"},
+		{"URL", "url", "https://example.com/x", "https://example.com/x"},
+		{"EMAIL", "email", "ada@example.com", "ada@example.com"},
 		{"PHONE", "phone", "+49 30 901820", "+4930901820"},
 	} {
 		d := map[string]any{"label": kind.typeName, "type": kind.typeName}
@@ -161,7 +175,8 @@ func TestRowE8EachTypeOfAttributeHasTypedValues(t *testing.T) {
 
 	// An update changes what it names; null and an empty list empty.
 	c = a.change(t, text(c, "id"), map[string]any{"attributes": []any{
-		map[string]any{"key": "integer", "integer": -1}, map[string]any{"key": "text", "text": nil}, map[string]any{"key": "multi_select", "options": []any{}}}})
+		map[string]any{"key": "integer", "integer": -1}, map[string]any{"key": "text", "text": nil}, map[string]any{"key": "multi_select", "options": []any{}},
+	}})
 	got, _ = a.valuesOf(t, c["id"], "")
 	want(t, "what is left", len(got), 10)
 	want(t, "what was changed", got["integer"], float64(-1))
@@ -169,10 +184,15 @@ func TestRowE8EachTypeOfAttributeHasTypedValues(t *testing.T) {
 	want(t, "the event", at(events, "events.nodes.0.changedFields"), []any{"attributes"})
 
 	want(t, "all that is wrong", a.refused(t, map[string]any{"givenName": "Bob", "attributes": []any{
-		map[string]any{"key": "integer", "text": "7"}, map[string]any{"key": "nothing", "text": "x"}, map[string]any{"key": "email", "email": "x"},
-		map[string]any{"key": "select", "option": "c"}, map[string]any{"key": "date"}}}), []string{
+		map[string]any{"key": "integer", "text": "7"},
+		map[string]any{"key": "nothing", "text": "x"},
+		map[string]any{"key": "email", "email": "x"},
+		map[string]any{"key": "select", "option": "c"},
+		map[string]any{"key": "date"},
+	}}), []string{
 		"BAD_USER_INPUT [input attributes 0 text]", "BAD_USER_INPUT [input attributes 2 email]", "BAD_USER_INPUT [input attributes 3 option]",
-		"NOT_FOUND [input attributes 1 key]", "REQUIRED [input attributes 4 date]"})
+		"NOT_FOUND [input attributes 1 key]", "REQUIRED [input attributes 4 date]",
+	})
 }
 
 func TestRowE9ARequiredAttributeMustHaveAValue(t *testing.T) {
@@ -183,7 +203,8 @@ func TestRowE9ARequiredAttributeMustHaveAValue(t *testing.T) {
 		[]string{"REQUIRED [input attributes 0 integer]"})
 	c := a.create(t, map[string]any{"givenName": "Ada", "attributes": []any{map[string]any{"key": "size", "integer": 180}}})
 	r := a.do(t, updateCustomer, map[string]any{"id": c["id"], "version": 1, "input": map[string]any{
-		"attributes": []any{map[string]any{"key": "size", "integer": nil}}}})
+		"attributes": []any{map[string]any{"key": "size", "integer": nil}},
+	}})
 	want(t, "emptying it", lines(r.Data, "customerUpdate"), []string{"REQUIRED [input attributes 0 integer]"})
 	// A server that imports what there is is not held to it.
 	server := newActor(a.node, a.node.Key(t, text(a.must(t, `{ account { id } }`, nil), "account.id"), "write"))
@@ -290,10 +311,20 @@ func TestCustomersAreFoundByTheirAttributes(t *testing.T) {
 	a.define(t, map[string]any{"label": "Tags", "type": "MULTI_SELECT", "options": []any{map[string]any{"label": "A"}, map[string]any{"label": "B"}, map[string]any{"label": "C"}}})
 	a.define(t, map[string]any{"label": "Story", "type": "LONG_TEXT"})
 	for name, values := range map[string][]any{
-		"Ada": {map[string]any{"key": "colour", "text": "Grün"}, map[string]any{"key": "size", "integer": 10}, map[string]any{"key": "price", "decimal": "9.5"},
-			map[string]any{"key": "plan", "option": "gold"}, map[string]any{"key": "tags", "options": []any{"a", "b"}}},
-		"Bob": {map[string]any{"key": "colour", "text": "grau"}, map[string]any{"key": "size", "integer": 20}, map[string]any{"key": "price", "decimal": "10"},
-			map[string]any{"key": "plan", "option": "basic"}, map[string]any{"key": "story", "text": "Long"}},
+		"Ada": {
+			map[string]any{"key": "colour", "text": "Grün"},
+			map[string]any{"key": "size", "integer": 10},
+			map[string]any{"key": "price", "decimal": "9.5"},
+			map[string]any{"key": "plan", "option": "gold"},
+			map[string]any{"key": "tags", "options": []any{"a", "b"}},
+		},
+		"Bob": {
+			map[string]any{"key": "colour", "text": "grau"},
+			map[string]any{"key": "size", "integer": 20},
+			map[string]any{"key": "price", "decimal": "10"},
+			map[string]any{"key": "plan", "option": "basic"},
+			map[string]any{"key": "story", "text": "Long"},
+		},
 		"Cem": {map[string]any{"key": "tags", "options": []any{"c"}}},
 	} {
 		a.create(t, map[string]any{"givenName": name, "attributes": values})
