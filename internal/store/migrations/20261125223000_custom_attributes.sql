@@ -86,9 +86,9 @@ ALTER TABLE attribute_value_option ADD CONSTRAINT attribute_value_option_value_f
 ALTER TABLE attribute_value_option ADD CONSTRAINT attribute_value_option_option_fk FOREIGN KEY (account_id, definition_id, option_id)
 	REFERENCES attribute_option (account_id, definition_id, id);
 
--- By hand, because checks of tables that are there already are not compared.
+-- By hand, because checks of tables that are there already are not compared. Notes and jobs are made beside this.
 ALTER TABLE event DROP CONSTRAINT event_subject_type;
-ALTER TABLE event ADD CONSTRAINT event_subject_type CHECK (subject_type IN ('Customer', 'Contact', 'Document', 'TimelineEntry', 'Account', 'AttributeDefinition'));
+ALTER TABLE event ADD CONSTRAINT event_subject_type CHECK (subject_type IN ('Customer', 'Contact', 'Document', 'TimelineEntry', 'Account', 'Note', 'Job', 'AttributeDefinition'));
 ALTER TABLE timeline_entry DROP CONSTRAINT timeline_entry_subject_type;
 ALTER TABLE timeline_entry ADD CONSTRAINT timeline_entry_subject_type
-	CHECK (subject_type IN ('Customer', 'Contact', 'Document', 'TimelineEntry', 'Account', 'AttributeDefinition'));
+	CHECK (subject_type IN ('Customer', 'Contact', 'Document', 'TimelineEntry', 'Account', 'Note', 'Job', 'AttributeDefinition'));
