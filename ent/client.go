@@ -11,6 +11,11 @@ import (
 
 	"dossier/ent/account"
 	"dossier/ent/apikey"
+	"dossier/ent/attributedefinition"
+	"dossier/ent/attributedefinitiontype"
+	"dossier/ent/attributeoption"
+	"dossier/ent/attributevalue"
+	"dossier/ent/attributevalueoption"
 	"dossier/ent/contact"
 	"dossier/ent/customer"
 	"dossier/ent/customermerge"
@@ -51,6 +56,16 @@ type Client struct {
 	Account *AccountClient
 	// ApiKey is the client for interacting with the ApiKey builders.
 	ApiKey *ApiKeyClient
+	// AttributeDefinition is the client for interacting with the AttributeDefinition builders.
+	AttributeDefinition *AttributeDefinitionClient
+	// AttributeDefinitionType is the client for interacting with the AttributeDefinitionType builders.
+	AttributeDefinitionType *AttributeDefinitionTypeClient
+	// AttributeOption is the client for interacting with the AttributeOption builders.
+	AttributeOption *AttributeOptionClient
+	// AttributeValue is the client for interacting with the AttributeValue builders.
+	AttributeValue *AttributeValueClient
+	// AttributeValueOption is the client for interacting with the AttributeValueOption builders.
+	AttributeValueOption *AttributeValueOptionClient
 	// Contact is the client for interacting with the Contact builders.
 	Contact *ContactClient
 	// Customer is the client for interacting with the Customer builders.
@@ -111,6 +126,11 @@ func NewClient(opts ...Option) *Client {
 func (c *Client) init() {
 	c.Account = NewAccountClient(c.config)
 	c.ApiKey = NewApiKeyClient(c.config)
+	c.AttributeDefinition = NewAttributeDefinitionClient(c.config)
+	c.AttributeDefinitionType = NewAttributeDefinitionTypeClient(c.config)
+	c.AttributeOption = NewAttributeOptionClient(c.config)
+	c.AttributeValue = NewAttributeValueClient(c.config)
+	c.AttributeValueOption = NewAttributeValueOptionClient(c.config)
 	c.Contact = NewContactClient(c.config)
 	c.Customer = NewCustomerClient(c.config)
 	c.CustomerMerge = NewCustomerMergeClient(c.config)
@@ -225,34 +245,39 @@ func (c *Client) Tx(ctx context.Context) (*Tx, error) {
 	cfg := c.config
 	cfg.driver = tx
 	return &Tx{
-		ctx:             ctx,
-		config:          cfg,
-		Account:         NewAccountClient(cfg),
-		ApiKey:          NewApiKeyClient(cfg),
-		Contact:         NewContactClient(cfg),
-		Customer:        NewCustomerClient(cfg),
-		CustomerMerge:   NewCustomerMergeClient(cfg),
-		CustomerOrigin:  NewCustomerOriginClient(cfg),
-		CustomerType:    NewCustomerTypeClient(cfg),
-		Document:        NewDocumentClient(cfg),
-		DocumentVersion: NewDocumentVersionClient(cfg),
-		EmailAddress:    NewEmailAddressClient(cfg),
-		Event:           NewEventClient(cfg),
-		FieldPolicy:     NewFieldPolicyClient(cfg),
-		FieldRule:       NewFieldRuleClient(cfg),
-		Garbage:         NewGarbageClient(cfg),
-		Idempotency:     NewIdempotencyClient(cfg),
-		Job:             NewJobClient(cfg),
-		JobRowError:     NewJobRowErrorClient(cfg),
-		Office:          NewOfficeClient(cfg),
-		PhoneNumber:     NewPhoneNumberClient(cfg),
-		PostalAddress:   NewPostalAddressClient(cfg),
-		Revision:        NewRevisionClient(cfg),
-		Service:         NewServiceClient(cfg),
-		StaffUser:       NewStaffUserClient(cfg),
-		StorageUsage:    NewStorageUsageClient(cfg),
-		TimelineEntry:   NewTimelineEntryClient(cfg),
-		Upload:          NewUploadClient(cfg),
+		ctx:                     ctx,
+		config:                  cfg,
+		Account:                 NewAccountClient(cfg),
+		ApiKey:                  NewApiKeyClient(cfg),
+		AttributeDefinition:     NewAttributeDefinitionClient(cfg),
+		AttributeDefinitionType: NewAttributeDefinitionTypeClient(cfg),
+		AttributeOption:         NewAttributeOptionClient(cfg),
+		AttributeValue:          NewAttributeValueClient(cfg),
+		AttributeValueOption:    NewAttributeValueOptionClient(cfg),
+		Contact:                 NewContactClient(cfg),
+		Customer:                NewCustomerClient(cfg),
+		CustomerMerge:           NewCustomerMergeClient(cfg),
+		CustomerOrigin:          NewCustomerOriginClient(cfg),
+		CustomerType:            NewCustomerTypeClient(cfg),
+		Document:                NewDocumentClient(cfg),
+		DocumentVersion:         NewDocumentVersionClient(cfg),
+		EmailAddress:            NewEmailAddressClient(cfg),
+		Event:                   NewEventClient(cfg),
+		FieldPolicy:             NewFieldPolicyClient(cfg),
+		FieldRule:               NewFieldRuleClient(cfg),
+		Garbage:                 NewGarbageClient(cfg),
+		Idempotency:             NewIdempotencyClient(cfg),
+		Job:                     NewJobClient(cfg),
+		JobRowError:             NewJobRowErrorClient(cfg),
+		Office:                  NewOfficeClient(cfg),
+		PhoneNumber:             NewPhoneNumberClient(cfg),
+		PostalAddress:           NewPostalAddressClient(cfg),
+		Revision:                NewRevisionClient(cfg),
+		Service:                 NewServiceClient(cfg),
+		StaffUser:               NewStaffUserClient(cfg),
+		StorageUsage:            NewStorageUsageClient(cfg),
+		TimelineEntry:           NewTimelineEntryClient(cfg),
+		Upload:                  NewUploadClient(cfg),
 	}, nil
 }
 
@@ -270,34 +295,39 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 	cfg := c.config
 	cfg.driver = &txDriver{tx: tx, drv: c.driver}
 	return &Tx{
-		ctx:             ctx,
-		config:          cfg,
-		Account:         NewAccountClient(cfg),
-		ApiKey:          NewApiKeyClient(cfg),
-		Contact:         NewContactClient(cfg),
-		Customer:        NewCustomerClient(cfg),
-		CustomerMerge:   NewCustomerMergeClient(cfg),
-		CustomerOrigin:  NewCustomerOriginClient(cfg),
-		CustomerType:    NewCustomerTypeClient(cfg),
-		Document:        NewDocumentClient(cfg),
-		DocumentVersion: NewDocumentVersionClient(cfg),
-		EmailAddress:    NewEmailAddressClient(cfg),
-		Event:           NewEventClient(cfg),
-		FieldPolicy:     NewFieldPolicyClient(cfg),
-		FieldRule:       NewFieldRuleClient(cfg),
-		Garbage:         NewGarbageClient(cfg),
-		Idempotency:     NewIdempotencyClient(cfg),
-		Job:             NewJobClient(cfg),
-		JobRowError:     NewJobRowErrorClient(cfg),
-		Office:          NewOfficeClient(cfg),
-		PhoneNumber:     NewPhoneNumberClient(cfg),
-		PostalAddress:   NewPostalAddressClient(cfg),
-		Revision:        NewRevisionClient(cfg),
-		Service:         NewServiceClient(cfg),
-		StaffUser:       NewStaffUserClient(cfg),
-		StorageUsage:    NewStorageUsageClient(cfg),
-		TimelineEntry:   NewTimelineEntryClient(cfg),
-		Upload:          NewUploadClient(cfg),
+		ctx:                     ctx,
+		config:                  cfg,
+		Account:                 NewAccountClient(cfg),
+		ApiKey:                  NewApiKeyClient(cfg),
+		AttributeDefinition:     NewAttributeDefinitionClient(cfg),
+		AttributeDefinitionType: NewAttributeDefinitionTypeClient(cfg),
+		AttributeOption:         NewAttributeOptionClient(cfg),
+		AttributeValue:          NewAttributeValueClient(cfg),
+		AttributeValueOption:    NewAttributeValueOptionClient(cfg),
+		Contact:                 NewContactClient(cfg),
+		Customer:                NewCustomerClient(cfg),
+		CustomerMerge:           NewCustomerMergeClient(cfg),
+		CustomerOrigin:          NewCustomerOriginClient(cfg),
+		CustomerType:            NewCustomerTypeClient(cfg),
+		Document:                NewDocumentClient(cfg),
+		DocumentVersion:         NewDocumentVersionClient(cfg),
+		EmailAddress:            NewEmailAddressClient(cfg),
+		Event:                   NewEventClient(cfg),
+		FieldPolicy:             NewFieldPolicyClient(cfg),
+		FieldRule:               NewFieldRuleClient(cfg),
+		Garbage:                 NewGarbageClient(cfg),
+		Idempotency:             NewIdempotencyClient(cfg),
+		Job:                     NewJobClient(cfg),
+		JobRowError:             NewJobRowErrorClient(cfg),
+		Office:                  NewOfficeClient(cfg),
+		PhoneNumber:             NewPhoneNumberClient(cfg),
+		PostalAddress:           NewPostalAddressClient(cfg),
+		Revision:                NewRevisionClient(cfg),
+		Service:                 NewServiceClient(cfg),
+		StaffUser:               NewStaffUserClient(cfg),
+		StorageUsage:            NewStorageUsageClient(cfg),
+		TimelineEntry:           NewTimelineEntryClient(cfg),
+		Upload:                  NewUploadClient(cfg),
 	}, nil
 }
 
@@ -327,11 +357,13 @@ func (c *Client) Close() error {
 // In order to add hooks to a specific client, call: `client.Node.Use(...)`.
 func (c *Client) Use(hooks ...Hook) {
 	for _, n := range []interface{ Use(...Hook) }{
-		c.Account, c.ApiKey, c.Contact, c.Customer, c.CustomerMerge, c.CustomerOrigin,
-		c.CustomerType, c.Document, c.DocumentVersion, c.EmailAddress, c.Event,
-		c.FieldPolicy, c.FieldRule, c.Garbage, c.Idempotency, c.Job, c.JobRowError,
-		c.Office, c.PhoneNumber, c.PostalAddress, c.Revision, c.Service, c.StaffUser,
-		c.StorageUsage, c.TimelineEntry, c.Upload,
+		c.Account, c.ApiKey, c.AttributeDefinition, c.AttributeDefinitionType,
+		c.AttributeOption, c.AttributeValue, c.AttributeValueOption, c.Contact,
+		c.Customer, c.CustomerMerge, c.CustomerOrigin, c.CustomerType, c.Document,
+		c.DocumentVersion, c.EmailAddress, c.Event, c.FieldPolicy, c.FieldRule,
+		c.Garbage, c.Idempotency, c.Job, c.JobRowError, c.Office, c.PhoneNumber,
+		c.PostalAddress, c.Revision, c.Service, c.StaffUser, c.StorageUsage,
+		c.TimelineEntry, c.Upload,
 	} {
 		n.Use(hooks...)
 	}
@@ -341,11 +373,13 @@ func (c *Client) Use(hooks ...Hook) {
 // In order to add interceptors to a specific client, call: `client.Node.Intercept(...)`.
 func (c *Client) Intercept(interceptors ...Interceptor) {
 	for _, n := range []interface{ Intercept(...Interceptor) }{
-		c.Account, c.ApiKey, c.Contact, c.Customer, c.CustomerMerge, c.CustomerOrigin,
-		c.CustomerType, c.Document, c.DocumentVersion, c.EmailAddress, c.Event,
-		c.FieldPolicy, c.FieldRule, c.Garbage, c.Idempotency, c.Job, c.JobRowError,
-		c.Office, c.PhoneNumber, c.PostalAddress, c.Revision, c.Service, c.StaffUser,
-		c.StorageUsage, c.TimelineEntry, c.Upload,
+		c.Account, c.ApiKey, c.AttributeDefinition, c.AttributeDefinitionType,
+		c.AttributeOption, c.AttributeValue, c.AttributeValueOption, c.Contact,
+		c.Customer, c.CustomerMerge, c.CustomerOrigin, c.CustomerType, c.Document,
+		c.DocumentVersion, c.EmailAddress, c.Event, c.FieldPolicy, c.FieldRule,
+		c.Garbage, c.Idempotency, c.Job, c.JobRowError, c.Office, c.PhoneNumber,
+		c.PostalAddress, c.Revision, c.Service, c.StaffUser, c.StorageUsage,
+		c.TimelineEntry, c.Upload,
 	} {
 		n.Intercept(interceptors...)
 	}
@@ -358,6 +392,16 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.Account.mutate(ctx, m)
 	case *ApiKeyMutation:
 		return c.ApiKey.mutate(ctx, m)
+	case *AttributeDefinitionMutation:
+		return c.AttributeDefinition.mutate(ctx, m)
+	case *AttributeDefinitionTypeMutation:
+		return c.AttributeDefinitionType.mutate(ctx, m)
+	case *AttributeOptionMutation:
+		return c.AttributeOption.mutate(ctx, m)
+	case *AttributeValueMutation:
+		return c.AttributeValue.mutate(ctx, m)
+	case *AttributeValueOptionMutation:
+		return c.AttributeValueOption.mutate(ctx, m)
 	case *ContactMutation:
 		return c.Contact.mutate(ctx, m)
 	case *CustomerMutation:
@@ -674,6 +718,671 @@ func (c *ApiKeyClient) mutate(ctx context.Context, m *ApiKeyMutation) (Value, er
 		return (&ApiKeyDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
 	default:
 		return nil, fmt.Errorf("ent: unknown ApiKey mutation op: %q", m.Op())
+	}
+}
+
+// AttributeDefinitionClient is a client for the AttributeDefinition schema.
+type AttributeDefinitionClient struct {
+	config
+}
+
+// NewAttributeDefinitionClient returns a client for the AttributeDefinition from the given config.
+func NewAttributeDefinitionClient(c config) *AttributeDefinitionClient {
+	return &AttributeDefinitionClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `attributedefinition.Hooks(f(g(h())))`.
+func (c *AttributeDefinitionClient) Use(hooks ...Hook) {
+	c.hooks.AttributeDefinition = append(c.hooks.AttributeDefinition, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `attributedefinition.Intercept(f(g(h())))`.
+func (c *AttributeDefinitionClient) Intercept(interceptors ...Interceptor) {
+	c.inters.AttributeDefinition = append(c.inters.AttributeDefinition, interceptors...)
+}
+
+// Create returns a builder for creating a AttributeDefinition entity.
+func (c *AttributeDefinitionClient) Create() *AttributeDefinitionCreate {
+	mutation := newAttributeDefinitionMutation(c.config, OpCreate)
+	return &AttributeDefinitionCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of AttributeDefinition entities.
+func (c *AttributeDefinitionClient) CreateBulk(builders ...*AttributeDefinitionCreate) *AttributeDefinitionCreateBulk {
+	return &AttributeDefinitionCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *AttributeDefinitionClient) MapCreateBulk(slice any, setFunc func(*AttributeDefinitionCreate, int)) *AttributeDefinitionCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &AttributeDefinitionCreateBulk{err: fmt.Errorf("calling to AttributeDefinitionClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*AttributeDefinitionCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &AttributeDefinitionCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for AttributeDefinition.
+func (c *AttributeDefinitionClient) Update() *AttributeDefinitionUpdate {
+	mutation := newAttributeDefinitionMutation(c.config, OpUpdate)
+	return &AttributeDefinitionUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *AttributeDefinitionClient) UpdateOne(_m *AttributeDefinition) *AttributeDefinitionUpdateOne {
+	mutation := newAttributeDefinitionMutation(c.config, OpUpdateOne, withAttributeDefinition(_m))
+	return &AttributeDefinitionUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *AttributeDefinitionClient) UpdateOneID(id uuid.UUID) *AttributeDefinitionUpdateOne {
+	mutation := newAttributeDefinitionMutation(c.config, OpUpdateOne, withAttributeDefinitionID(id))
+	return &AttributeDefinitionUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for AttributeDefinition.
+func (c *AttributeDefinitionClient) Delete() *AttributeDefinitionDelete {
+	mutation := newAttributeDefinitionMutation(c.config, OpDelete)
+	return &AttributeDefinitionDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *AttributeDefinitionClient) DeleteOne(_m *AttributeDefinition) *AttributeDefinitionDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *AttributeDefinitionClient) DeleteOneID(id uuid.UUID) *AttributeDefinitionDeleteOne {
+	builder := c.Delete().Where(attributedefinition.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &AttributeDefinitionDeleteOne{builder}
+}
+
+// Query returns a query builder for AttributeDefinition.
+func (c *AttributeDefinitionClient) Query() *AttributeDefinitionQuery {
+	return &AttributeDefinitionQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeAttributeDefinition},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a AttributeDefinition entity by its id.
+func (c *AttributeDefinitionClient) Get(ctx context.Context, id uuid.UUID) (*AttributeDefinition, error) {
+	return c.Query().Where(attributedefinition.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *AttributeDefinitionClient) GetX(ctx context.Context, id uuid.UUID) *AttributeDefinition {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *AttributeDefinitionClient) Hooks() []Hook {
+	return c.hooks.AttributeDefinition
+}
+
+// Interceptors returns the client interceptors.
+func (c *AttributeDefinitionClient) Interceptors() []Interceptor {
+	return c.inters.AttributeDefinition
+}
+
+func (c *AttributeDefinitionClient) mutate(ctx context.Context, m *AttributeDefinitionMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&AttributeDefinitionCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&AttributeDefinitionUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&AttributeDefinitionUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&AttributeDefinitionDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown AttributeDefinition mutation op: %q", m.Op())
+	}
+}
+
+// AttributeDefinitionTypeClient is a client for the AttributeDefinitionType schema.
+type AttributeDefinitionTypeClient struct {
+	config
+}
+
+// NewAttributeDefinitionTypeClient returns a client for the AttributeDefinitionType from the given config.
+func NewAttributeDefinitionTypeClient(c config) *AttributeDefinitionTypeClient {
+	return &AttributeDefinitionTypeClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `attributedefinitiontype.Hooks(f(g(h())))`.
+func (c *AttributeDefinitionTypeClient) Use(hooks ...Hook) {
+	c.hooks.AttributeDefinitionType = append(c.hooks.AttributeDefinitionType, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `attributedefinitiontype.Intercept(f(g(h())))`.
+func (c *AttributeDefinitionTypeClient) Intercept(interceptors ...Interceptor) {
+	c.inters.AttributeDefinitionType = append(c.inters.AttributeDefinitionType, interceptors...)
+}
+
+// Create returns a builder for creating a AttributeDefinitionType entity.
+func (c *AttributeDefinitionTypeClient) Create() *AttributeDefinitionTypeCreate {
+	mutation := newAttributeDefinitionTypeMutation(c.config, OpCreate)
+	return &AttributeDefinitionTypeCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of AttributeDefinitionType entities.
+func (c *AttributeDefinitionTypeClient) CreateBulk(builders ...*AttributeDefinitionTypeCreate) *AttributeDefinitionTypeCreateBulk {
+	return &AttributeDefinitionTypeCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *AttributeDefinitionTypeClient) MapCreateBulk(slice any, setFunc func(*AttributeDefinitionTypeCreate, int)) *AttributeDefinitionTypeCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &AttributeDefinitionTypeCreateBulk{err: fmt.Errorf("calling to AttributeDefinitionTypeClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*AttributeDefinitionTypeCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &AttributeDefinitionTypeCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for AttributeDefinitionType.
+func (c *AttributeDefinitionTypeClient) Update() *AttributeDefinitionTypeUpdate {
+	mutation := newAttributeDefinitionTypeMutation(c.config, OpUpdate)
+	return &AttributeDefinitionTypeUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *AttributeDefinitionTypeClient) UpdateOne(_m *AttributeDefinitionType) *AttributeDefinitionTypeUpdateOne {
+	mutation := newAttributeDefinitionTypeMutation(c.config, OpUpdateOne, withAttributeDefinitionType(_m))
+	return &AttributeDefinitionTypeUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *AttributeDefinitionTypeClient) UpdateOneID(id uuid.UUID) *AttributeDefinitionTypeUpdateOne {
+	mutation := newAttributeDefinitionTypeMutation(c.config, OpUpdateOne, withAttributeDefinitionTypeID(id))
+	return &AttributeDefinitionTypeUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for AttributeDefinitionType.
+func (c *AttributeDefinitionTypeClient) Delete() *AttributeDefinitionTypeDelete {
+	mutation := newAttributeDefinitionTypeMutation(c.config, OpDelete)
+	return &AttributeDefinitionTypeDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *AttributeDefinitionTypeClient) DeleteOne(_m *AttributeDefinitionType) *AttributeDefinitionTypeDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *AttributeDefinitionTypeClient) DeleteOneID(id uuid.UUID) *AttributeDefinitionTypeDeleteOne {
+	builder := c.Delete().Where(attributedefinitiontype.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &AttributeDefinitionTypeDeleteOne{builder}
+}
+
+// Query returns a query builder for AttributeDefinitionType.
+func (c *AttributeDefinitionTypeClient) Query() *AttributeDefinitionTypeQuery {
+	return &AttributeDefinitionTypeQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeAttributeDefinitionType},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a AttributeDefinitionType entity by its id.
+func (c *AttributeDefinitionTypeClient) Get(ctx context.Context, id uuid.UUID) (*AttributeDefinitionType, error) {
+	return c.Query().Where(attributedefinitiontype.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *AttributeDefinitionTypeClient) GetX(ctx context.Context, id uuid.UUID) *AttributeDefinitionType {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *AttributeDefinitionTypeClient) Hooks() []Hook {
+	return c.hooks.AttributeDefinitionType
+}
+
+// Interceptors returns the client interceptors.
+func (c *AttributeDefinitionTypeClient) Interceptors() []Interceptor {
+	return c.inters.AttributeDefinitionType
+}
+
+func (c *AttributeDefinitionTypeClient) mutate(ctx context.Context, m *AttributeDefinitionTypeMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&AttributeDefinitionTypeCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&AttributeDefinitionTypeUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&AttributeDefinitionTypeUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&AttributeDefinitionTypeDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown AttributeDefinitionType mutation op: %q", m.Op())
+	}
+}
+
+// AttributeOptionClient is a client for the AttributeOption schema.
+type AttributeOptionClient struct {
+	config
+}
+
+// NewAttributeOptionClient returns a client for the AttributeOption from the given config.
+func NewAttributeOptionClient(c config) *AttributeOptionClient {
+	return &AttributeOptionClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `attributeoption.Hooks(f(g(h())))`.
+func (c *AttributeOptionClient) Use(hooks ...Hook) {
+	c.hooks.AttributeOption = append(c.hooks.AttributeOption, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `attributeoption.Intercept(f(g(h())))`.
+func (c *AttributeOptionClient) Intercept(interceptors ...Interceptor) {
+	c.inters.AttributeOption = append(c.inters.AttributeOption, interceptors...)
+}
+
+// Create returns a builder for creating a AttributeOption entity.
+func (c *AttributeOptionClient) Create() *AttributeOptionCreate {
+	mutation := newAttributeOptionMutation(c.config, OpCreate)
+	return &AttributeOptionCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of AttributeOption entities.
+func (c *AttributeOptionClient) CreateBulk(builders ...*AttributeOptionCreate) *AttributeOptionCreateBulk {
+	return &AttributeOptionCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *AttributeOptionClient) MapCreateBulk(slice any, setFunc func(*AttributeOptionCreate, int)) *AttributeOptionCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &AttributeOptionCreateBulk{err: fmt.Errorf("calling to AttributeOptionClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*AttributeOptionCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &AttributeOptionCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for AttributeOption.
+func (c *AttributeOptionClient) Update() *AttributeOptionUpdate {
+	mutation := newAttributeOptionMutation(c.config, OpUpdate)
+	return &AttributeOptionUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *AttributeOptionClient) UpdateOne(_m *AttributeOption) *AttributeOptionUpdateOne {
+	mutation := newAttributeOptionMutation(c.config, OpUpdateOne, withAttributeOption(_m))
+	return &AttributeOptionUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *AttributeOptionClient) UpdateOneID(id uuid.UUID) *AttributeOptionUpdateOne {
+	mutation := newAttributeOptionMutation(c.config, OpUpdateOne, withAttributeOptionID(id))
+	return &AttributeOptionUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for AttributeOption.
+func (c *AttributeOptionClient) Delete() *AttributeOptionDelete {
+	mutation := newAttributeOptionMutation(c.config, OpDelete)
+	return &AttributeOptionDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *AttributeOptionClient) DeleteOne(_m *AttributeOption) *AttributeOptionDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *AttributeOptionClient) DeleteOneID(id uuid.UUID) *AttributeOptionDeleteOne {
+	builder := c.Delete().Where(attributeoption.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &AttributeOptionDeleteOne{builder}
+}
+
+// Query returns a query builder for AttributeOption.
+func (c *AttributeOptionClient) Query() *AttributeOptionQuery {
+	return &AttributeOptionQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeAttributeOption},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a AttributeOption entity by its id.
+func (c *AttributeOptionClient) Get(ctx context.Context, id uuid.UUID) (*AttributeOption, error) {
+	return c.Query().Where(attributeoption.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *AttributeOptionClient) GetX(ctx context.Context, id uuid.UUID) *AttributeOption {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *AttributeOptionClient) Hooks() []Hook {
+	return c.hooks.AttributeOption
+}
+
+// Interceptors returns the client interceptors.
+func (c *AttributeOptionClient) Interceptors() []Interceptor {
+	return c.inters.AttributeOption
+}
+
+func (c *AttributeOptionClient) mutate(ctx context.Context, m *AttributeOptionMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&AttributeOptionCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&AttributeOptionUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&AttributeOptionUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&AttributeOptionDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown AttributeOption mutation op: %q", m.Op())
+	}
+}
+
+// AttributeValueClient is a client for the AttributeValue schema.
+type AttributeValueClient struct {
+	config
+}
+
+// NewAttributeValueClient returns a client for the AttributeValue from the given config.
+func NewAttributeValueClient(c config) *AttributeValueClient {
+	return &AttributeValueClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `attributevalue.Hooks(f(g(h())))`.
+func (c *AttributeValueClient) Use(hooks ...Hook) {
+	c.hooks.AttributeValue = append(c.hooks.AttributeValue, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `attributevalue.Intercept(f(g(h())))`.
+func (c *AttributeValueClient) Intercept(interceptors ...Interceptor) {
+	c.inters.AttributeValue = append(c.inters.AttributeValue, interceptors...)
+}
+
+// Create returns a builder for creating a AttributeValue entity.
+func (c *AttributeValueClient) Create() *AttributeValueCreate {
+	mutation := newAttributeValueMutation(c.config, OpCreate)
+	return &AttributeValueCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of AttributeValue entities.
+func (c *AttributeValueClient) CreateBulk(builders ...*AttributeValueCreate) *AttributeValueCreateBulk {
+	return &AttributeValueCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *AttributeValueClient) MapCreateBulk(slice any, setFunc func(*AttributeValueCreate, int)) *AttributeValueCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &AttributeValueCreateBulk{err: fmt.Errorf("calling to AttributeValueClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*AttributeValueCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &AttributeValueCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for AttributeValue.
+func (c *AttributeValueClient) Update() *AttributeValueUpdate {
+	mutation := newAttributeValueMutation(c.config, OpUpdate)
+	return &AttributeValueUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *AttributeValueClient) UpdateOne(_m *AttributeValue) *AttributeValueUpdateOne {
+	mutation := newAttributeValueMutation(c.config, OpUpdateOne, withAttributeValue(_m))
+	return &AttributeValueUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *AttributeValueClient) UpdateOneID(id uuid.UUID) *AttributeValueUpdateOne {
+	mutation := newAttributeValueMutation(c.config, OpUpdateOne, withAttributeValueID(id))
+	return &AttributeValueUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for AttributeValue.
+func (c *AttributeValueClient) Delete() *AttributeValueDelete {
+	mutation := newAttributeValueMutation(c.config, OpDelete)
+	return &AttributeValueDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *AttributeValueClient) DeleteOne(_m *AttributeValue) *AttributeValueDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *AttributeValueClient) DeleteOneID(id uuid.UUID) *AttributeValueDeleteOne {
+	builder := c.Delete().Where(attributevalue.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &AttributeValueDeleteOne{builder}
+}
+
+// Query returns a query builder for AttributeValue.
+func (c *AttributeValueClient) Query() *AttributeValueQuery {
+	return &AttributeValueQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeAttributeValue},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a AttributeValue entity by its id.
+func (c *AttributeValueClient) Get(ctx context.Context, id uuid.UUID) (*AttributeValue, error) {
+	return c.Query().Where(attributevalue.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *AttributeValueClient) GetX(ctx context.Context, id uuid.UUID) *AttributeValue {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *AttributeValueClient) Hooks() []Hook {
+	return c.hooks.AttributeValue
+}
+
+// Interceptors returns the client interceptors.
+func (c *AttributeValueClient) Interceptors() []Interceptor {
+	return c.inters.AttributeValue
+}
+
+func (c *AttributeValueClient) mutate(ctx context.Context, m *AttributeValueMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&AttributeValueCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&AttributeValueUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&AttributeValueUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&AttributeValueDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown AttributeValue mutation op: %q", m.Op())
+	}
+}
+
+// AttributeValueOptionClient is a client for the AttributeValueOption schema.
+type AttributeValueOptionClient struct {
+	config
+}
+
+// NewAttributeValueOptionClient returns a client for the AttributeValueOption from the given config.
+func NewAttributeValueOptionClient(c config) *AttributeValueOptionClient {
+	return &AttributeValueOptionClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `attributevalueoption.Hooks(f(g(h())))`.
+func (c *AttributeValueOptionClient) Use(hooks ...Hook) {
+	c.hooks.AttributeValueOption = append(c.hooks.AttributeValueOption, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `attributevalueoption.Intercept(f(g(h())))`.
+func (c *AttributeValueOptionClient) Intercept(interceptors ...Interceptor) {
+	c.inters.AttributeValueOption = append(c.inters.AttributeValueOption, interceptors...)
+}
+
+// Create returns a builder for creating a AttributeValueOption entity.
+func (c *AttributeValueOptionClient) Create() *AttributeValueOptionCreate {
+	mutation := newAttributeValueOptionMutation(c.config, OpCreate)
+	return &AttributeValueOptionCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of AttributeValueOption entities.
+func (c *AttributeValueOptionClient) CreateBulk(builders ...*AttributeValueOptionCreate) *AttributeValueOptionCreateBulk {
+	return &AttributeValueOptionCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *AttributeValueOptionClient) MapCreateBulk(slice any, setFunc func(*AttributeValueOptionCreate, int)) *AttributeValueOptionCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &AttributeValueOptionCreateBulk{err: fmt.Errorf("calling to AttributeValueOptionClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*AttributeValueOptionCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &AttributeValueOptionCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for AttributeValueOption.
+func (c *AttributeValueOptionClient) Update() *AttributeValueOptionUpdate {
+	mutation := newAttributeValueOptionMutation(c.config, OpUpdate)
+	return &AttributeValueOptionUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *AttributeValueOptionClient) UpdateOne(_m *AttributeValueOption) *AttributeValueOptionUpdateOne {
+	mutation := newAttributeValueOptionMutation(c.config, OpUpdateOne, withAttributeValueOption(_m))
+	return &AttributeValueOptionUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *AttributeValueOptionClient) UpdateOneID(id uuid.UUID) *AttributeValueOptionUpdateOne {
+	mutation := newAttributeValueOptionMutation(c.config, OpUpdateOne, withAttributeValueOptionID(id))
+	return &AttributeValueOptionUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for AttributeValueOption.
+func (c *AttributeValueOptionClient) Delete() *AttributeValueOptionDelete {
+	mutation := newAttributeValueOptionMutation(c.config, OpDelete)
+	return &AttributeValueOptionDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *AttributeValueOptionClient) DeleteOne(_m *AttributeValueOption) *AttributeValueOptionDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *AttributeValueOptionClient) DeleteOneID(id uuid.UUID) *AttributeValueOptionDeleteOne {
+	builder := c.Delete().Where(attributevalueoption.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &AttributeValueOptionDeleteOne{builder}
+}
+
+// Query returns a query builder for AttributeValueOption.
+func (c *AttributeValueOptionClient) Query() *AttributeValueOptionQuery {
+	return &AttributeValueOptionQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeAttributeValueOption},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a AttributeValueOption entity by its id.
+func (c *AttributeValueOptionClient) Get(ctx context.Context, id uuid.UUID) (*AttributeValueOption, error) {
+	return c.Query().Where(attributevalueoption.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *AttributeValueOptionClient) GetX(ctx context.Context, id uuid.UUID) *AttributeValueOption {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *AttributeValueOptionClient) Hooks() []Hook {
+	return c.hooks.AttributeValueOption
+}
+
+// Interceptors returns the client interceptors.
+func (c *AttributeValueOptionClient) Interceptors() []Interceptor {
+	return c.inters.AttributeValueOption
+}
+
+func (c *AttributeValueOptionClient) mutate(ctx context.Context, m *AttributeValueOptionMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&AttributeValueOptionCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&AttributeValueOptionUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&AttributeValueOptionUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&AttributeValueOptionDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown AttributeValueOption mutation op: %q", m.Op())
 	}
 }
 
@@ -3872,17 +4581,20 @@ func (c *UploadClient) mutate(ctx context.Context, m *UploadMutation) (Value, er
 // hooks and interceptors per client, for fast access.
 type (
 	hooks struct {
-		Account, ApiKey, Contact, Customer, CustomerMerge, CustomerOrigin, CustomerType,
-		Document, DocumentVersion, EmailAddress, Event, FieldPolicy, FieldRule,
-		Garbage, Idempotency, Job, JobRowError, Office, PhoneNumber, PostalAddress,
-		Revision, Service, StaffUser, StorageUsage, TimelineEntry, Upload []ent.Hook
+		Account, ApiKey, AttributeDefinition, AttributeDefinitionType, AttributeOption,
+		AttributeValue, AttributeValueOption, Contact, Customer, CustomerMerge,
+		CustomerOrigin, CustomerType, Document, DocumentVersion, EmailAddress, Event,
+		FieldPolicy, FieldRule, Garbage, Idempotency, Job, JobRowError, Office,
+		PhoneNumber, PostalAddress, Revision, Service, StaffUser, StorageUsage,
+		TimelineEntry, Upload []ent.Hook
 	}
 	inters struct {
-		Account, ApiKey, Contact, Customer, CustomerMerge, CustomerOrigin, CustomerType,
-		Document, DocumentVersion, EmailAddress, Event, FieldPolicy, FieldRule,
-		Garbage, Idempotency, Job, JobRowError, Office, PhoneNumber, PostalAddress,
-		Revision, Service, StaffUser, StorageUsage, TimelineEntry,
-		Upload []ent.Interceptor
+		Account, ApiKey, AttributeDefinition, AttributeDefinitionType, AttributeOption,
+		AttributeValue, AttributeValueOption, Contact, Customer, CustomerMerge,
+		CustomerOrigin, CustomerType, Document, DocumentVersion, EmailAddress, Event,
+		FieldPolicy, FieldRule, Garbage, Idempotency, Job, JobRowError, Office,
+		PhoneNumber, PostalAddress, Revision, Service, StaffUser, StorageUsage,
+		TimelineEntry, Upload []ent.Interceptor
 	}
 )
 

@@ -6,6 +6,11 @@ import (
 	"context"
 	"dossier/ent/account"
 	"dossier/ent/apikey"
+	"dossier/ent/attributedefinition"
+	"dossier/ent/attributedefinitiontype"
+	"dossier/ent/attributeoption"
+	"dossier/ent/attributevalue"
+	"dossier/ent/attributevalueoption"
 	"dossier/ent/contact"
 	"dossier/ent/customer"
 	"dossier/ent/customermerge"
@@ -98,32 +103,37 @@ var (
 func checkColumn(t, c string) error {
 	initCheck.Do(func() {
 		columnCheck = sql.NewColumnCheck(map[string]func(string) bool{
-			account.Table:         account.ValidColumn,
-			apikey.Table:          apikey.ValidColumn,
-			contact.Table:         contact.ValidColumn,
-			customer.Table:        customer.ValidColumn,
-			customermerge.Table:   customermerge.ValidColumn,
-			customerorigin.Table:  customerorigin.ValidColumn,
-			customertype.Table:    customertype.ValidColumn,
-			document.Table:        document.ValidColumn,
-			documentversion.Table: documentversion.ValidColumn,
-			emailaddress.Table:    emailaddress.ValidColumn,
-			event.Table:           event.ValidColumn,
-			fieldpolicy.Table:     fieldpolicy.ValidColumn,
-			fieldrule.Table:       fieldrule.ValidColumn,
-			garbage.Table:         garbage.ValidColumn,
-			idempotency.Table:     idempotency.ValidColumn,
-			job.Table:             job.ValidColumn,
-			jobrowerror.Table:     jobrowerror.ValidColumn,
-			office.Table:          office.ValidColumn,
-			phonenumber.Table:     phonenumber.ValidColumn,
-			postaladdress.Table:   postaladdress.ValidColumn,
-			revision.Table:        revision.ValidColumn,
-			service.Table:         service.ValidColumn,
-			staffuser.Table:       staffuser.ValidColumn,
-			storageusage.Table:    storageusage.ValidColumn,
-			timelineentry.Table:   timelineentry.ValidColumn,
-			upload.Table:          upload.ValidColumn,
+			account.Table:                 account.ValidColumn,
+			apikey.Table:                  apikey.ValidColumn,
+			attributedefinition.Table:     attributedefinition.ValidColumn,
+			attributedefinitiontype.Table: attributedefinitiontype.ValidColumn,
+			attributeoption.Table:         attributeoption.ValidColumn,
+			attributevalue.Table:          attributevalue.ValidColumn,
+			attributevalueoption.Table:    attributevalueoption.ValidColumn,
+			contact.Table:                 contact.ValidColumn,
+			customer.Table:                customer.ValidColumn,
+			customermerge.Table:           customermerge.ValidColumn,
+			customerorigin.Table:          customerorigin.ValidColumn,
+			customertype.Table:            customertype.ValidColumn,
+			document.Table:                document.ValidColumn,
+			documentversion.Table:         documentversion.ValidColumn,
+			emailaddress.Table:            emailaddress.ValidColumn,
+			event.Table:                   event.ValidColumn,
+			fieldpolicy.Table:             fieldpolicy.ValidColumn,
+			fieldrule.Table:               fieldrule.ValidColumn,
+			garbage.Table:                 garbage.ValidColumn,
+			idempotency.Table:             idempotency.ValidColumn,
+			job.Table:                     job.ValidColumn,
+			jobrowerror.Table:             jobrowerror.ValidColumn,
+			office.Table:                  office.ValidColumn,
+			phonenumber.Table:             phonenumber.ValidColumn,
+			postaladdress.Table:           postaladdress.ValidColumn,
+			revision.Table:                revision.ValidColumn,
+			service.Table:                 service.ValidColumn,
+			staffuser.Table:               staffuser.ValidColumn,
+			storageusage.Table:            storageusage.ValidColumn,
+			timelineentry.Table:           timelineentry.ValidColumn,
+			upload.Table:                  upload.ValidColumn,
 		})
 	})
 	return columnCheck(t, c)

@@ -6,6 +6,11 @@ import (
 	"context"
 	"dossier/ent/account"
 	"dossier/ent/apikey"
+	"dossier/ent/attributedefinition"
+	"dossier/ent/attributedefinitiontype"
+	"dossier/ent/attributeoption"
+	"dossier/ent/attributevalue"
+	"dossier/ent/attributevalueoption"
 	"dossier/ent/contact"
 	"dossier/ent/customer"
 	"dossier/ent/customermerge"
@@ -51,32 +56,37 @@ const (
 	OpUpdateOne = ent.OpUpdateOne
 
 	// Node types.
-	TypeAccount         = "Account"
-	TypeApiKey          = "ApiKey"
-	TypeContact         = "Contact"
-	TypeCustomer        = "Customer"
-	TypeCustomerMerge   = "CustomerMerge"
-	TypeCustomerOrigin  = "CustomerOrigin"
-	TypeCustomerType    = "CustomerType"
-	TypeDocument        = "Document"
-	TypeDocumentVersion = "DocumentVersion"
-	TypeEmailAddress    = "EmailAddress"
-	TypeEvent           = "Event"
-	TypeFieldPolicy     = "FieldPolicy"
-	TypeFieldRule       = "FieldRule"
-	TypeGarbage         = "Garbage"
-	TypeIdempotency     = "Idempotency"
-	TypeJob             = "Job"
-	TypeJobRowError     = "JobRowError"
-	TypeOffice          = "Office"
-	TypePhoneNumber     = "PhoneNumber"
-	TypePostalAddress   = "PostalAddress"
-	TypeRevision        = "Revision"
-	TypeService         = "Service"
-	TypeStaffUser       = "StaffUser"
-	TypeStorageUsage    = "StorageUsage"
-	TypeTimelineEntry   = "TimelineEntry"
-	TypeUpload          = "Upload"
+	TypeAccount                 = "Account"
+	TypeApiKey                  = "ApiKey"
+	TypeAttributeDefinition     = "AttributeDefinition"
+	TypeAttributeDefinitionType = "AttributeDefinitionType"
+	TypeAttributeOption         = "AttributeOption"
+	TypeAttributeValue          = "AttributeValue"
+	TypeAttributeValueOption    = "AttributeValueOption"
+	TypeContact                 = "Contact"
+	TypeCustomer                = "Customer"
+	TypeCustomerMerge           = "CustomerMerge"
+	TypeCustomerOrigin          = "CustomerOrigin"
+	TypeCustomerType            = "CustomerType"
+	TypeDocument                = "Document"
+	TypeDocumentVersion         = "DocumentVersion"
+	TypeEmailAddress            = "EmailAddress"
+	TypeEvent                   = "Event"
+	TypeFieldPolicy             = "FieldPolicy"
+	TypeFieldRule               = "FieldRule"
+	TypeGarbage                 = "Garbage"
+	TypeIdempotency             = "Idempotency"
+	TypeJob                     = "Job"
+	TypeJobRowError             = "JobRowError"
+	TypeOffice                  = "Office"
+	TypePhoneNumber             = "PhoneNumber"
+	TypePostalAddress           = "PostalAddress"
+	TypeRevision                = "Revision"
+	TypeService                 = "Service"
+	TypeStaffUser               = "StaffUser"
+	TypeStorageUsage            = "StorageUsage"
+	TypeTimelineEntry           = "TimelineEntry"
+	TypeUpload                  = "Upload"
 )
 
 // AccountMutation represents an operation that mutates the Account nodes in the graph.
@@ -2068,6 +2078,5050 @@ func (m *ApiKeyMutation) ClearEdge(name string) error {
 // It returns an error if the edge is not defined in the schema.
 func (m *ApiKeyMutation) ResetEdge(name string) error {
 	return fmt.Errorf("unknown ApiKey edge %s", name)
+}
+
+// AttributeDefinitionMutation represents an operation that mutates the AttributeDefinition nodes in the graph.
+type AttributeDefinitionMutation struct {
+	config
+	op               Op
+	typ              string
+	id               *uuid.UUID
+	account_id       *uuid.UUID
+	created_at       *time.Time
+	version          *int32
+	addversion       *int32
+	updated_at       *time.Time
+	created_by_kind  *string
+	created_by_id    *uuid.UUID
+	key              *string
+	label            *string
+	description      *string
+	_type            *string
+	required         *bool
+	customer_visible *bool
+	position         *int32
+	addposition      *int32
+	min_length       *int32
+	addmin_length    *int32
+	max_length       *int32
+	addmax_length    *int32
+	pattern          *string
+	minimum          *string
+	maximum          *string
+	earliest_date    *time.Time
+	latest_date      *time.Time
+	earliest_time    *time.Time
+	latest_time      *time.Time
+	accept           *[]string
+	appendaccept     []string
+	max_files        *int32
+	addmax_files     *int32
+	archived_at      *time.Time
+	clearedFields    map[string]struct{}
+	done             bool
+	oldValue         func(context.Context) (*AttributeDefinition, error)
+	predicates       []predicate.AttributeDefinition
+}
+
+var _ ent.Mutation = (*AttributeDefinitionMutation)(nil)
+
+// attributedefinitionOption allows management of the mutation configuration using functional options.
+type attributedefinitionOption func(*AttributeDefinitionMutation)
+
+// newAttributeDefinitionMutation creates new mutation for the AttributeDefinition entity.
+func newAttributeDefinitionMutation(c config, op Op, opts ...attributedefinitionOption) *AttributeDefinitionMutation {
+	m := &AttributeDefinitionMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeAttributeDefinition,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withAttributeDefinitionID sets the ID field of the mutation.
+func withAttributeDefinitionID(id uuid.UUID) attributedefinitionOption {
+	return func(m *AttributeDefinitionMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *AttributeDefinition
+		)
+		m.oldValue = func(ctx context.Context) (*AttributeDefinition, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().AttributeDefinition.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withAttributeDefinition sets the old AttributeDefinition of the mutation.
+func withAttributeDefinition(node *AttributeDefinition) attributedefinitionOption {
+	return func(m *AttributeDefinitionMutation) {
+		m.oldValue = func(context.Context) (*AttributeDefinition, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m AttributeDefinitionMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m AttributeDefinitionMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of AttributeDefinition entities.
+func (m *AttributeDefinitionMutation) SetID(id uuid.UUID) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *AttributeDefinitionMutation) ID() (id uuid.UUID, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *AttributeDefinitionMutation) IDs(ctx context.Context) ([]uuid.UUID, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []uuid.UUID{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().AttributeDefinition.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetAccountID sets the "account_id" field.
+func (m *AttributeDefinitionMutation) SetAccountID(u uuid.UUID) {
+	m.account_id = &u
+}
+
+// AccountID returns the value of the "account_id" field in the mutation.
+func (m *AttributeDefinitionMutation) AccountID() (r uuid.UUID, exists bool) {
+	v := m.account_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAccountID returns the old "account_id" field's value of the AttributeDefinition entity.
+// If the AttributeDefinition object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeDefinitionMutation) OldAccountID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAccountID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAccountID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAccountID: %w", err)
+	}
+	return oldValue.AccountID, nil
+}
+
+// ResetAccountID resets all changes to the "account_id" field.
+func (m *AttributeDefinitionMutation) ResetAccountID() {
+	m.account_id = nil
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *AttributeDefinitionMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *AttributeDefinitionMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the AttributeDefinition entity.
+// If the AttributeDefinition object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeDefinitionMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *AttributeDefinitionMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetVersion sets the "version" field.
+func (m *AttributeDefinitionMutation) SetVersion(i int32) {
+	m.version = &i
+	m.addversion = nil
+}
+
+// Version returns the value of the "version" field in the mutation.
+func (m *AttributeDefinitionMutation) Version() (r int32, exists bool) {
+	v := m.version
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldVersion returns the old "version" field's value of the AttributeDefinition entity.
+// If the AttributeDefinition object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeDefinitionMutation) OldVersion(ctx context.Context) (v int32, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldVersion is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldVersion requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldVersion: %w", err)
+	}
+	return oldValue.Version, nil
+}
+
+// AddVersion adds i to the "version" field.
+func (m *AttributeDefinitionMutation) AddVersion(i int32) {
+	if m.addversion != nil {
+		*m.addversion += i
+	} else {
+		m.addversion = &i
+	}
+}
+
+// AddedVersion returns the value that was added to the "version" field in this mutation.
+func (m *AttributeDefinitionMutation) AddedVersion() (r int32, exists bool) {
+	v := m.addversion
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetVersion resets all changes to the "version" field.
+func (m *AttributeDefinitionMutation) ResetVersion() {
+	m.version = nil
+	m.addversion = nil
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (m *AttributeDefinitionMutation) SetUpdatedAt(t time.Time) {
+	m.updated_at = &t
+}
+
+// UpdatedAt returns the value of the "updated_at" field in the mutation.
+func (m *AttributeDefinitionMutation) UpdatedAt() (r time.Time, exists bool) {
+	v := m.updated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUpdatedAt returns the old "updated_at" field's value of the AttributeDefinition entity.
+// If the AttributeDefinition object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeDefinitionMutation) OldUpdatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
+	}
+	return oldValue.UpdatedAt, nil
+}
+
+// ResetUpdatedAt resets all changes to the "updated_at" field.
+func (m *AttributeDefinitionMutation) ResetUpdatedAt() {
+	m.updated_at = nil
+}
+
+// SetCreatedByKind sets the "created_by_kind" field.
+func (m *AttributeDefinitionMutation) SetCreatedByKind(s string) {
+	m.created_by_kind = &s
+}
+
+// CreatedByKind returns the value of the "created_by_kind" field in the mutation.
+func (m *AttributeDefinitionMutation) CreatedByKind() (r string, exists bool) {
+	v := m.created_by_kind
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedByKind returns the old "created_by_kind" field's value of the AttributeDefinition entity.
+// If the AttributeDefinition object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeDefinitionMutation) OldCreatedByKind(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedByKind is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedByKind requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedByKind: %w", err)
+	}
+	return oldValue.CreatedByKind, nil
+}
+
+// ClearCreatedByKind clears the value of the "created_by_kind" field.
+func (m *AttributeDefinitionMutation) ClearCreatedByKind() {
+	m.created_by_kind = nil
+	m.clearedFields[attributedefinition.FieldCreatedByKind] = struct{}{}
+}
+
+// CreatedByKindCleared returns if the "created_by_kind" field was cleared in this mutation.
+func (m *AttributeDefinitionMutation) CreatedByKindCleared() bool {
+	_, ok := m.clearedFields[attributedefinition.FieldCreatedByKind]
+	return ok
+}
+
+// ResetCreatedByKind resets all changes to the "created_by_kind" field.
+func (m *AttributeDefinitionMutation) ResetCreatedByKind() {
+	m.created_by_kind = nil
+	delete(m.clearedFields, attributedefinition.FieldCreatedByKind)
+}
+
+// SetCreatedByID sets the "created_by_id" field.
+func (m *AttributeDefinitionMutation) SetCreatedByID(u uuid.UUID) {
+	m.created_by_id = &u
+}
+
+// CreatedByID returns the value of the "created_by_id" field in the mutation.
+func (m *AttributeDefinitionMutation) CreatedByID() (r uuid.UUID, exists bool) {
+	v := m.created_by_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedByID returns the old "created_by_id" field's value of the AttributeDefinition entity.
+// If the AttributeDefinition object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeDefinitionMutation) OldCreatedByID(ctx context.Context) (v *uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedByID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedByID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedByID: %w", err)
+	}
+	return oldValue.CreatedByID, nil
+}
+
+// ClearCreatedByID clears the value of the "created_by_id" field.
+func (m *AttributeDefinitionMutation) ClearCreatedByID() {
+	m.created_by_id = nil
+	m.clearedFields[attributedefinition.FieldCreatedByID] = struct{}{}
+}
+
+// CreatedByIDCleared returns if the "created_by_id" field was cleared in this mutation.
+func (m *AttributeDefinitionMutation) CreatedByIDCleared() bool {
+	_, ok := m.clearedFields[attributedefinition.FieldCreatedByID]
+	return ok
+}
+
+// ResetCreatedByID resets all changes to the "created_by_id" field.
+func (m *AttributeDefinitionMutation) ResetCreatedByID() {
+	m.created_by_id = nil
+	delete(m.clearedFields, attributedefinition.FieldCreatedByID)
+}
+
+// SetKey sets the "key" field.
+func (m *AttributeDefinitionMutation) SetKey(s string) {
+	m.key = &s
+}
+
+// Key returns the value of the "key" field in the mutation.
+func (m *AttributeDefinitionMutation) Key() (r string, exists bool) {
+	v := m.key
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldKey returns the old "key" field's value of the AttributeDefinition entity.
+// If the AttributeDefinition object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeDefinitionMutation) OldKey(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldKey is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldKey requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldKey: %w", err)
+	}
+	return oldValue.Key, nil
+}
+
+// ResetKey resets all changes to the "key" field.
+func (m *AttributeDefinitionMutation) ResetKey() {
+	m.key = nil
+}
+
+// SetLabel sets the "label" field.
+func (m *AttributeDefinitionMutation) SetLabel(s string) {
+	m.label = &s
+}
+
+// Label returns the value of the "label" field in the mutation.
+func (m *AttributeDefinitionMutation) Label() (r string, exists bool) {
+	v := m.label
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldLabel returns the old "label" field's value of the AttributeDefinition entity.
+// If the AttributeDefinition object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeDefinitionMutation) OldLabel(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldLabel is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldLabel requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldLabel: %w", err)
+	}
+	return oldValue.Label, nil
+}
+
+// ResetLabel resets all changes to the "label" field.
+func (m *AttributeDefinitionMutation) ResetLabel() {
+	m.label = nil
+}
+
+// SetDescription sets the "description" field.
+func (m *AttributeDefinitionMutation) SetDescription(s string) {
+	m.description = &s
+}
+
+// Description returns the value of the "description" field in the mutation.
+func (m *AttributeDefinitionMutation) Description() (r string, exists bool) {
+	v := m.description
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDescription returns the old "description" field's value of the AttributeDefinition entity.
+// If the AttributeDefinition object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeDefinitionMutation) OldDescription(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDescription is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDescription requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDescription: %w", err)
+	}
+	return oldValue.Description, nil
+}
+
+// ClearDescription clears the value of the "description" field.
+func (m *AttributeDefinitionMutation) ClearDescription() {
+	m.description = nil
+	m.clearedFields[attributedefinition.FieldDescription] = struct{}{}
+}
+
+// DescriptionCleared returns if the "description" field was cleared in this mutation.
+func (m *AttributeDefinitionMutation) DescriptionCleared() bool {
+	_, ok := m.clearedFields[attributedefinition.FieldDescription]
+	return ok
+}
+
+// ResetDescription resets all changes to the "description" field.
+func (m *AttributeDefinitionMutation) ResetDescription() {
+	m.description = nil
+	delete(m.clearedFields, attributedefinition.FieldDescription)
+}
+
+// SetType sets the "type" field.
+func (m *AttributeDefinitionMutation) SetType(s string) {
+	m._type = &s
+}
+
+// GetType returns the value of the "type" field in the mutation.
+func (m *AttributeDefinitionMutation) GetType() (r string, exists bool) {
+	v := m._type
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldType returns the old "type" field's value of the AttributeDefinition entity.
+// If the AttributeDefinition object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeDefinitionMutation) OldType(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldType is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldType requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldType: %w", err)
+	}
+	return oldValue.Type, nil
+}
+
+// ResetType resets all changes to the "type" field.
+func (m *AttributeDefinitionMutation) ResetType() {
+	m._type = nil
+}
+
+// SetRequired sets the "required" field.
+func (m *AttributeDefinitionMutation) SetRequired(b bool) {
+	m.required = &b
+}
+
+// Required returns the value of the "required" field in the mutation.
+func (m *AttributeDefinitionMutation) Required() (r bool, exists bool) {
+	v := m.required
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldRequired returns the old "required" field's value of the AttributeDefinition entity.
+// If the AttributeDefinition object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeDefinitionMutation) OldRequired(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldRequired is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldRequired requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldRequired: %w", err)
+	}
+	return oldValue.Required, nil
+}
+
+// ResetRequired resets all changes to the "required" field.
+func (m *AttributeDefinitionMutation) ResetRequired() {
+	m.required = nil
+}
+
+// SetCustomerVisible sets the "customer_visible" field.
+func (m *AttributeDefinitionMutation) SetCustomerVisible(b bool) {
+	m.customer_visible = &b
+}
+
+// CustomerVisible returns the value of the "customer_visible" field in the mutation.
+func (m *AttributeDefinitionMutation) CustomerVisible() (r bool, exists bool) {
+	v := m.customer_visible
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCustomerVisible returns the old "customer_visible" field's value of the AttributeDefinition entity.
+// If the AttributeDefinition object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeDefinitionMutation) OldCustomerVisible(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCustomerVisible is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCustomerVisible requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCustomerVisible: %w", err)
+	}
+	return oldValue.CustomerVisible, nil
+}
+
+// ResetCustomerVisible resets all changes to the "customer_visible" field.
+func (m *AttributeDefinitionMutation) ResetCustomerVisible() {
+	m.customer_visible = nil
+}
+
+// SetPosition sets the "position" field.
+func (m *AttributeDefinitionMutation) SetPosition(i int32) {
+	m.position = &i
+	m.addposition = nil
+}
+
+// Position returns the value of the "position" field in the mutation.
+func (m *AttributeDefinitionMutation) Position() (r int32, exists bool) {
+	v := m.position
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPosition returns the old "position" field's value of the AttributeDefinition entity.
+// If the AttributeDefinition object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeDefinitionMutation) OldPosition(ctx context.Context) (v int32, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPosition is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPosition requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPosition: %w", err)
+	}
+	return oldValue.Position, nil
+}
+
+// AddPosition adds i to the "position" field.
+func (m *AttributeDefinitionMutation) AddPosition(i int32) {
+	if m.addposition != nil {
+		*m.addposition += i
+	} else {
+		m.addposition = &i
+	}
+}
+
+// AddedPosition returns the value that was added to the "position" field in this mutation.
+func (m *AttributeDefinitionMutation) AddedPosition() (r int32, exists bool) {
+	v := m.addposition
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetPosition resets all changes to the "position" field.
+func (m *AttributeDefinitionMutation) ResetPosition() {
+	m.position = nil
+	m.addposition = nil
+}
+
+// SetMinLength sets the "min_length" field.
+func (m *AttributeDefinitionMutation) SetMinLength(i int32) {
+	m.min_length = &i
+	m.addmin_length = nil
+}
+
+// MinLength returns the value of the "min_length" field in the mutation.
+func (m *AttributeDefinitionMutation) MinLength() (r int32, exists bool) {
+	v := m.min_length
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldMinLength returns the old "min_length" field's value of the AttributeDefinition entity.
+// If the AttributeDefinition object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeDefinitionMutation) OldMinLength(ctx context.Context) (v *int32, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldMinLength is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldMinLength requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldMinLength: %w", err)
+	}
+	return oldValue.MinLength, nil
+}
+
+// AddMinLength adds i to the "min_length" field.
+func (m *AttributeDefinitionMutation) AddMinLength(i int32) {
+	if m.addmin_length != nil {
+		*m.addmin_length += i
+	} else {
+		m.addmin_length = &i
+	}
+}
+
+// AddedMinLength returns the value that was added to the "min_length" field in this mutation.
+func (m *AttributeDefinitionMutation) AddedMinLength() (r int32, exists bool) {
+	v := m.addmin_length
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearMinLength clears the value of the "min_length" field.
+func (m *AttributeDefinitionMutation) ClearMinLength() {
+	m.min_length = nil
+	m.addmin_length = nil
+	m.clearedFields[attributedefinition.FieldMinLength] = struct{}{}
+}
+
+// MinLengthCleared returns if the "min_length" field was cleared in this mutation.
+func (m *AttributeDefinitionMutation) MinLengthCleared() bool {
+	_, ok := m.clearedFields[attributedefinition.FieldMinLength]
+	return ok
+}
+
+// ResetMinLength resets all changes to the "min_length" field.
+func (m *AttributeDefinitionMutation) ResetMinLength() {
+	m.min_length = nil
+	m.addmin_length = nil
+	delete(m.clearedFields, attributedefinition.FieldMinLength)
+}
+
+// SetMaxLength sets the "max_length" field.
+func (m *AttributeDefinitionMutation) SetMaxLength(i int32) {
+	m.max_length = &i
+	m.addmax_length = nil
+}
+
+// MaxLength returns the value of the "max_length" field in the mutation.
+func (m *AttributeDefinitionMutation) MaxLength() (r int32, exists bool) {
+	v := m.max_length
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldMaxLength returns the old "max_length" field's value of the AttributeDefinition entity.
+// If the AttributeDefinition object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeDefinitionMutation) OldMaxLength(ctx context.Context) (v *int32, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldMaxLength is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldMaxLength requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldMaxLength: %w", err)
+	}
+	return oldValue.MaxLength, nil
+}
+
+// AddMaxLength adds i to the "max_length" field.
+func (m *AttributeDefinitionMutation) AddMaxLength(i int32) {
+	if m.addmax_length != nil {
+		*m.addmax_length += i
+	} else {
+		m.addmax_length = &i
+	}
+}
+
+// AddedMaxLength returns the value that was added to the "max_length" field in this mutation.
+func (m *AttributeDefinitionMutation) AddedMaxLength() (r int32, exists bool) {
+	v := m.addmax_length
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearMaxLength clears the value of the "max_length" field.
+func (m *AttributeDefinitionMutation) ClearMaxLength() {
+	m.max_length = nil
+	m.addmax_length = nil
+	m.clearedFields[attributedefinition.FieldMaxLength] = struct{}{}
+}
+
+// MaxLengthCleared returns if the "max_length" field was cleared in this mutation.
+func (m *AttributeDefinitionMutation) MaxLengthCleared() bool {
+	_, ok := m.clearedFields[attributedefinition.FieldMaxLength]
+	return ok
+}
+
+// ResetMaxLength resets all changes to the "max_length" field.
+func (m *AttributeDefinitionMutation) ResetMaxLength() {
+	m.max_length = nil
+	m.addmax_length = nil
+	delete(m.clearedFields, attributedefinition.FieldMaxLength)
+}
+
+// SetPattern sets the "pattern" field.
+func (m *AttributeDefinitionMutation) SetPattern(s string) {
+	m.pattern = &s
+}
+
+// Pattern returns the value of the "pattern" field in the mutation.
+func (m *AttributeDefinitionMutation) Pattern() (r string, exists bool) {
+	v := m.pattern
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPattern returns the old "pattern" field's value of the AttributeDefinition entity.
+// If the AttributeDefinition object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeDefinitionMutation) OldPattern(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPattern is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPattern requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPattern: %w", err)
+	}
+	return oldValue.Pattern, nil
+}
+
+// ClearPattern clears the value of the "pattern" field.
+func (m *AttributeDefinitionMutation) ClearPattern() {
+	m.pattern = nil
+	m.clearedFields[attributedefinition.FieldPattern] = struct{}{}
+}
+
+// PatternCleared returns if the "pattern" field was cleared in this mutation.
+func (m *AttributeDefinitionMutation) PatternCleared() bool {
+	_, ok := m.clearedFields[attributedefinition.FieldPattern]
+	return ok
+}
+
+// ResetPattern resets all changes to the "pattern" field.
+func (m *AttributeDefinitionMutation) ResetPattern() {
+	m.pattern = nil
+	delete(m.clearedFields, attributedefinition.FieldPattern)
+}
+
+// SetMinimum sets the "minimum" field.
+func (m *AttributeDefinitionMutation) SetMinimum(s string) {
+	m.minimum = &s
+}
+
+// Minimum returns the value of the "minimum" field in the mutation.
+func (m *AttributeDefinitionMutation) Minimum() (r string, exists bool) {
+	v := m.minimum
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldMinimum returns the old "minimum" field's value of the AttributeDefinition entity.
+// If the AttributeDefinition object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeDefinitionMutation) OldMinimum(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldMinimum is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldMinimum requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldMinimum: %w", err)
+	}
+	return oldValue.Minimum, nil
+}
+
+// ClearMinimum clears the value of the "minimum" field.
+func (m *AttributeDefinitionMutation) ClearMinimum() {
+	m.minimum = nil
+	m.clearedFields[attributedefinition.FieldMinimum] = struct{}{}
+}
+
+// MinimumCleared returns if the "minimum" field was cleared in this mutation.
+func (m *AttributeDefinitionMutation) MinimumCleared() bool {
+	_, ok := m.clearedFields[attributedefinition.FieldMinimum]
+	return ok
+}
+
+// ResetMinimum resets all changes to the "minimum" field.
+func (m *AttributeDefinitionMutation) ResetMinimum() {
+	m.minimum = nil
+	delete(m.clearedFields, attributedefinition.FieldMinimum)
+}
+
+// SetMaximum sets the "maximum" field.
+func (m *AttributeDefinitionMutation) SetMaximum(s string) {
+	m.maximum = &s
+}
+
+// Maximum returns the value of the "maximum" field in the mutation.
+func (m *AttributeDefinitionMutation) Maximum() (r string, exists bool) {
+	v := m.maximum
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldMaximum returns the old "maximum" field's value of the AttributeDefinition entity.
+// If the AttributeDefinition object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeDefinitionMutation) OldMaximum(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldMaximum is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldMaximum requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldMaximum: %w", err)
+	}
+	return oldValue.Maximum, nil
+}
+
+// ClearMaximum clears the value of the "maximum" field.
+func (m *AttributeDefinitionMutation) ClearMaximum() {
+	m.maximum = nil
+	m.clearedFields[attributedefinition.FieldMaximum] = struct{}{}
+}
+
+// MaximumCleared returns if the "maximum" field was cleared in this mutation.
+func (m *AttributeDefinitionMutation) MaximumCleared() bool {
+	_, ok := m.clearedFields[attributedefinition.FieldMaximum]
+	return ok
+}
+
+// ResetMaximum resets all changes to the "maximum" field.
+func (m *AttributeDefinitionMutation) ResetMaximum() {
+	m.maximum = nil
+	delete(m.clearedFields, attributedefinition.FieldMaximum)
+}
+
+// SetEarliestDate sets the "earliest_date" field.
+func (m *AttributeDefinitionMutation) SetEarliestDate(t time.Time) {
+	m.earliest_date = &t
+}
+
+// EarliestDate returns the value of the "earliest_date" field in the mutation.
+func (m *AttributeDefinitionMutation) EarliestDate() (r time.Time, exists bool) {
+	v := m.earliest_date
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldEarliestDate returns the old "earliest_date" field's value of the AttributeDefinition entity.
+// If the AttributeDefinition object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeDefinitionMutation) OldEarliestDate(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldEarliestDate is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldEarliestDate requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldEarliestDate: %w", err)
+	}
+	return oldValue.EarliestDate, nil
+}
+
+// ClearEarliestDate clears the value of the "earliest_date" field.
+func (m *AttributeDefinitionMutation) ClearEarliestDate() {
+	m.earliest_date = nil
+	m.clearedFields[attributedefinition.FieldEarliestDate] = struct{}{}
+}
+
+// EarliestDateCleared returns if the "earliest_date" field was cleared in this mutation.
+func (m *AttributeDefinitionMutation) EarliestDateCleared() bool {
+	_, ok := m.clearedFields[attributedefinition.FieldEarliestDate]
+	return ok
+}
+
+// ResetEarliestDate resets all changes to the "earliest_date" field.
+func (m *AttributeDefinitionMutation) ResetEarliestDate() {
+	m.earliest_date = nil
+	delete(m.clearedFields, attributedefinition.FieldEarliestDate)
+}
+
+// SetLatestDate sets the "latest_date" field.
+func (m *AttributeDefinitionMutation) SetLatestDate(t time.Time) {
+	m.latest_date = &t
+}
+
+// LatestDate returns the value of the "latest_date" field in the mutation.
+func (m *AttributeDefinitionMutation) LatestDate() (r time.Time, exists bool) {
+	v := m.latest_date
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldLatestDate returns the old "latest_date" field's value of the AttributeDefinition entity.
+// If the AttributeDefinition object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeDefinitionMutation) OldLatestDate(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldLatestDate is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldLatestDate requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldLatestDate: %w", err)
+	}
+	return oldValue.LatestDate, nil
+}
+
+// ClearLatestDate clears the value of the "latest_date" field.
+func (m *AttributeDefinitionMutation) ClearLatestDate() {
+	m.latest_date = nil
+	m.clearedFields[attributedefinition.FieldLatestDate] = struct{}{}
+}
+
+// LatestDateCleared returns if the "latest_date" field was cleared in this mutation.
+func (m *AttributeDefinitionMutation) LatestDateCleared() bool {
+	_, ok := m.clearedFields[attributedefinition.FieldLatestDate]
+	return ok
+}
+
+// ResetLatestDate resets all changes to the "latest_date" field.
+func (m *AttributeDefinitionMutation) ResetLatestDate() {
+	m.latest_date = nil
+	delete(m.clearedFields, attributedefinition.FieldLatestDate)
+}
+
+// SetEarliestTime sets the "earliest_time" field.
+func (m *AttributeDefinitionMutation) SetEarliestTime(t time.Time) {
+	m.earliest_time = &t
+}
+
+// EarliestTime returns the value of the "earliest_time" field in the mutation.
+func (m *AttributeDefinitionMutation) EarliestTime() (r time.Time, exists bool) {
+	v := m.earliest_time
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldEarliestTime returns the old "earliest_time" field's value of the AttributeDefinition entity.
+// If the AttributeDefinition object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeDefinitionMutation) OldEarliestTime(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldEarliestTime is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldEarliestTime requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldEarliestTime: %w", err)
+	}
+	return oldValue.EarliestTime, nil
+}
+
+// ClearEarliestTime clears the value of the "earliest_time" field.
+func (m *AttributeDefinitionMutation) ClearEarliestTime() {
+	m.earliest_time = nil
+	m.clearedFields[attributedefinition.FieldEarliestTime] = struct{}{}
+}
+
+// EarliestTimeCleared returns if the "earliest_time" field was cleared in this mutation.
+func (m *AttributeDefinitionMutation) EarliestTimeCleared() bool {
+	_, ok := m.clearedFields[attributedefinition.FieldEarliestTime]
+	return ok
+}
+
+// ResetEarliestTime resets all changes to the "earliest_time" field.
+func (m *AttributeDefinitionMutation) ResetEarliestTime() {
+	m.earliest_time = nil
+	delete(m.clearedFields, attributedefinition.FieldEarliestTime)
+}
+
+// SetLatestTime sets the "latest_time" field.
+func (m *AttributeDefinitionMutation) SetLatestTime(t time.Time) {
+	m.latest_time = &t
+}
+
+// LatestTime returns the value of the "latest_time" field in the mutation.
+func (m *AttributeDefinitionMutation) LatestTime() (r time.Time, exists bool) {
+	v := m.latest_time
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldLatestTime returns the old "latest_time" field's value of the AttributeDefinition entity.
+// If the AttributeDefinition object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeDefinitionMutation) OldLatestTime(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldLatestTime is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldLatestTime requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldLatestTime: %w", err)
+	}
+	return oldValue.LatestTime, nil
+}
+
+// ClearLatestTime clears the value of the "latest_time" field.
+func (m *AttributeDefinitionMutation) ClearLatestTime() {
+	m.latest_time = nil
+	m.clearedFields[attributedefinition.FieldLatestTime] = struct{}{}
+}
+
+// LatestTimeCleared returns if the "latest_time" field was cleared in this mutation.
+func (m *AttributeDefinitionMutation) LatestTimeCleared() bool {
+	_, ok := m.clearedFields[attributedefinition.FieldLatestTime]
+	return ok
+}
+
+// ResetLatestTime resets all changes to the "latest_time" field.
+func (m *AttributeDefinitionMutation) ResetLatestTime() {
+	m.latest_time = nil
+	delete(m.clearedFields, attributedefinition.FieldLatestTime)
+}
+
+// SetAccept sets the "accept" field.
+func (m *AttributeDefinitionMutation) SetAccept(s []string) {
+	m.accept = &s
+	m.appendaccept = nil
+}
+
+// Accept returns the value of the "accept" field in the mutation.
+func (m *AttributeDefinitionMutation) Accept() (r []string, exists bool) {
+	v := m.accept
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAccept returns the old "accept" field's value of the AttributeDefinition entity.
+// If the AttributeDefinition object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeDefinitionMutation) OldAccept(ctx context.Context) (v []string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAccept is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAccept requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAccept: %w", err)
+	}
+	return oldValue.Accept, nil
+}
+
+// AppendAccept adds s to the "accept" field.
+func (m *AttributeDefinitionMutation) AppendAccept(s []string) {
+	m.appendaccept = append(m.appendaccept, s...)
+}
+
+// AppendedAccept returns the list of values that were appended to the "accept" field in this mutation.
+func (m *AttributeDefinitionMutation) AppendedAccept() ([]string, bool) {
+	if len(m.appendaccept) == 0 {
+		return nil, false
+	}
+	return m.appendaccept, true
+}
+
+// ResetAccept resets all changes to the "accept" field.
+func (m *AttributeDefinitionMutation) ResetAccept() {
+	m.accept = nil
+	m.appendaccept = nil
+}
+
+// SetMaxFiles sets the "max_files" field.
+func (m *AttributeDefinitionMutation) SetMaxFiles(i int32) {
+	m.max_files = &i
+	m.addmax_files = nil
+}
+
+// MaxFiles returns the value of the "max_files" field in the mutation.
+func (m *AttributeDefinitionMutation) MaxFiles() (r int32, exists bool) {
+	v := m.max_files
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldMaxFiles returns the old "max_files" field's value of the AttributeDefinition entity.
+// If the AttributeDefinition object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeDefinitionMutation) OldMaxFiles(ctx context.Context) (v *int32, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldMaxFiles is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldMaxFiles requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldMaxFiles: %w", err)
+	}
+	return oldValue.MaxFiles, nil
+}
+
+// AddMaxFiles adds i to the "max_files" field.
+func (m *AttributeDefinitionMutation) AddMaxFiles(i int32) {
+	if m.addmax_files != nil {
+		*m.addmax_files += i
+	} else {
+		m.addmax_files = &i
+	}
+}
+
+// AddedMaxFiles returns the value that was added to the "max_files" field in this mutation.
+func (m *AttributeDefinitionMutation) AddedMaxFiles() (r int32, exists bool) {
+	v := m.addmax_files
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearMaxFiles clears the value of the "max_files" field.
+func (m *AttributeDefinitionMutation) ClearMaxFiles() {
+	m.max_files = nil
+	m.addmax_files = nil
+	m.clearedFields[attributedefinition.FieldMaxFiles] = struct{}{}
+}
+
+// MaxFilesCleared returns if the "max_files" field was cleared in this mutation.
+func (m *AttributeDefinitionMutation) MaxFilesCleared() bool {
+	_, ok := m.clearedFields[attributedefinition.FieldMaxFiles]
+	return ok
+}
+
+// ResetMaxFiles resets all changes to the "max_files" field.
+func (m *AttributeDefinitionMutation) ResetMaxFiles() {
+	m.max_files = nil
+	m.addmax_files = nil
+	delete(m.clearedFields, attributedefinition.FieldMaxFiles)
+}
+
+// SetArchivedAt sets the "archived_at" field.
+func (m *AttributeDefinitionMutation) SetArchivedAt(t time.Time) {
+	m.archived_at = &t
+}
+
+// ArchivedAt returns the value of the "archived_at" field in the mutation.
+func (m *AttributeDefinitionMutation) ArchivedAt() (r time.Time, exists bool) {
+	v := m.archived_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldArchivedAt returns the old "archived_at" field's value of the AttributeDefinition entity.
+// If the AttributeDefinition object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeDefinitionMutation) OldArchivedAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldArchivedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldArchivedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldArchivedAt: %w", err)
+	}
+	return oldValue.ArchivedAt, nil
+}
+
+// ClearArchivedAt clears the value of the "archived_at" field.
+func (m *AttributeDefinitionMutation) ClearArchivedAt() {
+	m.archived_at = nil
+	m.clearedFields[attributedefinition.FieldArchivedAt] = struct{}{}
+}
+
+// ArchivedAtCleared returns if the "archived_at" field was cleared in this mutation.
+func (m *AttributeDefinitionMutation) ArchivedAtCleared() bool {
+	_, ok := m.clearedFields[attributedefinition.FieldArchivedAt]
+	return ok
+}
+
+// ResetArchivedAt resets all changes to the "archived_at" field.
+func (m *AttributeDefinitionMutation) ResetArchivedAt() {
+	m.archived_at = nil
+	delete(m.clearedFields, attributedefinition.FieldArchivedAt)
+}
+
+// Where appends a list predicates to the AttributeDefinitionMutation builder.
+func (m *AttributeDefinitionMutation) Where(ps ...predicate.AttributeDefinition) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the AttributeDefinitionMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *AttributeDefinitionMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.AttributeDefinition, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *AttributeDefinitionMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *AttributeDefinitionMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (AttributeDefinition).
+func (m *AttributeDefinitionMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *AttributeDefinitionMutation) Fields() []string {
+	fields := make([]string, 0, 25)
+	if m.account_id != nil {
+		fields = append(fields, attributedefinition.FieldAccountID)
+	}
+	if m.created_at != nil {
+		fields = append(fields, attributedefinition.FieldCreatedAt)
+	}
+	if m.version != nil {
+		fields = append(fields, attributedefinition.FieldVersion)
+	}
+	if m.updated_at != nil {
+		fields = append(fields, attributedefinition.FieldUpdatedAt)
+	}
+	if m.created_by_kind != nil {
+		fields = append(fields, attributedefinition.FieldCreatedByKind)
+	}
+	if m.created_by_id != nil {
+		fields = append(fields, attributedefinition.FieldCreatedByID)
+	}
+	if m.key != nil {
+		fields = append(fields, attributedefinition.FieldKey)
+	}
+	if m.label != nil {
+		fields = append(fields, attributedefinition.FieldLabel)
+	}
+	if m.description != nil {
+		fields = append(fields, attributedefinition.FieldDescription)
+	}
+	if m._type != nil {
+		fields = append(fields, attributedefinition.FieldType)
+	}
+	if m.required != nil {
+		fields = append(fields, attributedefinition.FieldRequired)
+	}
+	if m.customer_visible != nil {
+		fields = append(fields, attributedefinition.FieldCustomerVisible)
+	}
+	if m.position != nil {
+		fields = append(fields, attributedefinition.FieldPosition)
+	}
+	if m.min_length != nil {
+		fields = append(fields, attributedefinition.FieldMinLength)
+	}
+	if m.max_length != nil {
+		fields = append(fields, attributedefinition.FieldMaxLength)
+	}
+	if m.pattern != nil {
+		fields = append(fields, attributedefinition.FieldPattern)
+	}
+	if m.minimum != nil {
+		fields = append(fields, attributedefinition.FieldMinimum)
+	}
+	if m.maximum != nil {
+		fields = append(fields, attributedefinition.FieldMaximum)
+	}
+	if m.earliest_date != nil {
+		fields = append(fields, attributedefinition.FieldEarliestDate)
+	}
+	if m.latest_date != nil {
+		fields = append(fields, attributedefinition.FieldLatestDate)
+	}
+	if m.earliest_time != nil {
+		fields = append(fields, attributedefinition.FieldEarliestTime)
+	}
+	if m.latest_time != nil {
+		fields = append(fields, attributedefinition.FieldLatestTime)
+	}
+	if m.accept != nil {
+		fields = append(fields, attributedefinition.FieldAccept)
+	}
+	if m.max_files != nil {
+		fields = append(fields, attributedefinition.FieldMaxFiles)
+	}
+	if m.archived_at != nil {
+		fields = append(fields, attributedefinition.FieldArchivedAt)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *AttributeDefinitionMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case attributedefinition.FieldAccountID:
+		return m.AccountID()
+	case attributedefinition.FieldCreatedAt:
+		return m.CreatedAt()
+	case attributedefinition.FieldVersion:
+		return m.Version()
+	case attributedefinition.FieldUpdatedAt:
+		return m.UpdatedAt()
+	case attributedefinition.FieldCreatedByKind:
+		return m.CreatedByKind()
+	case attributedefinition.FieldCreatedByID:
+		return m.CreatedByID()
+	case attributedefinition.FieldKey:
+		return m.Key()
+	case attributedefinition.FieldLabel:
+		return m.Label()
+	case attributedefinition.FieldDescription:
+		return m.Description()
+	case attributedefinition.FieldType:
+		return m.GetType()
+	case attributedefinition.FieldRequired:
+		return m.Required()
+	case attributedefinition.FieldCustomerVisible:
+		return m.CustomerVisible()
+	case attributedefinition.FieldPosition:
+		return m.Position()
+	case attributedefinition.FieldMinLength:
+		return m.MinLength()
+	case attributedefinition.FieldMaxLength:
+		return m.MaxLength()
+	case attributedefinition.FieldPattern:
+		return m.Pattern()
+	case attributedefinition.FieldMinimum:
+		return m.Minimum()
+	case attributedefinition.FieldMaximum:
+		return m.Maximum()
+	case attributedefinition.FieldEarliestDate:
+		return m.EarliestDate()
+	case attributedefinition.FieldLatestDate:
+		return m.LatestDate()
+	case attributedefinition.FieldEarliestTime:
+		return m.EarliestTime()
+	case attributedefinition.FieldLatestTime:
+		return m.LatestTime()
+	case attributedefinition.FieldAccept:
+		return m.Accept()
+	case attributedefinition.FieldMaxFiles:
+		return m.MaxFiles()
+	case attributedefinition.FieldArchivedAt:
+		return m.ArchivedAt()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *AttributeDefinitionMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case attributedefinition.FieldAccountID:
+		return m.OldAccountID(ctx)
+	case attributedefinition.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case attributedefinition.FieldVersion:
+		return m.OldVersion(ctx)
+	case attributedefinition.FieldUpdatedAt:
+		return m.OldUpdatedAt(ctx)
+	case attributedefinition.FieldCreatedByKind:
+		return m.OldCreatedByKind(ctx)
+	case attributedefinition.FieldCreatedByID:
+		return m.OldCreatedByID(ctx)
+	case attributedefinition.FieldKey:
+		return m.OldKey(ctx)
+	case attributedefinition.FieldLabel:
+		return m.OldLabel(ctx)
+	case attributedefinition.FieldDescription:
+		return m.OldDescription(ctx)
+	case attributedefinition.FieldType:
+		return m.OldType(ctx)
+	case attributedefinition.FieldRequired:
+		return m.OldRequired(ctx)
+	case attributedefinition.FieldCustomerVisible:
+		return m.OldCustomerVisible(ctx)
+	case attributedefinition.FieldPosition:
+		return m.OldPosition(ctx)
+	case attributedefinition.FieldMinLength:
+		return m.OldMinLength(ctx)
+	case attributedefinition.FieldMaxLength:
+		return m.OldMaxLength(ctx)
+	case attributedefinition.FieldPattern:
+		return m.OldPattern(ctx)
+	case attributedefinition.FieldMinimum:
+		return m.OldMinimum(ctx)
+	case attributedefinition.FieldMaximum:
+		return m.OldMaximum(ctx)
+	case attributedefinition.FieldEarliestDate:
+		return m.OldEarliestDate(ctx)
+	case attributedefinition.FieldLatestDate:
+		return m.OldLatestDate(ctx)
+	case attributedefinition.FieldEarliestTime:
+		return m.OldEarliestTime(ctx)
+	case attributedefinition.FieldLatestTime:
+		return m.OldLatestTime(ctx)
+	case attributedefinition.FieldAccept:
+		return m.OldAccept(ctx)
+	case attributedefinition.FieldMaxFiles:
+		return m.OldMaxFiles(ctx)
+	case attributedefinition.FieldArchivedAt:
+		return m.OldArchivedAt(ctx)
+	}
+	return nil, fmt.Errorf("unknown AttributeDefinition field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *AttributeDefinitionMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case attributedefinition.FieldAccountID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAccountID(v)
+		return nil
+	case attributedefinition.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case attributedefinition.FieldVersion:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetVersion(v)
+		return nil
+	case attributedefinition.FieldUpdatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUpdatedAt(v)
+		return nil
+	case attributedefinition.FieldCreatedByKind:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedByKind(v)
+		return nil
+	case attributedefinition.FieldCreatedByID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedByID(v)
+		return nil
+	case attributedefinition.FieldKey:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetKey(v)
+		return nil
+	case attributedefinition.FieldLabel:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetLabel(v)
+		return nil
+	case attributedefinition.FieldDescription:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDescription(v)
+		return nil
+	case attributedefinition.FieldType:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetType(v)
+		return nil
+	case attributedefinition.FieldRequired:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetRequired(v)
+		return nil
+	case attributedefinition.FieldCustomerVisible:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCustomerVisible(v)
+		return nil
+	case attributedefinition.FieldPosition:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPosition(v)
+		return nil
+	case attributedefinition.FieldMinLength:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetMinLength(v)
+		return nil
+	case attributedefinition.FieldMaxLength:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetMaxLength(v)
+		return nil
+	case attributedefinition.FieldPattern:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPattern(v)
+		return nil
+	case attributedefinition.FieldMinimum:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetMinimum(v)
+		return nil
+	case attributedefinition.FieldMaximum:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetMaximum(v)
+		return nil
+	case attributedefinition.FieldEarliestDate:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetEarliestDate(v)
+		return nil
+	case attributedefinition.FieldLatestDate:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetLatestDate(v)
+		return nil
+	case attributedefinition.FieldEarliestTime:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetEarliestTime(v)
+		return nil
+	case attributedefinition.FieldLatestTime:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetLatestTime(v)
+		return nil
+	case attributedefinition.FieldAccept:
+		v, ok := value.([]string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAccept(v)
+		return nil
+	case attributedefinition.FieldMaxFiles:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetMaxFiles(v)
+		return nil
+	case attributedefinition.FieldArchivedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetArchivedAt(v)
+		return nil
+	}
+	return fmt.Errorf("unknown AttributeDefinition field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *AttributeDefinitionMutation) AddedFields() []string {
+	var fields []string
+	if m.addversion != nil {
+		fields = append(fields, attributedefinition.FieldVersion)
+	}
+	if m.addposition != nil {
+		fields = append(fields, attributedefinition.FieldPosition)
+	}
+	if m.addmin_length != nil {
+		fields = append(fields, attributedefinition.FieldMinLength)
+	}
+	if m.addmax_length != nil {
+		fields = append(fields, attributedefinition.FieldMaxLength)
+	}
+	if m.addmax_files != nil {
+		fields = append(fields, attributedefinition.FieldMaxFiles)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *AttributeDefinitionMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case attributedefinition.FieldVersion:
+		return m.AddedVersion()
+	case attributedefinition.FieldPosition:
+		return m.AddedPosition()
+	case attributedefinition.FieldMinLength:
+		return m.AddedMinLength()
+	case attributedefinition.FieldMaxLength:
+		return m.AddedMaxLength()
+	case attributedefinition.FieldMaxFiles:
+		return m.AddedMaxFiles()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *AttributeDefinitionMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case attributedefinition.FieldVersion:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddVersion(v)
+		return nil
+	case attributedefinition.FieldPosition:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddPosition(v)
+		return nil
+	case attributedefinition.FieldMinLength:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddMinLength(v)
+		return nil
+	case attributedefinition.FieldMaxLength:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddMaxLength(v)
+		return nil
+	case attributedefinition.FieldMaxFiles:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddMaxFiles(v)
+		return nil
+	}
+	return fmt.Errorf("unknown AttributeDefinition numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *AttributeDefinitionMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(attributedefinition.FieldCreatedByKind) {
+		fields = append(fields, attributedefinition.FieldCreatedByKind)
+	}
+	if m.FieldCleared(attributedefinition.FieldCreatedByID) {
+		fields = append(fields, attributedefinition.FieldCreatedByID)
+	}
+	if m.FieldCleared(attributedefinition.FieldDescription) {
+		fields = append(fields, attributedefinition.FieldDescription)
+	}
+	if m.FieldCleared(attributedefinition.FieldMinLength) {
+		fields = append(fields, attributedefinition.FieldMinLength)
+	}
+	if m.FieldCleared(attributedefinition.FieldMaxLength) {
+		fields = append(fields, attributedefinition.FieldMaxLength)
+	}
+	if m.FieldCleared(attributedefinition.FieldPattern) {
+		fields = append(fields, attributedefinition.FieldPattern)
+	}
+	if m.FieldCleared(attributedefinition.FieldMinimum) {
+		fields = append(fields, attributedefinition.FieldMinimum)
+	}
+	if m.FieldCleared(attributedefinition.FieldMaximum) {
+		fields = append(fields, attributedefinition.FieldMaximum)
+	}
+	if m.FieldCleared(attributedefinition.FieldEarliestDate) {
+		fields = append(fields, attributedefinition.FieldEarliestDate)
+	}
+	if m.FieldCleared(attributedefinition.FieldLatestDate) {
+		fields = append(fields, attributedefinition.FieldLatestDate)
+	}
+	if m.FieldCleared(attributedefinition.FieldEarliestTime) {
+		fields = append(fields, attributedefinition.FieldEarliestTime)
+	}
+	if m.FieldCleared(attributedefinition.FieldLatestTime) {
+		fields = append(fields, attributedefinition.FieldLatestTime)
+	}
+	if m.FieldCleared(attributedefinition.FieldMaxFiles) {
+		fields = append(fields, attributedefinition.FieldMaxFiles)
+	}
+	if m.FieldCleared(attributedefinition.FieldArchivedAt) {
+		fields = append(fields, attributedefinition.FieldArchivedAt)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *AttributeDefinitionMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *AttributeDefinitionMutation) ClearField(name string) error {
+	switch name {
+	case attributedefinition.FieldCreatedByKind:
+		m.ClearCreatedByKind()
+		return nil
+	case attributedefinition.FieldCreatedByID:
+		m.ClearCreatedByID()
+		return nil
+	case attributedefinition.FieldDescription:
+		m.ClearDescription()
+		return nil
+	case attributedefinition.FieldMinLength:
+		m.ClearMinLength()
+		return nil
+	case attributedefinition.FieldMaxLength:
+		m.ClearMaxLength()
+		return nil
+	case attributedefinition.FieldPattern:
+		m.ClearPattern()
+		return nil
+	case attributedefinition.FieldMinimum:
+		m.ClearMinimum()
+		return nil
+	case attributedefinition.FieldMaximum:
+		m.ClearMaximum()
+		return nil
+	case attributedefinition.FieldEarliestDate:
+		m.ClearEarliestDate()
+		return nil
+	case attributedefinition.FieldLatestDate:
+		m.ClearLatestDate()
+		return nil
+	case attributedefinition.FieldEarliestTime:
+		m.ClearEarliestTime()
+		return nil
+	case attributedefinition.FieldLatestTime:
+		m.ClearLatestTime()
+		return nil
+	case attributedefinition.FieldMaxFiles:
+		m.ClearMaxFiles()
+		return nil
+	case attributedefinition.FieldArchivedAt:
+		m.ClearArchivedAt()
+		return nil
+	}
+	return fmt.Errorf("unknown AttributeDefinition nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *AttributeDefinitionMutation) ResetField(name string) error {
+	switch name {
+	case attributedefinition.FieldAccountID:
+		m.ResetAccountID()
+		return nil
+	case attributedefinition.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case attributedefinition.FieldVersion:
+		m.ResetVersion()
+		return nil
+	case attributedefinition.FieldUpdatedAt:
+		m.ResetUpdatedAt()
+		return nil
+	case attributedefinition.FieldCreatedByKind:
+		m.ResetCreatedByKind()
+		return nil
+	case attributedefinition.FieldCreatedByID:
+		m.ResetCreatedByID()
+		return nil
+	case attributedefinition.FieldKey:
+		m.ResetKey()
+		return nil
+	case attributedefinition.FieldLabel:
+		m.ResetLabel()
+		return nil
+	case attributedefinition.FieldDescription:
+		m.ResetDescription()
+		return nil
+	case attributedefinition.FieldType:
+		m.ResetType()
+		return nil
+	case attributedefinition.FieldRequired:
+		m.ResetRequired()
+		return nil
+	case attributedefinition.FieldCustomerVisible:
+		m.ResetCustomerVisible()
+		return nil
+	case attributedefinition.FieldPosition:
+		m.ResetPosition()
+		return nil
+	case attributedefinition.FieldMinLength:
+		m.ResetMinLength()
+		return nil
+	case attributedefinition.FieldMaxLength:
+		m.ResetMaxLength()
+		return nil
+	case attributedefinition.FieldPattern:
+		m.ResetPattern()
+		return nil
+	case attributedefinition.FieldMinimum:
+		m.ResetMinimum()
+		return nil
+	case attributedefinition.FieldMaximum:
+		m.ResetMaximum()
+		return nil
+	case attributedefinition.FieldEarliestDate:
+		m.ResetEarliestDate()
+		return nil
+	case attributedefinition.FieldLatestDate:
+		m.ResetLatestDate()
+		return nil
+	case attributedefinition.FieldEarliestTime:
+		m.ResetEarliestTime()
+		return nil
+	case attributedefinition.FieldLatestTime:
+		m.ResetLatestTime()
+		return nil
+	case attributedefinition.FieldAccept:
+		m.ResetAccept()
+		return nil
+	case attributedefinition.FieldMaxFiles:
+		m.ResetMaxFiles()
+		return nil
+	case attributedefinition.FieldArchivedAt:
+		m.ResetArchivedAt()
+		return nil
+	}
+	return fmt.Errorf("unknown AttributeDefinition field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *AttributeDefinitionMutation) AddedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *AttributeDefinitionMutation) AddedIDs(name string) []ent.Value {
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *AttributeDefinitionMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *AttributeDefinitionMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *AttributeDefinitionMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *AttributeDefinitionMutation) EdgeCleared(name string) bool {
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *AttributeDefinitionMutation) ClearEdge(name string) error {
+	return fmt.Errorf("unknown AttributeDefinition unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *AttributeDefinitionMutation) ResetEdge(name string) error {
+	return fmt.Errorf("unknown AttributeDefinition edge %s", name)
+}
+
+// AttributeDefinitionTypeMutation represents an operation that mutates the AttributeDefinitionType nodes in the graph.
+type AttributeDefinitionTypeMutation struct {
+	config
+	op            Op
+	typ           string
+	id            *uuid.UUID
+	account_id    *uuid.UUID
+	created_at    *time.Time
+	definition_id *uuid.UUID
+	type_id       *uuid.UUID
+	clearedFields map[string]struct{}
+	done          bool
+	oldValue      func(context.Context) (*AttributeDefinitionType, error)
+	predicates    []predicate.AttributeDefinitionType
+}
+
+var _ ent.Mutation = (*AttributeDefinitionTypeMutation)(nil)
+
+// attributedefinitiontypeOption allows management of the mutation configuration using functional options.
+type attributedefinitiontypeOption func(*AttributeDefinitionTypeMutation)
+
+// newAttributeDefinitionTypeMutation creates new mutation for the AttributeDefinitionType entity.
+func newAttributeDefinitionTypeMutation(c config, op Op, opts ...attributedefinitiontypeOption) *AttributeDefinitionTypeMutation {
+	m := &AttributeDefinitionTypeMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeAttributeDefinitionType,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withAttributeDefinitionTypeID sets the ID field of the mutation.
+func withAttributeDefinitionTypeID(id uuid.UUID) attributedefinitiontypeOption {
+	return func(m *AttributeDefinitionTypeMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *AttributeDefinitionType
+		)
+		m.oldValue = func(ctx context.Context) (*AttributeDefinitionType, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().AttributeDefinitionType.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withAttributeDefinitionType sets the old AttributeDefinitionType of the mutation.
+func withAttributeDefinitionType(node *AttributeDefinitionType) attributedefinitiontypeOption {
+	return func(m *AttributeDefinitionTypeMutation) {
+		m.oldValue = func(context.Context) (*AttributeDefinitionType, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m AttributeDefinitionTypeMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m AttributeDefinitionTypeMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of AttributeDefinitionType entities.
+func (m *AttributeDefinitionTypeMutation) SetID(id uuid.UUID) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *AttributeDefinitionTypeMutation) ID() (id uuid.UUID, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *AttributeDefinitionTypeMutation) IDs(ctx context.Context) ([]uuid.UUID, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []uuid.UUID{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().AttributeDefinitionType.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetAccountID sets the "account_id" field.
+func (m *AttributeDefinitionTypeMutation) SetAccountID(u uuid.UUID) {
+	m.account_id = &u
+}
+
+// AccountID returns the value of the "account_id" field in the mutation.
+func (m *AttributeDefinitionTypeMutation) AccountID() (r uuid.UUID, exists bool) {
+	v := m.account_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAccountID returns the old "account_id" field's value of the AttributeDefinitionType entity.
+// If the AttributeDefinitionType object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeDefinitionTypeMutation) OldAccountID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAccountID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAccountID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAccountID: %w", err)
+	}
+	return oldValue.AccountID, nil
+}
+
+// ResetAccountID resets all changes to the "account_id" field.
+func (m *AttributeDefinitionTypeMutation) ResetAccountID() {
+	m.account_id = nil
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *AttributeDefinitionTypeMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *AttributeDefinitionTypeMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the AttributeDefinitionType entity.
+// If the AttributeDefinitionType object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeDefinitionTypeMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *AttributeDefinitionTypeMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetDefinitionID sets the "definition_id" field.
+func (m *AttributeDefinitionTypeMutation) SetDefinitionID(u uuid.UUID) {
+	m.definition_id = &u
+}
+
+// DefinitionID returns the value of the "definition_id" field in the mutation.
+func (m *AttributeDefinitionTypeMutation) DefinitionID() (r uuid.UUID, exists bool) {
+	v := m.definition_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDefinitionID returns the old "definition_id" field's value of the AttributeDefinitionType entity.
+// If the AttributeDefinitionType object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeDefinitionTypeMutation) OldDefinitionID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDefinitionID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDefinitionID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDefinitionID: %w", err)
+	}
+	return oldValue.DefinitionID, nil
+}
+
+// ResetDefinitionID resets all changes to the "definition_id" field.
+func (m *AttributeDefinitionTypeMutation) ResetDefinitionID() {
+	m.definition_id = nil
+}
+
+// SetTypeID sets the "type_id" field.
+func (m *AttributeDefinitionTypeMutation) SetTypeID(u uuid.UUID) {
+	m.type_id = &u
+}
+
+// TypeID returns the value of the "type_id" field in the mutation.
+func (m *AttributeDefinitionTypeMutation) TypeID() (r uuid.UUID, exists bool) {
+	v := m.type_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTypeID returns the old "type_id" field's value of the AttributeDefinitionType entity.
+// If the AttributeDefinitionType object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeDefinitionTypeMutation) OldTypeID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTypeID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTypeID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTypeID: %w", err)
+	}
+	return oldValue.TypeID, nil
+}
+
+// ResetTypeID resets all changes to the "type_id" field.
+func (m *AttributeDefinitionTypeMutation) ResetTypeID() {
+	m.type_id = nil
+}
+
+// Where appends a list predicates to the AttributeDefinitionTypeMutation builder.
+func (m *AttributeDefinitionTypeMutation) Where(ps ...predicate.AttributeDefinitionType) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the AttributeDefinitionTypeMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *AttributeDefinitionTypeMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.AttributeDefinitionType, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *AttributeDefinitionTypeMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *AttributeDefinitionTypeMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (AttributeDefinitionType).
+func (m *AttributeDefinitionTypeMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *AttributeDefinitionTypeMutation) Fields() []string {
+	fields := make([]string, 0, 4)
+	if m.account_id != nil {
+		fields = append(fields, attributedefinitiontype.FieldAccountID)
+	}
+	if m.created_at != nil {
+		fields = append(fields, attributedefinitiontype.FieldCreatedAt)
+	}
+	if m.definition_id != nil {
+		fields = append(fields, attributedefinitiontype.FieldDefinitionID)
+	}
+	if m.type_id != nil {
+		fields = append(fields, attributedefinitiontype.FieldTypeID)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *AttributeDefinitionTypeMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case attributedefinitiontype.FieldAccountID:
+		return m.AccountID()
+	case attributedefinitiontype.FieldCreatedAt:
+		return m.CreatedAt()
+	case attributedefinitiontype.FieldDefinitionID:
+		return m.DefinitionID()
+	case attributedefinitiontype.FieldTypeID:
+		return m.TypeID()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *AttributeDefinitionTypeMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case attributedefinitiontype.FieldAccountID:
+		return m.OldAccountID(ctx)
+	case attributedefinitiontype.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case attributedefinitiontype.FieldDefinitionID:
+		return m.OldDefinitionID(ctx)
+	case attributedefinitiontype.FieldTypeID:
+		return m.OldTypeID(ctx)
+	}
+	return nil, fmt.Errorf("unknown AttributeDefinitionType field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *AttributeDefinitionTypeMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case attributedefinitiontype.FieldAccountID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAccountID(v)
+		return nil
+	case attributedefinitiontype.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case attributedefinitiontype.FieldDefinitionID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDefinitionID(v)
+		return nil
+	case attributedefinitiontype.FieldTypeID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTypeID(v)
+		return nil
+	}
+	return fmt.Errorf("unknown AttributeDefinitionType field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *AttributeDefinitionTypeMutation) AddedFields() []string {
+	return nil
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *AttributeDefinitionTypeMutation) AddedField(name string) (ent.Value, bool) {
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *AttributeDefinitionTypeMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	}
+	return fmt.Errorf("unknown AttributeDefinitionType numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *AttributeDefinitionTypeMutation) ClearedFields() []string {
+	return nil
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *AttributeDefinitionTypeMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *AttributeDefinitionTypeMutation) ClearField(name string) error {
+	return fmt.Errorf("unknown AttributeDefinitionType nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *AttributeDefinitionTypeMutation) ResetField(name string) error {
+	switch name {
+	case attributedefinitiontype.FieldAccountID:
+		m.ResetAccountID()
+		return nil
+	case attributedefinitiontype.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case attributedefinitiontype.FieldDefinitionID:
+		m.ResetDefinitionID()
+		return nil
+	case attributedefinitiontype.FieldTypeID:
+		m.ResetTypeID()
+		return nil
+	}
+	return fmt.Errorf("unknown AttributeDefinitionType field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *AttributeDefinitionTypeMutation) AddedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *AttributeDefinitionTypeMutation) AddedIDs(name string) []ent.Value {
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *AttributeDefinitionTypeMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *AttributeDefinitionTypeMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *AttributeDefinitionTypeMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *AttributeDefinitionTypeMutation) EdgeCleared(name string) bool {
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *AttributeDefinitionTypeMutation) ClearEdge(name string) error {
+	return fmt.Errorf("unknown AttributeDefinitionType unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *AttributeDefinitionTypeMutation) ResetEdge(name string) error {
+	return fmt.Errorf("unknown AttributeDefinitionType edge %s", name)
+}
+
+// AttributeOptionMutation represents an operation that mutates the AttributeOption nodes in the graph.
+type AttributeOptionMutation struct {
+	config
+	op            Op
+	typ           string
+	id            *uuid.UUID
+	account_id    *uuid.UUID
+	created_at    *time.Time
+	definition_id *uuid.UUID
+	key           *string
+	label         *string
+	position      *int32
+	addposition   *int32
+	archived      *bool
+	clearedFields map[string]struct{}
+	done          bool
+	oldValue      func(context.Context) (*AttributeOption, error)
+	predicates    []predicate.AttributeOption
+}
+
+var _ ent.Mutation = (*AttributeOptionMutation)(nil)
+
+// attributeoptionOption allows management of the mutation configuration using functional options.
+type attributeoptionOption func(*AttributeOptionMutation)
+
+// newAttributeOptionMutation creates new mutation for the AttributeOption entity.
+func newAttributeOptionMutation(c config, op Op, opts ...attributeoptionOption) *AttributeOptionMutation {
+	m := &AttributeOptionMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeAttributeOption,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withAttributeOptionID sets the ID field of the mutation.
+func withAttributeOptionID(id uuid.UUID) attributeoptionOption {
+	return func(m *AttributeOptionMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *AttributeOption
+		)
+		m.oldValue = func(ctx context.Context) (*AttributeOption, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().AttributeOption.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withAttributeOption sets the old AttributeOption of the mutation.
+func withAttributeOption(node *AttributeOption) attributeoptionOption {
+	return func(m *AttributeOptionMutation) {
+		m.oldValue = func(context.Context) (*AttributeOption, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m AttributeOptionMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m AttributeOptionMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of AttributeOption entities.
+func (m *AttributeOptionMutation) SetID(id uuid.UUID) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *AttributeOptionMutation) ID() (id uuid.UUID, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *AttributeOptionMutation) IDs(ctx context.Context) ([]uuid.UUID, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []uuid.UUID{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().AttributeOption.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetAccountID sets the "account_id" field.
+func (m *AttributeOptionMutation) SetAccountID(u uuid.UUID) {
+	m.account_id = &u
+}
+
+// AccountID returns the value of the "account_id" field in the mutation.
+func (m *AttributeOptionMutation) AccountID() (r uuid.UUID, exists bool) {
+	v := m.account_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAccountID returns the old "account_id" field's value of the AttributeOption entity.
+// If the AttributeOption object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeOptionMutation) OldAccountID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAccountID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAccountID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAccountID: %w", err)
+	}
+	return oldValue.AccountID, nil
+}
+
+// ResetAccountID resets all changes to the "account_id" field.
+func (m *AttributeOptionMutation) ResetAccountID() {
+	m.account_id = nil
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *AttributeOptionMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *AttributeOptionMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the AttributeOption entity.
+// If the AttributeOption object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeOptionMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *AttributeOptionMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetDefinitionID sets the "definition_id" field.
+func (m *AttributeOptionMutation) SetDefinitionID(u uuid.UUID) {
+	m.definition_id = &u
+}
+
+// DefinitionID returns the value of the "definition_id" field in the mutation.
+func (m *AttributeOptionMutation) DefinitionID() (r uuid.UUID, exists bool) {
+	v := m.definition_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDefinitionID returns the old "definition_id" field's value of the AttributeOption entity.
+// If the AttributeOption object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeOptionMutation) OldDefinitionID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDefinitionID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDefinitionID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDefinitionID: %w", err)
+	}
+	return oldValue.DefinitionID, nil
+}
+
+// ResetDefinitionID resets all changes to the "definition_id" field.
+func (m *AttributeOptionMutation) ResetDefinitionID() {
+	m.definition_id = nil
+}
+
+// SetKey sets the "key" field.
+func (m *AttributeOptionMutation) SetKey(s string) {
+	m.key = &s
+}
+
+// Key returns the value of the "key" field in the mutation.
+func (m *AttributeOptionMutation) Key() (r string, exists bool) {
+	v := m.key
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldKey returns the old "key" field's value of the AttributeOption entity.
+// If the AttributeOption object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeOptionMutation) OldKey(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldKey is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldKey requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldKey: %w", err)
+	}
+	return oldValue.Key, nil
+}
+
+// ResetKey resets all changes to the "key" field.
+func (m *AttributeOptionMutation) ResetKey() {
+	m.key = nil
+}
+
+// SetLabel sets the "label" field.
+func (m *AttributeOptionMutation) SetLabel(s string) {
+	m.label = &s
+}
+
+// Label returns the value of the "label" field in the mutation.
+func (m *AttributeOptionMutation) Label() (r string, exists bool) {
+	v := m.label
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldLabel returns the old "label" field's value of the AttributeOption entity.
+// If the AttributeOption object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeOptionMutation) OldLabel(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldLabel is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldLabel requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldLabel: %w", err)
+	}
+	return oldValue.Label, nil
+}
+
+// ResetLabel resets all changes to the "label" field.
+func (m *AttributeOptionMutation) ResetLabel() {
+	m.label = nil
+}
+
+// SetPosition sets the "position" field.
+func (m *AttributeOptionMutation) SetPosition(i int32) {
+	m.position = &i
+	m.addposition = nil
+}
+
+// Position returns the value of the "position" field in the mutation.
+func (m *AttributeOptionMutation) Position() (r int32, exists bool) {
+	v := m.position
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPosition returns the old "position" field's value of the AttributeOption entity.
+// If the AttributeOption object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeOptionMutation) OldPosition(ctx context.Context) (v int32, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPosition is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPosition requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPosition: %w", err)
+	}
+	return oldValue.Position, nil
+}
+
+// AddPosition adds i to the "position" field.
+func (m *AttributeOptionMutation) AddPosition(i int32) {
+	if m.addposition != nil {
+		*m.addposition += i
+	} else {
+		m.addposition = &i
+	}
+}
+
+// AddedPosition returns the value that was added to the "position" field in this mutation.
+func (m *AttributeOptionMutation) AddedPosition() (r int32, exists bool) {
+	v := m.addposition
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetPosition resets all changes to the "position" field.
+func (m *AttributeOptionMutation) ResetPosition() {
+	m.position = nil
+	m.addposition = nil
+}
+
+// SetArchived sets the "archived" field.
+func (m *AttributeOptionMutation) SetArchived(b bool) {
+	m.archived = &b
+}
+
+// Archived returns the value of the "archived" field in the mutation.
+func (m *AttributeOptionMutation) Archived() (r bool, exists bool) {
+	v := m.archived
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldArchived returns the old "archived" field's value of the AttributeOption entity.
+// If the AttributeOption object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeOptionMutation) OldArchived(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldArchived is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldArchived requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldArchived: %w", err)
+	}
+	return oldValue.Archived, nil
+}
+
+// ResetArchived resets all changes to the "archived" field.
+func (m *AttributeOptionMutation) ResetArchived() {
+	m.archived = nil
+}
+
+// Where appends a list predicates to the AttributeOptionMutation builder.
+func (m *AttributeOptionMutation) Where(ps ...predicate.AttributeOption) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the AttributeOptionMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *AttributeOptionMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.AttributeOption, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *AttributeOptionMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *AttributeOptionMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (AttributeOption).
+func (m *AttributeOptionMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *AttributeOptionMutation) Fields() []string {
+	fields := make([]string, 0, 7)
+	if m.account_id != nil {
+		fields = append(fields, attributeoption.FieldAccountID)
+	}
+	if m.created_at != nil {
+		fields = append(fields, attributeoption.FieldCreatedAt)
+	}
+	if m.definition_id != nil {
+		fields = append(fields, attributeoption.FieldDefinitionID)
+	}
+	if m.key != nil {
+		fields = append(fields, attributeoption.FieldKey)
+	}
+	if m.label != nil {
+		fields = append(fields, attributeoption.FieldLabel)
+	}
+	if m.position != nil {
+		fields = append(fields, attributeoption.FieldPosition)
+	}
+	if m.archived != nil {
+		fields = append(fields, attributeoption.FieldArchived)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *AttributeOptionMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case attributeoption.FieldAccountID:
+		return m.AccountID()
+	case attributeoption.FieldCreatedAt:
+		return m.CreatedAt()
+	case attributeoption.FieldDefinitionID:
+		return m.DefinitionID()
+	case attributeoption.FieldKey:
+		return m.Key()
+	case attributeoption.FieldLabel:
+		return m.Label()
+	case attributeoption.FieldPosition:
+		return m.Position()
+	case attributeoption.FieldArchived:
+		return m.Archived()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *AttributeOptionMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case attributeoption.FieldAccountID:
+		return m.OldAccountID(ctx)
+	case attributeoption.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case attributeoption.FieldDefinitionID:
+		return m.OldDefinitionID(ctx)
+	case attributeoption.FieldKey:
+		return m.OldKey(ctx)
+	case attributeoption.FieldLabel:
+		return m.OldLabel(ctx)
+	case attributeoption.FieldPosition:
+		return m.OldPosition(ctx)
+	case attributeoption.FieldArchived:
+		return m.OldArchived(ctx)
+	}
+	return nil, fmt.Errorf("unknown AttributeOption field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *AttributeOptionMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case attributeoption.FieldAccountID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAccountID(v)
+		return nil
+	case attributeoption.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case attributeoption.FieldDefinitionID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDefinitionID(v)
+		return nil
+	case attributeoption.FieldKey:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetKey(v)
+		return nil
+	case attributeoption.FieldLabel:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetLabel(v)
+		return nil
+	case attributeoption.FieldPosition:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPosition(v)
+		return nil
+	case attributeoption.FieldArchived:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetArchived(v)
+		return nil
+	}
+	return fmt.Errorf("unknown AttributeOption field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *AttributeOptionMutation) AddedFields() []string {
+	var fields []string
+	if m.addposition != nil {
+		fields = append(fields, attributeoption.FieldPosition)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *AttributeOptionMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case attributeoption.FieldPosition:
+		return m.AddedPosition()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *AttributeOptionMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case attributeoption.FieldPosition:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddPosition(v)
+		return nil
+	}
+	return fmt.Errorf("unknown AttributeOption numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *AttributeOptionMutation) ClearedFields() []string {
+	return nil
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *AttributeOptionMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *AttributeOptionMutation) ClearField(name string) error {
+	return fmt.Errorf("unknown AttributeOption nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *AttributeOptionMutation) ResetField(name string) error {
+	switch name {
+	case attributeoption.FieldAccountID:
+		m.ResetAccountID()
+		return nil
+	case attributeoption.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case attributeoption.FieldDefinitionID:
+		m.ResetDefinitionID()
+		return nil
+	case attributeoption.FieldKey:
+		m.ResetKey()
+		return nil
+	case attributeoption.FieldLabel:
+		m.ResetLabel()
+		return nil
+	case attributeoption.FieldPosition:
+		m.ResetPosition()
+		return nil
+	case attributeoption.FieldArchived:
+		m.ResetArchived()
+		return nil
+	}
+	return fmt.Errorf("unknown AttributeOption field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *AttributeOptionMutation) AddedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *AttributeOptionMutation) AddedIDs(name string) []ent.Value {
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *AttributeOptionMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *AttributeOptionMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *AttributeOptionMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *AttributeOptionMutation) EdgeCleared(name string) bool {
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *AttributeOptionMutation) ClearEdge(name string) error {
+	return fmt.Errorf("unknown AttributeOption unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *AttributeOptionMutation) ResetEdge(name string) error {
+	return fmt.Errorf("unknown AttributeOption edge %s", name)
+}
+
+// AttributeValueMutation represents an operation that mutates the AttributeValue nodes in the graph.
+type AttributeValueMutation struct {
+	config
+	op               Op
+	typ              string
+	id               *uuid.UUID
+	account_id       *uuid.UUID
+	created_at       *time.Time
+	customer_id      *uuid.UUID
+	definition_id    *uuid.UUID
+	_type            *string
+	text_value       *string
+	text_key         *string
+	integer_value    *int64
+	addinteger_value *int64
+	decimal_value    *string
+	boolean_value    *bool
+	date_value       *time.Time
+	time_value       *time.Time
+	option_id        *uuid.UUID
+	clearedFields    map[string]struct{}
+	done             bool
+	oldValue         func(context.Context) (*AttributeValue, error)
+	predicates       []predicate.AttributeValue
+}
+
+var _ ent.Mutation = (*AttributeValueMutation)(nil)
+
+// attributevalueOption allows management of the mutation configuration using functional options.
+type attributevalueOption func(*AttributeValueMutation)
+
+// newAttributeValueMutation creates new mutation for the AttributeValue entity.
+func newAttributeValueMutation(c config, op Op, opts ...attributevalueOption) *AttributeValueMutation {
+	m := &AttributeValueMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeAttributeValue,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withAttributeValueID sets the ID field of the mutation.
+func withAttributeValueID(id uuid.UUID) attributevalueOption {
+	return func(m *AttributeValueMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *AttributeValue
+		)
+		m.oldValue = func(ctx context.Context) (*AttributeValue, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().AttributeValue.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withAttributeValue sets the old AttributeValue of the mutation.
+func withAttributeValue(node *AttributeValue) attributevalueOption {
+	return func(m *AttributeValueMutation) {
+		m.oldValue = func(context.Context) (*AttributeValue, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m AttributeValueMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m AttributeValueMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of AttributeValue entities.
+func (m *AttributeValueMutation) SetID(id uuid.UUID) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *AttributeValueMutation) ID() (id uuid.UUID, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *AttributeValueMutation) IDs(ctx context.Context) ([]uuid.UUID, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []uuid.UUID{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().AttributeValue.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetAccountID sets the "account_id" field.
+func (m *AttributeValueMutation) SetAccountID(u uuid.UUID) {
+	m.account_id = &u
+}
+
+// AccountID returns the value of the "account_id" field in the mutation.
+func (m *AttributeValueMutation) AccountID() (r uuid.UUID, exists bool) {
+	v := m.account_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAccountID returns the old "account_id" field's value of the AttributeValue entity.
+// If the AttributeValue object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeValueMutation) OldAccountID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAccountID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAccountID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAccountID: %w", err)
+	}
+	return oldValue.AccountID, nil
+}
+
+// ResetAccountID resets all changes to the "account_id" field.
+func (m *AttributeValueMutation) ResetAccountID() {
+	m.account_id = nil
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *AttributeValueMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *AttributeValueMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the AttributeValue entity.
+// If the AttributeValue object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeValueMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *AttributeValueMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetCustomerID sets the "customer_id" field.
+func (m *AttributeValueMutation) SetCustomerID(u uuid.UUID) {
+	m.customer_id = &u
+}
+
+// CustomerID returns the value of the "customer_id" field in the mutation.
+func (m *AttributeValueMutation) CustomerID() (r uuid.UUID, exists bool) {
+	v := m.customer_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCustomerID returns the old "customer_id" field's value of the AttributeValue entity.
+// If the AttributeValue object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeValueMutation) OldCustomerID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCustomerID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCustomerID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCustomerID: %w", err)
+	}
+	return oldValue.CustomerID, nil
+}
+
+// ResetCustomerID resets all changes to the "customer_id" field.
+func (m *AttributeValueMutation) ResetCustomerID() {
+	m.customer_id = nil
+}
+
+// SetDefinitionID sets the "definition_id" field.
+func (m *AttributeValueMutation) SetDefinitionID(u uuid.UUID) {
+	m.definition_id = &u
+}
+
+// DefinitionID returns the value of the "definition_id" field in the mutation.
+func (m *AttributeValueMutation) DefinitionID() (r uuid.UUID, exists bool) {
+	v := m.definition_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDefinitionID returns the old "definition_id" field's value of the AttributeValue entity.
+// If the AttributeValue object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeValueMutation) OldDefinitionID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDefinitionID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDefinitionID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDefinitionID: %w", err)
+	}
+	return oldValue.DefinitionID, nil
+}
+
+// ResetDefinitionID resets all changes to the "definition_id" field.
+func (m *AttributeValueMutation) ResetDefinitionID() {
+	m.definition_id = nil
+}
+
+// SetType sets the "type" field.
+func (m *AttributeValueMutation) SetType(s string) {
+	m._type = &s
+}
+
+// GetType returns the value of the "type" field in the mutation.
+func (m *AttributeValueMutation) GetType() (r string, exists bool) {
+	v := m._type
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldType returns the old "type" field's value of the AttributeValue entity.
+// If the AttributeValue object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeValueMutation) OldType(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldType is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldType requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldType: %w", err)
+	}
+	return oldValue.Type, nil
+}
+
+// ResetType resets all changes to the "type" field.
+func (m *AttributeValueMutation) ResetType() {
+	m._type = nil
+}
+
+// SetTextValue sets the "text_value" field.
+func (m *AttributeValueMutation) SetTextValue(s string) {
+	m.text_value = &s
+}
+
+// TextValue returns the value of the "text_value" field in the mutation.
+func (m *AttributeValueMutation) TextValue() (r string, exists bool) {
+	v := m.text_value
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTextValue returns the old "text_value" field's value of the AttributeValue entity.
+// If the AttributeValue object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeValueMutation) OldTextValue(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTextValue is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTextValue requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTextValue: %w", err)
+	}
+	return oldValue.TextValue, nil
+}
+
+// ClearTextValue clears the value of the "text_value" field.
+func (m *AttributeValueMutation) ClearTextValue() {
+	m.text_value = nil
+	m.clearedFields[attributevalue.FieldTextValue] = struct{}{}
+}
+
+// TextValueCleared returns if the "text_value" field was cleared in this mutation.
+func (m *AttributeValueMutation) TextValueCleared() bool {
+	_, ok := m.clearedFields[attributevalue.FieldTextValue]
+	return ok
+}
+
+// ResetTextValue resets all changes to the "text_value" field.
+func (m *AttributeValueMutation) ResetTextValue() {
+	m.text_value = nil
+	delete(m.clearedFields, attributevalue.FieldTextValue)
+}
+
+// SetTextKey sets the "text_key" field.
+func (m *AttributeValueMutation) SetTextKey(s string) {
+	m.text_key = &s
+}
+
+// TextKey returns the value of the "text_key" field in the mutation.
+func (m *AttributeValueMutation) TextKey() (r string, exists bool) {
+	v := m.text_key
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTextKey returns the old "text_key" field's value of the AttributeValue entity.
+// If the AttributeValue object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeValueMutation) OldTextKey(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTextKey is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTextKey requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTextKey: %w", err)
+	}
+	return oldValue.TextKey, nil
+}
+
+// ClearTextKey clears the value of the "text_key" field.
+func (m *AttributeValueMutation) ClearTextKey() {
+	m.text_key = nil
+	m.clearedFields[attributevalue.FieldTextKey] = struct{}{}
+}
+
+// TextKeyCleared returns if the "text_key" field was cleared in this mutation.
+func (m *AttributeValueMutation) TextKeyCleared() bool {
+	_, ok := m.clearedFields[attributevalue.FieldTextKey]
+	return ok
+}
+
+// ResetTextKey resets all changes to the "text_key" field.
+func (m *AttributeValueMutation) ResetTextKey() {
+	m.text_key = nil
+	delete(m.clearedFields, attributevalue.FieldTextKey)
+}
+
+// SetIntegerValue sets the "integer_value" field.
+func (m *AttributeValueMutation) SetIntegerValue(i int64) {
+	m.integer_value = &i
+	m.addinteger_value = nil
+}
+
+// IntegerValue returns the value of the "integer_value" field in the mutation.
+func (m *AttributeValueMutation) IntegerValue() (r int64, exists bool) {
+	v := m.integer_value
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldIntegerValue returns the old "integer_value" field's value of the AttributeValue entity.
+// If the AttributeValue object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeValueMutation) OldIntegerValue(ctx context.Context) (v *int64, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldIntegerValue is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldIntegerValue requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldIntegerValue: %w", err)
+	}
+	return oldValue.IntegerValue, nil
+}
+
+// AddIntegerValue adds i to the "integer_value" field.
+func (m *AttributeValueMutation) AddIntegerValue(i int64) {
+	if m.addinteger_value != nil {
+		*m.addinteger_value += i
+	} else {
+		m.addinteger_value = &i
+	}
+}
+
+// AddedIntegerValue returns the value that was added to the "integer_value" field in this mutation.
+func (m *AttributeValueMutation) AddedIntegerValue() (r int64, exists bool) {
+	v := m.addinteger_value
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearIntegerValue clears the value of the "integer_value" field.
+func (m *AttributeValueMutation) ClearIntegerValue() {
+	m.integer_value = nil
+	m.addinteger_value = nil
+	m.clearedFields[attributevalue.FieldIntegerValue] = struct{}{}
+}
+
+// IntegerValueCleared returns if the "integer_value" field was cleared in this mutation.
+func (m *AttributeValueMutation) IntegerValueCleared() bool {
+	_, ok := m.clearedFields[attributevalue.FieldIntegerValue]
+	return ok
+}
+
+// ResetIntegerValue resets all changes to the "integer_value" field.
+func (m *AttributeValueMutation) ResetIntegerValue() {
+	m.integer_value = nil
+	m.addinteger_value = nil
+	delete(m.clearedFields, attributevalue.FieldIntegerValue)
+}
+
+// SetDecimalValue sets the "decimal_value" field.
+func (m *AttributeValueMutation) SetDecimalValue(s string) {
+	m.decimal_value = &s
+}
+
+// DecimalValue returns the value of the "decimal_value" field in the mutation.
+func (m *AttributeValueMutation) DecimalValue() (r string, exists bool) {
+	v := m.decimal_value
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDecimalValue returns the old "decimal_value" field's value of the AttributeValue entity.
+// If the AttributeValue object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeValueMutation) OldDecimalValue(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDecimalValue is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDecimalValue requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDecimalValue: %w", err)
+	}
+	return oldValue.DecimalValue, nil
+}
+
+// ClearDecimalValue clears the value of the "decimal_value" field.
+func (m *AttributeValueMutation) ClearDecimalValue() {
+	m.decimal_value = nil
+	m.clearedFields[attributevalue.FieldDecimalValue] = struct{}{}
+}
+
+// DecimalValueCleared returns if the "decimal_value" field was cleared in this mutation.
+func (m *AttributeValueMutation) DecimalValueCleared() bool {
+	_, ok := m.clearedFields[attributevalue.FieldDecimalValue]
+	return ok
+}
+
+// ResetDecimalValue resets all changes to the "decimal_value" field.
+func (m *AttributeValueMutation) ResetDecimalValue() {
+	m.decimal_value = nil
+	delete(m.clearedFields, attributevalue.FieldDecimalValue)
+}
+
+// SetBooleanValue sets the "boolean_value" field.
+func (m *AttributeValueMutation) SetBooleanValue(b bool) {
+	m.boolean_value = &b
+}
+
+// BooleanValue returns the value of the "boolean_value" field in the mutation.
+func (m *AttributeValueMutation) BooleanValue() (r bool, exists bool) {
+	v := m.boolean_value
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldBooleanValue returns the old "boolean_value" field's value of the AttributeValue entity.
+// If the AttributeValue object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeValueMutation) OldBooleanValue(ctx context.Context) (v *bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldBooleanValue is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldBooleanValue requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldBooleanValue: %w", err)
+	}
+	return oldValue.BooleanValue, nil
+}
+
+// ClearBooleanValue clears the value of the "boolean_value" field.
+func (m *AttributeValueMutation) ClearBooleanValue() {
+	m.boolean_value = nil
+	m.clearedFields[attributevalue.FieldBooleanValue] = struct{}{}
+}
+
+// BooleanValueCleared returns if the "boolean_value" field was cleared in this mutation.
+func (m *AttributeValueMutation) BooleanValueCleared() bool {
+	_, ok := m.clearedFields[attributevalue.FieldBooleanValue]
+	return ok
+}
+
+// ResetBooleanValue resets all changes to the "boolean_value" field.
+func (m *AttributeValueMutation) ResetBooleanValue() {
+	m.boolean_value = nil
+	delete(m.clearedFields, attributevalue.FieldBooleanValue)
+}
+
+// SetDateValue sets the "date_value" field.
+func (m *AttributeValueMutation) SetDateValue(t time.Time) {
+	m.date_value = &t
+}
+
+// DateValue returns the value of the "date_value" field in the mutation.
+func (m *AttributeValueMutation) DateValue() (r time.Time, exists bool) {
+	v := m.date_value
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDateValue returns the old "date_value" field's value of the AttributeValue entity.
+// If the AttributeValue object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeValueMutation) OldDateValue(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDateValue is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDateValue requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDateValue: %w", err)
+	}
+	return oldValue.DateValue, nil
+}
+
+// ClearDateValue clears the value of the "date_value" field.
+func (m *AttributeValueMutation) ClearDateValue() {
+	m.date_value = nil
+	m.clearedFields[attributevalue.FieldDateValue] = struct{}{}
+}
+
+// DateValueCleared returns if the "date_value" field was cleared in this mutation.
+func (m *AttributeValueMutation) DateValueCleared() bool {
+	_, ok := m.clearedFields[attributevalue.FieldDateValue]
+	return ok
+}
+
+// ResetDateValue resets all changes to the "date_value" field.
+func (m *AttributeValueMutation) ResetDateValue() {
+	m.date_value = nil
+	delete(m.clearedFields, attributevalue.FieldDateValue)
+}
+
+// SetTimeValue sets the "time_value" field.
+func (m *AttributeValueMutation) SetTimeValue(t time.Time) {
+	m.time_value = &t
+}
+
+// TimeValue returns the value of the "time_value" field in the mutation.
+func (m *AttributeValueMutation) TimeValue() (r time.Time, exists bool) {
+	v := m.time_value
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTimeValue returns the old "time_value" field's value of the AttributeValue entity.
+// If the AttributeValue object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeValueMutation) OldTimeValue(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTimeValue is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTimeValue requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTimeValue: %w", err)
+	}
+	return oldValue.TimeValue, nil
+}
+
+// ClearTimeValue clears the value of the "time_value" field.
+func (m *AttributeValueMutation) ClearTimeValue() {
+	m.time_value = nil
+	m.clearedFields[attributevalue.FieldTimeValue] = struct{}{}
+}
+
+// TimeValueCleared returns if the "time_value" field was cleared in this mutation.
+func (m *AttributeValueMutation) TimeValueCleared() bool {
+	_, ok := m.clearedFields[attributevalue.FieldTimeValue]
+	return ok
+}
+
+// ResetTimeValue resets all changes to the "time_value" field.
+func (m *AttributeValueMutation) ResetTimeValue() {
+	m.time_value = nil
+	delete(m.clearedFields, attributevalue.FieldTimeValue)
+}
+
+// SetOptionID sets the "option_id" field.
+func (m *AttributeValueMutation) SetOptionID(u uuid.UUID) {
+	m.option_id = &u
+}
+
+// OptionID returns the value of the "option_id" field in the mutation.
+func (m *AttributeValueMutation) OptionID() (r uuid.UUID, exists bool) {
+	v := m.option_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldOptionID returns the old "option_id" field's value of the AttributeValue entity.
+// If the AttributeValue object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeValueMutation) OldOptionID(ctx context.Context) (v *uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldOptionID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldOptionID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldOptionID: %w", err)
+	}
+	return oldValue.OptionID, nil
+}
+
+// ClearOptionID clears the value of the "option_id" field.
+func (m *AttributeValueMutation) ClearOptionID() {
+	m.option_id = nil
+	m.clearedFields[attributevalue.FieldOptionID] = struct{}{}
+}
+
+// OptionIDCleared returns if the "option_id" field was cleared in this mutation.
+func (m *AttributeValueMutation) OptionIDCleared() bool {
+	_, ok := m.clearedFields[attributevalue.FieldOptionID]
+	return ok
+}
+
+// ResetOptionID resets all changes to the "option_id" field.
+func (m *AttributeValueMutation) ResetOptionID() {
+	m.option_id = nil
+	delete(m.clearedFields, attributevalue.FieldOptionID)
+}
+
+// Where appends a list predicates to the AttributeValueMutation builder.
+func (m *AttributeValueMutation) Where(ps ...predicate.AttributeValue) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the AttributeValueMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *AttributeValueMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.AttributeValue, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *AttributeValueMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *AttributeValueMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (AttributeValue).
+func (m *AttributeValueMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *AttributeValueMutation) Fields() []string {
+	fields := make([]string, 0, 13)
+	if m.account_id != nil {
+		fields = append(fields, attributevalue.FieldAccountID)
+	}
+	if m.created_at != nil {
+		fields = append(fields, attributevalue.FieldCreatedAt)
+	}
+	if m.customer_id != nil {
+		fields = append(fields, attributevalue.FieldCustomerID)
+	}
+	if m.definition_id != nil {
+		fields = append(fields, attributevalue.FieldDefinitionID)
+	}
+	if m._type != nil {
+		fields = append(fields, attributevalue.FieldType)
+	}
+	if m.text_value != nil {
+		fields = append(fields, attributevalue.FieldTextValue)
+	}
+	if m.text_key != nil {
+		fields = append(fields, attributevalue.FieldTextKey)
+	}
+	if m.integer_value != nil {
+		fields = append(fields, attributevalue.FieldIntegerValue)
+	}
+	if m.decimal_value != nil {
+		fields = append(fields, attributevalue.FieldDecimalValue)
+	}
+	if m.boolean_value != nil {
+		fields = append(fields, attributevalue.FieldBooleanValue)
+	}
+	if m.date_value != nil {
+		fields = append(fields, attributevalue.FieldDateValue)
+	}
+	if m.time_value != nil {
+		fields = append(fields, attributevalue.FieldTimeValue)
+	}
+	if m.option_id != nil {
+		fields = append(fields, attributevalue.FieldOptionID)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *AttributeValueMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case attributevalue.FieldAccountID:
+		return m.AccountID()
+	case attributevalue.FieldCreatedAt:
+		return m.CreatedAt()
+	case attributevalue.FieldCustomerID:
+		return m.CustomerID()
+	case attributevalue.FieldDefinitionID:
+		return m.DefinitionID()
+	case attributevalue.FieldType:
+		return m.GetType()
+	case attributevalue.FieldTextValue:
+		return m.TextValue()
+	case attributevalue.FieldTextKey:
+		return m.TextKey()
+	case attributevalue.FieldIntegerValue:
+		return m.IntegerValue()
+	case attributevalue.FieldDecimalValue:
+		return m.DecimalValue()
+	case attributevalue.FieldBooleanValue:
+		return m.BooleanValue()
+	case attributevalue.FieldDateValue:
+		return m.DateValue()
+	case attributevalue.FieldTimeValue:
+		return m.TimeValue()
+	case attributevalue.FieldOptionID:
+		return m.OptionID()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *AttributeValueMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case attributevalue.FieldAccountID:
+		return m.OldAccountID(ctx)
+	case attributevalue.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case attributevalue.FieldCustomerID:
+		return m.OldCustomerID(ctx)
+	case attributevalue.FieldDefinitionID:
+		return m.OldDefinitionID(ctx)
+	case attributevalue.FieldType:
+		return m.OldType(ctx)
+	case attributevalue.FieldTextValue:
+		return m.OldTextValue(ctx)
+	case attributevalue.FieldTextKey:
+		return m.OldTextKey(ctx)
+	case attributevalue.FieldIntegerValue:
+		return m.OldIntegerValue(ctx)
+	case attributevalue.FieldDecimalValue:
+		return m.OldDecimalValue(ctx)
+	case attributevalue.FieldBooleanValue:
+		return m.OldBooleanValue(ctx)
+	case attributevalue.FieldDateValue:
+		return m.OldDateValue(ctx)
+	case attributevalue.FieldTimeValue:
+		return m.OldTimeValue(ctx)
+	case attributevalue.FieldOptionID:
+		return m.OldOptionID(ctx)
+	}
+	return nil, fmt.Errorf("unknown AttributeValue field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *AttributeValueMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case attributevalue.FieldAccountID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAccountID(v)
+		return nil
+	case attributevalue.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case attributevalue.FieldCustomerID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCustomerID(v)
+		return nil
+	case attributevalue.FieldDefinitionID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDefinitionID(v)
+		return nil
+	case attributevalue.FieldType:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetType(v)
+		return nil
+	case attributevalue.FieldTextValue:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTextValue(v)
+		return nil
+	case attributevalue.FieldTextKey:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTextKey(v)
+		return nil
+	case attributevalue.FieldIntegerValue:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetIntegerValue(v)
+		return nil
+	case attributevalue.FieldDecimalValue:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDecimalValue(v)
+		return nil
+	case attributevalue.FieldBooleanValue:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetBooleanValue(v)
+		return nil
+	case attributevalue.FieldDateValue:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDateValue(v)
+		return nil
+	case attributevalue.FieldTimeValue:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTimeValue(v)
+		return nil
+	case attributevalue.FieldOptionID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetOptionID(v)
+		return nil
+	}
+	return fmt.Errorf("unknown AttributeValue field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *AttributeValueMutation) AddedFields() []string {
+	var fields []string
+	if m.addinteger_value != nil {
+		fields = append(fields, attributevalue.FieldIntegerValue)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *AttributeValueMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case attributevalue.FieldIntegerValue:
+		return m.AddedIntegerValue()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *AttributeValueMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case attributevalue.FieldIntegerValue:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddIntegerValue(v)
+		return nil
+	}
+	return fmt.Errorf("unknown AttributeValue numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *AttributeValueMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(attributevalue.FieldTextValue) {
+		fields = append(fields, attributevalue.FieldTextValue)
+	}
+	if m.FieldCleared(attributevalue.FieldTextKey) {
+		fields = append(fields, attributevalue.FieldTextKey)
+	}
+	if m.FieldCleared(attributevalue.FieldIntegerValue) {
+		fields = append(fields, attributevalue.FieldIntegerValue)
+	}
+	if m.FieldCleared(attributevalue.FieldDecimalValue) {
+		fields = append(fields, attributevalue.FieldDecimalValue)
+	}
+	if m.FieldCleared(attributevalue.FieldBooleanValue) {
+		fields = append(fields, attributevalue.FieldBooleanValue)
+	}
+	if m.FieldCleared(attributevalue.FieldDateValue) {
+		fields = append(fields, attributevalue.FieldDateValue)
+	}
+	if m.FieldCleared(attributevalue.FieldTimeValue) {
+		fields = append(fields, attributevalue.FieldTimeValue)
+	}
+	if m.FieldCleared(attributevalue.FieldOptionID) {
+		fields = append(fields, attributevalue.FieldOptionID)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *AttributeValueMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *AttributeValueMutation) ClearField(name string) error {
+	switch name {
+	case attributevalue.FieldTextValue:
+		m.ClearTextValue()
+		return nil
+	case attributevalue.FieldTextKey:
+		m.ClearTextKey()
+		return nil
+	case attributevalue.FieldIntegerValue:
+		m.ClearIntegerValue()
+		return nil
+	case attributevalue.FieldDecimalValue:
+		m.ClearDecimalValue()
+		return nil
+	case attributevalue.FieldBooleanValue:
+		m.ClearBooleanValue()
+		return nil
+	case attributevalue.FieldDateValue:
+		m.ClearDateValue()
+		return nil
+	case attributevalue.FieldTimeValue:
+		m.ClearTimeValue()
+		return nil
+	case attributevalue.FieldOptionID:
+		m.ClearOptionID()
+		return nil
+	}
+	return fmt.Errorf("unknown AttributeValue nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *AttributeValueMutation) ResetField(name string) error {
+	switch name {
+	case attributevalue.FieldAccountID:
+		m.ResetAccountID()
+		return nil
+	case attributevalue.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case attributevalue.FieldCustomerID:
+		m.ResetCustomerID()
+		return nil
+	case attributevalue.FieldDefinitionID:
+		m.ResetDefinitionID()
+		return nil
+	case attributevalue.FieldType:
+		m.ResetType()
+		return nil
+	case attributevalue.FieldTextValue:
+		m.ResetTextValue()
+		return nil
+	case attributevalue.FieldTextKey:
+		m.ResetTextKey()
+		return nil
+	case attributevalue.FieldIntegerValue:
+		m.ResetIntegerValue()
+		return nil
+	case attributevalue.FieldDecimalValue:
+		m.ResetDecimalValue()
+		return nil
+	case attributevalue.FieldBooleanValue:
+		m.ResetBooleanValue()
+		return nil
+	case attributevalue.FieldDateValue:
+		m.ResetDateValue()
+		return nil
+	case attributevalue.FieldTimeValue:
+		m.ResetTimeValue()
+		return nil
+	case attributevalue.FieldOptionID:
+		m.ResetOptionID()
+		return nil
+	}
+	return fmt.Errorf("unknown AttributeValue field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *AttributeValueMutation) AddedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *AttributeValueMutation) AddedIDs(name string) []ent.Value {
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *AttributeValueMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *AttributeValueMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *AttributeValueMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *AttributeValueMutation) EdgeCleared(name string) bool {
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *AttributeValueMutation) ClearEdge(name string) error {
+	return fmt.Errorf("unknown AttributeValue unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *AttributeValueMutation) ResetEdge(name string) error {
+	return fmt.Errorf("unknown AttributeValue edge %s", name)
+}
+
+// AttributeValueOptionMutation represents an operation that mutates the AttributeValueOption nodes in the graph.
+type AttributeValueOptionMutation struct {
+	config
+	op            Op
+	typ           string
+	id            *uuid.UUID
+	account_id    *uuid.UUID
+	created_at    *time.Time
+	value_id      *uuid.UUID
+	customer_id   *uuid.UUID
+	definition_id *uuid.UUID
+	option_id     *uuid.UUID
+	clearedFields map[string]struct{}
+	done          bool
+	oldValue      func(context.Context) (*AttributeValueOption, error)
+	predicates    []predicate.AttributeValueOption
+}
+
+var _ ent.Mutation = (*AttributeValueOptionMutation)(nil)
+
+// attributevalueoptionOption allows management of the mutation configuration using functional options.
+type attributevalueoptionOption func(*AttributeValueOptionMutation)
+
+// newAttributeValueOptionMutation creates new mutation for the AttributeValueOption entity.
+func newAttributeValueOptionMutation(c config, op Op, opts ...attributevalueoptionOption) *AttributeValueOptionMutation {
+	m := &AttributeValueOptionMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeAttributeValueOption,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withAttributeValueOptionID sets the ID field of the mutation.
+func withAttributeValueOptionID(id uuid.UUID) attributevalueoptionOption {
+	return func(m *AttributeValueOptionMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *AttributeValueOption
+		)
+		m.oldValue = func(ctx context.Context) (*AttributeValueOption, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().AttributeValueOption.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withAttributeValueOption sets the old AttributeValueOption of the mutation.
+func withAttributeValueOption(node *AttributeValueOption) attributevalueoptionOption {
+	return func(m *AttributeValueOptionMutation) {
+		m.oldValue = func(context.Context) (*AttributeValueOption, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m AttributeValueOptionMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m AttributeValueOptionMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of AttributeValueOption entities.
+func (m *AttributeValueOptionMutation) SetID(id uuid.UUID) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *AttributeValueOptionMutation) ID() (id uuid.UUID, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *AttributeValueOptionMutation) IDs(ctx context.Context) ([]uuid.UUID, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []uuid.UUID{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().AttributeValueOption.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetAccountID sets the "account_id" field.
+func (m *AttributeValueOptionMutation) SetAccountID(u uuid.UUID) {
+	m.account_id = &u
+}
+
+// AccountID returns the value of the "account_id" field in the mutation.
+func (m *AttributeValueOptionMutation) AccountID() (r uuid.UUID, exists bool) {
+	v := m.account_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAccountID returns the old "account_id" field's value of the AttributeValueOption entity.
+// If the AttributeValueOption object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeValueOptionMutation) OldAccountID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAccountID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAccountID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAccountID: %w", err)
+	}
+	return oldValue.AccountID, nil
+}
+
+// ResetAccountID resets all changes to the "account_id" field.
+func (m *AttributeValueOptionMutation) ResetAccountID() {
+	m.account_id = nil
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *AttributeValueOptionMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *AttributeValueOptionMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the AttributeValueOption entity.
+// If the AttributeValueOption object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeValueOptionMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *AttributeValueOptionMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetValueID sets the "value_id" field.
+func (m *AttributeValueOptionMutation) SetValueID(u uuid.UUID) {
+	m.value_id = &u
+}
+
+// ValueID returns the value of the "value_id" field in the mutation.
+func (m *AttributeValueOptionMutation) ValueID() (r uuid.UUID, exists bool) {
+	v := m.value_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldValueID returns the old "value_id" field's value of the AttributeValueOption entity.
+// If the AttributeValueOption object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeValueOptionMutation) OldValueID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldValueID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldValueID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldValueID: %w", err)
+	}
+	return oldValue.ValueID, nil
+}
+
+// ResetValueID resets all changes to the "value_id" field.
+func (m *AttributeValueOptionMutation) ResetValueID() {
+	m.value_id = nil
+}
+
+// SetCustomerID sets the "customer_id" field.
+func (m *AttributeValueOptionMutation) SetCustomerID(u uuid.UUID) {
+	m.customer_id = &u
+}
+
+// CustomerID returns the value of the "customer_id" field in the mutation.
+func (m *AttributeValueOptionMutation) CustomerID() (r uuid.UUID, exists bool) {
+	v := m.customer_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCustomerID returns the old "customer_id" field's value of the AttributeValueOption entity.
+// If the AttributeValueOption object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeValueOptionMutation) OldCustomerID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCustomerID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCustomerID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCustomerID: %w", err)
+	}
+	return oldValue.CustomerID, nil
+}
+
+// ResetCustomerID resets all changes to the "customer_id" field.
+func (m *AttributeValueOptionMutation) ResetCustomerID() {
+	m.customer_id = nil
+}
+
+// SetDefinitionID sets the "definition_id" field.
+func (m *AttributeValueOptionMutation) SetDefinitionID(u uuid.UUID) {
+	m.definition_id = &u
+}
+
+// DefinitionID returns the value of the "definition_id" field in the mutation.
+func (m *AttributeValueOptionMutation) DefinitionID() (r uuid.UUID, exists bool) {
+	v := m.definition_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDefinitionID returns the old "definition_id" field's value of the AttributeValueOption entity.
+// If the AttributeValueOption object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeValueOptionMutation) OldDefinitionID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDefinitionID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDefinitionID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDefinitionID: %w", err)
+	}
+	return oldValue.DefinitionID, nil
+}
+
+// ResetDefinitionID resets all changes to the "definition_id" field.
+func (m *AttributeValueOptionMutation) ResetDefinitionID() {
+	m.definition_id = nil
+}
+
+// SetOptionID sets the "option_id" field.
+func (m *AttributeValueOptionMutation) SetOptionID(u uuid.UUID) {
+	m.option_id = &u
+}
+
+// OptionID returns the value of the "option_id" field in the mutation.
+func (m *AttributeValueOptionMutation) OptionID() (r uuid.UUID, exists bool) {
+	v := m.option_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldOptionID returns the old "option_id" field's value of the AttributeValueOption entity.
+// If the AttributeValueOption object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeValueOptionMutation) OldOptionID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldOptionID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldOptionID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldOptionID: %w", err)
+	}
+	return oldValue.OptionID, nil
+}
+
+// ResetOptionID resets all changes to the "option_id" field.
+func (m *AttributeValueOptionMutation) ResetOptionID() {
+	m.option_id = nil
+}
+
+// Where appends a list predicates to the AttributeValueOptionMutation builder.
+func (m *AttributeValueOptionMutation) Where(ps ...predicate.AttributeValueOption) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the AttributeValueOptionMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *AttributeValueOptionMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.AttributeValueOption, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *AttributeValueOptionMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *AttributeValueOptionMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (AttributeValueOption).
+func (m *AttributeValueOptionMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *AttributeValueOptionMutation) Fields() []string {
+	fields := make([]string, 0, 6)
+	if m.account_id != nil {
+		fields = append(fields, attributevalueoption.FieldAccountID)
+	}
+	if m.created_at != nil {
+		fields = append(fields, attributevalueoption.FieldCreatedAt)
+	}
+	if m.value_id != nil {
+		fields = append(fields, attributevalueoption.FieldValueID)
+	}
+	if m.customer_id != nil {
+		fields = append(fields, attributevalueoption.FieldCustomerID)
+	}
+	if m.definition_id != nil {
+		fields = append(fields, attributevalueoption.FieldDefinitionID)
+	}
+	if m.option_id != nil {
+		fields = append(fields, attributevalueoption.FieldOptionID)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *AttributeValueOptionMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case attributevalueoption.FieldAccountID:
+		return m.AccountID()
+	case attributevalueoption.FieldCreatedAt:
+		return m.CreatedAt()
+	case attributevalueoption.FieldValueID:
+		return m.ValueID()
+	case attributevalueoption.FieldCustomerID:
+		return m.CustomerID()
+	case attributevalueoption.FieldDefinitionID:
+		return m.DefinitionID()
+	case attributevalueoption.FieldOptionID:
+		return m.OptionID()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *AttributeValueOptionMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case attributevalueoption.FieldAccountID:
+		return m.OldAccountID(ctx)
+	case attributevalueoption.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case attributevalueoption.FieldValueID:
+		return m.OldValueID(ctx)
+	case attributevalueoption.FieldCustomerID:
+		return m.OldCustomerID(ctx)
+	case attributevalueoption.FieldDefinitionID:
+		return m.OldDefinitionID(ctx)
+	case attributevalueoption.FieldOptionID:
+		return m.OldOptionID(ctx)
+	}
+	return nil, fmt.Errorf("unknown AttributeValueOption field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *AttributeValueOptionMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case attributevalueoption.FieldAccountID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAccountID(v)
+		return nil
+	case attributevalueoption.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case attributevalueoption.FieldValueID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetValueID(v)
+		return nil
+	case attributevalueoption.FieldCustomerID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCustomerID(v)
+		return nil
+	case attributevalueoption.FieldDefinitionID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDefinitionID(v)
+		return nil
+	case attributevalueoption.FieldOptionID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetOptionID(v)
+		return nil
+	}
+	return fmt.Errorf("unknown AttributeValueOption field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *AttributeValueOptionMutation) AddedFields() []string {
+	return nil
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *AttributeValueOptionMutation) AddedField(name string) (ent.Value, bool) {
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *AttributeValueOptionMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	}
+	return fmt.Errorf("unknown AttributeValueOption numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *AttributeValueOptionMutation) ClearedFields() []string {
+	return nil
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *AttributeValueOptionMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *AttributeValueOptionMutation) ClearField(name string) error {
+	return fmt.Errorf("unknown AttributeValueOption nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *AttributeValueOptionMutation) ResetField(name string) error {
+	switch name {
+	case attributevalueoption.FieldAccountID:
+		m.ResetAccountID()
+		return nil
+	case attributevalueoption.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case attributevalueoption.FieldValueID:
+		m.ResetValueID()
+		return nil
+	case attributevalueoption.FieldCustomerID:
+		m.ResetCustomerID()
+		return nil
+	case attributevalueoption.FieldDefinitionID:
+		m.ResetDefinitionID()
+		return nil
+	case attributevalueoption.FieldOptionID:
+		m.ResetOptionID()
+		return nil
+	}
+	return fmt.Errorf("unknown AttributeValueOption field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *AttributeValueOptionMutation) AddedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *AttributeValueOptionMutation) AddedIDs(name string) []ent.Value {
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *AttributeValueOptionMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *AttributeValueOptionMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *AttributeValueOptionMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *AttributeValueOptionMutation) EdgeCleared(name string) bool {
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *AttributeValueOptionMutation) ClearEdge(name string) error {
+	return fmt.Errorf("unknown AttributeValueOption unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *AttributeValueOptionMutation) ResetEdge(name string) error {
+	return fmt.Errorf("unknown AttributeValueOption edge %s", name)
 }
 
 // ContactMutation represents an operation that mutates the Contact nodes in the graph.

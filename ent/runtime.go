@@ -5,6 +5,11 @@ package ent
 import (
 	"dossier/ent/account"
 	"dossier/ent/apikey"
+	"dossier/ent/attributedefinition"
+	"dossier/ent/attributedefinitiontype"
+	"dossier/ent/attributeoption"
+	"dossier/ent/attributevalue"
+	"dossier/ent/attributevalueoption"
 	"dossier/ent/contact"
 	"dossier/ent/customer"
 	"dossier/ent/customermerge"
@@ -84,6 +89,65 @@ func init() {
 	apikeyDescCreatedAt := apikeyMixinFields0[2].Descriptor()
 	// apikey.DefaultCreatedAt holds the default value on creation for the created_at field.
 	apikey.DefaultCreatedAt = apikeyDescCreatedAt.Default.(func() time.Time)
+	attributedefinitionMixin := schema.AttributeDefinition{}.Mixin()
+	attributedefinitionMixinFields0 := attributedefinitionMixin[0].Fields()
+	_ = attributedefinitionMixinFields0
+	attributedefinitionMixinFields1 := attributedefinitionMixin[1].Fields()
+	_ = attributedefinitionMixinFields1
+	attributedefinitionFields := schema.AttributeDefinition{}.Fields()
+	_ = attributedefinitionFields
+	// attributedefinitionDescCreatedAt is the schema descriptor for created_at field.
+	attributedefinitionDescCreatedAt := attributedefinitionMixinFields0[2].Descriptor()
+	// attributedefinition.DefaultCreatedAt holds the default value on creation for the created_at field.
+	attributedefinition.DefaultCreatedAt = attributedefinitionDescCreatedAt.Default.(func() time.Time)
+	// attributedefinitionDescVersion is the schema descriptor for version field.
+	attributedefinitionDescVersion := attributedefinitionMixinFields1[0].Descriptor()
+	// attributedefinition.DefaultVersion holds the default value on creation for the version field.
+	attributedefinition.DefaultVersion = attributedefinitionDescVersion.Default.(int32)
+	// attributedefinitionDescUpdatedAt is the schema descriptor for updated_at field.
+	attributedefinitionDescUpdatedAt := attributedefinitionMixinFields1[1].Descriptor()
+	// attributedefinition.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	attributedefinition.DefaultUpdatedAt = attributedefinitionDescUpdatedAt.Default.(func() time.Time)
+	attributedefinitiontypeMixin := schema.AttributeDefinitionType{}.Mixin()
+	attributedefinitiontypeMixinFields0 := attributedefinitiontypeMixin[0].Fields()
+	_ = attributedefinitiontypeMixinFields0
+	attributedefinitiontypeFields := schema.AttributeDefinitionType{}.Fields()
+	_ = attributedefinitiontypeFields
+	// attributedefinitiontypeDescCreatedAt is the schema descriptor for created_at field.
+	attributedefinitiontypeDescCreatedAt := attributedefinitiontypeMixinFields0[2].Descriptor()
+	// attributedefinitiontype.DefaultCreatedAt holds the default value on creation for the created_at field.
+	attributedefinitiontype.DefaultCreatedAt = attributedefinitiontypeDescCreatedAt.Default.(func() time.Time)
+	attributeoptionMixin := schema.AttributeOption{}.Mixin()
+	attributeoptionMixinFields0 := attributeoptionMixin[0].Fields()
+	_ = attributeoptionMixinFields0
+	attributeoptionFields := schema.AttributeOption{}.Fields()
+	_ = attributeoptionFields
+	// attributeoptionDescCreatedAt is the schema descriptor for created_at field.
+	attributeoptionDescCreatedAt := attributeoptionMixinFields0[2].Descriptor()
+	// attributeoption.DefaultCreatedAt holds the default value on creation for the created_at field.
+	attributeoption.DefaultCreatedAt = attributeoptionDescCreatedAt.Default.(func() time.Time)
+	// attributeoptionDescArchived is the schema descriptor for archived field.
+	attributeoptionDescArchived := attributeoptionFields[4].Descriptor()
+	// attributeoption.DefaultArchived holds the default value on creation for the archived field.
+	attributeoption.DefaultArchived = attributeoptionDescArchived.Default.(bool)
+	attributevalueMixin := schema.AttributeValue{}.Mixin()
+	attributevalueMixinFields0 := attributevalueMixin[0].Fields()
+	_ = attributevalueMixinFields0
+	attributevalueFields := schema.AttributeValue{}.Fields()
+	_ = attributevalueFields
+	// attributevalueDescCreatedAt is the schema descriptor for created_at field.
+	attributevalueDescCreatedAt := attributevalueMixinFields0[2].Descriptor()
+	// attributevalue.DefaultCreatedAt holds the default value on creation for the created_at field.
+	attributevalue.DefaultCreatedAt = attributevalueDescCreatedAt.Default.(func() time.Time)
+	attributevalueoptionMixin := schema.AttributeValueOption{}.Mixin()
+	attributevalueoptionMixinFields0 := attributevalueoptionMixin[0].Fields()
+	_ = attributevalueoptionMixinFields0
+	attributevalueoptionFields := schema.AttributeValueOption{}.Fields()
+	_ = attributevalueoptionFields
+	// attributevalueoptionDescCreatedAt is the schema descriptor for created_at field.
+	attributevalueoptionDescCreatedAt := attributevalueoptionMixinFields0[2].Descriptor()
+	// attributevalueoption.DefaultCreatedAt holds the default value on creation for the created_at field.
+	attributevalueoption.DefaultCreatedAt = attributevalueoptionDescCreatedAt.Default.(func() time.Time)
 	contactMixin := schema.Contact{}.Mixin()
 	contactMixinFields0 := contactMixin[0].Fields()
 	_ = contactMixinFields0

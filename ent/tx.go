@@ -18,6 +18,16 @@ type Tx struct {
 	Account *AccountClient
 	// ApiKey is the client for interacting with the ApiKey builders.
 	ApiKey *ApiKeyClient
+	// AttributeDefinition is the client for interacting with the AttributeDefinition builders.
+	AttributeDefinition *AttributeDefinitionClient
+	// AttributeDefinitionType is the client for interacting with the AttributeDefinitionType builders.
+	AttributeDefinitionType *AttributeDefinitionTypeClient
+	// AttributeOption is the client for interacting with the AttributeOption builders.
+	AttributeOption *AttributeOptionClient
+	// AttributeValue is the client for interacting with the AttributeValue builders.
+	AttributeValue *AttributeValueClient
+	// AttributeValueOption is the client for interacting with the AttributeValueOption builders.
+	AttributeValueOption *AttributeValueOptionClient
 	// Contact is the client for interacting with the Contact builders.
 	Contact *ContactClient
 	// Customer is the client for interacting with the Customer builders.
@@ -199,6 +209,11 @@ func (tx *Tx) Client() *Client {
 func (tx *Tx) init() {
 	tx.Account = NewAccountClient(tx.config)
 	tx.ApiKey = NewApiKeyClient(tx.config)
+	tx.AttributeDefinition = NewAttributeDefinitionClient(tx.config)
+	tx.AttributeDefinitionType = NewAttributeDefinitionTypeClient(tx.config)
+	tx.AttributeOption = NewAttributeOptionClient(tx.config)
+	tx.AttributeValue = NewAttributeValueClient(tx.config)
+	tx.AttributeValueOption = NewAttributeValueOptionClient(tx.config)
 	tx.Contact = NewContactClient(tx.config)
 	tx.Customer = NewCustomerClient(tx.config)
 	tx.CustomerMerge = NewCustomerMergeClient(tx.config)

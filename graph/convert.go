@@ -64,7 +64,8 @@ func customerDraft(in model.CustomerCreateInput) customer.Draft {
 			PreferredStaffID: in.PreferredStaffID,
 		}),
 		Emails: list(in.Emails.Value(), email), Phones: list(in.Phones.Value(), phone), Addresses: list(in.Addresses.Value(), address),
-		Contacts: list(in.Contacts.Value(), func(c *model.ContactCreateInput) customer.ContactDraft { return contactDraft(*c) }),
+		Contacts:   list(in.Contacts.Value(), func(c *model.ContactCreateInput) customer.ContactDraft { return contactDraft(*c) }),
+		Attributes: list(in.Attributes.Value(), attributeValue),
 	}
 }
 
@@ -122,7 +123,7 @@ func customerPatch(in model.CustomerUpdateInput) customer.Patch {
 		GivenName: field(in.GivenName), FamilyName: field(in.FamilyName), CompanyName: field(in.CompanyName),
 		ProfileInput: customerProfile(in),
 		Emails:       fieldList(in.Emails, email), Phones: fieldList(in.Phones, phone), Addresses: fieldList(in.Addresses, address),
-		Contacts: fieldList(in.Contacts, contactNested),
+		Contacts: fieldList(in.Contacts, contactNested), Attributes: fieldList(in.Attributes, attributeValue),
 	}
 	if in.Kind.IsSet() {
 		patch.Kind.Given = true

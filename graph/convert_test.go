@@ -158,6 +158,9 @@ func TestEveryFieldOfAnInputArrives(t *testing.T) {
 	arrives(t, "TimelineEntryInput", plain(entryDraft))
 	arrives(t, "TimelineEntryUpdateInput", plain(entryPatch))
 	arrives(t, "ApiKeyCreateInput", plain(keyDraft))
+	arrives(t, "AttributeDefinitionCreateInput", plain(attributeDraft))
+	arrives(t, "AttributeDefinitionUpdateInput", plain(attributePatch))
+	arrives(t, "AttributeValueInput", func(in model.AttributeValueInput) (any, error) { return attributeValue(&in), nil })
 	arrives(t, "CustomerTypeCreateInput", plain(typeDraft))
 	arrives(t, "CustomerTypeUpdateInput", plain(typePatch))
 	arrives(t, "CustomerOriginCreateInput", plain(originDraft))
@@ -196,6 +199,7 @@ func TestEveryInputOfAMutationIsConverted(t *testing.T) {
 		"CustomerCreateInput": true, "CustomerUpdateInput": true, "CustomerUpsertInput": true, "CustomerKey": true, "ContactCreateInput": true, "ContactUpdateInput": true,
 		"DocumentUploadInput": true, "DocumentUploadBeginInput": true, "DocumentUpdateInput": true,
 		"TimelineEntryInput": true, "TimelineEntryUpdateInput": true, "ApiKeyCreateInput": true,
+		"AttributeDefinitionCreateInput": true, "AttributeDefinitionUpdateInput": true,
 		"CustomerTypeCreateInput": true, "CustomerTypeUpdateInput": true, "CustomerOriginCreateInput": true, "CustomerOriginUpdateInput": true,
 		"OfficeCreateInput": true, "OfficeUpdateInput": true, "ServiceCreateInput": true, "ServiceUpdateInput": true,
 		"FieldRuleInput": true, "StaffUserCreateInput": true, "StaffUserUpdateInput": true,
@@ -220,6 +224,9 @@ func TestNullInAnUpdateIsGivenAndAMissingFieldIsNot(t *testing.T) {
 		"ContactUpdateInput":   func(s string) any { return contactPatch(unmarshal[model.ContactUpdateInput](t, s)) },
 		"StaffUserUpdateInput": func(s string) any { return staffPatch(unmarshal[model.StaffUserUpdateInput](t, s)) },
 		"DocumentUpdateInput":  func(s string) any { return documentPatch(unmarshal[model.DocumentUpdateInput](t, s)) },
+		"AttributeDefinitionUpdateInput": func(s string) any {
+			return attributePatch(unmarshal[model.AttributeDefinitionUpdateInput](t, s))
+		},
 	} {
 		for _, f := range schema.Types[typeName].Fields {
 			out := reflect.ValueOf(convert(`{"` + f.Name + `":null}`))

@@ -16,11 +16,11 @@ import (
 	"dossier/internal/typeid"
 )
 
-// idArguments gives the places of a mutation's arguments that hold the id of a target.
+// idArguments gives the places of a mutation's arguments that hold the id of a target; one that may be missing is none.
 func idArguments(f *ast.FieldDefinition) [][]string {
 	var out [][]string
 	for _, arg := range f.Arguments {
-		if arg.Type.Name() == "ID" {
+		if arg.Type.Name() == "ID" && arg.Type.NonNull {
 			out = append(out, []string{arg.Name})
 		}
 		if def := Schema().Types[arg.Type.Name()]; def.Kind == ast.InputObject && def.Fields.ForName("customerId") != nil {

@@ -5,6 +5,7 @@ import (
 
 	"dossier/graph/generated"
 	"dossier/internal/account"
+	"dossier/internal/attribute"
 	"dossier/internal/auth"
 	"dossier/internal/catalog"
 	"dossier/internal/customer"
@@ -24,6 +25,8 @@ type Resolver struct {
 	Lists     *catalog.Service
 	Policies  *customer.Policies
 	Jobs      *job.Service
+
+	Attributes *attribute.Service
 }
 
 type (

@@ -20,6 +20,7 @@ import (
 
 	"dossier/graph"
 	"dossier/internal/account"
+	"dossier/internal/attribute"
 	"dossier/internal/auth"
 	"dossier/internal/blob"
 	"dossier/internal/blob/disk"
@@ -189,7 +190,8 @@ func (a *app) openGraph(pepper auth.Pepper) error {
 	}
 	a.resolver = &graph.Resolver{
 		Engine: engine, Customers: customer.NewService(a.store), Accounts: account.NewService(a.store, pepper),
-		Timeline: timeline.NewService(a.store), Documents: document.New(a.store.Documents(), a.blobs),
+		Attributes: attribute.NewService(a.store),
+		Timeline:   timeline.NewService(a.store), Documents: document.New(a.store.Documents(), a.blobs),
 		Lists: catalog.NewService(a.store), Policies: customer.NewPolicies(a.store),
 	}
 	a.openJobs()

@@ -32,6 +32,66 @@ func (f ApiKeyFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, erro
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.ApiKeyMutation", m)
 }
 
+// The AttributeDefinitionFunc type is an adapter to allow the use of ordinary
+// function as AttributeDefinition mutator.
+type AttributeDefinitionFunc func(context.Context, *ent.AttributeDefinitionMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f AttributeDefinitionFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.AttributeDefinitionMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.AttributeDefinitionMutation", m)
+}
+
+// The AttributeDefinitionTypeFunc type is an adapter to allow the use of ordinary
+// function as AttributeDefinitionType mutator.
+type AttributeDefinitionTypeFunc func(context.Context, *ent.AttributeDefinitionTypeMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f AttributeDefinitionTypeFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.AttributeDefinitionTypeMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.AttributeDefinitionTypeMutation", m)
+}
+
+// The AttributeOptionFunc type is an adapter to allow the use of ordinary
+// function as AttributeOption mutator.
+type AttributeOptionFunc func(context.Context, *ent.AttributeOptionMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f AttributeOptionFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.AttributeOptionMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.AttributeOptionMutation", m)
+}
+
+// The AttributeValueFunc type is an adapter to allow the use of ordinary
+// function as AttributeValue mutator.
+type AttributeValueFunc func(context.Context, *ent.AttributeValueMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f AttributeValueFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.AttributeValueMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.AttributeValueMutation", m)
+}
+
+// The AttributeValueOptionFunc type is an adapter to allow the use of ordinary
+// function as AttributeValueOption mutator.
+type AttributeValueOptionFunc func(context.Context, *ent.AttributeValueOptionMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f AttributeValueOptionFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.AttributeValueOptionMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.AttributeValueOptionMutation", m)
+}
+
 // The ContactFunc type is an adapter to allow the use of ordinary
 // function as Contact mutator.
 type ContactFunc func(context.Context, *ent.ContactMutation) (ent.Value, error)

@@ -69,6 +69,257 @@ var (
 			},
 		},
 	}
+	// AttributeDefinitionColumns holds the columns for the "attribute_definition" table.
+	AttributeDefinitionColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "account_id", Type: field.TypeUUID},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "version", Type: field.TypeInt32, Default: 1},
+		{Name: "updated_at", Type: field.TypeTime},
+		{Name: "created_by_kind", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "created_by_id", Type: field.TypeUUID, Nullable: true},
+		{Name: "key", Type: field.TypeString, Collation: "C", SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "label", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "description", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "type", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "required", Type: field.TypeBool},
+		{Name: "customer_visible", Type: field.TypeBool},
+		{Name: "position", Type: field.TypeInt32},
+		{Name: "min_length", Type: field.TypeInt32, Nullable: true},
+		{Name: "max_length", Type: field.TypeInt32, Nullable: true},
+		{Name: "pattern", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "minimum", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "numeric"}},
+		{Name: "maximum", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "numeric"}},
+		{Name: "earliest_date", Type: field.TypeTime, Nullable: true, SchemaType: map[string]string{"postgres": "date"}},
+		{Name: "latest_date", Type: field.TypeTime, Nullable: true, SchemaType: map[string]string{"postgres": "date"}},
+		{Name: "earliest_time", Type: field.TypeTime, Nullable: true},
+		{Name: "latest_time", Type: field.TypeTime, Nullable: true},
+		{Name: "accept", Type: field.TypeJSON},
+		{Name: "max_files", Type: field.TypeInt32, Nullable: true},
+		{Name: "archived_at", Type: field.TypeTime, Nullable: true},
+	}
+	// AttributeDefinitionTable holds the schema information for the "attribute_definition" table.
+	AttributeDefinitionTable = &schema.Table{
+		Name:       "attribute_definition",
+		Columns:    AttributeDefinitionColumns,
+		PrimaryKey: []*schema.Column{AttributeDefinitionColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "attributedefinition_account_id_id",
+				Unique:  true,
+				Columns: []*schema.Column{AttributeDefinitionColumns[1], AttributeDefinitionColumns[0]},
+			},
+			{
+				Name:    "attributedefinition_account_id_key",
+				Unique:  true,
+				Columns: []*schema.Column{AttributeDefinitionColumns[1], AttributeDefinitionColumns[7]},
+			},
+			{
+				Name:    "attributedefinition_account_id_position_id",
+				Unique:  false,
+				Columns: []*schema.Column{AttributeDefinitionColumns[1], AttributeDefinitionColumns[13], AttributeDefinitionColumns[0]},
+			},
+			{
+				Name:    "attributedefinition_account_id_id_type",
+				Unique:  true,
+				Columns: []*schema.Column{AttributeDefinitionColumns[1], AttributeDefinitionColumns[0], AttributeDefinitionColumns[10]},
+			},
+		},
+	}
+	// AttributeDefinitionTypeColumns holds the columns for the "attribute_definition_type" table.
+	AttributeDefinitionTypeColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "account_id", Type: field.TypeUUID},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "definition_id", Type: field.TypeUUID},
+		{Name: "type_id", Type: field.TypeUUID},
+	}
+	// AttributeDefinitionTypeTable holds the schema information for the "attribute_definition_type" table.
+	AttributeDefinitionTypeTable = &schema.Table{
+		Name:       "attribute_definition_type",
+		Columns:    AttributeDefinitionTypeColumns,
+		PrimaryKey: []*schema.Column{AttributeDefinitionTypeColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "attributedefinitiontype_account_id_definition_id_type_id",
+				Unique:  true,
+				Columns: []*schema.Column{AttributeDefinitionTypeColumns[1], AttributeDefinitionTypeColumns[3], AttributeDefinitionTypeColumns[4]},
+			},
+			{
+				Name:    "attributedefinitiontype_account_id_type_id_definition_id",
+				Unique:  false,
+				Columns: []*schema.Column{AttributeDefinitionTypeColumns[1], AttributeDefinitionTypeColumns[4], AttributeDefinitionTypeColumns[3]},
+			},
+		},
+	}
+	// AttributeOptionColumns holds the columns for the "attribute_option" table.
+	AttributeOptionColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "account_id", Type: field.TypeUUID},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "definition_id", Type: field.TypeUUID},
+		{Name: "key", Type: field.TypeString, Collation: "C", SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "label", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "position", Type: field.TypeInt32},
+		{Name: "archived", Type: field.TypeBool, Default: false},
+	}
+	// AttributeOptionTable holds the schema information for the "attribute_option" table.
+	AttributeOptionTable = &schema.Table{
+		Name:       "attribute_option",
+		Columns:    AttributeOptionColumns,
+		PrimaryKey: []*schema.Column{AttributeOptionColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "attributeoption_account_id_id",
+				Unique:  true,
+				Columns: []*schema.Column{AttributeOptionColumns[1], AttributeOptionColumns[0]},
+			},
+			{
+				Name:    "attributeoption_account_id_definition_id_key",
+				Unique:  true,
+				Columns: []*schema.Column{AttributeOptionColumns[1], AttributeOptionColumns[3], AttributeOptionColumns[4]},
+			},
+			{
+				Name:    "attributeoption_account_id_definition_id_position_id",
+				Unique:  false,
+				Columns: []*schema.Column{AttributeOptionColumns[1], AttributeOptionColumns[3], AttributeOptionColumns[6], AttributeOptionColumns[0]},
+			},
+			{
+				Name:    "attributeoption_account_id_definition_id_id",
+				Unique:  true,
+				Columns: []*schema.Column{AttributeOptionColumns[1], AttributeOptionColumns[3], AttributeOptionColumns[0]},
+			},
+		},
+	}
+	// AttributeValueColumns holds the columns for the "attribute_value" table.
+	AttributeValueColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "account_id", Type: field.TypeUUID},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "customer_id", Type: field.TypeUUID},
+		{Name: "definition_id", Type: field.TypeUUID},
+		{Name: "type", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "text_value", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "text_key", Type: field.TypeString, Nullable: true, Collation: "C", SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "integer_value", Type: field.TypeInt64, Nullable: true},
+		{Name: "decimal_value", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "numeric"}},
+		{Name: "boolean_value", Type: field.TypeBool, Nullable: true},
+		{Name: "date_value", Type: field.TypeTime, Nullable: true, SchemaType: map[string]string{"postgres": "date"}},
+		{Name: "time_value", Type: field.TypeTime, Nullable: true},
+		{Name: "option_id", Type: field.TypeUUID, Nullable: true},
+	}
+	// AttributeValueTable holds the schema information for the "attribute_value" table.
+	AttributeValueTable = &schema.Table{
+		Name:       "attribute_value",
+		Columns:    AttributeValueColumns,
+		PrimaryKey: []*schema.Column{AttributeValueColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "attributevalue_account_id_customer_id_definition_id",
+				Unique:  true,
+				Columns: []*schema.Column{AttributeValueColumns[1], AttributeValueColumns[3], AttributeValueColumns[4]},
+			},
+			{
+				Name:    "attributevalue_account_id_customer_id_id",
+				Unique:  true,
+				Columns: []*schema.Column{AttributeValueColumns[1], AttributeValueColumns[3], AttributeValueColumns[0]},
+			},
+			{
+				Name:    "attributevalue_account_id_definition_id_customer_id",
+				Unique:  false,
+				Columns: []*schema.Column{AttributeValueColumns[1], AttributeValueColumns[4], AttributeValueColumns[3]},
+			},
+			{
+				Name:    "attributevalue_account_id_definition_id_text_key_customer_id",
+				Unique:  false,
+				Columns: []*schema.Column{AttributeValueColumns[1], AttributeValueColumns[4], AttributeValueColumns[7], AttributeValueColumns[3]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "text_key IS NOT NULL",
+				},
+			},
+			{
+				Name:    "attributevalue_account_id_definition_id_integer_value_customer_id",
+				Unique:  false,
+				Columns: []*schema.Column{AttributeValueColumns[1], AttributeValueColumns[4], AttributeValueColumns[8], AttributeValueColumns[3]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "integer_value IS NOT NULL",
+				},
+			},
+			{
+				Name:    "attributevalue_account_id_definition_id_decimal_value_customer_id",
+				Unique:  false,
+				Columns: []*schema.Column{AttributeValueColumns[1], AttributeValueColumns[4], AttributeValueColumns[9], AttributeValueColumns[3]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "decimal_value IS NOT NULL",
+				},
+			},
+			{
+				Name:    "attributevalue_account_id_definition_id_boolean_value_customer_id",
+				Unique:  false,
+				Columns: []*schema.Column{AttributeValueColumns[1], AttributeValueColumns[4], AttributeValueColumns[10], AttributeValueColumns[3]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "boolean_value IS NOT NULL",
+				},
+			},
+			{
+				Name:    "attributevalue_account_id_definition_id_date_value_customer_id",
+				Unique:  false,
+				Columns: []*schema.Column{AttributeValueColumns[1], AttributeValueColumns[4], AttributeValueColumns[11], AttributeValueColumns[3]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "date_value IS NOT NULL",
+				},
+			},
+			{
+				Name:    "attributevalue_account_id_definition_id_time_value_customer_id",
+				Unique:  false,
+				Columns: []*schema.Column{AttributeValueColumns[1], AttributeValueColumns[4], AttributeValueColumns[12], AttributeValueColumns[3]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "time_value IS NOT NULL",
+				},
+			},
+			{
+				Name:    "attributevalue_account_id_definition_id_option_id_customer_id",
+				Unique:  false,
+				Columns: []*schema.Column{AttributeValueColumns[1], AttributeValueColumns[4], AttributeValueColumns[13], AttributeValueColumns[3]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "option_id IS NOT NULL",
+				},
+			},
+		},
+	}
+	// AttributeValueOptionColumns holds the columns for the "attribute_value_option" table.
+	AttributeValueOptionColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "account_id", Type: field.TypeUUID},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "value_id", Type: field.TypeUUID},
+		{Name: "customer_id", Type: field.TypeUUID},
+		{Name: "definition_id", Type: field.TypeUUID},
+		{Name: "option_id", Type: field.TypeUUID},
+	}
+	// AttributeValueOptionTable holds the schema information for the "attribute_value_option" table.
+	AttributeValueOptionTable = &schema.Table{
+		Name:       "attribute_value_option",
+		Columns:    AttributeValueOptionColumns,
+		PrimaryKey: []*schema.Column{AttributeValueOptionColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "attributevalueoption_account_id_value_id_option_id",
+				Unique:  true,
+				Columns: []*schema.Column{AttributeValueOptionColumns[1], AttributeValueOptionColumns[3], AttributeValueOptionColumns[6]},
+			},
+			{
+				Name:    "attributevalueoption_account_id_definition_id_option_id_customer_id",
+				Unique:  false,
+				Columns: []*schema.Column{AttributeValueOptionColumns[1], AttributeValueOptionColumns[5], AttributeValueOptionColumns[6], AttributeValueOptionColumns[4]},
+			},
+			{
+				Name:    "attributevalueoption_account_id_customer_id_definition_id_option_id",
+				Unique:  false,
+				Columns: []*schema.Column{AttributeValueOptionColumns[1], AttributeValueOptionColumns[4], AttributeValueOptionColumns[5], AttributeValueOptionColumns[6]},
+			},
+		},
+	}
 	// ContactColumns holds the columns for the "contact" table.
 	ContactColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeUUID},
@@ -1120,6 +1371,11 @@ var (
 	Tables = []*schema.Table{
 		AccountTable,
 		APIKeyTable,
+		AttributeDefinitionTable,
+		AttributeDefinitionTypeTable,
+		AttributeOptionTable,
+		AttributeValueTable,
+		AttributeValueOptionTable,
 		ContactTable,
 		CustomerTable,
 		CustomerMergeTable,
@@ -1153,6 +1409,28 @@ func init() {
 	}
 	APIKeyTable.Annotation = &entsql.Annotation{
 		Table: "api_key",
+	}
+	AttributeDefinitionTable.Annotation = &entsql.Annotation{
+		Table: "attribute_definition",
+	}
+	AttributeDefinitionTable.Annotation.Checks = map[string]string{
+		"attribute_definition_created_by_kind": "created_by_kind IN ('STAFF', 'API_KEY')",
+		"attribute_definition_type":            "type IN ('TEXT', 'LONG_TEXT', 'INTEGER', 'DECIMAL', 'BOOLEAN', 'DATE', 'DATE_TIME', 'SELECT', 'MULTI_SELECT', 'URL', 'EMAIL', 'PHONE', 'FILE')",
+	}
+	AttributeDefinitionTypeTable.Annotation = &entsql.Annotation{
+		Table: "attribute_definition_type",
+	}
+	AttributeOptionTable.Annotation = &entsql.Annotation{
+		Table: "attribute_option",
+	}
+	AttributeValueTable.Annotation = &entsql.Annotation{
+		Table: "attribute_value",
+	}
+	AttributeValueTable.Annotation.Checks = map[string]string{
+		"attribute_value_typed": "CASE type\n\t\t\tWHEN 'INTEGER' THEN integer_value IS NOT NULL\n\t\t\tWHEN 'DECIMAL' THEN decimal_value IS NOT NULL\n\t\t\tWHEN 'BOOLEAN' THEN boolean_value IS NOT NULL\n\t\t\tWHEN 'DATE' THEN date_value IS NOT NULL\n\t\t\tWHEN 'DATE_TIME' THEN time_value IS NOT NULL\n\t\t\tWHEN 'SELECT' THEN option_id IS NOT NULL\n\t\t\tWHEN 'MULTI_SELECT' THEN true\n\t\t\tWHEN 'FILE' THEN false\n\t\t\tELSE text_value IS NOT NULL END",
+	}
+	AttributeValueOptionTable.Annotation = &entsql.Annotation{
+		Table: "attribute_value_option",
 	}
 	ContactTable.Annotation = &entsql.Annotation{
 		Table: "contact",
@@ -1219,7 +1497,7 @@ func init() {
 	}
 	EventTable.Annotation.Checks = map[string]string{
 		"event_created_by_kind": "created_by_kind IN ('STAFF', 'API_KEY')",
-		"event_subject_type":    "subject_type IN ('Customer', 'Contact', 'Document', 'TimelineEntry', 'Account', 'Job')",
+		"event_subject_type":    "subject_type IN ('Customer', 'Contact', 'Document', 'TimelineEntry', 'Account', 'Job', 'AttributeDefinition')",
 	}
 	FieldPolicyTable.Annotation = &entsql.Annotation{
 		Table: "field_policy",
@@ -1303,7 +1581,7 @@ func init() {
 	TimelineEntryTable.Annotation.Checks = map[string]string{
 		"timeline_entry_created_by_kind": "created_by_kind IN ('STAFF', 'API_KEY')",
 		"timeline_entry_kind":            "kind IN ('CUSTOMER_CREATED', 'CUSTOMER_ARCHIVED', 'CUSTOMER_RESTORED', 'CUSTOMER_MERGED', 'CUSTOMER_MERGE_UNDONE', 'CONTACT_ADDED', 'DOCUMENT_ADDED', 'DOCUMENT_REPLACED', 'DOCUMENT_EXPIRES', 'VISIT', 'CALL', 'TASK')",
-		"timeline_entry_subject_type":    "subject_type IN ('Customer', 'Contact', 'Document', 'TimelineEntry', 'Account', 'Job')",
+		"timeline_entry_subject_type":    "subject_type IN ('Customer', 'Contact', 'Document', 'TimelineEntry', 'Account', 'Job', 'AttributeDefinition')",
 	}
 	UploadTable.Annotation = &entsql.Annotation{
 		Table: "upload",

@@ -12,6 +12,21 @@ type Account func(*sql.Selector)
 // ApiKey is the predicate function for apikey builders.
 type ApiKey func(*sql.Selector)
 
+// AttributeDefinition is the predicate function for attributedefinition builders.
+type AttributeDefinition func(*sql.Selector)
+
+// AttributeDefinitionType is the predicate function for attributedefinitiontype builders.
+type AttributeDefinitionType func(*sql.Selector)
+
+// AttributeOption is the predicate function for attributeoption builders.
+type AttributeOption func(*sql.Selector)
+
+// AttributeValue is the predicate function for attributevalue builders.
+type AttributeValue func(*sql.Selector)
+
+// AttributeValueOption is the predicate function for attributevalueoption builders.
+type AttributeValueOption func(*sql.Selector)
+
 // Contact is the predicate function for contact builders.
 type Contact func(*sql.Selector)
 

@@ -42,65 +42,72 @@ type DirectiveRoot struct {
 
 type ComplexityRoot struct {
 	Mutation struct {
-		APIKeyCreate           func(childComplexity int, input model.APIKeyCreateInput) int
-		APIKeyRevoke           func(childComplexity int, id string) int
-		ContactArchive         func(childComplexity int, id string, expectedVersion int) int
-		ContactCreate          func(childComplexity int, customerID string, input model.ContactCreateInput, idempotencyKey *string) int
-		ContactUpdate          func(childComplexity int, id string, expectedVersion int, input model.ContactUpdateInput, onConflict model.OnConflict) int
-		CustomerArchive        func(childComplexity int, id string, expectedVersion int) int
-		CustomerCreate         func(childComplexity int, input model.CustomerCreateInput, allowDuplicate bool, idempotencyKey *string) int
-		CustomerMerge          func(childComplexity int, winnerID string, loserID string, expectedWinnerVersion int, expectedLoserVersion int, picks []model.MergePick, dryRun bool, idempotencyKey *string) int
-		CustomerMergeUndo      func(childComplexity int, mergeID string) int
-		CustomerOriginArchive  func(childComplexity int, id string, expectedVersion int) int
-		CustomerOriginCreate   func(childComplexity int, input model.CustomerOriginCreateInput, idempotencyKey *string) int
-		CustomerOriginDelete   func(childComplexity int, id string, expectedVersion int) int
-		CustomerOriginMove     func(childComplexity int, id string, expectedVersion int, afterID *string) int
-		CustomerOriginRestore  func(childComplexity int, id string, expectedVersion int) int
-		CustomerOriginUpdate   func(childComplexity int, id string, expectedVersion int, input model.CustomerOriginUpdateInput) int
-		CustomerRestore        func(childComplexity int, id string, expectedVersion int) int
-		CustomerTypeArchive    func(childComplexity int, id string, expectedVersion int) int
-		CustomerTypeCreate     func(childComplexity int, input model.CustomerTypeCreateInput, idempotencyKey *string) int
-		CustomerTypeDelete     func(childComplexity int, id string, expectedVersion int) int
-		CustomerTypeMove       func(childComplexity int, id string, expectedVersion int, afterID *string) int
-		CustomerTypeRestore    func(childComplexity int, id string, expectedVersion int) int
-		CustomerTypeUpdate     func(childComplexity int, id string, expectedVersion int, input model.CustomerTypeUpdateInput) int
-		CustomerUpdate         func(childComplexity int, id string, expectedVersion int, input model.CustomerUpdateInput, onConflict model.OnConflict) int
-		CustomerUpsert         func(childComplexity int, by model.CustomerKey, input model.CustomerUpsertInput) int
-		DocumentArchive        func(childComplexity int, id string, expectedVersion int) int
-		DocumentReplace        func(childComplexity int, id string, expectedVersion int, file transport.Upload) int
-		DocumentRestore        func(childComplexity int, id string, expectedVersion int) int
-		DocumentUpdate         func(childComplexity int, id string, expectedVersion int, input model.DocumentUpdateInput) int
-		DocumentUpload         func(childComplexity int, input model.DocumentUploadInput, files []*transport.Upload, idempotencyKey *string) int
-		DocumentUploadBegin    func(childComplexity int, input model.DocumentUploadBeginInput, idempotencyKey *string) int
-		DocumentUploadComplete func(childComplexity int, uploadSessionID string) int
-		ExportStart            func(childComplexity int, input model.ExportInput, idempotencyKey *string) int
-		FieldPolicyReset       func(childComplexity int, channel model.EntryChannel, typeID *string, expectedVersion int, preset model.FieldPolicyPreset) int
-		FieldPolicyUpdate      func(childComplexity int, channel model.EntryChannel, typeID *string, expectedVersion int, rules []*model.FieldRuleInput) int
-		ImportStart            func(childComplexity int, input model.ImportInput, file transport.Upload, dryRun bool, idempotencyKey *string) int
-		JobCancel              func(childComplexity int, id string) int
-		OfficeArchive          func(childComplexity int, id string, expectedVersion int) int
-		OfficeCreate           func(childComplexity int, input model.OfficeCreateInput, idempotencyKey *string) int
-		OfficeDelete           func(childComplexity int, id string, expectedVersion int) int
-		OfficeMove             func(childComplexity int, id string, expectedVersion int, afterID *string) int
-		OfficeRestore          func(childComplexity int, id string, expectedVersion int) int
-		OfficeUpdate           func(childComplexity int, id string, expectedVersion int, input model.OfficeUpdateInput) int
-		ServiceArchive         func(childComplexity int, id string, expectedVersion int) int
-		ServiceCreate          func(childComplexity int, input model.ServiceCreateInput, idempotencyKey *string) int
-		ServiceDelete          func(childComplexity int, id string, expectedVersion int) int
-		ServiceMove            func(childComplexity int, id string, expectedVersion int, afterID *string) int
-		ServiceRestore         func(childComplexity int, id string, expectedVersion int) int
-		ServiceUpdate          func(childComplexity int, id string, expectedVersion int, input model.ServiceUpdateInput) int
-		StaffUserArchive       func(childComplexity int, id string, expectedVersion int) int
-		StaffUserCreate        func(childComplexity int, input model.StaffUserCreateInput, idempotencyKey *string) int
-		StaffUserRestore       func(childComplexity int, id string, expectedVersion int) int
-		StaffUserUpdate        func(childComplexity int, id string, expectedVersion int, input model.StaffUserUpdateInput) int
-		TimelineEntryCreate    func(childComplexity int, customerID string, input model.TimelineEntryInput, idempotencyKey *string) int
-		TimelineEntryDelete    func(childComplexity int, id string, expectedVersion int) int
-		TimelineEntryUpdate    func(childComplexity int, id string, expectedVersion int, input model.TimelineEntryUpdateInput) int
+		APIKeyCreate               func(childComplexity int, input model.APIKeyCreateInput) int
+		APIKeyRevoke               func(childComplexity int, id string) int
+		AttributeDefinitionArchive func(childComplexity int, id string, expectedVersion int) int
+		AttributeDefinitionCreate  func(childComplexity int, input model.AttributeDefinitionCreateInput, idempotencyKey *string) int
+		AttributeDefinitionDelete  func(childComplexity int, id string, expectedVersion int) int
+		AttributeDefinitionMove    func(childComplexity int, id string, expectedVersion int, afterID *string) int
+		AttributeDefinitionRestore func(childComplexity int, id string, expectedVersion int) int
+		AttributeDefinitionUpdate  func(childComplexity int, id string, expectedVersion int, input model.AttributeDefinitionUpdateInput) int
+		ContactArchive             func(childComplexity int, id string, expectedVersion int) int
+		ContactCreate              func(childComplexity int, customerID string, input model.ContactCreateInput, idempotencyKey *string) int
+		ContactUpdate              func(childComplexity int, id string, expectedVersion int, input model.ContactUpdateInput, onConflict model.OnConflict) int
+		CustomerArchive            func(childComplexity int, id string, expectedVersion int) int
+		CustomerCreate             func(childComplexity int, input model.CustomerCreateInput, allowDuplicate bool, idempotencyKey *string) int
+		CustomerMerge              func(childComplexity int, winnerID string, loserID string, expectedWinnerVersion int, expectedLoserVersion int, picks []model.MergePick, dryRun bool, idempotencyKey *string) int
+		CustomerMergeUndo          func(childComplexity int, mergeID string) int
+		CustomerOriginArchive      func(childComplexity int, id string, expectedVersion int) int
+		CustomerOriginCreate       func(childComplexity int, input model.CustomerOriginCreateInput, idempotencyKey *string) int
+		CustomerOriginDelete       func(childComplexity int, id string, expectedVersion int) int
+		CustomerOriginMove         func(childComplexity int, id string, expectedVersion int, afterID *string) int
+		CustomerOriginRestore      func(childComplexity int, id string, expectedVersion int) int
+		CustomerOriginUpdate       func(childComplexity int, id string, expectedVersion int, input model.CustomerOriginUpdateInput) int
+		CustomerRestore            func(childComplexity int, id string, expectedVersion int) int
+		CustomerTypeArchive        func(childComplexity int, id string, expectedVersion int) int
+		CustomerTypeCreate         func(childComplexity int, input model.CustomerTypeCreateInput, idempotencyKey *string) int
+		CustomerTypeDelete         func(childComplexity int, id string, expectedVersion int) int
+		CustomerTypeMove           func(childComplexity int, id string, expectedVersion int, afterID *string) int
+		CustomerTypeRestore        func(childComplexity int, id string, expectedVersion int) int
+		CustomerTypeUpdate         func(childComplexity int, id string, expectedVersion int, input model.CustomerTypeUpdateInput) int
+		CustomerUpdate             func(childComplexity int, id string, expectedVersion int, input model.CustomerUpdateInput, onConflict model.OnConflict) int
+		CustomerUpsert             func(childComplexity int, by model.CustomerKey, input model.CustomerUpsertInput) int
+		DocumentArchive            func(childComplexity int, id string, expectedVersion int) int
+		DocumentReplace            func(childComplexity int, id string, expectedVersion int, file transport.Upload) int
+		DocumentRestore            func(childComplexity int, id string, expectedVersion int) int
+		DocumentUpdate             func(childComplexity int, id string, expectedVersion int, input model.DocumentUpdateInput) int
+		DocumentUpload             func(childComplexity int, input model.DocumentUploadInput, files []*transport.Upload, idempotencyKey *string) int
+		DocumentUploadBegin        func(childComplexity int, input model.DocumentUploadBeginInput, idempotencyKey *string) int
+		DocumentUploadComplete     func(childComplexity int, uploadSessionID string) int
+		ExportStart                func(childComplexity int, input model.ExportInput, idempotencyKey *string) int
+		FieldPolicyReset           func(childComplexity int, channel model.EntryChannel, typeID *string, expectedVersion int, preset model.FieldPolicyPreset) int
+		FieldPolicyUpdate          func(childComplexity int, channel model.EntryChannel, typeID *string, expectedVersion int, rules []*model.FieldRuleInput) int
+		ImportStart                func(childComplexity int, input model.ImportInput, file transport.Upload, dryRun bool, idempotencyKey *string) int
+		JobCancel                  func(childComplexity int, id string) int
+		OfficeArchive              func(childComplexity int, id string, expectedVersion int) int
+		OfficeCreate               func(childComplexity int, input model.OfficeCreateInput, idempotencyKey *string) int
+		OfficeDelete               func(childComplexity int, id string, expectedVersion int) int
+		OfficeMove                 func(childComplexity int, id string, expectedVersion int, afterID *string) int
+		OfficeRestore              func(childComplexity int, id string, expectedVersion int) int
+		OfficeUpdate               func(childComplexity int, id string, expectedVersion int, input model.OfficeUpdateInput) int
+		ServiceArchive             func(childComplexity int, id string, expectedVersion int) int
+		ServiceCreate              func(childComplexity int, input model.ServiceCreateInput, idempotencyKey *string) int
+		ServiceDelete              func(childComplexity int, id string, expectedVersion int) int
+		ServiceMove                func(childComplexity int, id string, expectedVersion int, afterID *string) int
+		ServiceRestore             func(childComplexity int, id string, expectedVersion int) int
+		ServiceUpdate              func(childComplexity int, id string, expectedVersion int, input model.ServiceUpdateInput) int
+		StaffUserArchive           func(childComplexity int, id string, expectedVersion int) int
+		StaffUserCreate            func(childComplexity int, input model.StaffUserCreateInput, idempotencyKey *string) int
+		StaffUserRestore           func(childComplexity int, id string, expectedVersion int) int
+		StaffUserUpdate            func(childComplexity int, id string, expectedVersion int, input model.StaffUserUpdateInput) int
+		TimelineEntryCreate        func(childComplexity int, customerID string, input model.TimelineEntryInput, idempotencyKey *string) int
+		TimelineEntryDelete        func(childComplexity int, id string, expectedVersion int) int
+		TimelineEntryUpdate        func(childComplexity int, id string, expectedVersion int, input model.TimelineEntryUpdateInput) int
 	}
 
 	Query struct {
 		Account                 func(childComplexity int) int
+		AttributeDefinitions    func(childComplexity int, where *model.AttributeDefinitionWhere, first *int, after *string, last *int, before *string) int
 		Customer                func(childComplexity int, id string) int
 		CustomerByExternalID    func(childComplexity int, externalID string) int
 		CustomerDuplicateGroups func(childComplexity int, first *int, after *string) int
@@ -156,6 +163,12 @@ type MutationResolver interface {
 	TimelineEntryDelete(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
 	APIKeyCreate(ctx context.Context, input model.APIKeyCreateInput) (*read.Object, error)
 	APIKeyRevoke(ctx context.Context, id string) (*read.Object, error)
+	AttributeDefinitionCreate(ctx context.Context, input model.AttributeDefinitionCreateInput, idempotencyKey *string) (*read.Object, error)
+	AttributeDefinitionUpdate(ctx context.Context, id string, expectedVersion int, input model.AttributeDefinitionUpdateInput) (*read.Object, error)
+	AttributeDefinitionMove(ctx context.Context, id string, expectedVersion int, afterID *string) (*read.Object, error)
+	AttributeDefinitionArchive(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
+	AttributeDefinitionRestore(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
+	AttributeDefinitionDelete(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
 	CustomerTypeCreate(ctx context.Context, input model.CustomerTypeCreateInput, idempotencyKey *string) (*read.Object, error)
 	CustomerTypeUpdate(ctx context.Context, id string, expectedVersion int, input model.CustomerTypeUpdateInput) (*read.Object, error)
 	CustomerTypeMove(ctx context.Context, id string, expectedVersion int, afterID *string) (*read.Object, error)
@@ -204,6 +217,7 @@ type QueryResolver interface {
 	Customers(ctx context.Context, where *model.CustomerWhere, orderBy *model.CustomerOrder, first *int, after *string, last *int, before *string) (*read.Object, error)
 	Events(ctx context.Context, after *string, types []model.EventType, customerID *string, first *int) (*read.Object, error)
 	Storage(ctx context.Context) (*read.Object, error)
+	AttributeDefinitions(ctx context.Context, where *model.AttributeDefinitionWhere, first *int, after *string, last *int, before *string) (*read.Object, error)
 	CustomerTypes(ctx context.Context, where *model.ListWhere, first *int, after *string, last *int, before *string) (*read.Object, error)
 	CustomerOrigins(ctx context.Context, where *model.ListWhere, first *int, after *string, last *int, before *string) (*read.Object, error)
 	Offices(ctx context.Context, where *model.ListWhere, first *int, after *string, last *int, before *string) (*read.Object, error)
@@ -258,6 +272,72 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.APIKeyRevoke(childComplexity, args["id"].(string)), true
+	case "Mutation.attributeDefinitionArchive":
+		if e.ComplexityRoot.Mutation.AttributeDefinitionArchive == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_attributeDefinitionArchive_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.AttributeDefinitionArchive(childComplexity, args["id"].(string), args["expectedVersion"].(int)), true
+	case "Mutation.attributeDefinitionCreate":
+		if e.ComplexityRoot.Mutation.AttributeDefinitionCreate == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_attributeDefinitionCreate_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.AttributeDefinitionCreate(childComplexity, args["input"].(model.AttributeDefinitionCreateInput), args["idempotencyKey"].(*string)), true
+	case "Mutation.attributeDefinitionDelete":
+		if e.ComplexityRoot.Mutation.AttributeDefinitionDelete == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_attributeDefinitionDelete_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.AttributeDefinitionDelete(childComplexity, args["id"].(string), args["expectedVersion"].(int)), true
+	case "Mutation.attributeDefinitionMove":
+		if e.ComplexityRoot.Mutation.AttributeDefinitionMove == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_attributeDefinitionMove_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.AttributeDefinitionMove(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["afterId"].(*string)), true
+	case "Mutation.attributeDefinitionRestore":
+		if e.ComplexityRoot.Mutation.AttributeDefinitionRestore == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_attributeDefinitionRestore_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.AttributeDefinitionRestore(childComplexity, args["id"].(string), args["expectedVersion"].(int)), true
+	case "Mutation.attributeDefinitionUpdate":
+		if e.ComplexityRoot.Mutation.AttributeDefinitionUpdate == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_attributeDefinitionUpdate_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.AttributeDefinitionUpdate(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["input"].(model.AttributeDefinitionUpdateInput)), true
 	case "Mutation.contactArchive":
 		if e.ComplexityRoot.Mutation.ContactArchive == nil {
 			break
@@ -848,6 +928,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Account(childComplexity), true
+	case "Query.attributeDefinitions":
+		if e.ComplexityRoot.Query.AttributeDefinitions == nil {
+			break
+		}
+
+		args, err := ec.field_Query_attributeDefinitions_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.AttributeDefinitions(childComplexity, args["where"].(*model.AttributeDefinitionWhere), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Query.customer":
 		if e.ComplexityRoot.Query.Customer == nil {
 			break
@@ -1093,6 +1184,17 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	inputUnmarshalers := func() *graphql.InputUnmarshalerIndex {
 		return graphql.NewInputUnmarshalerIndex(
 			graphql.NewInputUnmarshaler("ApiKeyCreateInput", ec.unmarshalInputApiKeyCreateInput),
+			graphql.NewInputUnmarshaler("AttributeDateWhere", ec.unmarshalInputAttributeDateWhere),
+			graphql.NewInputUnmarshaler("AttributeDecimalWhere", ec.unmarshalInputAttributeDecimalWhere),
+			graphql.NewInputUnmarshaler("AttributeDefinitionCreateInput", ec.unmarshalInputAttributeDefinitionCreateInput),
+			graphql.NewInputUnmarshaler("AttributeDefinitionUpdateInput", ec.unmarshalInputAttributeDefinitionUpdateInput),
+			graphql.NewInputUnmarshaler("AttributeDefinitionWhere", ec.unmarshalInputAttributeDefinitionWhere),
+			graphql.NewInputUnmarshaler("AttributeIntegerWhere", ec.unmarshalInputAttributeIntegerWhere),
+			graphql.NewInputUnmarshaler("AttributeOptionInput", ec.unmarshalInputAttributeOptionInput),
+			graphql.NewInputUnmarshaler("AttributeTextWhere", ec.unmarshalInputAttributeTextWhere),
+			graphql.NewInputUnmarshaler("AttributeValidationInput", ec.unmarshalInputAttributeValidationInput),
+			graphql.NewInputUnmarshaler("AttributeValueInput", ec.unmarshalInputAttributeValueInput),
+			graphql.NewInputUnmarshaler("AttributeWhere", ec.unmarshalInputAttributeWhere),
 			graphql.NewInputUnmarshaler("ContactCreateInput", ec.unmarshalInputContactCreateInput),
 			graphql.NewInputUnmarshaler("ContactNestedInput", ec.unmarshalInputContactNestedInput),
 			graphql.NewInputUnmarshaler("ContactUpdateInput", ec.unmarshalInputContactUpdateInput),
@@ -1766,6 +1868,11 @@ type Customer implements Node {
     last: Int
     before: String
   ): TimelineConnection!
+  """
+  The values of custom attributes, in the order of their definitions; at most 100. An attribute without a value is not in the
+  list, nor is one that was archived. ` + "`" + `keys` + "`" + ` (at most 100) asks for some of them.
+  """
+  attributes(keys: [String!]): [AttributeValue!]!
   "What the viewer may do with this customer."
   viewerPermissions: [CustomerPermission!]!
   "Who created it."
@@ -1961,6 +2068,8 @@ input CustomerWhere {
   createdAt: DateTimeFilter
   "Changed last then."
   updatedAt: DateTimeFilter
+  "Has values of custom attributes for which all of these hold. At most 10."
+  attributes: [AttributeWhere!]
   "All of these hold. At most 10, nested to depth 3."
   and: [CustomerWhere!]
   "At least one of these holds. At most 10, nested to depth 3."
@@ -2193,6 +2302,477 @@ enum FieldPolicyPreset {
   STANDARD
 }
 
+# ------------------------------------------------------------------------------------------------------ custom attributes
+
+"What a custom attribute can hold."
+enum AttributeType {
+  "One line of text, at most 500 characters."
+  TEXT
+  "Text of several lines, at most 10,000 characters. Cannot be searched by ` + "`" + `AttributeWhere` + "`" + `, except whether it is there."
+  LONG_TEXT
+  "A whole number from -9,007,199,254,740,991 to 9,007,199,254,740,991."
+  INTEGER
+  "A decimal fraction, exact, with at most 20 digits before and 10 behind the point."
+  DECIMAL
+  "Yes or no."
+  BOOLEAN
+  "A calendar date."
+  DATE
+  "A point in time."
+  DATE_TIME
+  "One of the options of the definition."
+  SELECT
+  "Any number of the options of the definition."
+  MULTI_SELECT
+  "An absolute URL with http or https, at most 2,000 characters."
+  URL
+  "An e-mail address."
+  EMAIL
+  "A telephone number."
+  PHONE
+  "An area for documents. It has no value of its own."
+  FILE
+}
+
+"A custom attribute: a field that the account has given its customers."
+type AttributeDefinition implements Node {
+  "The global id, ` + "`" + `atd_...` + "`" + `."
+  id: ID!
+  "Grows by one with every change. Pass it back as ` + "`" + `expectedVersion` + "`" + `."
+  version: Int!
+  "The name by which programs know it. Unique in the account, and never changed."
+  key: String!
+  "The name to show."
+  label: String!
+  "What it is for, to show beside it."
+  description: String
+  "What it holds."
+  type: AttributeType!
+  "Whether a new customer must have a value."
+  required: Boolean!
+  "Whether customers may see it themselves, in forms and links that are made for them."
+  customerVisible: Boolean!
+  "Its place in the order, from 0."
+  position: Int!
+  "What can be chosen, of SELECT and MULTI_SELECT, in order and with the archived ones; at most 200."
+  options: [AttributeOption!]!
+  "The types of customers that it is for, in their order; at most 100. Empty: it is for all customers."
+  customerTypes: [CustomerType!]!
+  "What values must satisfy beyond their type."
+  validation: AttributeValidation!
+  "The media types that files may have, of FILE, for example ` + "`" + `application/pdf` + "`" + ` or ` + "`" + `image/*` + "`" + `. Empty for those of the account."
+  accept: [String!]!
+  "The most files, of FILE. Null for no limit of its own."
+  maxFiles: Int
+  "Who created it."
+  createdBy: Actor
+  "When it was created."
+  createdAt: DateTime!
+  "When it was changed last."
+  updatedAt: DateTime!
+  "When it was archived, null while it is in use."
+  archivedAt: DateTime
+}
+
+"Something that can be chosen."
+type AttributeOption implements Node {
+  "The global id, ` + "`" + `ato_...` + "`" + `."
+  id: ID!
+  "The name by which programs know it. Unique in its definition, and never changed."
+  key: String!
+  "The name to show."
+  label: String!
+  "Its place in the order, from 0."
+  position: Int!
+  "Whether it is out of use. Customers who have it keep it; nobody else can get it."
+  archived: Boolean!
+}
+
+"What values of a custom attribute must satisfy beyond their type. Null stands for no such rule."
+type AttributeValidation {
+  "The fewest characters, of TEXT and LONG_TEXT."
+  minLength: Int
+  "The most characters, of TEXT and LONG_TEXT."
+  maxLength: Int
+  "A regular expression (https://github.com/google/re2/wiki/Syntax) that the whole text matches, of TEXT and LONG_TEXT."
+  pattern: String
+  "The smallest number, of INTEGER and DECIMAL."
+  minimum: Decimal
+  "The largest number, of INTEGER and DECIMAL."
+  maximum: Decimal
+  "The first date, of DATE."
+  earliestDate: Date
+  "The last date, of DATE."
+  latestDate: Date
+  "The first point in time, of DATE_TIME."
+  earliestTime: DateTime
+  "The last point in time, of DATE_TIME."
+  latestTime: DateTime
+}
+
+"""
+The value that a customer has of a custom attribute. Each type has a field of its own name, which is also the field of
+` + "`" + `AttributeValueInput` + "`" + `, so that one selection can ask for all of them.
+"""
+interface AttributeValue {
+  "The definition."
+  definition: AttributeDefinition!
+  "The key of the definition."
+  key: String!
+}
+
+"A text: of TEXT and LONG_TEXT."
+type TextAttributeValue implements AttributeValue {
+  "The definition."
+  definition: AttributeDefinition!
+  "The key of the definition."
+  key: String!
+  "The text."
+  text: String!
+}
+
+"A whole number."
+type IntegerAttributeValue implements AttributeValue {
+  "The definition."
+  definition: AttributeDefinition!
+  "The key of the definition."
+  key: String!
+  "The number."
+  integer: BigInt!
+}
+
+"A decimal fraction."
+type DecimalAttributeValue implements AttributeValue {
+  "The definition."
+  definition: AttributeDefinition!
+  "The key of the definition."
+  key: String!
+  "The number, without zeros at its end."
+  decimal: Decimal!
+}
+
+"Yes or no."
+type BooleanAttributeValue implements AttributeValue {
+  "The definition."
+  definition: AttributeDefinition!
+  "The key of the definition."
+  key: String!
+  "Yes or no."
+  boolean: Boolean!
+}
+
+"A calendar date."
+type DateAttributeValue implements AttributeValue {
+  "The definition."
+  definition: AttributeDefinition!
+  "The key of the definition."
+  key: String!
+  "The date."
+  date: Date!
+}
+
+"A point in time."
+type DateTimeAttributeValue implements AttributeValue {
+  "The definition."
+  definition: AttributeDefinition!
+  "The key of the definition."
+  key: String!
+  "The point in time."
+  dateTime: DateTime!
+}
+
+"What was chosen."
+type SelectAttributeValue implements AttributeValue {
+  "The definition."
+  definition: AttributeDefinition!
+  "The key of the definition."
+  key: String!
+  "The option. It may be archived."
+  option: AttributeOption!
+}
+
+"All that was chosen."
+type MultiSelectAttributeValue implements AttributeValue {
+  "The definition."
+  definition: AttributeDefinition!
+  "The key of the definition."
+  key: String!
+  "The options, in the order of the definition; at least one and at most 200. Some may be archived."
+  options: [AttributeOption!]!
+}
+
+"A URL."
+type UrlAttributeValue implements AttributeValue {
+  "The definition."
+  definition: AttributeDefinition!
+  "The key of the definition."
+  key: String!
+  "The URL."
+  url: URL!
+}
+
+"An e-mail address."
+type EmailAttributeValue implements AttributeValue {
+  "The definition."
+  definition: AttributeDefinition!
+  "The key of the definition."
+  key: String!
+  "The address."
+  email: String!
+}
+
+"A telephone number."
+type PhoneAttributeValue implements AttributeValue {
+  "The definition."
+  definition: AttributeDefinition!
+  "The key of the definition."
+  key: String!
+  "The number as E.164, with ` + "`" + `;ext=` + "`" + ` and digits behind it when it has an extension (RFC 3966)."
+  phone: String!
+}
+
+"A list of custom attributes."
+type AttributeDefinitionConnection {
+  "The items with their cursors."
+  edges: [AttributeDefinitionEdge!]!
+  "The items."
+  nodes: [AttributeDefinition!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many there are, counted up to 10,000; 10,001 means more. Costs a count: ask only when it is shown."
+  totalCount: Int!
+}
+
+"An item of the list."
+type AttributeDefinitionEdge {
+  "The item's place in the list."
+  cursor: String!
+  "The item."
+  node: AttributeDefinition!
+}
+
+"Which custom attributes. All that is given must hold."
+input AttributeDefinitionWhere {
+  "Archived ones, or those in use. Without it: those in use."
+  archived: Boolean
+  "Of one of these types."
+  type: [AttributeType!]
+  "With one of these keys, at most 100."
+  keys: [String!]
+  "For customers of this type: those that are for it, and those that are for all."
+  customerTypeId: ID
+}
+
+"A condition on texts. All that is given must hold; case and accents make no difference."
+input AttributeTextWhere {
+  "Is this text."
+  eq: String
+  "Is one of these texts, at most 100."
+  oneOf: [String!]
+  "Begins with this text."
+  startsWith: String
+}
+
+"A condition on whole numbers. All that is given must hold."
+input AttributeIntegerWhere {
+  "Is this number."
+  eq: BigInt
+  "Is one of these numbers, at most 100."
+  oneOf: [BigInt!]
+  "Is this number or a greater one."
+  gte: BigInt
+  "Is a smaller number."
+  lt: BigInt
+}
+
+"A condition on decimal fractions. All that is given must hold."
+input AttributeDecimalWhere {
+  "Is this number."
+  eq: Decimal
+  "Is this number or a greater one."
+  gte: Decimal
+  "Is a smaller number."
+  lt: Decimal
+}
+
+"A condition on dates. All that is given must hold."
+input AttributeDateWhere {
+  "Is this date."
+  eq: Date
+  "Is this date or a later one."
+  gte: Date
+  "Is an earlier date."
+  lt: Date
+}
+
+"""
+A condition on the value of one custom attribute: that there is one, and what it is. All that is given must hold. The field for
+the value is that of the attribute's type, as in ` + "`" + `AttributeValueInput` + "`" + `; another one is BAD_USER_INPUT, and a key that no custom
+attribute in use has is NOT_FOUND.
+"""
+input AttributeWhere {
+  "The key of the definition."
+  key: String!
+  "Whether there is a value. True when it is not given; false stands alone."
+  exists: Boolean
+  "Of TEXT."
+  text: AttributeTextWhere
+  "Of INTEGER."
+  integer: AttributeIntegerWhere
+  "Of DECIMAL."
+  decimal: AttributeDecimalWhere
+  "Of BOOLEAN."
+  boolean: Boolean
+  "Of DATE."
+  date: AttributeDateWhere
+  "Of DATE_TIME."
+  dateTime: DateTimeFilter
+  "Of SELECT: is one of the options with these keys, at most 100."
+  option: [String!]
+  "Of MULTI_SELECT: has at least one of the options with these keys, at most 100."
+  options: [String!]
+  "Of URL."
+  url: AttributeTextWhere
+  "Of EMAIL."
+  email: AttributeTextWhere
+  "Of PHONE, as E.164."
+  phone: AttributeTextWhere
+}
+
+"""
+The value of one custom attribute. Exactly one field besides ` + "`" + `key` + "`" + ` has a value, that of the attribute's type; when it is null, or
+` + "`" + `options` + "`" + ` is empty, the attribute is emptied.
+"""
+input AttributeValueInput {
+  "The key of the definition."
+  key: String!
+  "Of TEXT and LONG_TEXT."
+  text: String
+  "Of INTEGER."
+  integer: BigInt
+  "Of DECIMAL."
+  decimal: Decimal
+  "Of BOOLEAN."
+  boolean: Boolean
+  "Of DATE."
+  date: Date
+  "Of DATE_TIME."
+  dateTime: DateTime
+  "Of SELECT: the key of the option."
+  option: String
+  "Of MULTI_SELECT: the keys of the options, in any order."
+  options: [String!]
+  "Of URL."
+  url: URL
+  "Of EMAIL."
+  email: String
+  "Of PHONE: E.164 such as ` + "`" + `+4930901820` + "`" + `, written as in PhoneNumberInput."
+  phone: String
+}
+
+"What values must satisfy beyond their type. What is not given is no rule. A rule for another type is refused."
+input AttributeValidationInput {
+  "The fewest characters, of TEXT and LONG_TEXT."
+  minLength: Int
+  "The most characters, of TEXT and LONG_TEXT."
+  maxLength: Int
+  "A regular expression (https://github.com/google/re2/wiki/Syntax) that the whole text must match, of TEXT and LONG_TEXT; at most 200 characters."
+  pattern: String
+  "The smallest number, of INTEGER and DECIMAL."
+  minimum: Decimal
+  "The largest number, of INTEGER and DECIMAL."
+  maximum: Decimal
+  "The first date, of DATE."
+  earliestDate: Date
+  "The last date, of DATE."
+  latestDate: Date
+  "The first point in time, of DATE_TIME."
+  earliestTime: DateTime
+  "The last point in time, of DATE_TIME."
+  latestTime: DateTime
+}
+
+"""
+An option of a SELECT or MULTI_SELECT. The list is all options from now on, in order: in an update an entry with ` + "`" + `id` + "`" + ` changes that
+option, one without adds an option, and those not in the list are removed, or archived when a customer has them.
+"""
+input AttributeOptionInput {
+  "The option to change; only in updates."
+  id: ID
+  "The key of a new option: a letter from a to z, then letters, digits and underscores; at most 60. Made from the label when it is not given."
+  key: String
+  "The name to show; at most 200 characters."
+  label: String!
+  "Whether it is out of use. What it is stays when it is not given."
+  archived: Boolean
+}
+
+"A new custom attribute."
+input AttributeDefinitionCreateInput {
+  "A letter from a to z, then letters, digits and underscores; at most 60. Made from the label when it is not given."
+  key: String
+  "The name to show; at most 200 characters."
+  label: String!
+  "What it is for; at most 2,000 characters."
+  description: String
+  "What it holds."
+  type: AttributeType!
+  "Whether a new customer must have a value."
+  required: Boolean! = false
+  "Whether customers may see it themselves."
+  customerVisible: Boolean! = false
+  "What can be chosen, of SELECT and MULTI_SELECT; at least one, at most 200."
+  options: [AttributeOptionInput!]
+  "The types of customers that it is for; at most 100. Without any it is for all customers."
+  customerTypeIds: [ID!]
+  "What values must satisfy beyond their type."
+  validation: AttributeValidationInput
+  "The media types that files may have, of FILE; at most 50."
+  accept: [String!]
+  "The most files, of FILE; from 1 to 1,000."
+  maxFiles: Int
+}
+
+"What to change of a custom attribute. A field that is not given stays as it is; null empties it."
+input AttributeDefinitionUpdateInput {
+  "The name to show; at most 200 characters."
+  label: String
+  "What it is for; at most 2,000 characters."
+  description: String
+  "What it holds. Cannot be changed while a customer has a value. Options and rules that the new type does not have are dropped."
+  type: AttributeType
+  "Whether a new customer must have a value."
+  required: Boolean
+  "Whether customers may see it themselves."
+  customerVisible: Boolean
+  "All options from now on, of SELECT and MULTI_SELECT; at least one in use, at most 200 with the archived ones."
+  options: [AttributeOptionInput!]
+  "The types of customers that it is for from now on; at most 100. Empty: it is for all customers."
+  customerTypeIds: [ID!]
+  "All rules from now on."
+  validation: AttributeValidationInput
+  "The media types that files may have from now on, of FILE; at most 50."
+  accept: [String!]
+  "The most files, of FILE; from 1 to 1,000."
+  maxFiles: Int
+}
+
+"The answer of a mutation of a custom attribute."
+type AttributeDefinitionPayload {
+  "The definition as it is now; null when there are user errors."
+  attributeDefinition: AttributeDefinition
+  "What stands in the way; empty on success."
+  userErrors: [UserError!]!
+}
+
+"The answer of ` + "`" + `attributeDefinitionDelete` + "`" + `."
+type AttributeDefinitionDeletePayload {
+  "The id that was deleted; null when there are user errors."
+  deletedId: ID
+  "What stands in the way; empty on success."
+  userErrors: [UserError!]!
+}
+
 # -------------------------------------------------------------------------------------------------------------- documents
 
 "Where a document is in its life."
@@ -2389,7 +2969,7 @@ enum TimelineKind {
 }
 
 "What a timeline entry or an event is about."
-union Subject = Customer | Contact | Document | TimelineEntry | Account | Job
+union Subject = Customer | Contact | Document | TimelineEntry | Account | Job | AttributeDefinition
 
 "One line on a customer's timeline."
 type TimelineEntry implements Node {
@@ -2474,6 +3054,16 @@ enum EventType {
   TIMELINE_ENTRY_UPDATED
   "Staff deleted a timeline entry."
   TIMELINE_ENTRY_DELETED
+  "A custom attribute was defined."
+  ATTRIBUTE_DEFINITION_CREATED
+  "The definition of a custom attribute was changed, or its place among the others."
+  ATTRIBUTE_DEFINITION_UPDATED
+  "A custom attribute was archived."
+  ATTRIBUTE_DEFINITION_ARCHIVED
+  "A custom attribute was restored."
+  ATTRIBUTE_DEFINITION_RESTORED
+  "The definition of a custom attribute that had no values was deleted."
+  ATTRIBUTE_DEFINITION_DELETED
   """
   A setting of the account was changed. The subject is the account, and ` + "`" + `changedFields` + "`" + ` names the fields of ` + "`" + `Query` + "`" + ` to read
   again, for example ` + "`" + `customerTypes` + "`" + `.
@@ -2837,6 +3427,14 @@ type Query {
   events(after: EventCursor, types: [EventType!], customerId: ID, first: Int): EventConnection!
   "How much of the account's storage is in use."
   storage: StorageUsage!
+  "The custom attributes of the account, in the order in which they are shown."
+  attributeDefinitions(
+    where: AttributeDefinitionWhere
+    first: Int
+    after: String
+    last: Int
+    before: String
+  ): AttributeDefinitionConnection!
 
   "The types of customers, in the order of the account."
   customerTypes(where: ListWhere, first: Int, after: String, last: Int, before: String): CustomerTypeConnection!
@@ -2944,6 +3542,21 @@ type Mutation {
   apiKeyCreate(input: ApiKeyCreateInput!): ApiKeyCreatePayload!
   "Revokes an API key. Holds on every node within 5 seconds, for open subscriptions too."
   apiKeyRevoke(id: ID!): ApiKeyPayload!
+  "Defines a custom attribute, the last in order. An account has at most 100, archived ones included. Needs the role ADMIN."
+  attributeDefinitionCreate(input: AttributeDefinitionCreateInput!, idempotencyKey: String): AttributeDefinitionPayload!
+  "Changes what is given in the input and nothing else. Values that are stored already stay as they are. Needs the role ADMIN."
+  attributeDefinitionUpdate(id: ID!, expectedVersion: Int!, input: AttributeDefinitionUpdateInput!): AttributeDefinitionPayload!
+  "Puts a definition behind another one in the order, or first when ` + "`" + `afterId` + "`" + ` is not given. Needs the role ADMIN."
+  attributeDefinitionMove(id: ID!, expectedVersion: Int!, afterId: ID): AttributeDefinitionPayload!
+  """
+  Takes a custom attribute out of use: its values are kept, but can be neither seen, found nor changed. Archiving an archived one
+  changes nothing. Needs the role ADMIN.
+  """
+  attributeDefinitionArchive(id: ID!, expectedVersion: Int!): AttributeDefinitionPayload!
+  "Brings an archived custom attribute back, with its values. Needs the role ADMIN."
+  attributeDefinitionRestore(id: ID!, expectedVersion: Int!): AttributeDefinitionPayload!
+  "Deletes a definition that no customer has a value of. Others can be archived. Needs the role ADMIN."
+  attributeDefinitionDelete(id: ID!, expectedVersion: Int!): AttributeDefinitionDeletePayload!
 
   "Adds a customer type to the end of the list. Needs the role ADMIN, as all changes of settings do."
   customerTypeCreate(input: CustomerTypeCreateInput!, idempotencyKey: String): CustomerTypePayload!
@@ -3166,6 +3779,8 @@ input CustomerCreateInput {
   addresses: [PostalAddressInput!]
   "At most 50."
   contacts: [ContactCreateInput!]
+  "Values of custom attributes, each attribute once. One that is required must be there."
+  attributes: [AttributeValueInput!]
 }
 
 """
@@ -3239,6 +3854,8 @@ input CustomerUpdateInput {
   addresses: [PostalAddressInput!]
   "All its contacts from now on; at most 50. To change one contact without the others use ` + "`" + `contactUpdate` + "`" + `."
   contacts: [ContactNestedInput!]
+  "Values of custom attributes, each attribute once. Attributes that are not in the list stay as they are."
+  attributes: [AttributeValueInput!]
 }
 
 "What tells the customer of ` + "`" + `customerUpsert` + "`" + `. Exactly one key is given."
@@ -4031,6 +4648,154 @@ func (ec *executionContext) field_Mutation_apiKeyRevoke_args(ctx context.Context
 		return nil, err
 	}
 	args["id"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_attributeDefinitionArchive_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_attributeDefinitionCreate_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.AttributeDefinitionCreateInput, error) {
+			return ec.unmarshalNAttributeDefinitionCreateInput2dossierᚋgraphᚋmodelᚐAttributeDefinitionCreateInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "idempotencyKey",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["idempotencyKey"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_attributeDefinitionDelete_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_attributeDefinitionMove_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "afterId",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOID2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["afterId"] = arg2
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_attributeDefinitionRestore_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_attributeDefinitionUpdate_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.AttributeDefinitionUpdateInput, error) {
+			return ec.unmarshalNAttributeDefinitionUpdateInput2dossierᚋgraphᚋmodelᚐAttributeDefinitionUpdateInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg2
 	return args, nil
 }
 
@@ -5435,6 +6200,52 @@ func (ec *executionContext) field_Query___type_args(ctx context.Context, rawArgs
 		return nil, err
 	}
 	args["name"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_attributeDefinitions_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "where",
+		func(ctx context.Context, v any) (*model.AttributeDefinitionWhere, error) {
+			return ec.unmarshalOAttributeDefinitionWhere2ᚖdossierᚋgraphᚋmodelᚐAttributeDefinitionWhere(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["where"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg4
 	return args, nil
 }
 
@@ -7082,6 +7893,270 @@ func (ec *executionContext) fieldContext_Mutation_apiKeyRevoke(ctx context.Conte
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_apiKeyRevoke_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_attributeDefinitionCreate(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_attributeDefinitionCreate(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().AttributeDefinitionCreate(ctx, fc.Args["input"].(model.AttributeDefinitionCreateInput), fc.Args["idempotencyKey"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNAttributeDefinitionPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_attributeDefinitionCreate(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_attributeDefinitionCreate_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_attributeDefinitionUpdate(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_attributeDefinitionUpdate(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().AttributeDefinitionUpdate(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int), fc.Args["input"].(model.AttributeDefinitionUpdateInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNAttributeDefinitionPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_attributeDefinitionUpdate(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_attributeDefinitionUpdate_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_attributeDefinitionMove(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_attributeDefinitionMove(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().AttributeDefinitionMove(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int), fc.Args["afterId"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNAttributeDefinitionPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_attributeDefinitionMove(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_attributeDefinitionMove_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_attributeDefinitionArchive(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_attributeDefinitionArchive(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().AttributeDefinitionArchive(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNAttributeDefinitionPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_attributeDefinitionArchive(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_attributeDefinitionArchive_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_attributeDefinitionRestore(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_attributeDefinitionRestore(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().AttributeDefinitionRestore(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNAttributeDefinitionPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_attributeDefinitionRestore(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_attributeDefinitionRestore_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_attributeDefinitionDelete(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_attributeDefinitionDelete(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().AttributeDefinitionDelete(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNAttributeDefinitionDeletePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_attributeDefinitionDelete(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_attributeDefinitionDelete_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -9076,6 +10151,50 @@ func (ec *executionContext) fieldContext_Query_storage(_ context.Context, field 
 	return fc, nil
 }
 
+func (ec *executionContext) _Query_attributeDefinitions(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_attributeDefinitions(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().AttributeDefinitions(ctx, fc.Args["where"].(*model.AttributeDefinitionWhere), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNAttributeDefinitionConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_attributeDefinitions(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_attributeDefinitions_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Query_customerTypes(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -10721,6 +11840,930 @@ func UnmarshalApiKeyCreateInput(ctx context.Context, raw any) (model.APIKeyCreat
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputAttributeDateWhere(ctx context.Context, obj any) (model.AttributeDateWhere, error) {
+	var it model.AttributeDateWhere
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"eq", "gte", "lt"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "eq":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("eq"))
+			data, err := ec.unmarshalODate2ᚖtimeᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Eq = graphql.OmittableOf(data)
+		case "gte":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("gte"))
+			data, err := ec.unmarshalODate2ᚖtimeᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Gte = graphql.OmittableOf(data)
+		case "lt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("lt"))
+			data, err := ec.unmarshalODate2ᚖtimeᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Lt = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalAttributeDateWhere unmarshals raw into the AttributeDateWhere input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalAttributeDateWhere(ctx context.Context, raw any) (model.AttributeDateWhere, error) {
+	var out model.AttributeDateWhere
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "AttributeDateWhere", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputAttributeDecimalWhere(ctx context.Context, obj any) (model.AttributeDecimalWhere, error) {
+	var it model.AttributeDecimalWhere
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"eq", "gte", "lt"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "eq":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("eq"))
+			data, err := ec.unmarshalODecimal2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Eq = graphql.OmittableOf(data)
+		case "gte":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("gte"))
+			data, err := ec.unmarshalODecimal2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Gte = graphql.OmittableOf(data)
+		case "lt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("lt"))
+			data, err := ec.unmarshalODecimal2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Lt = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalAttributeDecimalWhere unmarshals raw into the AttributeDecimalWhere input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalAttributeDecimalWhere(ctx context.Context, raw any) (model.AttributeDecimalWhere, error) {
+	var out model.AttributeDecimalWhere
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "AttributeDecimalWhere", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputAttributeDefinitionCreateInput(ctx context.Context, obj any) (model.AttributeDefinitionCreateInput, error) {
+	var it model.AttributeDefinitionCreateInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["required"]; !present {
+		asMap["required"] = false
+	}
+	if _, present := asMap["customerVisible"]; !present {
+		asMap["customerVisible"] = false
+	}
+
+	fieldsInOrder := [...]string{"key", "label", "description", "type", "required", "customerVisible", "options", "customerTypeIds", "validation", "accept", "maxFiles"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "key":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("key"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Key = graphql.OmittableOf(data)
+		case "label":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("label"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Label = data
+		case "description":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("description"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Description = graphql.OmittableOf(data)
+		case "type":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("type"))
+			data, err := ec.unmarshalNAttributeType2dossierᚋgraphᚋmodelᚐAttributeType(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Type = data
+		case "required":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("required"))
+			data, err := ec.unmarshalNBoolean2bool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Required = data
+		case "customerVisible":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("customerVisible"))
+			data, err := ec.unmarshalNBoolean2bool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.CustomerVisible = data
+		case "options":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("options"))
+			data, err := ec.unmarshalOAttributeOptionInput2ᚕᚖdossierᚋgraphᚋmodelᚐAttributeOptionInputᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Options = graphql.OmittableOf(data)
+		case "customerTypeIds":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("customerTypeIds"))
+			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.CustomerTypeIds = graphql.OmittableOf(data)
+		case "validation":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("validation"))
+			data, err := ec.unmarshalOAttributeValidationInput2ᚖdossierᚋgraphᚋmodelᚐAttributeValidationInput(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Validation = graphql.OmittableOf(data)
+		case "accept":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("accept"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Accept = graphql.OmittableOf(data)
+		case "maxFiles":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("maxFiles"))
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.MaxFiles = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalAttributeDefinitionCreateInput unmarshals raw into the AttributeDefinitionCreateInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalAttributeDefinitionCreateInput(ctx context.Context, raw any) (model.AttributeDefinitionCreateInput, error) {
+	var out model.AttributeDefinitionCreateInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "AttributeDefinitionCreateInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputAttributeDefinitionUpdateInput(ctx context.Context, obj any) (model.AttributeDefinitionUpdateInput, error) {
+	var it model.AttributeDefinitionUpdateInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"label", "description", "type", "required", "customerVisible", "options", "customerTypeIds", "validation", "accept", "maxFiles"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "label":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("label"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Label = graphql.OmittableOf(data)
+		case "description":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("description"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Description = graphql.OmittableOf(data)
+		case "type":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("type"))
+			data, err := ec.unmarshalOAttributeType2ᚖdossierᚋgraphᚋmodelᚐAttributeType(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Type = graphql.OmittableOf(data)
+		case "required":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("required"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Required = graphql.OmittableOf(data)
+		case "customerVisible":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("customerVisible"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.CustomerVisible = graphql.OmittableOf(data)
+		case "options":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("options"))
+			data, err := ec.unmarshalOAttributeOptionInput2ᚕᚖdossierᚋgraphᚋmodelᚐAttributeOptionInputᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Options = graphql.OmittableOf(data)
+		case "customerTypeIds":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("customerTypeIds"))
+			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.CustomerTypeIds = graphql.OmittableOf(data)
+		case "validation":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("validation"))
+			data, err := ec.unmarshalOAttributeValidationInput2ᚖdossierᚋgraphᚋmodelᚐAttributeValidationInput(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Validation = graphql.OmittableOf(data)
+		case "accept":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("accept"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Accept = graphql.OmittableOf(data)
+		case "maxFiles":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("maxFiles"))
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.MaxFiles = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalAttributeDefinitionUpdateInput unmarshals raw into the AttributeDefinitionUpdateInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalAttributeDefinitionUpdateInput(ctx context.Context, raw any) (model.AttributeDefinitionUpdateInput, error) {
+	var out model.AttributeDefinitionUpdateInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "AttributeDefinitionUpdateInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputAttributeDefinitionWhere(ctx context.Context, obj any) (model.AttributeDefinitionWhere, error) {
+	var it model.AttributeDefinitionWhere
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"archived", "type", "keys", "customerTypeId"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "archived":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("archived"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Archived = graphql.OmittableOf(data)
+		case "type":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("type"))
+			data, err := ec.unmarshalOAttributeType2ᚕdossierᚋgraphᚋmodelᚐAttributeTypeᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Type = graphql.OmittableOf(data)
+		case "keys":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("keys"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Keys = graphql.OmittableOf(data)
+		case "customerTypeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("customerTypeId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.CustomerTypeID = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalAttributeDefinitionWhere unmarshals raw into the AttributeDefinitionWhere input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalAttributeDefinitionWhere(ctx context.Context, raw any) (model.AttributeDefinitionWhere, error) {
+	var out model.AttributeDefinitionWhere
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "AttributeDefinitionWhere", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputAttributeIntegerWhere(ctx context.Context, obj any) (model.AttributeIntegerWhere, error) {
+	var it model.AttributeIntegerWhere
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"eq", "oneOf", "gte", "lt"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "eq":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("eq"))
+			data, err := ec.unmarshalOBigInt2ᚖint64(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Eq = graphql.OmittableOf(data)
+		case "oneOf":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("oneOf"))
+			data, err := ec.unmarshalOBigInt2ᚕint64ᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.OneOf = graphql.OmittableOf(data)
+		case "gte":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("gte"))
+			data, err := ec.unmarshalOBigInt2ᚖint64(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Gte = graphql.OmittableOf(data)
+		case "lt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("lt"))
+			data, err := ec.unmarshalOBigInt2ᚖint64(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Lt = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalAttributeIntegerWhere unmarshals raw into the AttributeIntegerWhere input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalAttributeIntegerWhere(ctx context.Context, raw any) (model.AttributeIntegerWhere, error) {
+	var out model.AttributeIntegerWhere
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "AttributeIntegerWhere", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputAttributeOptionInput(ctx context.Context, obj any) (model.AttributeOptionInput, error) {
+	var it model.AttributeOptionInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "key", "label", "archived"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = graphql.OmittableOf(data)
+		case "key":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("key"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Key = graphql.OmittableOf(data)
+		case "label":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("label"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Label = data
+		case "archived":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("archived"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Archived = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalAttributeOptionInput unmarshals raw into the AttributeOptionInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalAttributeOptionInput(ctx context.Context, raw any) (model.AttributeOptionInput, error) {
+	var out model.AttributeOptionInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "AttributeOptionInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputAttributeTextWhere(ctx context.Context, obj any) (model.AttributeTextWhere, error) {
+	var it model.AttributeTextWhere
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"eq", "oneOf", "startsWith"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "eq":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("eq"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Eq = graphql.OmittableOf(data)
+		case "oneOf":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("oneOf"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.OneOf = graphql.OmittableOf(data)
+		case "startsWith":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("startsWith"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.StartsWith = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalAttributeTextWhere unmarshals raw into the AttributeTextWhere input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalAttributeTextWhere(ctx context.Context, raw any) (model.AttributeTextWhere, error) {
+	var out model.AttributeTextWhere
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "AttributeTextWhere", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputAttributeValidationInput(ctx context.Context, obj any) (model.AttributeValidationInput, error) {
+	var it model.AttributeValidationInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"minLength", "maxLength", "pattern", "minimum", "maximum", "earliestDate", "latestDate", "earliestTime", "latestTime"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "minLength":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("minLength"))
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.MinLength = graphql.OmittableOf(data)
+		case "maxLength":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("maxLength"))
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.MaxLength = graphql.OmittableOf(data)
+		case "pattern":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("pattern"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Pattern = graphql.OmittableOf(data)
+		case "minimum":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("minimum"))
+			data, err := ec.unmarshalODecimal2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Minimum = graphql.OmittableOf(data)
+		case "maximum":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("maximum"))
+			data, err := ec.unmarshalODecimal2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Maximum = graphql.OmittableOf(data)
+		case "earliestDate":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("earliestDate"))
+			data, err := ec.unmarshalODate2ᚖtimeᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.EarliestDate = graphql.OmittableOf(data)
+		case "latestDate":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("latestDate"))
+			data, err := ec.unmarshalODate2ᚖtimeᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.LatestDate = graphql.OmittableOf(data)
+		case "earliestTime":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("earliestTime"))
+			data, err := ec.unmarshalODateTime2ᚖtimeᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.EarliestTime = graphql.OmittableOf(data)
+		case "latestTime":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("latestTime"))
+			data, err := ec.unmarshalODateTime2ᚖtimeᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.LatestTime = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalAttributeValidationInput unmarshals raw into the AttributeValidationInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalAttributeValidationInput(ctx context.Context, raw any) (model.AttributeValidationInput, error) {
+	var out model.AttributeValidationInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "AttributeValidationInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputAttributeValueInput(ctx context.Context, obj any) (model.AttributeValueInput, error) {
+	var it model.AttributeValueInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"key", "text", "integer", "decimal", "boolean", "date", "dateTime", "option", "options", "url", "email", "phone"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "key":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("key"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Key = data
+		case "text":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("text"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Text = graphql.OmittableOf(data)
+		case "integer":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("integer"))
+			data, err := ec.unmarshalOBigInt2ᚖint64(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Integer = graphql.OmittableOf(data)
+		case "decimal":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("decimal"))
+			data, err := ec.unmarshalODecimal2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Decimal = graphql.OmittableOf(data)
+		case "boolean":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("boolean"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Boolean = graphql.OmittableOf(data)
+		case "date":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("date"))
+			data, err := ec.unmarshalODate2ᚖtimeᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Date = graphql.OmittableOf(data)
+		case "dateTime":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("dateTime"))
+			data, err := ec.unmarshalODateTime2ᚖtimeᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DateTime = graphql.OmittableOf(data)
+		case "option":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("option"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Option = graphql.OmittableOf(data)
+		case "options":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("options"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Options = graphql.OmittableOf(data)
+		case "url":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("url"))
+			data, err := ec.unmarshalOURL2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.URL = graphql.OmittableOf(data)
+		case "email":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("email"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Email = graphql.OmittableOf(data)
+		case "phone":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("phone"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Phone = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalAttributeValueInput unmarshals raw into the AttributeValueInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalAttributeValueInput(ctx context.Context, raw any) (model.AttributeValueInput, error) {
+	var out model.AttributeValueInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "AttributeValueInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputAttributeWhere(ctx context.Context, obj any) (model.AttributeWhere, error) {
+	var it model.AttributeWhere
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"key", "exists", "text", "integer", "decimal", "boolean", "date", "dateTime", "option", "options", "url", "email", "phone"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "key":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("key"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Key = data
+		case "exists":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("exists"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Exists = graphql.OmittableOf(data)
+		case "text":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("text"))
+			data, err := ec.unmarshalOAttributeTextWhere2ᚖdossierᚋgraphᚋmodelᚐAttributeTextWhere(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Text = graphql.OmittableOf(data)
+		case "integer":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("integer"))
+			data, err := ec.unmarshalOAttributeIntegerWhere2ᚖdossierᚋgraphᚋmodelᚐAttributeIntegerWhere(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Integer = graphql.OmittableOf(data)
+		case "decimal":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("decimal"))
+			data, err := ec.unmarshalOAttributeDecimalWhere2ᚖdossierᚋgraphᚋmodelᚐAttributeDecimalWhere(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Decimal = graphql.OmittableOf(data)
+		case "boolean":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("boolean"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Boolean = graphql.OmittableOf(data)
+		case "date":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("date"))
+			data, err := ec.unmarshalOAttributeDateWhere2ᚖdossierᚋgraphᚋmodelᚐAttributeDateWhere(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Date = graphql.OmittableOf(data)
+		case "dateTime":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("dateTime"))
+			data, err := ec.unmarshalODateTimeFilter2ᚖdossierᚋgraphᚋmodelᚐDateTimeFilter(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DateTime = graphql.OmittableOf(data)
+		case "option":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("option"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Option = graphql.OmittableOf(data)
+		case "options":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("options"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Options = graphql.OmittableOf(data)
+		case "url":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("url"))
+			data, err := ec.unmarshalOAttributeTextWhere2ᚖdossierᚋgraphᚋmodelᚐAttributeTextWhere(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.URL = graphql.OmittableOf(data)
+		case "email":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("email"))
+			data, err := ec.unmarshalOAttributeTextWhere2ᚖdossierᚋgraphᚋmodelᚐAttributeTextWhere(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Email = graphql.OmittableOf(data)
+		case "phone":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("phone"))
+			data, err := ec.unmarshalOAttributeTextWhere2ᚖdossierᚋgraphᚋmodelᚐAttributeTextWhere(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Phone = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalAttributeWhere unmarshals raw into the AttributeWhere input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalAttributeWhere(ctx context.Context, raw any) (model.AttributeWhere, error) {
+	var out model.AttributeWhere
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "AttributeWhere", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputContactCreateInput(ctx context.Context, obj any) (model.ContactCreateInput, error) {
 	var it model.ContactCreateInput
 	if obj == nil {
@@ -11037,7 +13080,7 @@ func (ec *executionContext) unmarshalInputCustomerCreateInput(ctx context.Contex
 		asMap["kind"] = "PERSON"
 	}
 
-	fieldsInOrder := [...]string{"kind", "givenName", "familyName", "companyName", "languageTag", "timeZone", "externalId", "typeId", "originId", "salespersonId", "representativeId", "preferredOfficeId", "preferredStaffId", "preferredChannel", "deliveryDistanceKm", "websiteUrl", "businessArea", "taxExempt", "taxExemptReason", "emails", "phones", "addresses", "contacts"}
+	fieldsInOrder := [...]string{"kind", "givenName", "familyName", "companyName", "languageTag", "timeZone", "externalId", "typeId", "originId", "salespersonId", "representativeId", "preferredOfficeId", "preferredStaffId", "preferredChannel", "deliveryDistanceKm", "websiteUrl", "businessArea", "taxExempt", "taxExemptReason", "emails", "phones", "addresses", "contacts", "attributes"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -11205,6 +13248,13 @@ func (ec *executionContext) unmarshalInputCustomerCreateInput(ctx context.Contex
 				return it, err
 			}
 			it.Contacts = graphql.OmittableOf(data)
+		case "attributes":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("attributes"))
+			data, err := ec.unmarshalOAttributeValueInput2ᚕᚖdossierᚋgraphᚋmodelᚐAttributeValueInputᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Attributes = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil
@@ -11513,7 +13563,7 @@ func (ec *executionContext) unmarshalInputCustomerUpdateInput(ctx context.Contex
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"kind", "givenName", "familyName", "companyName", "languageTag", "timeZone", "externalId", "typeId", "originId", "salespersonId", "representativeId", "preferredOfficeId", "preferredStaffId", "preferredChannel", "deliveryDistanceKm", "websiteUrl", "businessArea", "taxExempt", "taxExemptReason", "emails", "phones", "addresses", "contacts"}
+	fieldsInOrder := [...]string{"kind", "givenName", "familyName", "companyName", "languageTag", "timeZone", "externalId", "typeId", "originId", "salespersonId", "representativeId", "preferredOfficeId", "preferredStaffId", "preferredChannel", "deliveryDistanceKm", "websiteUrl", "businessArea", "taxExempt", "taxExemptReason", "emails", "phones", "addresses", "contacts", "attributes"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -11681,6 +13731,13 @@ func (ec *executionContext) unmarshalInputCustomerUpdateInput(ctx context.Contex
 				return it, err
 			}
 			it.Contacts = graphql.OmittableOf(data)
+		case "attributes":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("attributes"))
+			data, err := ec.unmarshalOAttributeValueInput2ᚕᚖdossierᚋgraphᚋmodelᚐAttributeValueInputᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Attributes = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil
@@ -11898,7 +13955,7 @@ func (ec *executionContext) unmarshalInputCustomerWhere(ctx context.Context, obj
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"kind", "status", "ids", "displayNameStartsWith", "email", "phone", "externalId", "typeId", "originId", "preferredOfficeId", "salespersonId", "preferredStaffId", "createdVia", "taxExempt", "createdAt", "updatedAt", "and", "or"}
+	fieldsInOrder := [...]string{"kind", "status", "ids", "displayNameStartsWith", "email", "phone", "externalId", "typeId", "originId", "preferredOfficeId", "salespersonId", "preferredStaffId", "createdVia", "taxExempt", "createdAt", "updatedAt", "attributes", "and", "or"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -12017,6 +14074,13 @@ func (ec *executionContext) unmarshalInputCustomerWhere(ctx context.Context, obj
 				return it, err
 			}
 			it.UpdatedAt = graphql.OmittableOf(data)
+		case "attributes":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("attributes"))
+			data, err := ec.unmarshalOAttributeWhere2ᚕᚖdossierᚋgraphᚋmodelᚐAttributeWhereᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Attributes = graphql.OmittableOf(data)
 		case "and":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("and"))
 			data, err := ec.unmarshalOCustomerWhere2ᚕᚖdossierᚋgraphᚋmodelᚐCustomerWhereᚄ(ctx, v)
@@ -13620,6 +15684,48 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "attributeDefinitionCreate":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_attributeDefinitionCreate(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "attributeDefinitionUpdate":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_attributeDefinitionUpdate(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "attributeDefinitionMove":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_attributeDefinitionMove(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "attributeDefinitionArchive":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_attributeDefinitionArchive(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "attributeDefinitionRestore":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_attributeDefinitionRestore(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "attributeDefinitionDelete":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_attributeDefinitionDelete(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "customerTypeCreate":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_customerTypeCreate(ctx, field)
@@ -13964,6 +16070,12 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				true, true,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_storage(ctx, field)
+				})
+		case "attributeDefinitions":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_attributeDefinitions(ctx, field)
 				})
 		case "customerTypes":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
@@ -14473,6 +16585,83 @@ func (ec *executionContext) marshalNApiKeyPayload2ᚖdossierᚋinternalᚋread�
 		return graphql.Null
 	}
 	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNAttributeDefinitionConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNAttributeDefinitionConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "AttributeDefinitionConnection!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNAttributeDefinitionCreateInput2dossierᚋgraphᚋmodelᚐAttributeDefinitionCreateInput(ctx context.Context, v any) (model.AttributeDefinitionCreateInput, error) {
+	res, err := ec.unmarshalInputAttributeDefinitionCreateInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNAttributeDefinitionDeletePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNAttributeDefinitionDeletePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "AttributeDefinitionDeletePayload!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNAttributeDefinitionPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNAttributeDefinitionPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "AttributeDefinitionPayload!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNAttributeDefinitionUpdateInput2dossierᚋgraphᚋmodelᚐAttributeDefinitionUpdateInput(ctx context.Context, v any) (model.AttributeDefinitionUpdateInput, error) {
+	res, err := ec.unmarshalInputAttributeDefinitionUpdateInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNAttributeOptionInput2ᚖdossierᚋgraphᚋmodelᚐAttributeOptionInput(ctx context.Context, v any) (*model.AttributeOptionInput, error) {
+	res, err := ec.unmarshalInputAttributeOptionInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNAttributeType2dossierᚋgraphᚋmodelᚐAttributeType(ctx context.Context, v any) (model.AttributeType, error) {
+	var res model.AttributeType
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNAttributeType2dossierᚋgraphᚋmodelᚐAttributeType(ctx context.Context, sel ast.SelectionSet, v model.AttributeType) graphql.Marshaler {
+	return v
+}
+
+func (ec *executionContext) unmarshalNAttributeValueInput2ᚖdossierᚋgraphᚋmodelᚐAttributeValueInput(ctx context.Context, v any) (*model.AttributeValueInput, error) {
+	res, err := ec.unmarshalInputAttributeValueInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNAttributeWhere2ᚖdossierᚋgraphᚋmodelᚐAttributeWhere(ctx context.Context, v any) (*model.AttributeWhere, error) {
+	res, err := ec.unmarshalInputAttributeWhere(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalNBigInt2int64(ctx context.Context, v any) (int64, error) {
@@ -15720,6 +17909,210 @@ func (ec *executionContext) marshalN__TypeKind2string(ctx context.Context, sel a
 	if res == graphql.Null {
 		graphql.AddInvalidNullFromMarshaler(ctx, "__TypeKind!")
 	}
+	return res
+}
+
+func (ec *executionContext) unmarshalOAttributeDateWhere2ᚖdossierᚋgraphᚋmodelᚐAttributeDateWhere(ctx context.Context, v any) (*model.AttributeDateWhere, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputAttributeDateWhere(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalOAttributeDecimalWhere2ᚖdossierᚋgraphᚋmodelᚐAttributeDecimalWhere(ctx context.Context, v any) (*model.AttributeDecimalWhere, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputAttributeDecimalWhere(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalOAttributeDefinitionWhere2ᚖdossierᚋgraphᚋmodelᚐAttributeDefinitionWhere(ctx context.Context, v any) (*model.AttributeDefinitionWhere, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputAttributeDefinitionWhere(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalOAttributeIntegerWhere2ᚖdossierᚋgraphᚋmodelᚐAttributeIntegerWhere(ctx context.Context, v any) (*model.AttributeIntegerWhere, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputAttributeIntegerWhere(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalOAttributeOptionInput2ᚕᚖdossierᚋgraphᚋmodelᚐAttributeOptionInputᚄ(ctx context.Context, v any) ([]*model.AttributeOptionInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]*model.AttributeOptionInput, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNAttributeOptionInput2ᚖdossierᚋgraphᚋmodelᚐAttributeOptionInput(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) unmarshalOAttributeTextWhere2ᚖdossierᚋgraphᚋmodelᚐAttributeTextWhere(ctx context.Context, v any) (*model.AttributeTextWhere, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputAttributeTextWhere(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalOAttributeType2ᚕdossierᚋgraphᚋmodelᚐAttributeTypeᚄ(ctx context.Context, v any) ([]model.AttributeType, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]model.AttributeType, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNAttributeType2dossierᚋgraphᚋmodelᚐAttributeType(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOAttributeType2ᚕdossierᚋgraphᚋmodelᚐAttributeTypeᚄ(ctx context.Context, sel ast.SelectionSet, v []model.AttributeType) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNAttributeType2dossierᚋgraphᚋmodelᚐAttributeType(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalOAttributeType2ᚖdossierᚋgraphᚋmodelᚐAttributeType(ctx context.Context, v any) (*model.AttributeType, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(model.AttributeType)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOAttributeType2ᚖdossierᚋgraphᚋmodelᚐAttributeType(ctx context.Context, sel ast.SelectionSet, v *model.AttributeType) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
+}
+
+func (ec *executionContext) unmarshalOAttributeValidationInput2ᚖdossierᚋgraphᚋmodelᚐAttributeValidationInput(ctx context.Context, v any) (*model.AttributeValidationInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputAttributeValidationInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalOAttributeValueInput2ᚕᚖdossierᚋgraphᚋmodelᚐAttributeValueInputᚄ(ctx context.Context, v any) ([]*model.AttributeValueInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]*model.AttributeValueInput, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNAttributeValueInput2ᚖdossierᚋgraphᚋmodelᚐAttributeValueInput(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) unmarshalOAttributeWhere2ᚕᚖdossierᚋgraphᚋmodelᚐAttributeWhereᚄ(ctx context.Context, v any) ([]*model.AttributeWhere, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]*model.AttributeWhere, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNAttributeWhere2ᚖdossierᚋgraphᚋmodelᚐAttributeWhere(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) unmarshalOBigInt2ᚕint64ᚄ(ctx context.Context, v any) ([]int64, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]int64, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNBigInt2int64(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOBigInt2ᚕint64ᚄ(ctx context.Context, sel ast.SelectionSet, v []int64) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := make(graphql.Array, len(v))
+	for i := range v {
+		ret[i] = ec.marshalNBigInt2int64(ctx, sel, v[i])
+	}
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalOBigInt2ᚖint64(ctx context.Context, v any) (*int64, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := scalar.UnmarshalBigInt(v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOBigInt2ᚖint64(ctx context.Context, sel ast.SelectionSet, v *int64) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := scalar.MarshalBigInt(*v)
 	return res
 }
 

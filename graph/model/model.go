@@ -22,6 +22,206 @@ type APIKeyCreateInput struct {
 	ExpiresAt graphql.Omittable[*time.Time] `json:"expiresAt,omitempty"`
 }
 
+// A condition on dates. All that is given must hold.
+type AttributeDateWhere struct {
+	// Is this date.
+	Eq graphql.Omittable[*time.Time] `json:"eq,omitempty"`
+	// Is this date or a later one.
+	Gte graphql.Omittable[*time.Time] `json:"gte,omitempty"`
+	// Is an earlier date.
+	Lt graphql.Omittable[*time.Time] `json:"lt,omitempty"`
+}
+
+// A condition on decimal fractions. All that is given must hold.
+type AttributeDecimalWhere struct {
+	// Is this number.
+	Eq graphql.Omittable[*string] `json:"eq,omitempty"`
+	// Is this number or a greater one.
+	Gte graphql.Omittable[*string] `json:"gte,omitempty"`
+	// Is a smaller number.
+	Lt graphql.Omittable[*string] `json:"lt,omitempty"`
+}
+
+// A new custom attribute.
+type AttributeDefinitionCreateInput struct {
+	// A letter from a to z, then letters, digits and underscores; at most 60. Made from the label when it is not given.
+	Key graphql.Omittable[*string] `json:"key,omitempty"`
+	// The name to show; at most 200 characters.
+	Label string `json:"label"`
+	// What it is for; at most 2,000 characters.
+	Description graphql.Omittable[*string] `json:"description,omitempty"`
+	// What it holds.
+	Type AttributeType `json:"type"`
+	// Whether a new customer must have a value.
+	Required bool `json:"required"`
+	// Whether customers may see it themselves.
+	CustomerVisible bool `json:"customerVisible"`
+	// What can be chosen, of SELECT and MULTI_SELECT; at least one, at most 200.
+	Options graphql.Omittable[[]*AttributeOptionInput] `json:"options,omitempty"`
+	// The types of customers that it is for; at most 100. Without any it is for all customers.
+	CustomerTypeIds graphql.Omittable[[]string] `json:"customerTypeIds,omitempty"`
+	// What values must satisfy beyond their type.
+	Validation graphql.Omittable[*AttributeValidationInput] `json:"validation,omitempty"`
+	// The media types that files may have, of FILE; at most 50.
+	Accept graphql.Omittable[[]string] `json:"accept,omitempty"`
+	// The most files, of FILE; from 1 to 1,000.
+	MaxFiles graphql.Omittable[*int] `json:"maxFiles,omitempty"`
+}
+
+// What to change of a custom attribute. A field that is not given stays as it is; null empties it.
+type AttributeDefinitionUpdateInput struct {
+	// The name to show; at most 200 characters.
+	Label graphql.Omittable[*string] `json:"label,omitempty"`
+	// What it is for; at most 2,000 characters.
+	Description graphql.Omittable[*string] `json:"description,omitempty"`
+	// What it holds. Cannot be changed while a customer has a value. Options and rules that the new type does not have are dropped.
+	Type graphql.Omittable[*AttributeType] `json:"type,omitempty"`
+	// Whether a new customer must have a value.
+	Required graphql.Omittable[*bool] `json:"required,omitempty"`
+	// Whether customers may see it themselves.
+	CustomerVisible graphql.Omittable[*bool] `json:"customerVisible,omitempty"`
+	// All options from now on, of SELECT and MULTI_SELECT; at least one in use, at most 200 with the archived ones.
+	Options graphql.Omittable[[]*AttributeOptionInput] `json:"options,omitempty"`
+	// The types of customers that it is for from now on; at most 100. Empty: it is for all customers.
+	CustomerTypeIds graphql.Omittable[[]string] `json:"customerTypeIds,omitempty"`
+	// All rules from now on.
+	Validation graphql.Omittable[*AttributeValidationInput] `json:"validation,omitempty"`
+	// The media types that files may have from now on, of FILE; at most 50.
+	Accept graphql.Omittable[[]string] `json:"accept,omitempty"`
+	// The most files, of FILE; from 1 to 1,000.
+	MaxFiles graphql.Omittable[*int] `json:"maxFiles,omitempty"`
+}
+
+// Which custom attributes. All that is given must hold.
+type AttributeDefinitionWhere struct {
+	// Archived ones, or those in use. Without it: those in use.
+	Archived graphql.Omittable[*bool] `json:"archived,omitempty"`
+	// Of one of these types.
+	Type graphql.Omittable[[]AttributeType] `json:"type,omitempty"`
+	// With one of these keys, at most 100.
+	Keys graphql.Omittable[[]string] `json:"keys,omitempty"`
+	// For customers of this type: those that are for it, and those that are for all.
+	CustomerTypeID graphql.Omittable[*string] `json:"customerTypeId,omitempty"`
+}
+
+// A condition on whole numbers. All that is given must hold.
+type AttributeIntegerWhere struct {
+	// Is this number.
+	Eq graphql.Omittable[*int64] `json:"eq,omitempty"`
+	// Is one of these numbers, at most 100.
+	OneOf graphql.Omittable[[]int64] `json:"oneOf,omitempty"`
+	// Is this number or a greater one.
+	Gte graphql.Omittable[*int64] `json:"gte,omitempty"`
+	// Is a smaller number.
+	Lt graphql.Omittable[*int64] `json:"lt,omitempty"`
+}
+
+// An option of a SELECT or MULTI_SELECT. The list is all options from now on, in order: in an update an entry with `id` changes that
+// option, one without adds an option, and those not in the list are removed, or archived when a customer has them.
+type AttributeOptionInput struct {
+	// The option to change; only in updates.
+	ID graphql.Omittable[*string] `json:"id,omitempty"`
+	// The key of a new option: a letter from a to z, then letters, digits and underscores; at most 60. Made from the label when it is not given.
+	Key graphql.Omittable[*string] `json:"key,omitempty"`
+	// The name to show; at most 200 characters.
+	Label string `json:"label"`
+	// Whether it is out of use. What it is stays when it is not given.
+	Archived graphql.Omittable[*bool] `json:"archived,omitempty"`
+}
+
+// A condition on texts. All that is given must hold; case and accents make no difference.
+type AttributeTextWhere struct {
+	// Is this text.
+	Eq graphql.Omittable[*string] `json:"eq,omitempty"`
+	// Is one of these texts, at most 100.
+	OneOf graphql.Omittable[[]string] `json:"oneOf,omitempty"`
+	// Begins with this text.
+	StartsWith graphql.Omittable[*string] `json:"startsWith,omitempty"`
+}
+
+// What values must satisfy beyond their type. What is not given is no rule. A rule for another type is refused.
+type AttributeValidationInput struct {
+	// The fewest characters, of TEXT and LONG_TEXT.
+	MinLength graphql.Omittable[*int] `json:"minLength,omitempty"`
+	// The most characters, of TEXT and LONG_TEXT.
+	MaxLength graphql.Omittable[*int] `json:"maxLength,omitempty"`
+	// A regular expression (https://github.com/google/re2/wiki/Syntax) that the whole text must match, of TEXT and LONG_TEXT; at most 200 characters.
+	Pattern graphql.Omittable[*string] `json:"pattern,omitempty"`
+	// The smallest number, of INTEGER and DECIMAL.
+	Minimum graphql.Omittable[*string] `json:"minimum,omitempty"`
+	// The largest number, of INTEGER and DECIMAL.
+	Maximum graphql.Omittable[*string] `json:"maximum,omitempty"`
+	// The first date, of DATE.
+	EarliestDate graphql.Omittable[*time.Time] `json:"earliestDate,omitempty"`
+	// The last date, of DATE.
+	LatestDate graphql.Omittable[*time.Time] `json:"latestDate,omitempty"`
+	// The first point in time, of DATE_TIME.
+	EarliestTime graphql.Omittable[*time.Time] `json:"earliestTime,omitempty"`
+	// The last point in time, of DATE_TIME.
+	LatestTime graphql.Omittable[*time.Time] `json:"latestTime,omitempty"`
+}
+
+// The value of one custom attribute. Exactly one field besides `key` has a value, that of the attribute's type; when it is null, or
+// `options` is empty, the attribute is emptied.
+type AttributeValueInput struct {
+	// The key of the definition.
+	Key string `json:"key"`
+	// Of TEXT and LONG_TEXT.
+	Text graphql.Omittable[*string] `json:"text,omitempty"`
+	// Of INTEGER.
+	Integer graphql.Omittable[*int64] `json:"integer,omitempty"`
+	// Of DECIMAL.
+	Decimal graphql.Omittable[*string] `json:"decimal,omitempty"`
+	// Of BOOLEAN.
+	Boolean graphql.Omittable[*bool] `json:"boolean,omitempty"`
+	// Of DATE.
+	Date graphql.Omittable[*time.Time] `json:"date,omitempty"`
+	// Of DATE_TIME.
+	DateTime graphql.Omittable[*time.Time] `json:"dateTime,omitempty"`
+	// Of SELECT: the key of the option.
+	Option graphql.Omittable[*string] `json:"option,omitempty"`
+	// Of MULTI_SELECT: the keys of the options, in any order.
+	Options graphql.Omittable[[]string] `json:"options,omitempty"`
+	// Of URL.
+	URL graphql.Omittable[*string] `json:"url,omitempty"`
+	// Of EMAIL.
+	Email graphql.Omittable[*string] `json:"email,omitempty"`
+	// Of PHONE: E.164 such as `+4930901820`, written as in PhoneNumberInput.
+	Phone graphql.Omittable[*string] `json:"phone,omitempty"`
+}
+
+// A condition on the value of one custom attribute: that there is one, and what it is. All that is given must hold. The field for
+// the value is that of the attribute's type, as in `AttributeValueInput`; another one is BAD_USER_INPUT, and a key that no custom
+// attribute in use has is NOT_FOUND.
+type AttributeWhere struct {
+	// The key of the definition.
+	Key string `json:"key"`
+	// Whether there is a value. True when it is not given; false stands alone.
+	Exists graphql.Omittable[*bool] `json:"exists,omitempty"`
+	// Of TEXT.
+	Text graphql.Omittable[*AttributeTextWhere] `json:"text,omitempty"`
+	// Of INTEGER.
+	Integer graphql.Omittable[*AttributeIntegerWhere] `json:"integer,omitempty"`
+	// Of DECIMAL.
+	Decimal graphql.Omittable[*AttributeDecimalWhere] `json:"decimal,omitempty"`
+	// Of BOOLEAN.
+	Boolean graphql.Omittable[*bool] `json:"boolean,omitempty"`
+	// Of DATE.
+	Date graphql.Omittable[*AttributeDateWhere] `json:"date,omitempty"`
+	// Of DATE_TIME.
+	DateTime graphql.Omittable[*DateTimeFilter] `json:"dateTime,omitempty"`
+	// Of SELECT: is one of the options with these keys, at most 100.
+	Option graphql.Omittable[[]string] `json:"option,omitempty"`
+	// Of MULTI_SELECT: has at least one of the options with these keys, at most 100.
+	Options graphql.Omittable[[]string] `json:"options,omitempty"`
+	// Of URL.
+	URL graphql.Omittable[*AttributeTextWhere] `json:"url,omitempty"`
+	// Of EMAIL.
+	Email graphql.Omittable[*AttributeTextWhere] `json:"email,omitempty"`
+	// Of PHONE, as E.164.
+	Phone graphql.Omittable[*AttributeTextWhere] `json:"phone,omitempty"`
+}
+
 // A contact of a new customer, or a new contact. A given name, a family name or both must be there.
 type ContactCreateInput struct {
 	// First name; at most 200 characters.
@@ -133,6 +333,8 @@ type CustomerCreateInput struct {
 	Addresses graphql.Omittable[[]*PostalAddressInput] `json:"addresses,omitempty"`
 	// At most 50.
 	Contacts graphql.Omittable[[]*ContactCreateInput] `json:"contacts,omitempty"`
+	// Values of custom attributes, each attribute once. One that is required must be there.
+	Attributes graphql.Omittable[[]*AttributeValueInput] `json:"attributes,omitempty"`
 }
 
 // What tells the customer of `customerUpsert`. Exactly one key is given.
@@ -225,6 +427,8 @@ type CustomerUpdateInput struct {
 	Addresses graphql.Omittable[[]*PostalAddressInput] `json:"addresses,omitempty"`
 	// All its contacts from now on; at most 50. To change one contact without the others use `contactUpdate`.
 	Contacts graphql.Omittable[[]*ContactNestedInput] `json:"contacts,omitempty"`
+	// Values of custom attributes, each attribute once. Attributes that are not in the list stay as they are.
+	Attributes graphql.Omittable[[]*AttributeValueInput] `json:"attributes,omitempty"`
 }
 
 // What a customer is to be. A field that is not given stays as it is, and is empty on a new customer; null empties it. A list that is
@@ -310,6 +514,8 @@ type CustomerWhere struct {
 	CreatedAt graphql.Omittable[*DateTimeFilter] `json:"createdAt,omitempty"`
 	// Changed last then.
 	UpdatedAt graphql.Omittable[*DateTimeFilter] `json:"updatedAt,omitempty"`
+	// Has values of custom attributes for which all of these hold. At most 10.
+	Attributes graphql.Omittable[[]*AttributeWhere] `json:"attributes,omitempty"`
 	// All of these hold. At most 10, nested to depth 3.
 	And graphql.Omittable[[]*CustomerWhere] `json:"and,omitempty"`
 	// At least one of these holds. At most 10, nested to depth 3.
@@ -577,6 +783,97 @@ type TimelineEntryUpdateInput struct {
 	At graphql.Omittable[*time.Time] `json:"at,omitempty"`
 	// One line to show; at most 200 characters.
 	Title graphql.Omittable[*string] `json:"title,omitempty"`
+}
+
+// What a custom attribute can hold.
+type AttributeType string
+
+const (
+	// One line of text, at most 500 characters.
+	AttributeTypeText AttributeType = "TEXT"
+	// Text of several lines, at most 10,000 characters. Cannot be searched by `AttributeWhere`, except whether it is there.
+	AttributeTypeLongText AttributeType = "LONG_TEXT"
+	// A whole number from -9,007,199,254,740,991 to 9,007,199,254,740,991.
+	AttributeTypeInteger AttributeType = "INTEGER"
+	// A decimal fraction, exact, with at most 20 digits before and 10 behind the point.
+	AttributeTypeDecimal AttributeType = "DECIMAL"
+	// Yes or no.
+	AttributeTypeBoolean AttributeType = "BOOLEAN"
+	// A calendar date.
+	AttributeTypeDate AttributeType = "DATE"
+	// A point in time.
+	AttributeTypeDateTime AttributeType = "DATE_TIME"
+	// One of the options of the definition.
+	AttributeTypeSelect AttributeType = "SELECT"
+	// Any number of the options of the definition.
+	AttributeTypeMultiSelect AttributeType = "MULTI_SELECT"
+	// An absolute URL with http or https, at most 2,000 characters.
+	AttributeTypeURL AttributeType = "URL"
+	// An e-mail address.
+	AttributeTypeEmail AttributeType = "EMAIL"
+	// A telephone number.
+	AttributeTypePhone AttributeType = "PHONE"
+	// An area for documents. It has no value of its own.
+	AttributeTypeFile AttributeType = "FILE"
+)
+
+var AllAttributeType = []AttributeType{
+	AttributeTypeText,
+	AttributeTypeLongText,
+	AttributeTypeInteger,
+	AttributeTypeDecimal,
+	AttributeTypeBoolean,
+	AttributeTypeDate,
+	AttributeTypeDateTime,
+	AttributeTypeSelect,
+	AttributeTypeMultiSelect,
+	AttributeTypeURL,
+	AttributeTypeEmail,
+	AttributeTypePhone,
+	AttributeTypeFile,
+}
+
+func (e AttributeType) IsValid() bool {
+	switch e {
+	case AttributeTypeText, AttributeTypeLongText, AttributeTypeInteger, AttributeTypeDecimal, AttributeTypeBoolean, AttributeTypeDate, AttributeTypeDateTime, AttributeTypeSelect, AttributeTypeMultiSelect, AttributeTypeURL, AttributeTypeEmail, AttributeTypePhone, AttributeTypeFile:
+		return true
+	}
+	return false
+}
+
+func (e AttributeType) String() string {
+	return string(e)
+}
+
+func (e *AttributeType) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = AttributeType(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid AttributeType", str)
+	}
+	return nil
+}
+
+func (e AttributeType) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *AttributeType) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e AttributeType) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
 }
 
 // A way to reach somebody.
@@ -1533,6 +1830,16 @@ const (
 	EventTypeTimelineEntryUpdated EventType = "TIMELINE_ENTRY_UPDATED"
 	// Staff deleted a timeline entry.
 	EventTypeTimelineEntryDeleted EventType = "TIMELINE_ENTRY_DELETED"
+	// A custom attribute was defined.
+	EventTypeAttributeDefinitionCreated EventType = "ATTRIBUTE_DEFINITION_CREATED"
+	// The definition of a custom attribute was changed, or its place among the others.
+	EventTypeAttributeDefinitionUpdated EventType = "ATTRIBUTE_DEFINITION_UPDATED"
+	// A custom attribute was archived.
+	EventTypeAttributeDefinitionArchived EventType = "ATTRIBUTE_DEFINITION_ARCHIVED"
+	// A custom attribute was restored.
+	EventTypeAttributeDefinitionRestored EventType = "ATTRIBUTE_DEFINITION_RESTORED"
+	// The definition of a custom attribute that had no values was deleted.
+	EventTypeAttributeDefinitionDeleted EventType = "ATTRIBUTE_DEFINITION_DELETED"
 	// A setting of the account was changed. The subject is the account, and `changedFields` names the fields of `Query` to read
 	// again, for example `customerTypes`.
 	EventTypeAccountSettingsChanged EventType = "ACCOUNT_SETTINGS_CHANGED"
@@ -1562,6 +1869,11 @@ var AllEventType = []EventType{
 	EventTypeTimelineEntryCreated,
 	EventTypeTimelineEntryUpdated,
 	EventTypeTimelineEntryDeleted,
+	EventTypeAttributeDefinitionCreated,
+	EventTypeAttributeDefinitionUpdated,
+	EventTypeAttributeDefinitionArchived,
+	EventTypeAttributeDefinitionRestored,
+	EventTypeAttributeDefinitionDeleted,
 	EventTypeAccountSettingsChanged,
 	EventTypeJobCreated,
 	EventTypeJobProgress,
@@ -1570,7 +1882,7 @@ var AllEventType = []EventType{
 
 func (e EventType) IsValid() bool {
 	switch e {
-	case EventTypeCustomerCreated, EventTypeCustomerUpdated, EventTypeCustomerArchived, EventTypeCustomerRestored, EventTypeCustomerMerged, EventTypeCustomerMergeUndone, EventTypeContactCreated, EventTypeContactUpdated, EventTypeContactArchived, EventTypeDocumentCreated, EventTypeDocumentReplaced, EventTypeDocumentUpdated, EventTypeDocumentArchived, EventTypeDocumentRestored, EventTypeTimelineEntryCreated, EventTypeTimelineEntryUpdated, EventTypeTimelineEntryDeleted, EventTypeAccountSettingsChanged, EventTypeJobCreated, EventTypeJobProgress, EventTypeJobFinished:
+	case EventTypeCustomerCreated, EventTypeCustomerUpdated, EventTypeCustomerArchived, EventTypeCustomerRestored, EventTypeCustomerMerged, EventTypeCustomerMergeUndone, EventTypeContactCreated, EventTypeContactUpdated, EventTypeContactArchived, EventTypeDocumentCreated, EventTypeDocumentReplaced, EventTypeDocumentUpdated, EventTypeDocumentArchived, EventTypeDocumentRestored, EventTypeTimelineEntryCreated, EventTypeTimelineEntryUpdated, EventTypeTimelineEntryDeleted, EventTypeAttributeDefinitionCreated, EventTypeAttributeDefinitionUpdated, EventTypeAttributeDefinitionArchived, EventTypeAttributeDefinitionRestored, EventTypeAttributeDefinitionDeleted, EventTypeAccountSettingsChanged, EventTypeJobCreated, EventTypeJobProgress, EventTypeJobFinished:
 		return true
 	}
 	return false

@@ -100,6 +100,14 @@ var fieldTable = map[string]Permission{
 	"Query.fieldPolicy":     AccountRead,
 	"Query.staffUsers":      StaffRead,
 
+	"Query.attributeDefinitions":          CustomersRead, // who reads or writes customers needs them
+	"Mutation.attributeDefinitionCreate":  AccountAdmin,
+	"Mutation.attributeDefinitionUpdate":  AccountAdmin,
+	"Mutation.attributeDefinitionMove":    AccountAdmin,
+	"Mutation.attributeDefinitionArchive": AccountAdmin,
+	"Mutation.attributeDefinitionRestore": AccountAdmin,
+	"Mutation.attributeDefinitionDelete":  AccountAdmin,
+
 	"Mutation.customerCreate":         CustomersWrite,
 	"Mutation.customerUpdate":         CustomersWrite,
 	"Mutation.customerUpsert":         CustomersWrite,
@@ -195,6 +203,22 @@ var typeTable = map[string]Permission{
 	"JobProgress":     JobsRead,
 	"JobCounts":       JobsRead,
 	"JobRowError":     JobsRead,
+
+	"AttributeDefinition":       CustomersRead,
+	"AttributeValidation":       CustomersRead,
+	"AttributeOption":           CustomersRead,
+	"AttributeValue":            CustomersRead,
+	"TextAttributeValue":        CustomersRead,
+	"IntegerAttributeValue":     CustomersRead,
+	"DecimalAttributeValue":     CustomersRead,
+	"BooleanAttributeValue":     CustomersRead,
+	"DateAttributeValue":        CustomersRead,
+	"DateTimeAttributeValue":    CustomersRead,
+	"SelectAttributeValue":      CustomersRead,
+	"MultiSelectAttributeValue": CustomersRead,
+	"UrlAttributeValue":         CustomersRead,
+	"EmailAttributeValue":       CustomersRead,
+	"PhoneAttributeValue":       CustomersRead,
 }
 
 // memberTable is fields of types that need more than their type does. A field that is not listed needs what its type

@@ -28,9 +28,11 @@ func TestEveryRootFieldAndTypeHasAPermission(t *testing.T) {
 	t.Parallel()
 	fields := map[string]string{
 		"Query": "viewer account node nodes customer customerByExternalId document customers events storage " +
-			"job jobs customerDuplicates customerDuplicateGroups customerMerges customerTypes customerOrigins offices services fieldPolicy staffUsers",
+			"attributeDefinitions job jobs customerDuplicates customerDuplicateGroups customerMerges customerTypes customerOrigins offices services fieldPolicy staffUsers",
 		"Mutation": "customerCreate customerUpdate customerUpsert customerArchive customerRestore customerMerge customerMergeUndo contactCreate contactUpdate contactArchive " +
 			"documentUpload documentUploadBegin documentUploadComplete documentReplace documentUpdate documentArchive documentRestore " +
+			"attributeDefinitionCreate attributeDefinitionUpdate attributeDefinitionMove attributeDefinitionArchive " +
+			"attributeDefinitionRestore attributeDefinitionDelete " +
 			"timelineEntryCreate timelineEntryUpdate timelineEntryDelete apiKeyCreate apiKeyRevoke " +
 			"customerTypeCreate customerTypeUpdate customerTypeMove customerTypeArchive customerTypeRestore customerTypeDelete " +
 			"customerOriginCreate customerOriginUpdate customerOriginMove customerOriginArchive customerOriginRestore customerOriginDelete " +

@@ -45,6 +45,7 @@ func create(c *check, d Draft, via Channel) Change {
 	cus.CompanyName = c.line(at(path, "companyName"), d.CompanyName, MaxName)
 	c.customerName(path, cus, blank(d.GivenName, d.FamilyName), blank(d.CompanyName))
 	c.profile(path, &cus.Profile, d.ProfileInput)
+	cus.Attributes = c.attributes(at(path, fieldAttributes), cus, d.Attributes)
 	cus.Emails = c.emails(at(path, "emails"), nil, d.Emails)
 	cus.Phones = c.phones(at(path, "phones"), nil, d.Phones)
 	cus.Addresses = c.addresses(at(path, "addresses"), nil, d.Addresses)
@@ -80,10 +81,13 @@ func update(c *check, f File, p Patch) Change {
 	c.customerName(path, next, blank(raw(p.GivenName, given), raw(p.FamilyName, family)), blank(raw(p.CompanyName, company)))
 	c.profile(path, &next.Profile, p.ProfileInput)
 	c.setPoints(path, &next.Points, p.Emails, p.Phones, p.Addresses)
+	if p.Attributes.Given {
+		next.Attributes = c.attributes(at(path, fieldAttributes), next, p.Attributes.Value)
+	}
 
 	ch := Change{Customer: next, Fields: diffCustomer(f.Customer, next)}
 	if len(ch.Fields) > 0 {
-		ch.event(timeline.CustomerUpdated, timeline.SubjectCustomer, f.ID, ch.Fields)
+		ch.event(timeline.CustomerUpdated, timeline.SubjectCustomer, f.ID, shown(ch.Fields))
 	}
 	if p.Contacts.Given {
 		ch.Contacts = c.contacts(at(path, fieldContacts), f, p.Contacts.Value)
@@ -172,6 +176,7 @@ func diffCustomer(a, b Customer) []string {
 	fields["familyName"] = a.FamilyName != b.FamilyName
 	fields["companyName"] = a.CompanyName != b.CompanyName
 	diffProfile(a.Profile, b.Profile, fields)
+	diffAttributes(fields, a.Attributes, b.Attributes)
 	return given(fields)
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"dossier/internal/attribute"
 	"dossier/internal/fault"
 	"dossier/internal/text"
 )
@@ -17,6 +18,12 @@ type check struct {
 	newID  func() uuid.UUID
 	// choices are what was chosen from lists of the account, to be looked up.
 	choices []choice
+	// definitions are the custom attributes in use; they are read when the input needs them.
+	definitions []attribute.Definition
+	// enforceRequired says that customers must have what the account requires.
+	enforceRequired bool
+	// refused are the keys of attributes about whose value something was said already.
+	refused map[string]bool
 }
 
 // choice is what was chosen at a path of the input.

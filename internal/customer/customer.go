@@ -62,6 +62,8 @@ type Customer struct {
 	ArchivedAt  *time.Time
 	// MergedInto is the customer that this one was merged into, zero while it was not.
 	MergedInto uuid.UUID
+	// Attributes are the values of custom attributes, in the order of keys.
+	Attributes []AttributeValue
 	Profile
 	Points
 }

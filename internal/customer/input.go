@@ -9,10 +9,11 @@ type Draft struct {
 	FamilyName  *string `json:"familyName,omitempty"`
 	CompanyName *string `json:"companyName,omitempty"`
 	ProfileInput
-	Emails    []EmailInput   `json:"emails,omitempty"`
-	Phones    []PhoneInput   `json:"phones,omitempty"`
-	Addresses []AddressInput `json:"addresses,omitempty"`
-	Contacts  []ContactDraft `json:"contacts,omitempty"`
+	Emails     []EmailInput     `json:"emails,omitempty"`
+	Phones     []PhoneInput     `json:"phones,omitempty"`
+	Addresses  []AddressInput   `json:"addresses,omitempty"`
+	Contacts   []ContactDraft   `json:"contacts,omitempty"`
+	Attributes []AttributeInput `json:"attributes,omitempty"`
 }
 
 // ContactDraft is the input of a new contact.
@@ -74,6 +75,8 @@ type Patch struct {
 	Phones    optional.Field[[]PhoneInput]
 	Addresses optional.Field[[]AddressInput]
 	Contacts  optional.Field[[]ContactNested]
+	// Attributes changes the attributes that it names, and no others.
+	Attributes optional.Field[[]AttributeInput]
 }
 
 // ContactPatch is what to change of a contact.
@@ -100,6 +103,9 @@ func (p Patch) fields() []string {
 		"emails": p.Emails.Given, "phones": p.Phones.Given, "addresses": p.Addresses.Given, "contacts": p.Contacts.Given,
 	}
 	p.ProfileInput.fields(fields)
+	for _, a := range p.Attributes.Value {
+		fields[fieldAttributes+"."+a.Key] = true
+	}
 	return given(fields)
 }
 

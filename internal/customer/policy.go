@@ -165,10 +165,12 @@ func inInput(field string) []string { return []string{"input", field} }
 func (c *check) obeyWhole(stored Reading, via Channel, f File, ch Change, given func(field string) bool) error {
 	after := ch.after(f)
 	rules, err := stored.Rules(via, after.TypeID)
-	if err == nil {
-		c.obey(rules, entry{after: after, given: given, path: inInput})
+	if err != nil {
+		return err
 	}
-	return err
+	e := entry{after: after, given: given, path: inInput}
+	c.obey(rules, e)
+	return c.obeyAttributes(stored, via, rules, e, f.ID == uuid.Nil)
 }
 
 // obeyContact holds the policy for a change of one contact; path is where in the arguments a field of the contact is.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"dossier/internal/attribute"
 	"dossier/internal/fault"
 	"dossier/internal/optional"
 )
@@ -15,6 +16,8 @@ type ruled struct {
 	Reading
 	rules func(via Channel, typeID uuid.UUID) Rules
 }
+
+func (ruled) AttributeDefinitions() ([]attribute.Definition, error) { return nil, nil }
 
 func (r ruled) Rules(via Channel, typeID uuid.UUID) (Rules, error) { return r.rules(via, typeID), nil }
 func (r ruled) Conflict(int, []string) error                       { return nil }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"dossier/internal/attribute"
 	"dossier/internal/auth"
 	"dossier/internal/fault"
 	"dossier/internal/idempotency"
@@ -51,6 +52,8 @@ type Reading interface {
 	// Duplicates gives the customers that may be the one with these traits, the likeliest first. Until the end of the
 	// transaction nobody else who asks so for one of the traits gets an answer.
 	Duplicates(traits Traits, limit int) ([]Candidate, error)
+	// AttributeDefinitions gives the custom attributes in use.
+	AttributeDefinitions() ([]attribute.Definition, error)
 }
 
 // Choice is an item of a list of the account.
@@ -140,6 +143,9 @@ func (s *Service) createOnce(
 
 func (s *Service) create(r Reading, d Draft, via Channel) (Change, error) {
 	c := s.check()
+	if err := c.readDefinitions(r, via); err != nil {
+		return Change{}, err
+	}
 	ch := create(c, d, via)
 	if err := c.obeyWhole(r, via, File{}, ch, everything); err != nil {
 		return ch, err
@@ -170,6 +176,11 @@ func (s *Service) update(r Reading, f File, patch Patch, via Channel) (Change, e
 		return Change{}, err
 	}
 	c := s.check()
+	if patch.Attributes.Given {
+		if err := c.readDefinitions(r, via); err != nil {
+			return Change{}, err
+		}
+	}
 	ch := update(c, f, patch)
 	if err := c.obeyWhole(r, via, f, ch, patch.given); err != nil {
 		return Change{}, err

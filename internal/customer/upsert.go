@@ -49,7 +49,7 @@ func (s *Service) Upsert(ctx context.Context, p auth.Principal, by Key, patch Pa
 func (p Patch) draft() Draft {
 	d := Draft{
 		GivenName: p.GivenName.Value, FamilyName: p.FamilyName.Value, CompanyName: p.CompanyName.Value, ProfileInput: p.ProfileInput,
-		Emails: p.Emails.Value, Phones: p.Phones.Value, Addresses: p.Addresses.Value,
+		Emails: p.Emails.Value, Phones: p.Phones.Value, Addresses: p.Addresses.Value, Attributes: p.Attributes.Value,
 	}
 	if p.Kind.Value != nil {
 		d.Kind = *p.Kind.Value

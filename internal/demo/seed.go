@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
+	"dossier/internal/attribute"
 	"dossier/internal/auth"
 	"dossier/internal/catalog"
 	"dossier/internal/customer"
@@ -28,12 +29,17 @@ type Services struct {
 	Documents *document.Service
 	Timeline  *timeline.Service
 	Lists     *catalog.Service
+
+	Attributes *attribute.Service
 }
 
-// Seed makes n sample customers in an account.
+// Seed makes n sample customers in an account, and what they need.
 func Seed(ctx context.Context, s Services, accountID uuid.UUID, n int) error {
 	if n == 0 {
 		return nil // the account stays as a new one is
+	}
+	if err := s.define(ctx, auth.System(accountID)); err != nil {
+		return fmt.Errorf("demo: custom attributes: %w", err)
 	}
 	lists, err := s.lists(ctx, auth.System(accountID))
 	if err != nil {
@@ -55,6 +61,7 @@ func Seed(ctx context.Context, s Services, accountID uuid.UUID, n int) error {
 func (s Services) customer(ctx context.Context, p auth.Principal, lists lists, i int) error {
 	rnd := rand.New(rand.NewPCG(2026, uint64(i)))
 	sample := newPerson(rnd, i)
+	sample.draft.Attributes = newValues(rand.New(rand.NewPCG(2028, uint64(i))))
 	lists.choose(rand.New(rand.NewPCG(2027, uint64(i))), &sample.draft)
 	id, err := s.Customers.Create(ctx, p, sample.draft, nil)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"dossier/internal/attribute"
 	"dossier/internal/auth"
 	"dossier/internal/customer"
 	"dossier/internal/idempotency"
@@ -22,6 +23,8 @@ type unruly struct{ customer.Reading }
 func (unruly) Rules(customer.Channel, uuid.UUID) (customer.Rules, error) {
 	return customer.Rules{}, nil
 }
+
+func (unruly) AttributeDefinitions() ([]attribute.Definition, error) { return nil, nil }
 
 func (unruly) Choices(list []customer.Choice) ([]customer.ChoiceState, error) {
 	states := make([]customer.ChoiceState, len(list))

@@ -54,6 +54,10 @@ func (c *checker) broken(format string, args ...any) {
 // noun checks one type: every field of the SDL is declared exactly once, and nothing else is.
 func (c *checker) noun(n *noun) {
 	n.def, n.byName = c.schema.Types[n.name], map[string]*field{}
+	if n.variants != nil {
+		c.variants(n)
+		return
+	}
 	if n.def == nil || n.def.Kind != ast.Object {
 		c.broken("%s is no object type of the SDL", n.name)
 		return
@@ -94,7 +98,7 @@ var scalars = map[kind][]string{
 
 func (c *checker) field(n *noun, f *field, def *ast.FieldDefinition) {
 	name, t := n.name+"."+f.name, def.Type
-	if f.page == nil && f.first == nil && len(def.Arguments) > 0 {
+	if f.page == nil && f.first == nil && (f.list == nil || f.list.filter == nil) && len(def.Arguments) > 0 {
 		c.broken("%s has arguments that nothing reads", name)
 	}
 	switch {
@@ -104,10 +108,18 @@ func (c *checker) field(n *noun, f *field, def *ast.FieldDefinition) {
 		if !fits || (f.kind == kindJSON) != (t.Elem != nil) {
 			c.broken("%s is %s in the SDL, which its column cannot be shown as", name, t)
 		}
-		if f.kind == kindID && n.prefix == "" {
+		if f.kind == kindID && (n.prefix == "" || f.of != nil) {
 			c.broken("%s: the type has no prefix of ids", name)
 		}
-		c.column(name, n, f.column, f.kind, t.NonNull)
+		owner := n
+		if f.of != nil {
+			c.column(name, n, f.of.column, kindID, t.NonNull)
+			if owner = c.e.nouns[f.of.noun]; owner == nil {
+				c.broken("%s is of %s, which is declared nowhere", name, f.of.noun)
+				return
+			}
+		}
+		c.column(name, owner, f.column, f.kind, t.NonNull && !f.held)
 	case f.compute != nil:
 		for _, column := range f.compute.columns {
 			c.column(name, n, column, 0, false)
@@ -126,7 +138,7 @@ func (c *checker) field(n *noun, f *field, def *ast.FieldDefinition) {
 		}
 	case f.one != nil:
 		c.target(name, f.one.noun, t.Name())
-		c.column(name, n, f.one.column, kindID, t.NonNull)
+		c.column(name, n, f.one.column, kindID, t.NonNull && !f.held)
 		if f.one.fallback != "" {
 			c.column(name, n, f.one.fallback, kindID, false)
 		}
@@ -137,8 +149,7 @@ func (c *checker) field(n *noun, f *field, def *ast.FieldDefinition) {
 			c.broken("%s is %s in the SDL; a list is [T!]!", name, t)
 		}
 		if target := c.target(name, f.list.noun, t.Name()); target != nil {
-			c.column(name, target, f.list.foreignKey, kindID, false)
-			c.order(name, target, f.list.order)
+			c.list(name, target, f.list, def)
 		}
 	case f.first != nil:
 		c.first(name, f.first, def)

@@ -8,6 +8,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"dossier/internal/fault"
+	texts "dossier/internal/text"
 )
 
 // arguments are a field's arguments or an input object, coerced: string, int64, bool, []any, arguments or nil. What was
@@ -205,6 +206,14 @@ func scalar(def *ast.Definition, t *ast.Type, v any, path []string) (any, *fault
 		if n, ok := wholeNumber(v); ok && n >= math.MinInt32 && n <= math.MaxInt32 {
 			return n, nil
 		}
+	case "BigInt":
+		if n, ok := wholeNumber(v); ok {
+			return n, nil
+		}
+	case "Decimal":
+		if s, ok := decimalText(v); ok {
+			return s, nil
+		}
 	case "Boolean":
 		if b, ok := v.(bool); ok {
 			return b, nil
@@ -223,6 +232,15 @@ func scalar(def *ast.Definition, t *ast.Type, v any, path []string) (any, *fault
 		}
 	}
 	return nil, wrongValue(path, t)
+}
+
+// decimalText reads a decimal fraction in quotes or as a whole number, and gives the one form that is stored.
+func decimalText(v any) (string, bool) {
+	s, ok := v.(string)
+	if n, whole := wholeNumber(v); !ok && whole {
+		s = strconv.FormatInt(n, 10)
+	}
+	return texts.Decimal(s, 100, 100)
 }
 
 func wholeNumber(v any) (int64, bool) {

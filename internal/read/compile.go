@@ -17,6 +17,8 @@ type compiler struct {
 	collector
 	u *unit
 	b *binding
+	// shared are the children that several types of an interface have in common.
+	shared map[childKey]*level
 	// refused says that the arguments were at fault, so that the unit holds for this request only.
 	refused bool
 	now     int
@@ -117,11 +119,19 @@ func (c *compiler) finish(l *level) {
 }
 
 func (c *compiler) fail(path []string, err error) {
+	for _, f := range c.u.faults { // the same field in several types of an interface
+		if slices.Equal(f.path, path) && f.err.Error() == err.Error() {
+			return
+		}
+	}
 	c.u.faults = append(c.u.faults, located{slices.Clone(path), err})
 }
 
 // object compiles a selection on a noun. false means that a field that cannot be null failed, so the object is null.
 func (c *compiler) object(at place, n *noun, sets []ast.SelectionSet, path []string) (*object, bool) {
+	if n.variants != nil {
+		return c.variants(at, n, sets, path)
+	}
 	o := &object{}
 	for _, sel := range c.collect(n.name, sets) {
 		f := sel.first()
@@ -154,6 +164,14 @@ func (c *compiler) field(o *object, at place, d *field, sel selected, path []str
 	def := sel.first().Definition
 	x := op{nonNull: def.Type.NonNull, path: path}
 	switch {
+	case d.of != nil:
+		n := c.e.nouns[d.of.noun]
+		if err := c.mayRead(n, ""); err != nil {
+			c.fail(path, err)
+			return false
+		}
+		j := at.level.join(joined{noun: n, parent: at.via, column: d.of.column})
+		x.code, x.kind, x.slot = opColumn, d.kind, at.level.slot(j, d.column)
 	case d.column != "":
 		x.code, x.kind, x.slot = opColumn, d.kind, at.level.slot(at.via, d.column)
 		if d.kind == kindID {
@@ -243,38 +261,23 @@ func (c *compiler) childOp(x *op, at place, l *level) {
 	}
 }
 
-func (c *compiler) list(o *object, at place, d *field, sel selected, x op) bool {
-	n := c.e.nouns[d.list.noun]
-	if err := c.mayRead(n, ""); err != nil {
-		c.fail(x.path, err)
-		return false
-	}
-	l := c.child(at, n, shapeList, d.list.foreignKey)
-	l.order = d.list.order
-	if d.list.where != "" {
-		l.conds = append(l.conds, raw(d.list.where))
-	}
-	item, ok := c.object(place{l, nil}, n, sel.sets(), x.path)
-	if !ok {
-		return false
-	}
-	l.lanes, l.rowed = []*object{item}, true
-	c.finish(l)
-	c.childOp(&x, at, l)
-	o.add(sel.key, x)
-	return true
-}
-
 func (c *compiler) page(o *object, at place, d *field, sel selected, x op) bool {
 	n := c.e.nouns[d.page.noun]
 	if err := c.mayRead(n, ""); err != nil {
 		c.fail(x.path, err)
 		return false
 	}
+	key := keyOf(at, sel)
+	if l := c.shared[key]; l != nil {
+		c.childOp(&x, at, l)
+		o.add(sel.key, x)
+		return true
+	}
 	l := c.child(at, n, shapePages, d.page.foreignKey)
 	if !c.pages(l, d.page, at.noun().name+"."+d.name, sel, x.path) {
 		return false
 	}
+	c.share(key, l)
 	c.childOp(&x, at, l)
 	o.add(sel.key, x)
 	return true

@@ -79,6 +79,6 @@ func (c *compiler) filter(l *level, add func(*filter) error, number int, args ar
 	if f.err != nil {
 		return c.refuse(path, f.err)
 	}
-	l.conds = f.conds
+	l.conds, l.having = f.conds, f.having
 	return true
 }

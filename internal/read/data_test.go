@@ -34,6 +34,7 @@ type world struct {
 var tableOrder = []string{
 	"account", "storage_usage", "staff_user", "api_key", "customer_type", "customer_origin", "office", "service", "customer", "contact", "email_address", "phone_number", "postal_address",
 	"document", "document_version", "timeline_entry", "event", "job", "job_row_error", "customer_merge",
+	"attribute_definition", "attribute_definition_type", "attribute_option", "attribute_value", "attribute_value_option",
 }
 
 // maker makes a world of random rows. Few different names and times, so that orders have ties; NULLs, archived rows,
@@ -146,6 +147,7 @@ func (m *maker) account(number, customers int) {
 	for _, table := range []string{"customer_type", "customer_origin", "office", "service"} {
 		m.list(table, account)
 	}
+	m.definitions(account)
 	for range customers {
 		m.customer(account)
 	}
@@ -226,6 +228,7 @@ func (m *maker) customer(account uuid.UUID) {
 		"company_name": m.maybe(m.name()), "archived_at": m.maybe(m.at()), "created_at": m.at(), "updated_at": m.at(),
 	}, account)).id()
 	m.points(account, c, nil)
+	m.values(account, c)
 	primary := false // at most one of those that are not archived
 	for range m.rand.IntN(5) {
 		name := m.name()
@@ -312,7 +315,10 @@ func (m *maker) document(account, customer uuid.UUID) {
 
 // subjects points timeline entries at things, and fills the log.
 func (m *maker) subjects(account uuid.UUID) {
-	tables := map[string]string{"Customer": "customer", "Contact": "contact", "Document": "document", "TimelineEntry": "timeline_entry", "Account": "account", "Job": "job"}
+	tables := map[string]string{
+		"Customer": "customer", "Contact": "contact", "Document": "document", "TimelineEntry": "timeline_entry", "Account": "account",
+		"AttributeDefinition": "attribute_definition", "Job": "job",
+	}
 	point := func(r row, more ...string) {
 		typeName := pick(m, append(more, "Customer", "Contact", "Document", "TimelineEntry", "Job")...)
 		r["subject_type"], r["subject_id"] = typeName, m.of(tables[typeName], account)
@@ -336,7 +342,7 @@ func (m *maker) subjects(account uuid.UUID) {
 			"account_id": account, "seq": seq, "type": pick(m, types...), "customer_id": m.maybe(m.of("customer", account)),
 			"changed_fields": pick(m, []string{}, []string{"givenName", "phones"}), "created_at": m.at(),
 		}, account)
-		point(r, "Account")
+		point(r, "Account", "AttributeDefinition")
 		m.put("event", r)
 	}
 	m.byID[account]["event_seq"] = seq

@@ -34,9 +34,17 @@ type noun struct {
 	// It is followed where a row is asked for by an id or a key, and nowhere else.
 	redirect string
 	fields   []field
+	// variants makes the noun an interface whose rows are of one of several types; it has no fields of its own.
+	variants *variants
 
 	def    *ast.Definition
 	byName map[string]*field
+}
+
+// variants says by a column of what type a row is. All types are nouns of the same table; several values may share one.
+type variants struct {
+	column string
+	types  []polyType
 }
 
 // field is one field of a noun. Exactly one of its parts is set: column, embed, constant, compute, one, poly, list, first or
@@ -45,6 +53,10 @@ type field struct {
 	name   string
 	column string
 	kind   kind
+	// of is the row that column is of, where it is not the noun's own.
+	of *toOne
+	// held says that a check of the table keeps the column from being null in rows of this type, though it can be in others.
+	held bool
 	// embed is a type whose columns are in the same row.
 	embed string
 	// constant is a value of the configuration.
@@ -85,7 +97,17 @@ type toList struct {
 	noun, foreignKey string
 	where            string
 	order            order
+	// arguments and filter are as those of a connection.
+	arguments []string
+	filter    func(f *filter) error
+	// beside is a row that each row of the list refers to. It is joined under the alias {t}b, for filter and order.
+	beside *toOne
+	// through is a table of pairs of a parent and a row (many to many): foreignKey is its column with the parent's id.
+	through *pairs
 }
+
+// pairs is a table between two nouns; column holds the id of a list's row.
+type pairs struct{ table, column string }
 
 // toFirst is the first row of a noun that its arguments choose; null when there is none.
 type toFirst struct {
@@ -136,6 +158,8 @@ type orderKey struct {
 	kind   kind
 	// bytewise compares text by its bytes where the column's own collation is another.
 	bytewise bool
+	// beside says that the column is of the row beside the list's.
+	beside bool
 }
 
 // ascending and descending make orders.
@@ -169,6 +193,12 @@ func big(name, column string) field { return field{name: name, column: column, k
 
 func boolean(name, column string) field {
 	return field{name: name, column: column, kind: kindBool}
+}
+
+// of is a field whose column is of the row that the column key points at.
+func of(f field, nounName, key string) field {
+	f.of = &toOne{noun: nounName, column: key}
+	return f
 }
 
 func not(name, column string) field { return field{name: name, column: column, kind: kindNot} }
@@ -209,6 +239,11 @@ func many(name, nounName, foreignKey, where string, o order) field {
 	return field{name: name, list: &toList{noun: nounName, foreignKey: foreignKey, where: where, order: o}}
 }
 
+// among is many of rows that belong to several parents, through a table of pairs.
+func among(name, nounName string, through pairs, foreignKey string, o order) field {
+	return field{name: name, list: &toList{noun: nounName, foreignKey: foreignKey, through: &through, order: o}}
+}
+
 func page(name string, c connection) field { return field{name: name, page: &c} }
 
 // actor is who created the row.
@@ -230,5 +265,6 @@ func subject(name string) field {
 		{"TimelineEntry", "TimelineEntry"},
 		{"Account", "Account"},
 		{"Job", "Job"},
+		{"AttributeDefinition", "AttributeDefinition"},
 	}}}
 }

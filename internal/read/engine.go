@@ -61,8 +61,10 @@ type Engine struct {
 	prefixes map[string]string
 	shapes   map[string]map[string]bool
 	plans    *planCache
-	spaces   spacePool
-	tracer   pgx.BatchTracer
+	// few is how many customers may have a value of an attribute so that all of them are looked at.
+	few    int
+	spaces spacePool
+	tracer pgx.BatchTracer
 }
 
 // New checks the declarations against the SDL and the tables, and makes an engine of them.
@@ -71,7 +73,7 @@ func New(config Config) (*Engine, error) {
 	if config.Schema == nil {
 		return nil, errors.New("read: no schema")
 	}
-	e := &Engine{config: config, nouns: map[string]*noun{}, prefixes: map[string]string{}}
+	e := &Engine{few: 10_000, config: config, nouns: map[string]*noun{}, prefixes: map[string]string{}}
 	for _, n := range declared() {
 		e.nouns[n.name] = n
 		if n.prefix != "" {
@@ -100,13 +102,14 @@ func New(config Config) (*Engine, error) {
 
 // declared lists the nouns.
 func declared() []*noun {
-	return []*noun{
+	list := []*noun{
 		accountNoun(), limitsNoun(), storageNoun(), staffUserNoun(), apiKeyNoun(), customerNoun(), contactNoun(), emailNoun(), phoneNoun(),
 		postalNoun(), documentNoun(), documentVersionNoun(), timelineNoun(), eventNoun(),
 		customerTypeNoun(), customerOriginNoun(), officeNoun(), serviceNoun(),
 		jobNoun(), jobProgressNoun(), jobCountsNoun(), jobRowErrorNoun(),
 		mergeNoun(), mergeCountsNoun(),
 	}
+	return append(list, attributeNouns()...)
 }
 
 // roots are the connections of Query.
@@ -115,8 +118,9 @@ func (e *Engine) roots() map[string]connection {
 		"customers": customersRoot(), "events": eventsRoot(),
 		"customerTypes": listRoot("CustomerType"), "customerOrigins": listRoot("CustomerOrigin"),
 		"offices": listRoot("Office"), "services": listRoot("Service"), "staffUsers": staffRoot(),
-		"jobs":           jobsRoot(),
-		"customerMerges": mergesRoot(),
+		"jobs":                 jobsRoot(),
+		"customerMerges":       mergesRoot(),
+		"attributeDefinitions": attributesRoot(),
 	}
 }
 

@@ -185,6 +185,10 @@ func (q queries) Jobs(ctx context.Context, _ *model.JobWhere, _ *int, _ *string,
 	return q.e.Field(ctx)
 }
 
+func (q queries) AttributeDefinitions(ctx context.Context, _ *model.AttributeDefinitionWhere, _ *int, _ *string, _ *int, _ *string) (*read.Object, error) {
+	return q.e.Field(ctx)
+}
+
 func (q queries) Storage(ctx context.Context) (*read.Object, error) { return q.e.Field(ctx) }
 
 func (q queries) CustomerTypes(ctx context.Context, _ *model.ListWhere, _ *int, _ *string, _ *int, _ *string) (*read.Object, error) {

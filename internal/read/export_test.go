@@ -12,3 +12,6 @@ const (
 
 // Kind is exported for the benchmark.
 type Kind = kind
+
+// LookAtFew makes the engine take more than n customers who have a value of an attribute for many.
+func LookAtFew(e *Engine, n int) { e.few = n }

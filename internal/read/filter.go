@@ -58,7 +58,9 @@ type filter struct {
 	site      int
 	arguments arguments
 	conds     []cond
-	err       error
+	// having is the condition on an attribute that the rows are found by.
+	having *having
+	err    error
 }
 
 func (f *filter) add(conds ...cond) {

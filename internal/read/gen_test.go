@@ -38,11 +38,14 @@ func oneFrom[T any](g *generator, list ...T) T { return list[g.n(len(list))] }
 var roots = []string{
 	"viewer", "account", "storage", "node", "node", "node", "nodes", "nodes", "customer", "customer", "customer", "document", "events", "events",
 	"customers", "customers", "customers", "customers", "customers", "customers", "customerByExternalId",
-	"customerTypes", "customerOrigins", "offices", "services", "staffUsers", "fieldPolicy", "job", "job", "jobs", "jobs", "customerMerges",
+	"customerTypes", "customerOrigins", "offices", "services", "staffUsers", "fieldPolicy", "job", "job", "jobs", "jobs", "customerMerges", "attributeDefinitions",
 }
 
 // weights are the fields that are chosen more often than others.
-var weights = map[string]int{"nodes": 5, "edges": 4, "node": 6, "documents": 4, "contacts": 3, "timeline": 4, "emails": 2, "subject": 2, "pageInfo": 2}
+var weights = map[string]int{
+	"nodes": 5, "edges": 4, "node": 6, "documents": 4, "contacts": 3, "timeline": 4, "emails": 2, "subject": 2, "pageInfo": 2,
+	"attributes": 4, "definition": 2,
+}
 
 // query writes an operation and its variables.
 func (g *generator) query() (string, map[string]any) {
@@ -321,6 +324,9 @@ func (g *generator) choose(parent string, f *ast.FieldDefinition) map[string]any
 			out["customerId"] = typeid.Format("cus", oneFrom(g, g.world.rows("customer", g.world.accounts[g.own], all)...).id())
 		}
 	}
+	if l := g.attributeArguments(parent, f, out); l != "" {
+		list = l
+	}
 	if has("first") {
 		g.slice(out, list, has("last"))
 	}
@@ -388,7 +394,13 @@ func (g *generator) enums(typeName string) []any {
 func (g *generator) customerWhere(depth int) any {
 	where := map[string]any{}
 	for range g.n(3) {
-		switch g.n(16) {
+		switch g.n(19) {
+		case 16, 17, 18:
+			items := []any{}
+			for range g.n(3) {
+				items = append(items, g.attributeWhere())
+			}
+			where["attributes"] = items
 		case 0:
 			where["kind"] = g.enums("CustomerKind")
 		case 1:
@@ -470,7 +482,7 @@ func (g *generator) timeFilter() any {
 func (g *generator) anyID(for_ string) string {
 	tables := []string{
 		"customer", "contact", "document", "document_version", "timeline_entry", "event", "staff_user", "api_key", "email_address", "account",
-		"customer_type", "customer_origin", "office", "service", "job", "customer_merge",
+		"customer_type", "customer_origin", "office", "service", "job", "customer_merge", "attribute_definition", "attribute_option",
 	}
 	if for_ != "node" && g.chance(80) {
 		tables = []string{for_}

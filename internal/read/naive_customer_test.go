@@ -51,6 +51,9 @@ func (n *naive) matches(where any, r row) bool {
 	if v, ok := field(where, "taxExempt"); ok && v != r["tax_exempt"] {
 		return false
 	}
+	if !n.hasAttributes(where, r) {
+		return false
+	}
 	if p, ok := field(where, "displayNameStartsWith"); ok && !strings.HasPrefix(r["sort_name"].(string), fold.Text(p.(string))) {
 		return false
 	}

@@ -51,7 +51,8 @@ var tableTypes = map[string]string{
 	"document_version": "DocumentVersion", "timeline_entry": "TimelineEntry", "event": "Event",
 	"customer_type": "CustomerType", "customer_origin": "CustomerOrigin", "office": "Office", "service": "Service",
 	"job": "Job", "job_row_error": "JobRowError",
-	"customer_merge": "CustomerMerge",
+	"customer_merge":       "CustomerMerge",
+	"attribute_definition": "AttributeDefinition", "attribute_option": "AttributeOption",
 }
 
 var typePrefixes = map[string]string{
@@ -59,6 +60,7 @@ var typePrefixes = map[string]string{
 	"PostalAddress": "adr", "Document": "doc", "DocumentVersion": "dov", "TimelineEntry": "tle", "Event": "evt",
 	"CustomerType": "cty", "CustomerOrigin": "cor", "Office": "off", "Service": "srv",
 	"Job": "job", "CustomerMerge": "mrg",
+	"AttributeDefinition": "atd", "AttributeOption": "ato",
 }
 
 func (n *naive) answer(op *ast.OperationDefinition) any {
@@ -219,6 +221,10 @@ func (n *naive) resolve(t thing, name string, args map[string]any) any {
 			return []string{"UPDATE", "RESTORE", "UPLOAD_DOCUMENT", "ADD_TIMELINE_ENTRY"}
 		}
 		return []string{"UPDATE", "ARCHIVE", "UPLOAD_DOCUMENT", "ADD_TIMELINE_ENTRY"}
+	case "Customer.attributes":
+		return n.attributes(r, args)
+	case "AttributeDefinition.options", "AttributeDefinition.customerTypes", "AttributeDefinition.validation":
+		return n.definition(r, name)
 	case "Customer.setupTasks":
 		return n.setupTasks(r)
 	case "Customer.emailFor":
@@ -245,10 +251,7 @@ func (n *naive) resolve(t thing, name string, args map[string]any) any {
 	case "EmailAddress.isPrimary", "PhoneNumber.isPrimary", "PostalAddress.isPrimary":
 		return r["position"] == int64(0)
 	case "Document.expiresOn":
-		if at, ok := r["expires_on"].(time.Time); ok {
-			return at.Format(time.DateOnly)
-		}
-		return nil
+		return dateText(r["expires_on"])
 	case "Document.currentVersion":
 		return n.thing("document_version", r["current_version_id"])
 	case "Document.versions":
@@ -276,7 +279,10 @@ func (n *naive) resolve(t thing, name string, args map[string]any) any {
 	case "createdBy", "actor", "mergedBy":
 		return n.thing(map[any]string{"STAFF": "staff_user", "API_KEY": "api_key"}[r["created_by_kind"]], r["created_by_id"])
 	case "subject":
-		table := map[any]string{"Customer": "customer", "Contact": "contact", "Document": "document", "TimelineEntry": "timeline_entry", "Account": "account", "Job": "job"}[r["subject_type"]]
+		table := map[any]string{
+			"Customer": "customer", "Contact": "contact", "Document": "document", "TimelineEntry": "timeline_entry", "Account": "account",
+			"AttributeDefinition": "attribute_definition", "Job": "job",
+		}[r["subject_type"]]
 		return n.thing(table, r["subject_id"])
 	}
 	v, ok := r[snake(name)]
@@ -368,6 +374,8 @@ func (n *naive) query(name string, args map[string]any) any {
 		return n.events(args)
 	case "jobs":
 		return n.jobs(args)
+	case "attributeDefinitions":
+		return n.attributeDefinitions(args)
 	}
 	panic("naive: no Query." + name)
 }

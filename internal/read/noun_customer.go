@@ -71,6 +71,7 @@ func customerNoun() *noun {
 			noun: "TimelineEntry", foreignKey: "customer_id",
 			arguments: []string{"direction", "kinds"}, filter: timelineFilter, orders: timelineOrder,
 		}),
+		attributesOf("attributes"),
 		compute("viewerPermissions", []string{"status"}, viewerPermissions),
 		actor("createdBy"),
 		instant("createdAt", "created_at"),
@@ -287,6 +288,7 @@ func customerWhere(in input, depth int) ([]cond, error) {
 		in.is("taxExempt", "tax_exempt"),
 		in.between("createdAt", "created_at"),
 		in.between("updatedAt", "updated_at"),
+		in.attributes("attributes"),
 	)
 	for _, name := range []string{"and", "or"} {
 		items, err := in.items(name, maxWhereItems)

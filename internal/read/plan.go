@@ -26,7 +26,7 @@ type unit struct {
 // and a unit outlives it.
 func (u *unit) seal() {
 	for _, l := range u.levels {
-		l.conds, l.bounds, l.base = nil, nil, columns{}
+		l.conds, l.bounds, l.base, l.having = nil, nil, columns{}, nil
 	}
 }
 
@@ -156,6 +156,13 @@ type level struct {
 	// limit is the slot of the page's size and more that of one row more; -1 where there is no limit.
 	limit, more int
 
+	// beside is a row that is joined to each row, whatever is selected of it: conditions and the order may need it.
+	beside *joined
+	// having narrows the rows, which are customers, to those who have a value; nil where nothing does.
+	having *having
+	// through is the table of pairs that holds the parent's id; nil where the own table does.
+	through *noun
+
 	joins []*joined
 	slots []columnSlot
 	// base are the columns of the own table that a page must pass on.
@@ -283,8 +290,25 @@ func (l *level) join(want joined) *joined {
 	return j
 }
 
-// object is the program that writes one object.
-type object struct{ ops []op }
+// object is the program that writes one object. With arms it is one of several, which the column at slot chooses.
+type object struct {
+	ops  []op
+	slot int
+	arms []arm
+}
+
+// chosen gives the program for a row, nil when no arm is for it.
+func (o *object) chosen(row [][]byte) *object {
+	if o.arms == nil {
+		return o
+	}
+	for i := range o.arms {
+		if o.arms[i].value == string(row[o.slot]) {
+			return o.arms[i].object
+		}
+	}
+	return nil
+}
 
 type opCode uint8
 

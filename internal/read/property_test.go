@@ -17,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"dossier/internal/auth"
+	"dossier/internal/read"
 )
 
 // The cases are the same in every run; -rapid.seed and -rapid.checks ask for others and for more.
@@ -33,6 +34,7 @@ func TestMain(m *testing.M) {
 func TestRandomQueriesAnswerAsANaiveEvaluatorDoes(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
+	read.LookAtFew(e.engine, 4) // so that both ways of finding customers by their attributes are taken
 	w := newWorld(1, 30)
 	w.insert(t, e.pool)
 	sdl := schema().Schema()

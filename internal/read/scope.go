@@ -78,6 +78,91 @@ func (w *writer) exists(q *question, key string) {
 	w.text(")")
 }
 
+// hasAttribute writes the condition that the customer t has what h asks for.
+func (w *writer) hasAttribute(t string, h *having) {
+	w.text(t + ".id IN (")
+	w.havers(h, "")
+	w.text(")")
+}
+
+// havers writes a query for the customers who have what h asks for, or whether the one with the alias t has it.
+func (w *writer) havers(h *having, t string) {
+	v := w.alias()
+	w.text("SELECT " + v + ".customer_id")
+	w.from(h.table, v, nil)
+	w.text(" AND " + v + ".definition_id = ")
+	w.definitionWithKey(h.definition, h.key)
+	w.and(h.conds, v)
+	if t != "" {
+		w.text(" AND " + v + ".customer_id = " + t + ".id")
+	}
+}
+
+// isFewHaver writes the condition that the customer t has what h asks for, and that they are few: an index gives all of them.
+func (w *writer) isFewHaver(t string, h *having) {
+	x := w.alias()
+	w.text(t + ".id = ANY((SELECT CASE WHEN count(*) <= " + h.few + " THEN array_agg(" + x + ".customer_id) END FROM (")
+	w.havers(h, "")
+	w.text(" LIMIT " + h.few + " + 1) " + x + ")::uuid[])")
+}
+
+// isOneOfMany writes the condition that the customer t has what h asks for, and that they are many: each customer is asked.
+func (w *writer) isOneOfMany(t string, h *having) {
+	w.text("(SELECT count(*) > " + h.few + " FROM (")
+	w.havers(h, "")
+	w.text(" LIMIT " + h.few + " + 1) " + w.alias() + ") AND EXISTS (")
+	w.havers(h, t)
+	w.text(" OFFSET 0)")
+}
+
+// fromEither writes two queries for rows of the noun as one table, and the account's predicate as from does.
+func (w *writer) fromEither(n *noun, t string, one, other, joins func()) {
+	w.text(" FROM ((")
+	one()
+	w.text(") UNION ALL (")
+	other()
+	w.text(")) " + t)
+	joins()
+	w.text(" WHERE ")
+	w.owned(n, t)
+}
+
+// lacksAttribute writes the condition that the customer t has no value of the custom attribute.
+func (w *writer) lacksAttribute(t string, value, definition *noun, key int) {
+	v := w.alias()
+	w.text("NOT EXISTS (SELECT 1")
+	w.from(value, v, nil)
+	w.text(" AND " + v + ".customer_id = " + t + ".id AND " + v + ".definition_id = ")
+	w.definitionWithKey(definition, key)
+	w.text(")")
+}
+
+// definitionWithKey writes a query for one id, which is run once per statement.
+func (w *writer) definitionWithKey(definition *noun, key int) {
+	d := w.alias()
+	w.text("(SELECT " + d + ".id")
+	w.from(definition, d, nil)
+	w.text(" AND " + d + ".key = ")
+	w.param(key)
+	w.text(")")
+}
+
+// isOption writes the condition that v has the option with a key, or one of several, which are looked up once per statement.
+func (w *writer) isOption(v string, option, definition *noun, key int, options optionKeys) {
+	o := w.alias()
+	before, compared, after := "ANY(ARRAY(SELECT ", ".key = ANY(", ")))"
+	if options.one {
+		before, compared, after = "(SELECT ", ".key = ", ")"
+	}
+	w.text(v + ".option_id = " + before + o + ".id")
+	w.from(option, o, nil)
+	w.text(" AND " + o + ".definition_id = ")
+	w.definitionWithKey(definition, key)
+	w.text(" AND " + o + compared)
+	w.param(options.slot)
+	w.text(after)
+}
+
 // bounded writes the counting of at most limit rows, which rows writes.
 func (w *writer) bounded(rows func()) {
 	w.text("SELECT count(*) AS c0 FROM (")

@@ -17,9 +17,11 @@ const (
 	oidInt8        = 20
 	oidText        = 25
 	oidInt4        = 23
+	oidDate        = 1082
 	oidTimestamptz = 1184
 	oidUUID        = 2950
 	oidTextArray   = 1009
+	oidInt8Array   = 1016
 	oidUUIDArray   = 2951
 )
 
@@ -116,13 +118,53 @@ func (l *level) page(w *writer, t string, names []string, paged bool, limit int)
 		}
 		w.text(t + "." + n)
 	}
-	l.rows(w, t, nil, paged)
-	l.ordered(w, t, limit)
+	l.rows(w, t, nil, paged, limit)
+	if limit >= 0 { // the order of all rows of a list is for those who see them
+		l.ordered(w, t, limit)
+	}
 }
 
-// rows writes FROM and WHERE of the level. paged adds the conditions of after and before.
-func (l *level) rows(w *writer, t string, joins func(), paged bool) {
-	w.from(l.noun, t, joins)
+// narrowed is rows for customers who have a value of a custom attribute. Of those who are few an index gives all, and the
+// page is sorted from them; where they are many, the page's own order is followed and each customer asked. Which it is no
+// planner can tell before it has the values, so both are written, and how many there are lets one of them run.
+func (l *level) narrowed(w *writer, t string, joins func(), paged bool, limit int) {
+	branch := func(has func(t string, h *having)) func() {
+		return func() {
+			b := w.alias()
+			w.text("SELECT " + b + ".*")
+			w.from(l.noun, b, nil)
+			w.and(l.conds, b)
+			if paged {
+				w.and(l.bounds, b)
+			}
+			w.text(" AND ")
+			has(b, l.having)
+			if limit >= 0 {
+				l.ordered(w, b, limit)
+			}
+		}
+	}
+	w.fromEither(l.noun, t, branch(w.isFewHaver), branch(w.isOneOfMany), joins)
+}
+
+// rows writes FROM and WHERE of the level. paged adds the conditions of after and before. limit is the slot of how many are
+// wanted, -1 for all; it only helps to find them.
+func (l *level) rows(w *writer, t string, joins func(), paged bool, limit int) {
+	attached := func() {
+		l.attach(w, t)
+		if joins != nil {
+			joins()
+		}
+	}
+	if l.having != nil {
+		l.narrowed(w, t, attached, paged, limit)
+		return
+	}
+	w.from(l.noun, t, attached)
+	owner := t
+	if l.through != nil {
+		owner = t + "l"
+	}
 	switch {
 	case l.ids >= 0 && l.many:
 		w.text(" AND " + t + "." + l.noun.id + " = ANY(")
@@ -132,14 +174,25 @@ func (l *level) rows(w *writer, t string, joins func(), paged bool) {
 		w.text(" AND " + t + "." + l.noun.id + " = ")
 		w.param(l.ids)
 	case l.foreignKey != "" && l.grouped:
-		w.text(" AND " + t + "." + l.foreignKey + " = p.id")
+		w.text(" AND " + owner + "." + l.foreignKey + " = p.id")
 	case l.foreignKey != "":
-		w.text(" AND " + t + "." + l.foreignKey + " = ")
+		w.text(" AND " + owner + "." + l.foreignKey + " = ")
 		w.param(l.parent.ids)
 	}
 	w.and(l.conds, t)
 	if paged {
 		w.and(l.bounds, t)
+	}
+}
+
+// attach writes the rows that stand beside each row of the list, under aliases that its own makes: conditions and orders
+// find them by it, however often the list is written in a statement.
+func (l *level) attach(w *writer, t string) {
+	if l.beside != nil {
+		w.innerJoin(l.beside.noun, t+"b", func() { l.beside.key(w, t) })
+	}
+	if l.through != nil {
+		w.innerJoin(l.through, t+"l", func() { w.text(t + "." + l.noun.id) })
 	}
 }
 
@@ -160,7 +213,11 @@ func (l *level) keyList(w *writer, t string, desc bool) {
 		if i > 0 {
 			w.text(", ")
 		}
-		w.text(t + "." + k.column)
+		if k.beside {
+			w.text(t + "b." + k.column)
+		} else {
+			w.text(t + "." + k.column)
+		}
 		if k.bytewise {
 			w.text(` COLLATE "C"`)
 		}
@@ -195,7 +252,7 @@ func (l *level) keys(w *writer, via *joined) {
 		}
 	}
 	if l.ids >= 0 {
-		l.rows(w, aliases[0], joins, false)
+		l.rows(w, aliases[0], joins, false, -1)
 		return
 	}
 	l.source(w, aliases[0], need.names, l.limit)
@@ -234,7 +291,9 @@ func (l *level) rowsStatement(u *unit) *statement {
 	w := newWriter(u)
 	t := w.alias()
 	for i := range l.joins {
-		l.joins[i].alias = w.alias()
+		if l.joins[i].alias = w.alias(); l.joins[i] == l.beside {
+			l.joins[i].alias = t + "b"
+		}
 	}
 	more := l.limit
 	if l.limit >= 0 {
@@ -282,6 +341,9 @@ func (l *level) select1(w *writer, t string, limit int, named bool) {
 	}
 	joins := func() {
 		for _, j := range l.joins {
+			if j == l.beside {
+				continue // it is attached
+			}
 			on := t
 			if j.parent != nil {
 				on = j.parent.alias
@@ -290,7 +352,7 @@ func (l *level) select1(w *writer, t string, limit int, named bool) {
 		}
 	}
 	if len(l.joins) == 0 || limit < 0 {
-		l.rows(w, t, joins, true)
+		l.rows(w, t, joins, true, limit)
 		l.ordered(w, t, limit)
 		return
 	}
@@ -317,7 +379,7 @@ func (l *level) countStatement(u *unit) *statement {
 	rows := func() {
 		w.bounded(func() {
 			w.text("SELECT 1")
-			l.rows(w, t, nil, false)
+			l.rows(w, t, nil, false, -1)
 		})
 	}
 	if !l.grouped {

@@ -5,6 +5,9 @@ import "dossier/internal/fault"
 // object writes one object. false means that a field that cannot be null was: what was written is taken back, and the
 // nearest field that can be null becomes null, as the specification says.
 func (r *unitRun) object(dst []byte, o *object, row [][]byte) ([]byte, bool) {
+	if o = o.chosen(row); o == nil {
+		return dst, false
+	}
 	if len(o.ops) == 0 {
 		return append(dst, "{}"...), true
 	}

@@ -221,6 +221,9 @@ func (t *tx) readFile(ctx context.Context, id uuid.UUID, path []string, lock fun
 	for _, c := range contacts {
 		f.Contacts = append(f.Contacts, contactOf(c))
 	}
+	if f.Attributes, err = t.valuesOf(ctx, id); err != nil {
+		return customer.File{}, err
+	}
 	return f, t.loadPoints(ctx, &f)
 }
 
@@ -276,6 +279,9 @@ func (t *tx) insertCustomer(ctx context.Context, ch customer.Change) error {
 	if err := t.writePoints(ctx, owner{customer: c.ID}, c.Points, freshLists); err != nil {
 		return err
 	}
+	if err := t.writeAttributes(ctx, c.ID, nil, c.Attributes); err != nil {
+		return err
+	}
 	return t.finishChange(ctx, ch)
 }
 
@@ -319,6 +325,9 @@ func (t *tx) updateCustomer(ctx context.Context, f customer.File, ch customer.Ch
 		t.count(c.Status, 1)
 	}
 	if err := t.revise(ctx, timeline.SubjectCustomer, c.ID, version, ch.Fields); err != nil {
+		return err
+	}
+	if err := t.writeAttributes(ctx, c.ID, f.Attributes, c.Attributes); err != nil {
 		return err
 	}
 	return t.writePoints(ctx, owner{customer: c.ID}, c.Points, lists(ch.Fields))

@@ -38,7 +38,14 @@ const (
 var constraints = map[string]*fault.Error{
 	"account_oidc_issuer": fault.New(fault.Conflict, "Another account already uses this issuer. An issuer speaks for one account."),
 	oneExternalID:         externalIDTaken,
+
+	// Values of a definition that somebody changes or deletes meanwhile.
+	"attribute_value_definition_fk":    fault.New(fault.Conflict, attributeRace),
+	"attribute_value_option_fk":        fault.New(fault.Conflict, attributeRace),
+	"attribute_value_option_option_fk": fault.New(fault.Conflict, attributeRace),
 }
+
+const attributeRace = "A custom attribute was changed at the same time. Read its definition again and repeat the request."
 
 const busyMessage = "The service is busy. Try again in a few seconds."
 

@@ -24,6 +24,8 @@ var prefixes = map[timeline.Subject]string{
 	"Office":                 typeid.Office,
 	"Service":                typeid.Service,
 	subjectStaff:             typeid.StaffUser,
+
+	timeline.SubjectAttribute: typeid.AttributeDefinition,
 }
 
 // revise writes down which fields the change to a version touched: one row for each version of each node.

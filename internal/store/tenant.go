@@ -11,6 +11,10 @@ import (
 	"dossier/ent"
 	"dossier/ent/account"
 	"dossier/ent/apikey"
+	"dossier/ent/attributedefinition"
+	"dossier/ent/attributeoption"
+	"dossier/ent/attributevalue"
+	"dossier/ent/attributevalueoption"
 	"dossier/ent/contact"
 	"dossier/ent/customer"
 	"dossier/ent/customermerge"
@@ -278,4 +282,64 @@ func (c scope) addressCreateBulk(b ...*ent.PostalAddressCreate) *ent.PostalAddre
 
 func (c scope) entryCreateBulk(b ...*ent.TimelineEntryCreate) *ent.TimelineEntryCreateBulk {
 	return c.raw.TimelineEntry.CreateBulk(b...)
+}
+
+func (c scope) attributes() *ent.AttributeDefinitionQuery {
+	return c.raw.AttributeDefinition.Query().Where(attributedefinition.AccountID(c.account))
+}
+
+func (c scope) attributeCreate() *ent.AttributeDefinitionCreate {
+	return c.raw.AttributeDefinition.Create().SetAccountID(c.account)
+}
+
+func (c scope) attributeUpdate() *ent.AttributeDefinitionUpdate {
+	return c.raw.AttributeDefinition.Update().Where(attributedefinition.AccountID(c.account))
+}
+
+func (c scope) attributeDelete() *ent.AttributeDefinitionDelete {
+	return c.raw.AttributeDefinition.Delete().Where(attributedefinition.AccountID(c.account))
+}
+
+func (c scope) attributeOptions() *ent.AttributeOptionQuery {
+	return c.raw.AttributeOption.Query().Where(attributeoption.AccountID(c.account))
+}
+
+func (c scope) attributeOptionCreate() *ent.AttributeOptionCreate {
+	return c.raw.AttributeOption.Create().SetAccountID(c.account)
+}
+
+func (c scope) attributeOptionDelete() *ent.AttributeOptionDelete {
+	return c.raw.AttributeOption.Delete().Where(attributeoption.AccountID(c.account))
+}
+
+func (c scope) attributeValues() *ent.AttributeValueQuery {
+	return c.raw.AttributeValue.Query().Where(attributevalue.AccountID(c.account))
+}
+
+func (c scope) attributeValueCreate() *ent.AttributeValueCreate {
+	return c.raw.AttributeValue.Create().SetAccountID(c.account)
+}
+
+func (c scope) attributeValueDelete() *ent.AttributeValueDelete {
+	return c.raw.AttributeValue.Delete().Where(attributevalue.AccountID(c.account))
+}
+
+func (c scope) attributeValueOptionCreate() *ent.AttributeValueOptionCreate {
+	return c.raw.AttributeValueOption.Create().SetAccountID(c.account)
+}
+
+func (c scope) attributeValueOptionDelete() *ent.AttributeValueOptionDelete {
+	return c.raw.AttributeValueOption.Delete().Where(attributevalueoption.AccountID(c.account))
+}
+
+func (c scope) attributeOptionCreateBulk(b ...*ent.AttributeOptionCreate) *ent.AttributeOptionCreateBulk {
+	return c.raw.AttributeOption.CreateBulk(b...)
+}
+
+func (c scope) attributeValueCreateBulk(b ...*ent.AttributeValueCreate) *ent.AttributeValueCreateBulk {
+	return c.raw.AttributeValue.CreateBulk(b...)
+}
+
+func (c scope) attributeValueOptionCreateBulk(b ...*ent.AttributeValueOptionCreate) *ent.AttributeValueOptionCreateBulk {
+	return c.raw.AttributeValueOption.CreateBulk(b...)
 }

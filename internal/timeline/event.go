@@ -37,6 +37,12 @@ const (
 	JobCreated  = "JOB_CREATED"
 	JobProgress = "JOB_PROGRESS"
 	JobFinished = "JOB_FINISHED"
+
+	AttributeCreated  = "ATTRIBUTE_DEFINITION_CREATED"
+	AttributeUpdated  = "ATTRIBUTE_DEFINITION_UPDATED"
+	AttributeArchived = "ATTRIBUTE_DEFINITION_ARCHIVED"
+	AttributeRestored = "ATTRIBUTE_DEFINITION_RESTORED"
+	AttributeDeleted  = "ATTRIBUTE_DEFINITION_DELETED"
 )
 
 // Subject is a type that an event or an entry can be about, in the spelling of the SDL.
@@ -50,6 +56,8 @@ const (
 	SubjectEntry    Subject = "TimelineEntry"
 	SubjectAccount  Subject = "Account"
 	SubjectJob      Subject = "Job"
+
+	SubjectAttribute Subject = "AttributeDefinition"
 )
 
 // Event is something that happened, as the change that caused it writes it down. Its number, time, actor and id are

@@ -34,6 +34,9 @@ const (
 	Job            = "job"
 
 	CustomerMerge = "mrg"
+
+	AttributeDefinition = "atd"
+	AttributeOption     = "ato"
 )
 
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"

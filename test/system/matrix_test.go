@@ -50,6 +50,10 @@ var foreign = withSettings(map[string]string{
 	"Query.customerDuplicates": "NOT_FOUND", "Query.customerDuplicateGroups": "own", "Query.customerMerges": "empty",
 	"Mutation.customerMerge": "NOT_FOUND", "Mutation.customerMergeUndo": "NOT_FOUND",
 	"Subscription.documentEvents": "NOT_FOUND", "Subscription.events": "NOT_FOUND",
+
+	"Query.attributeDefinitions": "empty", "Mutation.attributeDefinitionCreate": "own", "Mutation.attributeDefinitionUpdate": "NOT_FOUND",
+	"Mutation.attributeDefinitionMove": "NOT_FOUND", "Mutation.attributeDefinitionArchive": "NOT_FOUND",
+	"Mutation.attributeDefinitionRestore": "NOT_FOUND", "Mutation.attributeDefinitionDelete": "NOT_FOUND",
 })
 
 // TestNoAccountReachesAnothersThings asks each root field with the ids of another account. The answer must be the one for

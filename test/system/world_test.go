@@ -21,6 +21,7 @@ type world struct {
 	customer, contact, email, phone, address string
 	document, version, entry, session        string
 	event, cursor, apiKey, staff, account    string
+	attribute, option, attributeKey          string
 	external                                 string
 	// other is a second customer, merge a merge of two more.
 	other, merge string
@@ -49,6 +50,11 @@ func build(t testing.TB, a actor) world {
 	w.session = text(data, "documentUploadBegin.uploadSession.id")
 	data = a.must(t, `mutation { apiKeyCreate(input: {name: "World", scopes: ["read"]}) { apiKey { id } userErrors { message } } }`, nil)
 	w.apiKey = text(data, "apiKeyCreate.apiKey.id")
+	w.attributeKey = "world_size"
+	data = a.must(t, `mutation($key: String) { attributeDefinitionCreate(input: {key: $key, label: "Size", type: SELECT, options: [{label: "Small"}]}) {
+		attributeDefinition { id options { id } } userErrors { message } } }`, map[string]any{"key": w.attributeKey})
+	w.attribute = text(data, "attributeDefinitionCreate.attributeDefinition.id")
+	w.option = text(data, "attributeDefinitionCreate.attributeDefinition.options.0.id")
 	data = a.must(t, `query($d: ID!) { account { id staffUsers(first: 1) { nodes { id } } } document(id: $d) { currentVersion { id } }
 		events(first: 1) { nodes { id } } }`, map[string]any{"d": w.document})
 	r := a.startImport(t, table("world.csv", "givenName", ""), map[string]any{}, true, "")
@@ -70,6 +76,7 @@ func nowhere() world {
 		customer: id("cus"), contact: id("con"), email: id("eml"), phone: id("phn"), address: id("adr"), document: id("doc"),
 		version: id("dov"), entry: id("tle"), session: id("ups"), event: id("evt"), apiKey: id("key"), job: id("job"), staff: id("usr"), account: id("acc"),
 		external: "nowhere", settings: settingsOf(id), other: id("cus"), merge: id("mrg"),
+		attribute: id("atd"), option: id("ato"), attributeKey: "nowhere",
 	}
 }
 
@@ -79,6 +86,7 @@ func (w world) nodes() map[string]string {
 		"Customer": w.customer, "Contact": w.contact, "EmailAddress": w.email, "PhoneNumber": w.phone, "PostalAddress": w.address,
 		"Document": w.document, "DocumentVersion": w.version, "TimelineEntry": w.entry, "Event": w.event, "ApiKey": w.apiKey,
 		"StaffUser": w.staff, "Account": w.account, "Job": w.job, "CustomerMerge": w.merge,
+		"AttributeDefinition": w.attribute, "AttributeOption": w.option,
 	}
 	maps.Copy(nodes, w.settings.nodes())
 	return nodes
@@ -173,6 +181,15 @@ func operations(w world) map[string]operation {
 		},
 		"Mutation.exportStart": {query: `mutation { exportStart(input: {})` + justErrors + ` }`},
 		"Mutation.jobCancel":   {query: call("$id: ID!", `jobCancel(id: $id)`), variables: id(w.job)},
+		"Query.attributeDefinitions": {
+			query: `query($key: String!) { attributeDefinitions(where: {keys: [$key]}) { nodes { id } totalCount } }`, variables: map[string]any{"key": w.attributeKey},
+		},
+		"Mutation.attributeDefinitionCreate":  {query: `mutation { attributeDefinitionCreate(input: {label: "Matrix", type: TEXT})` + justErrors + ` }`},
+		"Mutation.attributeDefinitionUpdate":  {query: call(byID, `attributeDefinitionUpdate(id: $id, expectedVersion: $v, input: {label: "Matrix"})`), variables: id(w.attribute)},
+		"Mutation.attributeDefinitionMove":    {query: call(byID, `attributeDefinitionMove(id: $id, expectedVersion: $v)`), variables: id(w.attribute)},
+		"Mutation.attributeDefinitionArchive": {query: call(byID, `attributeDefinitionArchive(id: $id, expectedVersion: $v)`), variables: id(w.attribute)},
+		"Mutation.attributeDefinitionRestore": {query: call(byID, `attributeDefinitionRestore(id: $id, expectedVersion: $v)`), variables: id(w.attribute)},
+		"Mutation.attributeDefinitionDelete":  {query: call(byID, `attributeDefinitionDelete(id: $id, expectedVersion: $v)`), variables: id(w.attribute)},
 
 		"Subscription.documentEvents": {query: `subscription($id: ID!) { documentEvents(customerId: $id) { cursor } }`, variables: id(w.customer)},
 		"Subscription.events":         {query: `subscription($id: ID) { events(customerId: $id) { cursor } }`, variables: id(w.customer)},
