@@ -24,6 +24,8 @@ import (
 	"dossier/ent/fieldrule"
 	"dossier/ent/garbage"
 	"dossier/ent/idempotency"
+	"dossier/ent/job"
+	"dossier/ent/jobrowerror"
 	"dossier/ent/office"
 	"dossier/ent/phonenumber"
 	"dossier/ent/postaladdress"
@@ -75,6 +77,10 @@ type Client struct {
 	Garbage *GarbageClient
 	// Idempotency is the client for interacting with the Idempotency builders.
 	Idempotency *IdempotencyClient
+	// Job is the client for interacting with the Job builders.
+	Job *JobClient
+	// JobRowError is the client for interacting with the JobRowError builders.
+	JobRowError *JobRowErrorClient
 	// Office is the client for interacting with the Office builders.
 	Office *OfficeClient
 	// PhoneNumber is the client for interacting with the PhoneNumber builders.
@@ -118,6 +124,8 @@ func (c *Client) init() {
 	c.FieldRule = NewFieldRuleClient(c.config)
 	c.Garbage = NewGarbageClient(c.config)
 	c.Idempotency = NewIdempotencyClient(c.config)
+	c.Job = NewJobClient(c.config)
+	c.JobRowError = NewJobRowErrorClient(c.config)
 	c.Office = NewOfficeClient(c.config)
 	c.PhoneNumber = NewPhoneNumberClient(c.config)
 	c.PostalAddress = NewPostalAddressClient(c.config)
@@ -234,6 +242,8 @@ func (c *Client) Tx(ctx context.Context) (*Tx, error) {
 		FieldRule:       NewFieldRuleClient(cfg),
 		Garbage:         NewGarbageClient(cfg),
 		Idempotency:     NewIdempotencyClient(cfg),
+		Job:             NewJobClient(cfg),
+		JobRowError:     NewJobRowErrorClient(cfg),
 		Office:          NewOfficeClient(cfg),
 		PhoneNumber:     NewPhoneNumberClient(cfg),
 		PostalAddress:   NewPostalAddressClient(cfg),
@@ -277,6 +287,8 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 		FieldRule:       NewFieldRuleClient(cfg),
 		Garbage:         NewGarbageClient(cfg),
 		Idempotency:     NewIdempotencyClient(cfg),
+		Job:             NewJobClient(cfg),
+		JobRowError:     NewJobRowErrorClient(cfg),
 		Office:          NewOfficeClient(cfg),
 		PhoneNumber:     NewPhoneNumberClient(cfg),
 		PostalAddress:   NewPostalAddressClient(cfg),
@@ -317,9 +329,9 @@ func (c *Client) Use(hooks ...Hook) {
 	for _, n := range []interface{ Use(...Hook) }{
 		c.Account, c.ApiKey, c.Contact, c.Customer, c.CustomerMerge, c.CustomerOrigin,
 		c.CustomerType, c.Document, c.DocumentVersion, c.EmailAddress, c.Event,
-		c.FieldPolicy, c.FieldRule, c.Garbage, c.Idempotency, c.Office, c.PhoneNumber,
-		c.PostalAddress, c.Revision, c.Service, c.StaffUser, c.StorageUsage,
-		c.TimelineEntry, c.Upload,
+		c.FieldPolicy, c.FieldRule, c.Garbage, c.Idempotency, c.Job, c.JobRowError,
+		c.Office, c.PhoneNumber, c.PostalAddress, c.Revision, c.Service, c.StaffUser,
+		c.StorageUsage, c.TimelineEntry, c.Upload,
 	} {
 		n.Use(hooks...)
 	}
@@ -331,9 +343,9 @@ func (c *Client) Intercept(interceptors ...Interceptor) {
 	for _, n := range []interface{ Intercept(...Interceptor) }{
 		c.Account, c.ApiKey, c.Contact, c.Customer, c.CustomerMerge, c.CustomerOrigin,
 		c.CustomerType, c.Document, c.DocumentVersion, c.EmailAddress, c.Event,
-		c.FieldPolicy, c.FieldRule, c.Garbage, c.Idempotency, c.Office, c.PhoneNumber,
-		c.PostalAddress, c.Revision, c.Service, c.StaffUser, c.StorageUsage,
-		c.TimelineEntry, c.Upload,
+		c.FieldPolicy, c.FieldRule, c.Garbage, c.Idempotency, c.Job, c.JobRowError,
+		c.Office, c.PhoneNumber, c.PostalAddress, c.Revision, c.Service, c.StaffUser,
+		c.StorageUsage, c.TimelineEntry, c.Upload,
 	} {
 		n.Intercept(interceptors...)
 	}
@@ -372,6 +384,10 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.Garbage.mutate(ctx, m)
 	case *IdempotencyMutation:
 		return c.Idempotency.mutate(ctx, m)
+	case *JobMutation:
+		return c.Job.mutate(ctx, m)
+	case *JobRowErrorMutation:
+		return c.JobRowError.mutate(ctx, m)
 	case *OfficeMutation:
 		return c.Office.mutate(ctx, m)
 	case *PhoneNumberMutation:
@@ -2390,6 +2406,272 @@ func (c *IdempotencyClient) mutate(ctx context.Context, m *IdempotencyMutation) 
 	}
 }
 
+// JobClient is a client for the Job schema.
+type JobClient struct {
+	config
+}
+
+// NewJobClient returns a client for the Job from the given config.
+func NewJobClient(c config) *JobClient {
+	return &JobClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `job.Hooks(f(g(h())))`.
+func (c *JobClient) Use(hooks ...Hook) {
+	c.hooks.Job = append(c.hooks.Job, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `job.Intercept(f(g(h())))`.
+func (c *JobClient) Intercept(interceptors ...Interceptor) {
+	c.inters.Job = append(c.inters.Job, interceptors...)
+}
+
+// Create returns a builder for creating a Job entity.
+func (c *JobClient) Create() *JobCreate {
+	mutation := newJobMutation(c.config, OpCreate)
+	return &JobCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of Job entities.
+func (c *JobClient) CreateBulk(builders ...*JobCreate) *JobCreateBulk {
+	return &JobCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *JobClient) MapCreateBulk(slice any, setFunc func(*JobCreate, int)) *JobCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &JobCreateBulk{err: fmt.Errorf("calling to JobClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*JobCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &JobCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for Job.
+func (c *JobClient) Update() *JobUpdate {
+	mutation := newJobMutation(c.config, OpUpdate)
+	return &JobUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *JobClient) UpdateOne(_m *Job) *JobUpdateOne {
+	mutation := newJobMutation(c.config, OpUpdateOne, withJob(_m))
+	return &JobUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *JobClient) UpdateOneID(id uuid.UUID) *JobUpdateOne {
+	mutation := newJobMutation(c.config, OpUpdateOne, withJobID(id))
+	return &JobUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for Job.
+func (c *JobClient) Delete() *JobDelete {
+	mutation := newJobMutation(c.config, OpDelete)
+	return &JobDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *JobClient) DeleteOne(_m *Job) *JobDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *JobClient) DeleteOneID(id uuid.UUID) *JobDeleteOne {
+	builder := c.Delete().Where(job.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &JobDeleteOne{builder}
+}
+
+// Query returns a query builder for Job.
+func (c *JobClient) Query() *JobQuery {
+	return &JobQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeJob},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a Job entity by its id.
+func (c *JobClient) Get(ctx context.Context, id uuid.UUID) (*Job, error) {
+	return c.Query().Where(job.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *JobClient) GetX(ctx context.Context, id uuid.UUID) *Job {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *JobClient) Hooks() []Hook {
+	return c.hooks.Job
+}
+
+// Interceptors returns the client interceptors.
+func (c *JobClient) Interceptors() []Interceptor {
+	return c.inters.Job
+}
+
+func (c *JobClient) mutate(ctx context.Context, m *JobMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&JobCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&JobUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&JobUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&JobDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown Job mutation op: %q", m.Op())
+	}
+}
+
+// JobRowErrorClient is a client for the JobRowError schema.
+type JobRowErrorClient struct {
+	config
+}
+
+// NewJobRowErrorClient returns a client for the JobRowError from the given config.
+func NewJobRowErrorClient(c config) *JobRowErrorClient {
+	return &JobRowErrorClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `jobrowerror.Hooks(f(g(h())))`.
+func (c *JobRowErrorClient) Use(hooks ...Hook) {
+	c.hooks.JobRowError = append(c.hooks.JobRowError, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `jobrowerror.Intercept(f(g(h())))`.
+func (c *JobRowErrorClient) Intercept(interceptors ...Interceptor) {
+	c.inters.JobRowError = append(c.inters.JobRowError, interceptors...)
+}
+
+// Create returns a builder for creating a JobRowError entity.
+func (c *JobRowErrorClient) Create() *JobRowErrorCreate {
+	mutation := newJobRowErrorMutation(c.config, OpCreate)
+	return &JobRowErrorCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of JobRowError entities.
+func (c *JobRowErrorClient) CreateBulk(builders ...*JobRowErrorCreate) *JobRowErrorCreateBulk {
+	return &JobRowErrorCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *JobRowErrorClient) MapCreateBulk(slice any, setFunc func(*JobRowErrorCreate, int)) *JobRowErrorCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &JobRowErrorCreateBulk{err: fmt.Errorf("calling to JobRowErrorClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*JobRowErrorCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &JobRowErrorCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for JobRowError.
+func (c *JobRowErrorClient) Update() *JobRowErrorUpdate {
+	mutation := newJobRowErrorMutation(c.config, OpUpdate)
+	return &JobRowErrorUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *JobRowErrorClient) UpdateOne(_m *JobRowError) *JobRowErrorUpdateOne {
+	mutation := newJobRowErrorMutation(c.config, OpUpdateOne, withJobRowError(_m))
+	return &JobRowErrorUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *JobRowErrorClient) UpdateOneID(id uuid.UUID) *JobRowErrorUpdateOne {
+	mutation := newJobRowErrorMutation(c.config, OpUpdateOne, withJobRowErrorID(id))
+	return &JobRowErrorUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for JobRowError.
+func (c *JobRowErrorClient) Delete() *JobRowErrorDelete {
+	mutation := newJobRowErrorMutation(c.config, OpDelete)
+	return &JobRowErrorDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *JobRowErrorClient) DeleteOne(_m *JobRowError) *JobRowErrorDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *JobRowErrorClient) DeleteOneID(id uuid.UUID) *JobRowErrorDeleteOne {
+	builder := c.Delete().Where(jobrowerror.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &JobRowErrorDeleteOne{builder}
+}
+
+// Query returns a query builder for JobRowError.
+func (c *JobRowErrorClient) Query() *JobRowErrorQuery {
+	return &JobRowErrorQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeJobRowError},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a JobRowError entity by its id.
+func (c *JobRowErrorClient) Get(ctx context.Context, id uuid.UUID) (*JobRowError, error) {
+	return c.Query().Where(jobrowerror.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *JobRowErrorClient) GetX(ctx context.Context, id uuid.UUID) *JobRowError {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *JobRowErrorClient) Hooks() []Hook {
+	return c.hooks.JobRowError
+}
+
+// Interceptors returns the client interceptors.
+func (c *JobRowErrorClient) Interceptors() []Interceptor {
+	return c.inters.JobRowError
+}
+
+func (c *JobRowErrorClient) mutate(ctx context.Context, m *JobRowErrorMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&JobRowErrorCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&JobRowErrorUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&JobRowErrorUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&JobRowErrorDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown JobRowError mutation op: %q", m.Op())
+	}
+}
+
 // OfficeClient is a client for the Office schema.
 type OfficeClient struct {
 	config
@@ -3592,14 +3874,15 @@ type (
 	hooks struct {
 		Account, ApiKey, Contact, Customer, CustomerMerge, CustomerOrigin, CustomerType,
 		Document, DocumentVersion, EmailAddress, Event, FieldPolicy, FieldRule,
-		Garbage, Idempotency, Office, PhoneNumber, PostalAddress, Revision, Service,
-		StaffUser, StorageUsage, TimelineEntry, Upload []ent.Hook
+		Garbage, Idempotency, Job, JobRowError, Office, PhoneNumber, PostalAddress,
+		Revision, Service, StaffUser, StorageUsage, TimelineEntry, Upload []ent.Hook
 	}
 	inters struct {
 		Account, ApiKey, Contact, Customer, CustomerMerge, CustomerOrigin, CustomerType,
 		Document, DocumentVersion, EmailAddress, Event, FieldPolicy, FieldRule,
-		Garbage, Idempotency, Office, PhoneNumber, PostalAddress, Revision, Service,
-		StaffUser, StorageUsage, TimelineEntry, Upload []ent.Interceptor
+		Garbage, Idempotency, Job, JobRowError, Office, PhoneNumber, PostalAddress,
+		Revision, Service, StaffUser, StorageUsage, TimelineEntry,
+		Upload []ent.Interceptor
 	}
 )
 

@@ -19,6 +19,8 @@ import (
 	"dossier/ent/fieldrule"
 	"dossier/ent/garbage"
 	"dossier/ent/idempotency"
+	"dossier/ent/job"
+	"dossier/ent/jobrowerror"
 	"dossier/ent/office"
 	"dossier/ent/phonenumber"
 	"dossier/ent/postaladdress"
@@ -111,6 +113,8 @@ func checkColumn(t, c string) error {
 			fieldrule.Table:       fieldrule.ValidColumn,
 			garbage.Table:         garbage.ValidColumn,
 			idempotency.Table:     idempotency.ValidColumn,
+			job.Table:             job.ValidColumn,
+			jobrowerror.Table:     jobrowerror.ValidColumn,
 			office.Table:          office.ValidColumn,
 			phonenumber.Table:     phonenumber.ValidColumn,
 			postaladdress.Table:   postaladdress.ValidColumn,

@@ -18,6 +18,8 @@ import (
 	"dossier/ent/fieldrule"
 	"dossier/ent/garbage"
 	"dossier/ent/idempotency"
+	"dossier/ent/job"
+	"dossier/ent/jobrowerror"
 	"dossier/ent/office"
 	"dossier/ent/phonenumber"
 	"dossier/ent/postaladdress"
@@ -295,6 +297,80 @@ func init() {
 	idempotencyDescCreatedAt := idempotencyMixinFields0[2].Descriptor()
 	// idempotency.DefaultCreatedAt holds the default value on creation for the created_at field.
 	idempotency.DefaultCreatedAt = idempotencyDescCreatedAt.Default.(func() time.Time)
+	jobMixin := schema.Job{}.Mixin()
+	jobMixinFields0 := jobMixin[0].Fields()
+	_ = jobMixinFields0
+	jobFields := schema.Job{}.Fields()
+	_ = jobFields
+	// jobDescCreatedAt is the schema descriptor for created_at field.
+	jobDescCreatedAt := jobMixinFields0[2].Descriptor()
+	// job.DefaultCreatedAt holds the default value on creation for the created_at field.
+	job.DefaultCreatedAt = jobDescCreatedAt.Default.(func() time.Time)
+	// jobDescState is the schema descriptor for state field.
+	jobDescState := jobFields[1].Descriptor()
+	// job.DefaultState holds the default value on creation for the state field.
+	job.DefaultState = jobDescState.Default.(string)
+	// jobDescDryRun is the schema descriptor for dry_run field.
+	jobDescDryRun := jobFields[2].Descriptor()
+	// job.DefaultDryRun holds the default value on creation for the dry_run field.
+	job.DefaultDryRun = jobDescDryRun.Default.(bool)
+	// jobDescSourceBytes is the schema descriptor for source_bytes field.
+	jobDescSourceBytes := jobFields[6].Descriptor()
+	// job.DefaultSourceBytes holds the default value on creation for the source_bytes field.
+	job.DefaultSourceBytes = jobDescSourceBytes.Default.(int64)
+	// jobDescResultBytes is the schema descriptor for result_bytes field.
+	jobDescResultBytes := jobFields[9].Descriptor()
+	// job.DefaultResultBytes holds the default value on creation for the result_bytes field.
+	job.DefaultResultBytes = jobDescResultBytes.Default.(int64)
+	// jobDescPosition is the schema descriptor for position field.
+	jobDescPosition := jobFields[10].Descriptor()
+	// job.DefaultPosition holds the default value on creation for the position field.
+	job.DefaultPosition = jobDescPosition.Default.(int64)
+	// jobDescLine is the schema descriptor for line field.
+	jobDescLine := jobFields[11].Descriptor()
+	// job.DefaultLine holds the default value on creation for the line field.
+	job.DefaultLine = jobDescLine.Default.(int64)
+	// jobDescDone is the schema descriptor for done field.
+	jobDescDone := jobFields[12].Descriptor()
+	// job.DefaultDone holds the default value on creation for the done field.
+	job.DefaultDone = jobDescDone.Default.(int64)
+	// jobDescCreated is the schema descriptor for created field.
+	jobDescCreated := jobFields[14].Descriptor()
+	// job.DefaultCreated holds the default value on creation for the created field.
+	job.DefaultCreated = jobDescCreated.Default.(int64)
+	// jobDescUpdated is the schema descriptor for updated field.
+	jobDescUpdated := jobFields[15].Descriptor()
+	// job.DefaultUpdated holds the default value on creation for the updated field.
+	job.DefaultUpdated = jobDescUpdated.Default.(int64)
+	// jobDescSkipped is the schema descriptor for skipped field.
+	jobDescSkipped := jobFields[16].Descriptor()
+	// job.DefaultSkipped holds the default value on creation for the skipped field.
+	job.DefaultSkipped = jobDescSkipped.Default.(int64)
+	// jobDescFailed is the schema descriptor for failed field.
+	jobDescFailed := jobFields[17].Descriptor()
+	// job.DefaultFailed holds the default value on creation for the failed field.
+	job.DefaultFailed = jobDescFailed.Default.(int64)
+	// jobDescErrors is the schema descriptor for errors field.
+	jobDescErrors := jobFields[18].Descriptor()
+	// job.DefaultErrors holds the default value on creation for the errors field.
+	job.DefaultErrors = jobDescErrors.Default.(int64)
+	// jobDescFailures is the schema descriptor for failures field.
+	jobDescFailures := jobFields[21].Descriptor()
+	// job.DefaultFailures holds the default value on creation for the failures field.
+	job.DefaultFailures = jobDescFailures.Default.(int32)
+	// jobDescUpdatedAt is the schema descriptor for updated_at field.
+	jobDescUpdatedAt := jobFields[27].Descriptor()
+	// job.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	job.DefaultUpdatedAt = jobDescUpdatedAt.Default.(func() time.Time)
+	jobrowerrorMixin := schema.JobRowError{}.Mixin()
+	jobrowerrorMixinFields0 := jobrowerrorMixin[0].Fields()
+	_ = jobrowerrorMixinFields0
+	jobrowerrorFields := schema.JobRowError{}.Fields()
+	_ = jobrowerrorFields
+	// jobrowerrorDescCreatedAt is the schema descriptor for created_at field.
+	jobrowerrorDescCreatedAt := jobrowerrorMixinFields0[2].Descriptor()
+	// jobrowerror.DefaultCreatedAt holds the default value on creation for the created_at field.
+	jobrowerror.DefaultCreatedAt = jobrowerrorDescCreatedAt.Default.(func() time.Time)
 	officeMixin := schema.Office{}.Mixin()
 	officeMixinFields0 := officeMixin[0].Fields()
 	_ = officeMixinFields0

@@ -44,6 +44,10 @@ type Tx struct {
 	Garbage *GarbageClient
 	// Idempotency is the client for interacting with the Idempotency builders.
 	Idempotency *IdempotencyClient
+	// Job is the client for interacting with the Job builders.
+	Job *JobClient
+	// JobRowError is the client for interacting with the JobRowError builders.
+	JobRowError *JobRowErrorClient
 	// Office is the client for interacting with the Office builders.
 	Office *OfficeClient
 	// PhoneNumber is the client for interacting with the PhoneNumber builders.
@@ -208,6 +212,8 @@ func (tx *Tx) init() {
 	tx.FieldRule = NewFieldRuleClient(tx.config)
 	tx.Garbage = NewGarbageClient(tx.config)
 	tx.Idempotency = NewIdempotencyClient(tx.config)
+	tx.Job = NewJobClient(tx.config)
+	tx.JobRowError = NewJobRowErrorClient(tx.config)
 	tx.Office = NewOfficeClient(tx.config)
 	tx.PhoneNumber = NewPhoneNumberClient(tx.config)
 	tx.PostalAddress = NewPostalAddressClient(tx.config)

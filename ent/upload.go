@@ -27,7 +27,7 @@ type Upload struct {
 	// CreatedByID holds the value of the "created_by_id" field.
 	CreatedByID *uuid.UUID `json:"created_by_id,omitempty"`
 	// CustomerID holds the value of the "customer_id" field.
-	CustomerID uuid.UUID `json:"customer_id,omitempty"`
+	CustomerID *uuid.UUID `json:"customer_id,omitempty"`
 	// DocumentID holds the value of the "document_id" field.
 	DocumentID *uuid.UUID `json:"document_id,omitempty"`
 	// Mode holds the value of the "mode" field.
@@ -58,7 +58,7 @@ func (*Upload) scanValues(columns []string) ([]any, error) {
 	values := make([]any, len(columns))
 	for i := range columns {
 		switch columns[i] {
-		case upload.FieldCreatedByID, upload.FieldDocumentID:
+		case upload.FieldCreatedByID, upload.FieldCustomerID, upload.FieldDocumentID:
 			values[i] = &sql.NullScanner{S: new(uuid.UUID)}
 		case upload.FieldDeclaredBytes, upload.FieldReservedBytes:
 			values[i] = new(sql.NullInt64)
@@ -66,7 +66,7 @@ func (*Upload) scanValues(columns []string) ([]any, error) {
 			values[i] = new(sql.NullString)
 		case upload.FieldCreatedAt, upload.FieldExpiresOn, upload.FieldLeaseUntil, upload.FieldUpdatedAt:
 			values[i] = new(sql.NullTime)
-		case upload.FieldID, upload.FieldAccountID, upload.FieldCustomerID:
+		case upload.FieldID, upload.FieldAccountID:
 			values[i] = new(uuid.UUID)
 		default:
 			values[i] = new(sql.UnknownType)
@@ -116,10 +116,11 @@ func (_m *Upload) assignValues(columns []string, values []any) error {
 				*_m.CreatedByID = *value.S.(*uuid.UUID)
 			}
 		case upload.FieldCustomerID:
-			if value, ok := values[i].(*uuid.UUID); !ok {
+			if value, ok := values[i].(*sql.NullScanner); !ok {
 				return fmt.Errorf("unexpected type %T for field customer_id", values[i])
-			} else if value != nil {
-				_m.CustomerID = *value
+			} else if value.Valid {
+				_m.CustomerID = new(uuid.UUID)
+				*_m.CustomerID = *value.S.(*uuid.UUID)
 			}
 		case upload.FieldDocumentID:
 			if value, ok := values[i].(*sql.NullScanner); !ok {
@@ -242,8 +243,10 @@ func (_m *Upload) String() string {
 		builder.WriteString(fmt.Sprintf("%v", *v))
 	}
 	builder.WriteString(", ")
-	builder.WriteString("customer_id=")
-	builder.WriteString(fmt.Sprintf("%v", _m.CustomerID))
+	if v := _m.CustomerID; v != nil {
+		builder.WriteString("customer_id=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
+	}
 	builder.WriteString(", ")
 	if v := _m.DocumentID; v != nil {
 		builder.WriteString("document_id=")

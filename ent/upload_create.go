@@ -78,6 +78,14 @@ func (_c *UploadCreate) SetCustomerID(v uuid.UUID) *UploadCreate {
 	return _c
 }
 
+// SetNillableCustomerID sets the "customer_id" field if the given value is not nil.
+func (_c *UploadCreate) SetNillableCustomerID(v *uuid.UUID) *UploadCreate {
+	if v != nil {
+		_c.SetCustomerID(*v)
+	}
+	return _c
+}
+
 // SetDocumentID sets the "document_id" field.
 func (_c *UploadCreate) SetDocumentID(v uuid.UUID) *UploadCreate {
 	_c.mutation.SetDocumentID(v)
@@ -247,9 +255,6 @@ func (_c *UploadCreate) check() error {
 	if _, ok := _c.mutation.CreatedAt(); !ok {
 		return &ValidationError{Name: "created_at", err: errors.New(`ent: missing required field "Upload.created_at"`)}
 	}
-	if _, ok := _c.mutation.CustomerID(); !ok {
-		return &ValidationError{Name: "customer_id", err: errors.New(`ent: missing required field "Upload.customer_id"`)}
-	}
 	if _, ok := _c.mutation.Mode(); !ok {
 		return &ValidationError{Name: "mode", err: errors.New(`ent: missing required field "Upload.mode"`)}
 	}
@@ -328,7 +333,7 @@ func (_c *UploadCreate) createSpec() (*Upload, *sqlgraph.CreateSpec) {
 	}
 	if value, ok := _c.mutation.CustomerID(); ok {
 		_spec.SetField(upload.FieldCustomerID, field.TypeUUID, value)
-		_node.CustomerID = value
+		_node.CustomerID = &value
 	}
 	if value, ok := _c.mutation.DocumentID(); ok {
 		_spec.SetField(upload.FieldDocumentID, field.TypeUUID, value)
@@ -459,6 +464,24 @@ func (u *UploadUpsert) UpdateCreatedByID() *UploadUpsert {
 // ClearCreatedByID clears the value of the "created_by_id" field.
 func (u *UploadUpsert) ClearCreatedByID() *UploadUpsert {
 	u.SetNull(upload.FieldCreatedByID)
+	return u
+}
+
+// SetCustomerID sets the "customer_id" field.
+func (u *UploadUpsert) SetCustomerID(v uuid.UUID) *UploadUpsert {
+	u.Set(upload.FieldCustomerID, v)
+	return u
+}
+
+// UpdateCustomerID sets the "customer_id" field to the value that was provided on create.
+func (u *UploadUpsert) UpdateCustomerID() *UploadUpsert {
+	u.SetExcluded(upload.FieldCustomerID)
+	return u
+}
+
+// ClearCustomerID clears the value of the "customer_id" field.
+func (u *UploadUpsert) ClearCustomerID() *UploadUpsert {
+	u.SetNull(upload.FieldCustomerID)
 	return u
 }
 
@@ -647,9 +670,6 @@ func (u *UploadUpsertOne) UpdateNewValues() *UploadUpsertOne {
 		if _, exists := u.create.mutation.CreatedAt(); exists {
 			s.SetIgnore(upload.FieldCreatedAt)
 		}
-		if _, exists := u.create.mutation.CustomerID(); exists {
-			s.SetIgnore(upload.FieldCustomerID)
-		}
 	}))
 	return u
 }
@@ -720,6 +740,27 @@ func (u *UploadUpsertOne) UpdateCreatedByID() *UploadUpsertOne {
 func (u *UploadUpsertOne) ClearCreatedByID() *UploadUpsertOne {
 	return u.Update(func(s *UploadUpsert) {
 		s.ClearCreatedByID()
+	})
+}
+
+// SetCustomerID sets the "customer_id" field.
+func (u *UploadUpsertOne) SetCustomerID(v uuid.UUID) *UploadUpsertOne {
+	return u.Update(func(s *UploadUpsert) {
+		s.SetCustomerID(v)
+	})
+}
+
+// UpdateCustomerID sets the "customer_id" field to the value that was provided on create.
+func (u *UploadUpsertOne) UpdateCustomerID() *UploadUpsertOne {
+	return u.Update(func(s *UploadUpsert) {
+		s.UpdateCustomerID()
+	})
+}
+
+// ClearCustomerID clears the value of the "customer_id" field.
+func (u *UploadUpsertOne) ClearCustomerID() *UploadUpsertOne {
+	return u.Update(func(s *UploadUpsert) {
+		s.ClearCustomerID()
 	})
 }
 
@@ -1101,9 +1142,6 @@ func (u *UploadUpsertBulk) UpdateNewValues() *UploadUpsertBulk {
 			if _, exists := b.mutation.CreatedAt(); exists {
 				s.SetIgnore(upload.FieldCreatedAt)
 			}
-			if _, exists := b.mutation.CustomerID(); exists {
-				s.SetIgnore(upload.FieldCustomerID)
-			}
 		}
 	}))
 	return u
@@ -1175,6 +1213,27 @@ func (u *UploadUpsertBulk) UpdateCreatedByID() *UploadUpsertBulk {
 func (u *UploadUpsertBulk) ClearCreatedByID() *UploadUpsertBulk {
 	return u.Update(func(s *UploadUpsert) {
 		s.ClearCreatedByID()
+	})
+}
+
+// SetCustomerID sets the "customer_id" field.
+func (u *UploadUpsertBulk) SetCustomerID(v uuid.UUID) *UploadUpsertBulk {
+	return u.Update(func(s *UploadUpsert) {
+		s.SetCustomerID(v)
+	})
+}
+
+// UpdateCustomerID sets the "customer_id" field to the value that was provided on create.
+func (u *UploadUpsertBulk) UpdateCustomerID() *UploadUpsertBulk {
+	return u.Update(func(s *UploadUpsert) {
+		s.UpdateCustomerID()
+	})
+}
+
+// ClearCustomerID clears the value of the "customer_id" field.
+func (u *UploadUpsertBulk) ClearCustomerID() *UploadUpsertBulk {
+	return u.Update(func(s *UploadUpsert) {
+		s.ClearCustomerID()
 	})
 }
 

@@ -70,6 +70,26 @@ func (_u *UploadUpdate) ClearCreatedByID() *UploadUpdate {
 	return _u
 }
 
+// SetCustomerID sets the "customer_id" field.
+func (_u *UploadUpdate) SetCustomerID(v uuid.UUID) *UploadUpdate {
+	_u.mutation.SetCustomerID(v)
+	return _u
+}
+
+// SetNillableCustomerID sets the "customer_id" field if the given value is not nil.
+func (_u *UploadUpdate) SetNillableCustomerID(v *uuid.UUID) *UploadUpdate {
+	if v != nil {
+		_u.SetCustomerID(*v)
+	}
+	return _u
+}
+
+// ClearCustomerID clears the value of the "customer_id" field.
+func (_u *UploadUpdate) ClearCustomerID() *UploadUpdate {
+	_u.mutation.ClearCustomerID()
+	return _u
+}
+
 // SetDocumentID sets the "document_id" field.
 func (_u *UploadUpdate) SetDocumentID(v uuid.UUID) *UploadUpdate {
 	_u.mutation.SetDocumentID(v)
@@ -315,6 +335,12 @@ func (_u *UploadUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	if _u.mutation.CreatedByIDCleared() {
 		_spec.ClearField(upload.FieldCreatedByID, field.TypeUUID)
 	}
+	if value, ok := _u.mutation.CustomerID(); ok {
+		_spec.SetField(upload.FieldCustomerID, field.TypeUUID, value)
+	}
+	if _u.mutation.CustomerIDCleared() {
+		_spec.ClearField(upload.FieldCustomerID, field.TypeUUID)
+	}
 	if value, ok := _u.mutation.DocumentID(); ok {
 		_spec.SetField(upload.FieldDocumentID, field.TypeUUID, value)
 	}
@@ -422,6 +448,26 @@ func (_u *UploadUpdateOne) SetNillableCreatedByID(v *uuid.UUID) *UploadUpdateOne
 // ClearCreatedByID clears the value of the "created_by_id" field.
 func (_u *UploadUpdateOne) ClearCreatedByID() *UploadUpdateOne {
 	_u.mutation.ClearCreatedByID()
+	return _u
+}
+
+// SetCustomerID sets the "customer_id" field.
+func (_u *UploadUpdateOne) SetCustomerID(v uuid.UUID) *UploadUpdateOne {
+	_u.mutation.SetCustomerID(v)
+	return _u
+}
+
+// SetNillableCustomerID sets the "customer_id" field if the given value is not nil.
+func (_u *UploadUpdateOne) SetNillableCustomerID(v *uuid.UUID) *UploadUpdateOne {
+	if v != nil {
+		_u.SetCustomerID(*v)
+	}
+	return _u
+}
+
+// ClearCustomerID clears the value of the "customer_id" field.
+func (_u *UploadUpdateOne) ClearCustomerID() *UploadUpdateOne {
+	_u.mutation.ClearCustomerID()
 	return _u
 }
 
@@ -699,6 +745,12 @@ func (_u *UploadUpdateOne) sqlSave(ctx context.Context) (_node *Upload, err erro
 	}
 	if _u.mutation.CreatedByIDCleared() {
 		_spec.ClearField(upload.FieldCreatedByID, field.TypeUUID)
+	}
+	if value, ok := _u.mutation.CustomerID(); ok {
+		_spec.SetField(upload.FieldCustomerID, field.TypeUUID, value)
+	}
+	if _u.mutation.CustomerIDCleared() {
+		_spec.ClearField(upload.FieldCustomerID, field.TypeUUID)
 	}
 	if value, ok := _u.mutation.DocumentID(); ok {
 		_spec.SetField(upload.FieldDocumentID, field.TypeUUID, value)

@@ -169,6 +169,8 @@ func TestEveryFieldOfAnInputArrives(t *testing.T) {
 	arrives(t, "FieldRuleInput", func(in model.FieldRuleInput) (any, error) { return fieldRule(&in), nil })
 	arrives(t, "StaffUserCreateInput", plain(staffDraft))
 	arrives(t, "StaffUserUpdateInput", plain(staffPatch))
+	arrives(t, "ImportInput", plain(importDraft))
+	arrives(t, "ExportInput", plain(exportDraft))
 }
 
 // named and renamed call the label a name, as the schema does for offices and services.
@@ -197,6 +199,7 @@ func TestEveryInputOfAMutationIsConverted(t *testing.T) {
 		"CustomerTypeCreateInput": true, "CustomerTypeUpdateInput": true, "CustomerOriginCreateInput": true, "CustomerOriginUpdateInput": true,
 		"OfficeCreateInput": true, "OfficeUpdateInput": true, "ServiceCreateInput": true, "ServiceUpdateInput": true,
 		"FieldRuleInput": true, "StaffUserCreateInput": true, "StaffUserUpdateInput": true,
+		"ImportInput": true, "ExportInput": true,
 	}
 	schema := Schema()
 	for _, f := range schema.Mutation.Fields {

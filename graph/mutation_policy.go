@@ -14,6 +14,9 @@ import (
 // FieldPolicy is the rules of a channel. They are no rows of a table: what holds for a field is found by the function that
 // enforces it too.
 func (r queryResolver) FieldPolicy(ctx context.Context, channel model.EntryChannel, typeID *string) (*read.Object, error) {
+	if err := r.Engine.Check(ctx); err != nil {
+		return nil, err
+	}
 	id, err := policyType(typeID)
 	if err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"dossier/internal/catalog"
 	"dossier/internal/customer"
 	"dossier/internal/document"
+	"dossier/internal/job"
 	"dossier/internal/read"
 	"dossier/internal/timeline"
 )
@@ -22,6 +23,7 @@ type Resolver struct {
 	Timeline  *timeline.Service
 	Lists     *catalog.Service
 	Policies  *customer.Policies
+	Jobs      *job.Service
 }
 
 type (

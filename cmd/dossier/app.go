@@ -28,6 +28,7 @@ import (
 	"dossier/internal/customer"
 	"dossier/internal/document"
 	"dossier/internal/feed"
+	"dossier/internal/job"
 	"dossier/internal/read"
 	"dossier/internal/server"
 	"dossier/internal/store"
@@ -67,6 +68,9 @@ type app struct {
 	tailer   *feed.Tailer
 	hub      *feed.Hub
 	links    *document.Links
+	// exports makes the links to the files of exports, runner works at jobs.
+	exports  *document.Links
+	runner   *job.Runner
 	resolver *graph.Resolver
 	sweeper  *document.Sweeper
 	// cleanTemp removes what a crash left of uploads to the disk store; nil for gcs.
@@ -117,6 +121,7 @@ func openApp(ctx context.Context, cfg *config, log *slog.Logger, secret []byte, 
 		return nil, err
 	}
 	a.links = &document.Links{Secret: subkey(secret, "downloads"), BaseURL: cfg.publicURL() + "/files/", TTL: cfg.DownloadTTL.d, Now: time.Now}
+	a.exports = &document.Links{Secret: subkey(secret, "exports"), BaseURL: cfg.publicURL() + "/exports/", TTL: cfg.DownloadTTL.d, Now: time.Now}
 	return a, a.openGraph(pepper)
 }
 
@@ -176,7 +181,7 @@ func (a *app) openBlobs(ctx context.Context, key []byte) error {
 
 func (a *app) openGraph(pepper auth.Pepper) error {
 	engine, err := read.New(read.Config{
-		Pool: a.readPool, Schema: graph.Schema(), DownloadURL: a.links.URL, MaxDepth: graph.DefaultLimits.Depth,
+		Pool: a.readPool, Schema: graph.Schema(), DownloadURL: a.links.URL, JobURL: a.exports.URL, MaxDepth: graph.DefaultLimits.Depth,
 		MaxFilesPerRequest: a.cfg.MaxFiles.n, EventRetentionDays: int(a.cfg.EventRetention.d / (24 * time.Hour)),
 	})
 	if err != nil {
@@ -187,6 +192,7 @@ func (a *app) openGraph(pepper auth.Pepper) error {
 		Timeline: timeline.NewService(a.store), Documents: document.New(a.store.Documents(), a.blobs),
 		Lists: catalog.NewService(a.store), Policies: customer.NewPolicies(a.store),
 	}
+	a.openJobs()
 	a.resolver.Accounts.Revoked = a.auth.ForgetKey
 	a.resolver.Documents.Log = a.log
 	a.resolver.Documents.Limits.Lease = a.cfg.UploadLease.d
@@ -198,8 +204,21 @@ func (a *app) openGraph(pepper auth.Pepper) error {
 	a.sweeper.Also = append(a.sweeper.Also, func(ctx context.Context) error {
 		_, err := a.store.PruneEvents(ctx, a.cfg.EventRetention.d)
 		return err
+	}, func(ctx context.Context) error {
+		_, err := a.store.PruneJobs(ctx, keepJobs)
+		return err
 	})
 	return nil
+}
+
+// keepJobs is how long a job is kept after its end, as the schema says.
+const keepJobs = 7 * 24 * time.Hour
+
+func (a *app) openJobs() {
+	a.runner = job.NewRunner(a.store.Jobs(), a.blobs)
+	a.runner.Log, a.runner.Workers, a.runner.Lease = a.log, a.cfg.JobWorkers.n, a.cfg.JobLease.d
+	a.resolver.Jobs = job.NewService(a.store.Jobs(), a.resolver.Documents, a.blobs)
+	a.resolver.Jobs.Wake = a.runner.Wake
 }
 
 // run serves until ctx ends. opened is told once the addresses are taken.
@@ -209,7 +228,7 @@ func (a *app) run(ctx context.Context, opened func(*server.Server)) error {
 		SampleQuery: sampleQuery, MaxFiles: a.cfg.MaxFiles.n, MaxSockets: a.cfg.MaxSockets.n,
 		DrainDelay: a.cfg.DrainDelay.d, ShutdownTimeout: a.cfg.ShutdownTimeout.d, Traces: a.traced,
 	}, server.Deps{
-		Resolver: a.resolver, Limits: graph.DefaultLimits, Auth: a.auth, Hub: a.hub, Links: a.links, Log: a.log,
+		Resolver: a.resolver, Limits: graph.DefaultLimits, Auth: a.auth, Hub: a.hub, Links: a.links, ExportLinks: a.exports, Log: a.log,
 		BlobRoutes: a.routes, DevIssuer: a.devIssuer, Ready: a.store.Ping, Pools: a.pools(), BlobFailures: a.blobs.Failures,
 	})
 	if err != nil {
@@ -228,8 +247,15 @@ func (a *app) run(ctx context.Context, opened func(*server.Server)) error {
 			return nil
 		})
 	}
+	// Jobs stop with the first sign of the shutdown, so that another node goes on with them at once.
+	var jobs errgroup.Group
+	working, stopJobs := context.WithCancel(ctx)
+	defer stopJobs()
+	jobs.Go(func() error { return a.runner.Run(working) })
 	opened(s)
 	err = s.Serve(ctx)
+	stopJobs()
+	err = errors.Join(err, jobs.Wait())
 	stop()
 	return errors.Join(err, work.Wait())
 }

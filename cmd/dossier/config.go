@@ -39,6 +39,8 @@ type config struct {
 	UploadLease     duration `name:"upload-lease" env:"DOSSIER_UPLOAD_LEASE" default:"2m" help:"After how long an upload counts as dead whose server is gone."`
 	ShutdownTimeout duration `name:"shutdown-timeout" env:"DOSSIER_SHUTDOWN_TIMEOUT" default:"25s" help:"How long a stopping server waits for uploads in progress."`
 	DrainDelay      duration `name:"drain-delay" env:"DOSSIER_DRAIN_DELAY" default:"0s" help:"How long a stopping server is not ready but still accepts, so that load balancers notice. 5s behind one."`
+	JobWorkers      number   `name:"job-workers" env:"DOSSIER_JOB_WORKERS" default:"2" help:"How many imports and exports run at a time on this node; 0 leaves them to others."`
+	JobLease        duration `name:"job-lease" env:"DOSSIER_JOB_LEASE" default:"15s" help:"After how long another node goes on with an import or export whose node is gone."`
 	Sweep           duration `name:"sweep" env:"DOSSIER_SWEEP" default:"1m" help:"How often to look for expired uploads and orphan objects; one node does it."`
 	LogLevel        string   `name:"log-level" env:"DOSSIER_LOG_LEVEL" default:"info" help:"debug, info, warn or error."`
 }
@@ -92,6 +94,7 @@ func (c *config) problems(dev bool) error {
 		{"max-files", "DOSSIER_MAX_FILES", c.MaxFiles, 1, 1000},
 		{"max-sockets", "DOSSIER_MAX_SOCKETS", c.MaxSockets, 1, 1_000_000},
 		{"upload-memory-mb", "DOSSIER_UPLOAD_MEMORY_MB", c.UploadMemory, 8, 65536},
+		{"job-workers", "DOSSIER_JOB_WORKERS", c.JobWorkers, 0, 64},
 	} {
 		if n.value.err != nil || n.value.n < n.min || n.value.n > n.max {
 			say(n.flag, n.env, "must be a whole number from %d to %d", n.min, n.max)
@@ -105,6 +108,7 @@ func (c *config) problems(dev bool) error {
 		{"event-retention", "DOSSIER_EVENT_RETENTION", c.EventRetention, time.Hour, 10 * 366 * 24 * time.Hour},
 		{"download-ttl", "DOSSIER_DOWNLOAD_TTL", c.DownloadTTL, 10 * time.Second, time.Hour},
 		{"upload-lease", "DOSSIER_UPLOAD_LEASE", c.UploadLease, time.Second, time.Hour},
+		{"job-lease", "DOSSIER_JOB_LEASE", c.JobLease, time.Second, time.Hour},
 		{"shutdown-timeout", "DOSSIER_SHUTDOWN_TIMEOUT", c.ShutdownTimeout, 0, time.Hour},
 		{"drain-delay", "DOSSIER_DRAIN_DELAY", c.DrainDelay, 0, time.Hour},
 		{"sweep", "DOSSIER_SWEEP", c.Sweep, time.Second, 24 * time.Hour},

@@ -645,6 +645,111 @@ var (
 			},
 		},
 	}
+	// JobColumns holds the columns for the "job" table.
+	JobColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "account_id", Type: field.TypeUUID},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "created_by_kind", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "created_by_id", Type: field.TypeUUID, Nullable: true},
+		{Name: "kind", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "state", Type: field.TypeString, Default: "QUEUED", SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "dry_run", Type: field.TypeBool, Default: false},
+		{Name: "input", Type: field.TypeJSON},
+		{Name: "file_name", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "source_key", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "source_bytes", Type: field.TypeInt64, Default: 0},
+		{Name: "result_key", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "result_type", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "result_bytes", Type: field.TypeInt64, Default: 0},
+		{Name: "position", Type: field.TypeInt64, Default: 0},
+		{Name: "line", Type: field.TypeInt64, Default: 0},
+		{Name: "done", Type: field.TypeInt64, Default: 0},
+		{Name: "total", Type: field.TypeInt64, Nullable: true},
+		{Name: "created", Type: field.TypeInt64, Default: 0},
+		{Name: "updated", Type: field.TypeInt64, Default: 0},
+		{Name: "skipped", Type: field.TypeInt64, Default: 0},
+		{Name: "failed", Type: field.TypeInt64, Default: 0},
+		{Name: "errors", Type: field.TypeInt64, Default: 0},
+		{Name: "runner", Type: field.TypeUUID, Nullable: true},
+		{Name: "lease_until", Type: field.TypeTime, Nullable: true},
+		{Name: "failures", Type: field.TypeInt32, Default: 0},
+		{Name: "error_code", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "error_message", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "started_at", Type: field.TypeTime, Nullable: true},
+		{Name: "published_at", Type: field.TypeTime, Nullable: true},
+		{Name: "finished_at", Type: field.TypeTime, Nullable: true},
+		{Name: "updated_at", Type: field.TypeTime},
+	}
+	// JobTable holds the schema information for the "job" table.
+	JobTable = &schema.Table{
+		Name:       "job",
+		Columns:    JobColumns,
+		PrimaryKey: []*schema.Column{JobColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "job_account_id_id",
+				Unique:  true,
+				Columns: []*schema.Column{JobColumns[1], JobColumns[0]},
+			},
+			{
+				Name:    "job_account_id_created_at_id",
+				Unique:  false,
+				Columns: []*schema.Column{JobColumns[1], JobColumns[2], JobColumns[0]},
+			},
+			{
+				Name:    "job_created_at",
+				Unique:  false,
+				Columns: []*schema.Column{JobColumns[2]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "state IN ('QUEUED', 'RUNNING')",
+				},
+			},
+			{
+				Name:    "job_source_key",
+				Unique:  true,
+				Columns: []*schema.Column{JobColumns[10]},
+			},
+			{
+				Name:    "job_result_key",
+				Unique:  true,
+				Columns: []*schema.Column{JobColumns[12]},
+			},
+			{
+				Name:    "job_finished_at",
+				Unique:  false,
+				Columns: []*schema.Column{JobColumns[31]},
+			},
+		},
+	}
+	// JobRowErrorColumns holds the columns for the "job_row_error" table.
+	JobRowErrorColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "account_id", Type: field.TypeUUID},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "job_id", Type: field.TypeUUID},
+		{Name: "number", Type: field.TypeInt32},
+		{Name: "line", Type: field.TypeInt32},
+		{Name: "column_number", Type: field.TypeInt32, Nullable: true},
+		{Name: "column_name", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "field_name", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "code", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "message", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "value", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+	}
+	// JobRowErrorTable holds the schema information for the "job_row_error" table.
+	JobRowErrorTable = &schema.Table{
+		Name:       "job_row_error",
+		Columns:    JobRowErrorColumns,
+		PrimaryKey: []*schema.Column{JobRowErrorColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "jobrowerror_account_id_job_id_number",
+				Unique:  true,
+				Columns: []*schema.Column{JobRowErrorColumns[1], JobRowErrorColumns[3], JobRowErrorColumns[4]},
+			},
+		},
+	}
 	// OfficeColumns holds the columns for the "office" table.
 	OfficeColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeUUID},
@@ -964,7 +1069,7 @@ var (
 		{Name: "created_at", Type: field.TypeTime},
 		{Name: "created_by_kind", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "created_by_id", Type: field.TypeUUID, Nullable: true},
-		{Name: "customer_id", Type: field.TypeUUID},
+		{Name: "customer_id", Type: field.TypeUUID, Nullable: true},
 		{Name: "document_id", Type: field.TypeUUID, Nullable: true},
 		{Name: "mode", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "state", Type: field.TypeString, Default: "PENDING", SchemaType: map[string]string{"postgres": "text"}},
@@ -1028,6 +1133,8 @@ var (
 		FieldRuleTable,
 		GarbageTable,
 		IdempotencyTable,
+		JobTable,
+		JobRowErrorTable,
 		OfficeTable,
 		PhoneNumberTable,
 		PostalAddressTable,
@@ -1112,7 +1219,7 @@ func init() {
 	}
 	EventTable.Annotation.Checks = map[string]string{
 		"event_created_by_kind": "created_by_kind IN ('STAFF', 'API_KEY')",
-		"event_subject_type":    "subject_type IN ('Customer', 'Contact', 'Document', 'TimelineEntry', 'Account')",
+		"event_subject_type":    "subject_type IN ('Customer', 'Contact', 'Document', 'TimelineEntry', 'Account', 'Job')",
 	}
 	FieldPolicyTable.Annotation = &entsql.Annotation{
 		Table: "field_policy",
@@ -1132,6 +1239,18 @@ func init() {
 	}
 	IdempotencyTable.Annotation = &entsql.Annotation{
 		Table: "idempotency",
+	}
+	JobTable.Annotation = &entsql.Annotation{
+		Table: "job",
+	}
+	JobTable.Annotation.Checks = map[string]string{
+		"job_created_by_kind": "created_by_kind IN ('STAFF', 'API_KEY')",
+		"job_kind":            "kind IN ('IMPORT', 'EXPORT')",
+		"job_lease":           "state <> 'RUNNING' OR (runner IS NOT NULL AND lease_until IS NOT NULL)",
+		"job_state":           "state IN ('QUEUED', 'RUNNING', 'SUCCEEDED', 'FAILED', 'CANCELLED')",
+	}
+	JobRowErrorTable.Annotation = &entsql.Annotation{
+		Table: "job_row_error",
 	}
 	OfficeTable.Annotation = &entsql.Annotation{
 		Table: "office",
@@ -1184,14 +1303,14 @@ func init() {
 	TimelineEntryTable.Annotation.Checks = map[string]string{
 		"timeline_entry_created_by_kind": "created_by_kind IN ('STAFF', 'API_KEY')",
 		"timeline_entry_kind":            "kind IN ('CUSTOMER_CREATED', 'CUSTOMER_ARCHIVED', 'CUSTOMER_RESTORED', 'CUSTOMER_MERGED', 'CUSTOMER_MERGE_UNDONE', 'CONTACT_ADDED', 'DOCUMENT_ADDED', 'DOCUMENT_REPLACED', 'DOCUMENT_EXPIRES', 'VISIT', 'CALL', 'TASK')",
-		"timeline_entry_subject_type":    "subject_type IN ('Customer', 'Contact', 'Document', 'TimelineEntry', 'Account')",
+		"timeline_entry_subject_type":    "subject_type IN ('Customer', 'Contact', 'Document', 'TimelineEntry', 'Account', 'Job')",
 	}
 	UploadTable.Annotation = &entsql.Annotation{
 		Table: "upload",
 	}
 	UploadTable.Annotation.Checks = map[string]string{
 		"upload_created_by_kind": "created_by_kind IN ('STAFF', 'API_KEY')",
-		"upload_mode":            "mode IN ('STREAM', 'DIRECT')",
+		"upload_mode":            "mode IN ('STREAM', 'DIRECT', 'IMPORT')",
 		"upload_state":           "state IN ('PENDING', 'DONE', 'FAILED')",
 	}
 }

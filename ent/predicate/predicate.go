@@ -51,6 +51,12 @@ type Garbage func(*sql.Selector)
 // Idempotency is the predicate function for idempotency builders.
 type Idempotency func(*sql.Selector)
 
+// Job is the predicate function for job builders.
+type Job func(*sql.Selector)
+
+// JobRowError is the predicate function for jobrowerror builders.
+type JobRowError func(*sql.Selector)
+
 // Office is the predicate function for office builders.
 type Office func(*sql.Selector)
 

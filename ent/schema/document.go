@@ -97,7 +97,7 @@ type Upload struct{ ent.Schema }
 func (Upload) Annotations() []schema.Annotation {
 	return table("upload", map[string]string{
 		"upload_state":           oneOf("state", "PENDING", "DONE", "FAILED"),
-		"upload_mode":            oneOf("mode", "STREAM", "DIRECT"),
+		"upload_mode":            oneOf("mode", "STREAM", "DIRECT", "IMPORT"),
 		"upload_created_by_kind": actorKinds,
 	})
 }
@@ -105,10 +105,11 @@ func (Upload) Annotations() []schema.Annotation {
 // Mixin of the table.
 func (Upload) Mixin() []ent.Mixin { return []ent.Mixin{owned{}, authored{}} }
 
-// Fields of the table. document_id is the document to get a new content, or the one that was made when it was done.
+// Fields of the table. document_id is the document to get a new content, or the one that was made when it was done. Both
+// it and customer_id are null for a file that becomes no document (mode IMPORT).
 func (Upload) Fields() []ent.Field {
 	return []ent.Field{
-		id("customer_id"),
+		optionalID("customer_id"),
 		optionalID("document_id"),
 		text("mode"),
 		field.String("state").SchemaType(textType).Default("PENDING"),

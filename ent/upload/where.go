@@ -380,6 +380,16 @@ func CustomerIDLTE(v uuid.UUID) predicate.Upload {
 	return predicate.Upload(sql.FieldLTE(FieldCustomerID, v))
 }
 
+// CustomerIDIsNil applies the IsNil predicate on the "customer_id" field.
+func CustomerIDIsNil() predicate.Upload {
+	return predicate.Upload(sql.FieldIsNull(FieldCustomerID))
+}
+
+// CustomerIDNotNil applies the NotNil predicate on the "customer_id" field.
+func CustomerIDNotNil() predicate.Upload {
+	return predicate.Upload(sql.FieldNotNull(FieldCustomerID))
+}
+
 // DocumentIDEQ applies the EQ predicate on the "document_id" field.
 func DocumentIDEQ(v uuid.UUID) predicate.Upload {
 	return predicate.Upload(sql.FieldEQ(FieldDocumentID, v))

@@ -73,8 +73,11 @@ type ComplexityRoot struct {
 		DocumentUpload         func(childComplexity int, input model.DocumentUploadInput, files []*transport.Upload, idempotencyKey *string) int
 		DocumentUploadBegin    func(childComplexity int, input model.DocumentUploadBeginInput, idempotencyKey *string) int
 		DocumentUploadComplete func(childComplexity int, uploadSessionID string) int
+		ExportStart            func(childComplexity int, input model.ExportInput, idempotencyKey *string) int
 		FieldPolicyReset       func(childComplexity int, channel model.EntryChannel, typeID *string, expectedVersion int, preset model.FieldPolicyPreset) int
 		FieldPolicyUpdate      func(childComplexity int, channel model.EntryChannel, typeID *string, expectedVersion int, rules []*model.FieldRuleInput) int
+		ImportStart            func(childComplexity int, input model.ImportInput, file transport.Upload, dryRun bool, idempotencyKey *string) int
+		JobCancel              func(childComplexity int, id string) int
 		OfficeArchive          func(childComplexity int, id string, expectedVersion int) int
 		OfficeCreate           func(childComplexity int, input model.OfficeCreateInput, idempotencyKey *string) int
 		OfficeDelete           func(childComplexity int, id string, expectedVersion int) int
@@ -109,6 +112,8 @@ type ComplexityRoot struct {
 		Document                func(childComplexity int, id string) int
 		Events                  func(childComplexity int, after *string, types []model.EventType, customerID *string, first *int) int
 		FieldPolicy             func(childComplexity int, channel model.EntryChannel, typeID *string) int
+		Job                     func(childComplexity int, id string) int
+		Jobs                    func(childComplexity int, where *model.JobWhere, first *int, after *string, last *int, before *string) int
 		Node                    func(childComplexity int, id string) int
 		Nodes                   func(childComplexity int, ids []string) int
 		Offices                 func(childComplexity int, where *model.ListWhere, first *int, after *string, last *int, before *string) int
@@ -181,6 +186,9 @@ type MutationResolver interface {
 	StaffUserUpdate(ctx context.Context, id string, expectedVersion int, input model.StaffUserUpdateInput) (*read.Object, error)
 	StaffUserArchive(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
 	StaffUserRestore(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
+	ImportStart(ctx context.Context, input model.ImportInput, file transport.Upload, dryRun bool, idempotencyKey *string) (*read.Object, error)
+	ExportStart(ctx context.Context, input model.ExportInput, idempotencyKey *string) (*read.Object, error)
+	JobCancel(ctx context.Context, id string) (*read.Object, error)
 }
 type QueryResolver interface {
 	Viewer(ctx context.Context) (*read.Object, error)
@@ -202,6 +210,8 @@ type QueryResolver interface {
 	Services(ctx context.Context, where *model.ListWhere, first *int, after *string, last *int, before *string) (*read.Object, error)
 	FieldPolicy(ctx context.Context, channel model.EntryChannel, typeID *string) (*read.Object, error)
 	StaffUsers(ctx context.Context, where *model.ListWhere, first *int, after *string, last *int, before *string) (*read.Object, error)
+	Job(ctx context.Context, id string) (*read.Object, error)
+	Jobs(ctx context.Context, where *model.JobWhere, first *int, after *string, last *int, before *string) (*read.Object, error)
 }
 type SubscriptionResolver interface {
 	DocumentEvents(ctx context.Context, customerID string, after *string) (<-chan *read.Object, error)
@@ -567,6 +577,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DocumentUploadComplete(childComplexity, args["uploadSessionId"].(string)), true
+	case "Mutation.exportStart":
+		if e.ComplexityRoot.Mutation.ExportStart == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_exportStart_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ExportStart(childComplexity, args["input"].(model.ExportInput), args["idempotencyKey"].(*string)), true
 	case "Mutation.fieldPolicyReset":
 		if e.ComplexityRoot.Mutation.FieldPolicyReset == nil {
 			break
@@ -589,6 +610,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.FieldPolicyUpdate(childComplexity, args["channel"].(model.EntryChannel), args["typeId"].(*string), args["expectedVersion"].(int), args["rules"].([]*model.FieldRuleInput)), true
+	case "Mutation.importStart":
+		if e.ComplexityRoot.Mutation.ImportStart == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_importStart_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ImportStart(childComplexity, args["input"].(model.ImportInput), args["file"].(transport.Upload), args["dryRun"].(bool), args["idempotencyKey"].(*string)), true
+	case "Mutation.jobCancel":
+		if e.ComplexityRoot.Mutation.JobCancel == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_jobCancel_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.JobCancel(childComplexity, args["id"].(string)), true
 	case "Mutation.officeArchive":
 		if e.ComplexityRoot.Mutation.OfficeArchive == nil {
 			break
@@ -927,6 +970,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Query.FieldPolicy(childComplexity, args["channel"].(model.EntryChannel), args["typeId"].(*string)), true
 
+	case "Query.job":
+		if e.ComplexityRoot.Query.Job == nil {
+			break
+		}
+
+		args, err := ec.field_Query_job_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Job(childComplexity, args["id"].(string)), true
+	case "Query.jobs":
+		if e.ComplexityRoot.Query.Jobs == nil {
+			break
+		}
+
+		args, err := ec.field_Query_jobs_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Jobs(childComplexity, args["where"].(*model.JobWhere), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Query.node":
 		if e.ComplexityRoot.Query.Node == nil {
 			break
@@ -1049,7 +1114,12 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("DocumentUploadInput", ec.unmarshalInputDocumentUploadInput),
 			graphql.NewInputUnmarshaler("DocumentWhere", ec.unmarshalInputDocumentWhere),
 			graphql.NewInputUnmarshaler("EmailAddressInput", ec.unmarshalInputEmailAddressInput),
+			graphql.NewInputUnmarshaler("ExportInput", ec.unmarshalInputExportInput),
+			graphql.NewInputUnmarshaler("ExportWhere", ec.unmarshalInputExportWhere),
 			graphql.NewInputUnmarshaler("FieldRuleInput", ec.unmarshalInputFieldRuleInput),
+			graphql.NewInputUnmarshaler("ImportColumnInput", ec.unmarshalInputImportColumnInput),
+			graphql.NewInputUnmarshaler("ImportInput", ec.unmarshalInputImportInput),
+			graphql.NewInputUnmarshaler("JobWhere", ec.unmarshalInputJobWhere),
 			graphql.NewInputUnmarshaler("ListWhere", ec.unmarshalInputListWhere),
 			graphql.NewInputUnmarshaler("OfficeCreateInput", ec.unmarshalInputOfficeCreateInput),
 			graphql.NewInputUnmarshaler("OfficeUpdateInput", ec.unmarshalInputOfficeUpdateInput),
@@ -2319,7 +2389,7 @@ enum TimelineKind {
 }
 
 "What a timeline entry or an event is about."
-union Subject = Customer | Contact | Document | TimelineEntry | Account
+union Subject = Customer | Contact | Document | TimelineEntry | Account | Job
 
 "One line on a customer's timeline."
 type TimelineEntry implements Node {
@@ -2409,6 +2479,12 @@ enum EventType {
   again, for example ` + "`" + `customerTypes` + "`" + `.
   """
   ACCOUNT_SETTINGS_CHANGED
+  "An import or export was asked for."
+  JOB_CREATED
+  "An import or export began or got further; at most one per second."
+  JOB_PROGRESS
+  "An import or export ended: see ` + "`" + `Job.state` + "`" + `."
+  JOB_FINISHED
 }
 
 """
@@ -2484,6 +2560,240 @@ type Heartbeat implements EventMessage {
   cursor: EventCursor!
 }
 
+# ------------------------------------------------------------------------------------------------------ imports and exports
+
+"What a job does."
+enum JobKind {
+  "Reads customers from a file."
+  IMPORT
+  "Writes customers to a file."
+  EXPORT
+}
+
+"Where a job is in its life."
+enum JobState {
+  "Waits for a node. One job of an account runs at a time."
+  QUEUED
+  "A node works at it. When the node is lost another one goes on."
+  RUNNING
+  "Done. Single rows of an import may have failed: see ` + "`" + `counts` + "`" + ` and ` + "`" + `rowErrors` + "`" + `."
+  SUCCEEDED
+  "Given up: see ` + "`" + `errorCode` + "`" + ` and ` + "`" + `errorMessage` + "`" + `. What an import did until then stays."
+  FAILED
+  "Ended by ` + "`" + `jobCancel` + "`" + `. What an import did until then stays."
+  CANCELLED
+}
+
+"An import or export. It is kept for 7 days after its end, and so is the file of an export; the file of an import goes at its end."
+type Job implements Node {
+  "The global id, ` + "`" + `job_...` + "`" + `."
+  id: ID!
+  "What it does."
+  kind: JobKind!
+  "Where it is in its life."
+  state: JobState!
+  "Whether it only tells what it would do."
+  dryRun: Boolean!
+  "The name of the file that is imported or made."
+  fileName: String
+  "How far it is."
+  progress: JobProgress!
+  "What became of the rows, or in a dry run would."
+  counts: JobCounts!
+  "What is wrong with the rows of an import, in the order of the file; the first 10,000."
+  rowErrors(first: Int, after: String, last: Int, before: String): JobRowErrorConnection!
+  """
+  Where the file of an export that SUCCEEDED can be downloaded, as an attachment, for the next minutes. The URL is its own
+  credential: do not store it. Needs ` + "`" + `customers:export` + "`" + `.
+  """
+  downloadUrl: URL
+  "Why it FAILED."
+  errorCode: ErrorCode
+  "Why it FAILED, and what to do about it."
+  errorMessage: String
+  "Who asked for it. What an import does is done in this name."
+  createdBy: Actor
+  "When it was asked for."
+  createdAt: DateTime!
+  "When a node began with it."
+  startedAt: DateTime
+  "When it ended."
+  finishedAt: DateTime
+}
+
+"How far a job is."
+type JobProgress {
+  "The rows that are done."
+  done: BigInt!
+  "All rows, null while they are not counted."
+  total: BigInt
+}
+
+"What became of the rows of a job. A row that failed changed nothing."
+type JobCounts {
+  "Rows that made a customer; of an export the customers in the file."
+  created: BigInt!
+  "Rows that changed a customer."
+  updated: BigInt!
+  "Rows that had nothing to change, were empty, or that the mode left out."
+  skipped: BigInt!
+  "Rows with errors."
+  failed: BigInt!
+}
+
+"What is wrong with a row of an imported file."
+type JobRowError {
+  "The line of the file in which the row begins; the header is in line 1."
+  line: Int!
+  "The number of the column, from 1. Null where the row as a whole is meant."
+  column: Int
+  "The name of the column, as the file has it."
+  columnName: String
+  "The field that the column was read into, for example ` + "`" + `emails.1.address` + "`" + `."
+  field: String
+  "The class of the failure."
+  code: ErrorCode!
+  "What is wrong and what to do about it."
+  message: String!
+  "What stands in the cell; at most its first 200 characters."
+  value: String
+}
+
+"A list of jobs."
+type JobConnection {
+  "The items with their cursors."
+  edges: [JobEdge!]!
+  "The items."
+  nodes: [Job!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many there are, counted up to 10,000; 10,001 means more. Costs a count: ask only when it is shown."
+  totalCount: Int!
+}
+
+"An item of the list."
+type JobEdge {
+  "The item's place in the list."
+  cursor: String!
+  "The item."
+  node: Job!
+}
+
+"A list of errors of rows."
+type JobRowErrorConnection {
+  "The items with their cursors."
+  edges: [JobRowErrorEdge!]!
+  "The items."
+  nodes: [JobRowError!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many there are, counted up to 10,000; 10,001 means more. Costs a count: ask only when it is shown."
+  totalCount: Int!
+}
+
+"An item of the list."
+type JobRowErrorEdge {
+  "The item's place in the list."
+  cursor: String!
+  "The item."
+  node: JobRowError!
+}
+
+"Which jobs. All that is given must hold."
+input JobWhere {
+  "Of one of these kinds."
+  kind: [JobKind!]
+  "In one of these states."
+  state: [JobState!]
+}
+
+"What an import does with rows of customers that are there, and of such that are not."
+enum ImportMode {
+  "Makes new customers; a row whose customer is there is skipped."
+  CREATE_ONLY
+  "Changes customers; a row whose customer is not there is skipped."
+  UPDATE_ONLY
+  "Makes new customers and changes those that are there."
+  UPSERT
+}
+
+"By what a row finds its customer."
+enum ImportMatchKey {
+  "The row's external id is the customer's."
+  EXTERNAL_ID
+  "One of the row's e-mail addresses is one of the customer's own. Case makes no difference."
+  EMAIL
+  "One of the row's telephone numbers is one of the customer's own."
+  PHONE
+}
+
+"A column of the file and the field that it goes to."
+input ImportColumnInput {
+  "The name of the column, as the first row of the file has it."
+  column: String!
+  """
+  The field: ` + "`" + `kind` + "`" + `, ` + "`" + `givenName` + "`" + `, ` + "`" + `familyName` + "`" + `, ` + "`" + `companyName` + "`" + `, ` + "`" + `externalId` + "`" + `, ` + "`" + `languageTag` + "`" + ` and the others of CustomerCreateInput,
+  ` + "`" + `emails.1.address` + "`" + `, ` + "`" + `emails.1.type` + "`" + `, ` + "`" + `emails.1.purposes` + "`" + ` (with spaces between them), ` + "`" + `phones.1.number` + "`" + `, ` + "`" + `phones.1.type` + "`" + `, ` + "`" + `addresses.1.streetAddress` + "`" + ` (also ` + "`" + `addressLocality` + "`" + `, ` + "`" + `addressRegion` + "`" + `, ` + "`" + `postalCode` + "`" + `, ` + "`" + `addressCountry` + "`" + `, ` + "`" + `type` + "`" + `),
+  and of the people to talk to ` + "`" + `contacts.1.givenName` + "`" + `, ` + "`" + `contacts.1.familyName` + "`" + `, ` + "`" + `contacts.1.role` + "`" + `, ` + "`" + `contacts.1.emails.1.address` + "`" + `
+  and so on; 2, 3, ... for further ones. ` + "`" + `-` + "`" + ` leaves the column out.
+  """
+  field: String!
+}
+
+"How to read an imported file."
+input ImportInput {
+  """
+  What goes where, at most 500. A column that is not named here goes by its name: that of a field, or a usual one such as
+  ` + "`" + `E-mail` + "`" + `, ` + "`" + `First name` + "`" + `, ` + "`" + `Phone` + "`" + `, ` + "`" + `Zip` + "`" + ` or ` + "`" + `City` + "`" + `.
+  """
+  columns: [ImportColumnInput!]
+  "By what a row finds its customer, tried in this order. An empty list makes every row a new customer."
+  matchBy: [ImportMatchKey!]! = [EMAIL]
+  "What to do with customers that are there, and with such that are not."
+  mode: ImportMode! = CREATE_ONLY
+  "The country (ISO 3166-1 alpha-2, for example ` + "`" + `DE` + "`" + `) whose national telephone numbers the file has. Without it all numbers must be international."
+  defaultRegion: String
+  "Leave columns out that go nowhere. Else such a column is an error, so that nothing is lost unseen."
+  ignoreUnknownColumns: Boolean! = false
+}
+
+"The form of an exported file."
+enum ExportFormat {
+  """
+  CSV (RFC 4180, UTF-8) that ` + "`" + `importStart` + "`" + ` reads again. A cell that a spreadsheet would take for a formula begins with an
+  apostrophe, which the import takes away again.
+  """
+  CSV
+  "JSON lines: an object for each customer, as the text of the schema's field names."
+  JSON_LINES
+}
+
+"Which customers an export has. All that is given must hold."
+input ExportWhere {
+  "In one of these states. Without it: ACTIVE."
+  status: [CustomerStatus!]
+  "Of one of these kinds."
+  kind: [CustomerKind!]
+  "Created then."
+  createdAt: DateTimeFilter
+}
+
+"What to export."
+input ExportInput {
+  "The form of the file."
+  format: ExportFormat! = CSV
+  "Which customers; without it all that are ACTIVE."
+  where: ExportWhere
+}
+
+"The answer of a mutation of a job."
+type JobPayload {
+  "The job as it is now; null when there are user errors."
+  job: Job
+  "What stands in the way; empty on success."
+  userErrors: [UserError!]!
+}
+
 # ----------------------------------------------------------------------------------------------------------------- query
 
 "What can be read."
@@ -2543,6 +2853,10 @@ type Query {
   fieldPolicy(channel: EntryChannel!, typeId: ID): [FieldRule!]!
   "The staff, by name."
   staffUsers(where: ListWhere, first: Int, after: String, last: Int, before: String): StaffUserConnection!
+  "The import or export with this id, null when there is none in this account."
+  job(id: ID!): Job
+  "Imports and exports, newest first."
+  jobs(where: JobWhere, first: Int, after: String, last: Int, before: String): JobConnection!
 }
 
 # --------------------------------------------------------------------------------------------------------------- mutations
@@ -2695,6 +3009,20 @@ type Mutation {
   staffUserArchive(id: ID!, expectedVersion: Int!): StaffUserPayload!
   "Lets an archived person be chosen again."
   staffUserRestore(id: ID!, expectedVersion: Int!): StaffUserPayload!
+  """
+  Imports customers from a CSV file of at most 100 MB and 1,000,000 rows (RFC 4180; comma, semicolon or tab; UTF-8 or
+  Windows-1252; the first row names the columns), in a multipart request. What is wrong with the file as a whole is answered at
+  once; its rows are worked off by a job, and what is wrong with them is in ` + "`" + `Job.rowErrors` + "`" + `. By default it is a dry run, which
+  tells what would happen and changes nothing. Needs ` + "`" + `customers:import` + "`" + `.
+  """
+  importStart(input: ImportInput!, file: Upload!, dryRun: Boolean! = true, idempotencyKey: String): JobPayload!
+  "Exports the directory as a file, see ` + "`" + `Job.downloadUrl` + "`" + `. Needs ` + "`" + `customers:export` + "`" + `."
+  exportStart(input: ExportInput!, idempotencyKey: String): JobPayload!
+  """
+  Ends a job that is waiting or running. What an import has done until then stays; an ended job stays as it is. Needs
+  ` + "`" + `jobs:write` + "`" + `, and the permission that starting the job needs.
+  """
+  jobCancel(id: ID!): JobPayload!
 }
 
 "What an update does when somebody else changed the node since ` + "`" + `expectedVersion` + "`" + `."
@@ -4472,6 +4800,28 @@ func (ec *executionContext) field_Mutation_documentUpload_args(ctx context.Conte
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_exportStart_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.ExportInput, error) {
+			return ec.unmarshalNExportInput2dossierᚋgraphᚋmodelᚐExportInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "idempotencyKey",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["idempotencyKey"] = arg1
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_fieldPolicyReset_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -4545,6 +4895,58 @@ func (ec *executionContext) field_Mutation_fieldPolicyUpdate_args(ctx context.Co
 		return nil, err
 	}
 	args["rules"] = arg3
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_importStart_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.ImportInput, error) {
+			return ec.unmarshalNImportInput2dossierᚋgraphᚋmodelᚐImportInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "file",
+		func(ctx context.Context, v any) (transport.Upload, error) {
+			return ec.unmarshalNUpload2dossierᚋinternalᚋtransportᚐUpload(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["file"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "dryRun",
+		func(ctx context.Context, v any) (bool, error) {
+			return ec.unmarshalNBoolean2bool(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["dryRun"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "idempotencyKey",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["idempotencyKey"] = arg3
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_jobCancel_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
 	return args, nil
 }
 
@@ -5363,6 +5765,66 @@ func (ec *executionContext) field_Query_fieldPolicy_args(ctx context.Context, ra
 		return nil, err
 	}
 	args["typeId"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_job_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_jobs_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "where",
+		func(ctx context.Context, v any) (*model.JobWhere, error) {
+			return ec.unmarshalOJobWhere2ᚖdossierᚋgraphᚋmodelᚐJobWhere(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["where"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg4
 	return args, nil
 }
 
@@ -7946,6 +8408,138 @@ func (ec *executionContext) fieldContext_Mutation_staffUserRestore(ctx context.C
 	return fc, nil
 }
 
+func (ec *executionContext) _Mutation_importStart(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_importStart(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ImportStart(ctx, fc.Args["input"].(model.ImportInput), fc.Args["file"].(transport.Upload), fc.Args["dryRun"].(bool), fc.Args["idempotencyKey"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNJobPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_importStart(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_importStart_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_exportStart(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_exportStart(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ExportStart(ctx, fc.Args["input"].(model.ExportInput), fc.Args["idempotencyKey"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNJobPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_exportStart(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_exportStart_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_jobCancel(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_jobCancel(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().JobCancel(ctx, fc.Args["id"].(string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNJobPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_jobCancel(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_jobCancel_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Query_viewer(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -8740,6 +9334,94 @@ func (ec *executionContext) fieldContext_Query_staffUsers(ctx context.Context, f
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Query_staffUsers_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_job(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_job(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Job(ctx, fc.Args["id"].(string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalOJob2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_job(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_job_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_jobs(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_jobs(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Jobs(ctx, fc.Args["where"].(*model.JobWhere), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNJobConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_jobs(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_jobs_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -11783,6 +12465,115 @@ func UnmarshalEmailAddressInput(ctx context.Context, raw any) (model.EmailAddres
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputExportInput(ctx context.Context, obj any) (model.ExportInput, error) {
+	var it model.ExportInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["format"]; !present {
+		asMap["format"] = "CSV"
+	}
+
+	fieldsInOrder := [...]string{"format", "where"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "format":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("format"))
+			data, err := ec.unmarshalNExportFormat2dossierᚋgraphᚋmodelᚐExportFormat(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Format = data
+		case "where":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("where"))
+			data, err := ec.unmarshalOExportWhere2ᚖdossierᚋgraphᚋmodelᚐExportWhere(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Where = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalExportInput unmarshals raw into the ExportInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalExportInput(ctx context.Context, raw any) (model.ExportInput, error) {
+	var out model.ExportInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "ExportInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputExportWhere(ctx context.Context, obj any) (model.ExportWhere, error) {
+	var it model.ExportWhere
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"status", "kind", "createdAt"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "status":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("status"))
+			data, err := ec.unmarshalOCustomerStatus2ᚕdossierᚋgraphᚋmodelᚐCustomerStatusᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Status = graphql.OmittableOf(data)
+		case "kind":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("kind"))
+			data, err := ec.unmarshalOCustomerKind2ᚕdossierᚋgraphᚋmodelᚐCustomerKindᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Kind = graphql.OmittableOf(data)
+		case "createdAt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("createdAt"))
+			data, err := ec.unmarshalODateTimeFilter2ᚖdossierᚋgraphᚋmodelᚐDateTimeFilter(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.CreatedAt = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalExportWhere unmarshals raw into the ExportWhere input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalExportWhere(ctx context.Context, raw any) (model.ExportWhere, error) {
+	var out model.ExportWhere
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "ExportWhere", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputFieldRuleInput(ctx context.Context, obj any) (model.FieldRuleInput, error) {
 	var it model.FieldRuleInput
 	if obj == nil {
@@ -11843,6 +12634,184 @@ func (ec *executionContext) unmarshalInputFieldRuleInput(ctx context.Context, ob
 func UnmarshalFieldRuleInput(ctx context.Context, raw any) (model.FieldRuleInput, error) {
 	var out model.FieldRuleInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "FieldRuleInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputImportColumnInput(ctx context.Context, obj any) (model.ImportColumnInput, error) {
+	var it model.ImportColumnInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"column", "field"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "column":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("column"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Column = data
+		case "field":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("field"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Field = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalImportColumnInput unmarshals raw into the ImportColumnInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalImportColumnInput(ctx context.Context, raw any) (model.ImportColumnInput, error) {
+	var out model.ImportColumnInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "ImportColumnInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputImportInput(ctx context.Context, obj any) (model.ImportInput, error) {
+	var it model.ImportInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["matchBy"]; !present {
+		asMap["matchBy"] = []any{"EMAIL"}
+	}
+	if _, present := asMap["mode"]; !present {
+		asMap["mode"] = "CREATE_ONLY"
+	}
+	if _, present := asMap["ignoreUnknownColumns"]; !present {
+		asMap["ignoreUnknownColumns"] = false
+	}
+
+	fieldsInOrder := [...]string{"columns", "matchBy", "mode", "defaultRegion", "ignoreUnknownColumns"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "columns":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("columns"))
+			data, err := ec.unmarshalOImportColumnInput2ᚕᚖdossierᚋgraphᚋmodelᚐImportColumnInputᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Columns = graphql.OmittableOf(data)
+		case "matchBy":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("matchBy"))
+			data, err := ec.unmarshalNImportMatchKey2ᚕdossierᚋgraphᚋmodelᚐImportMatchKeyᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.MatchBy = data
+		case "mode":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("mode"))
+			data, err := ec.unmarshalNImportMode2dossierᚋgraphᚋmodelᚐImportMode(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Mode = data
+		case "defaultRegion":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("defaultRegion"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DefaultRegion = graphql.OmittableOf(data)
+		case "ignoreUnknownColumns":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("ignoreUnknownColumns"))
+			data, err := ec.unmarshalNBoolean2bool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IgnoreUnknownColumns = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalImportInput unmarshals raw into the ImportInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalImportInput(ctx context.Context, raw any) (model.ImportInput, error) {
+	var out model.ImportInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "ImportInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputJobWhere(ctx context.Context, obj any) (model.JobWhere, error) {
+	var it model.JobWhere
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"kind", "state"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "kind":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("kind"))
+			data, err := ec.unmarshalOJobKind2ᚕdossierᚋgraphᚋmodelᚐJobKindᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Kind = graphql.OmittableOf(data)
+		case "state":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("state"))
+			data, err := ec.unmarshalOJobState2ᚕdossierᚋgraphᚋmodelᚐJobStateᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.State = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalJobWhere unmarshals raw into the JobWhere input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalJobWhere(ctx context.Context, raw any) (model.JobWhere, error) {
+	var out model.JobWhere
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "JobWhere", raw, &out)
 	return out, err
 }
 
@@ -12861,6 +13830,27 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "importStart":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_importStart(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "exportStart":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_exportStart(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "jobCancel":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_jobCancel(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -13010,6 +14000,18 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				true, true,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_staffUsers(ctx, field)
+				})
+		case "job":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_job(ctx, field)
+				})
+		case "jobs":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_jobs(ctx, field)
 				})
 		case "__type":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
@@ -13952,6 +14954,21 @@ func (ec *executionContext) marshalNEventType2dossierᚋgraphᚋmodelᚐEventTyp
 	return v
 }
 
+func (ec *executionContext) unmarshalNExportFormat2dossierᚋgraphᚋmodelᚐExportFormat(ctx context.Context, v any) (model.ExportFormat, error) {
+	var res model.ExportFormat
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNExportFormat2dossierᚋgraphᚋmodelᚐExportFormat(ctx context.Context, sel ast.SelectionSet, v model.ExportFormat) graphql.Marshaler {
+	return v
+}
+
+func (ec *executionContext) unmarshalNExportInput2dossierᚋgraphᚋmodelᚐExportInput(ctx context.Context, v any) (model.ExportInput, error) {
+	res, err := ec.unmarshalInputExportInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalNFieldPolicyPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
 	var res = new(read.Object)
 	err := res.UnmarshalGQLContext(ctx, v)
@@ -14052,6 +15069,66 @@ func (ec *executionContext) marshalNID2ᚕstringᚄ(ctx context.Context, sel ast
 	return ret
 }
 
+func (ec *executionContext) unmarshalNImportColumnInput2ᚖdossierᚋgraphᚋmodelᚐImportColumnInput(ctx context.Context, v any) (*model.ImportColumnInput, error) {
+	res, err := ec.unmarshalInputImportColumnInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNImportInput2dossierᚋgraphᚋmodelᚐImportInput(ctx context.Context, v any) (model.ImportInput, error) {
+	res, err := ec.unmarshalInputImportInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNImportMatchKey2dossierᚋgraphᚋmodelᚐImportMatchKey(ctx context.Context, v any) (model.ImportMatchKey, error) {
+	var res model.ImportMatchKey
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNImportMatchKey2dossierᚋgraphᚋmodelᚐImportMatchKey(ctx context.Context, sel ast.SelectionSet, v model.ImportMatchKey) graphql.Marshaler {
+	return v
+}
+
+func (ec *executionContext) unmarshalNImportMatchKey2ᚕdossierᚋgraphᚋmodelᚐImportMatchKeyᚄ(ctx context.Context, v any) ([]model.ImportMatchKey, error) {
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]model.ImportMatchKey, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNImportMatchKey2dossierᚋgraphᚋmodelᚐImportMatchKey(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalNImportMatchKey2ᚕdossierᚋgraphᚋmodelᚐImportMatchKeyᚄ(ctx context.Context, sel ast.SelectionSet, v []model.ImportMatchKey) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNImportMatchKey2dossierᚋgraphᚋmodelᚐImportMatchKey(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalNImportMode2dossierᚋgraphᚋmodelᚐImportMode(ctx context.Context, v any) (model.ImportMode, error) {
+	var res model.ImportMode
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNImportMode2dossierᚋgraphᚋmodelᚐImportMode(ctx context.Context, sel ast.SelectionSet, v model.ImportMode) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) unmarshalNInt2int(ctx context.Context, v any) (int, error) {
 	res, err := scalar.UnmarshalInt(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -14064,6 +15141,54 @@ func (ec *executionContext) marshalNInt2int(ctx context.Context, sel ast.Selecti
 		graphql.AddInvalidNullFromMarshaler(ctx, "Int!")
 	}
 	return res
+}
+
+func (ec *executionContext) unmarshalNJobConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNJobConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "JobConnection!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNJobKind2dossierᚋgraphᚋmodelᚐJobKind(ctx context.Context, v any) (model.JobKind, error) {
+	var res model.JobKind
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNJobKind2dossierᚋgraphᚋmodelᚐJobKind(ctx context.Context, sel ast.SelectionSet, v model.JobKind) graphql.Marshaler {
+	return v
+}
+
+func (ec *executionContext) unmarshalNJobPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNJobPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "JobPayload!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNJobState2dossierᚋgraphᚋmodelᚐJobState(ctx context.Context, v any) (model.JobState, error) {
+	var res model.JobState
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNJobState2dossierᚋgraphᚋmodelᚐJobState(ctx context.Context, sel ast.SelectionSet, v model.JobState) graphql.Marshaler {
+	return v
 }
 
 func (ec *executionContext) unmarshalNMergePick2dossierᚋgraphᚋmodelᚐMergePick(ctx context.Context, v any) (model.MergePick, error) {
@@ -15108,6 +16233,14 @@ func (ec *executionContext) marshalOEventType2ᚕdossierᚋgraphᚋmodelᚐEvent
 	return ret
 }
 
+func (ec *executionContext) unmarshalOExportWhere2ᚖdossierᚋgraphᚋmodelᚐExportWhere(ctx context.Context, v any) (*model.ExportWhere, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputExportWhere(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalOID2ᚕstringᚄ(ctx context.Context, v any) ([]string, error) {
 	if v == nil {
 		return nil, nil
@@ -15161,6 +16294,23 @@ func (ec *executionContext) marshalOID2ᚖstring(ctx context.Context, sel ast.Se
 	return res
 }
 
+func (ec *executionContext) unmarshalOImportColumnInput2ᚕᚖdossierᚋgraphᚋmodelᚐImportColumnInputᚄ(ctx context.Context, v any) ([]*model.ImportColumnInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]*model.ImportColumnInput, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNImportColumnInput2ᚖdossierᚋgraphᚋmodelᚐImportColumnInput(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
 func (ec *executionContext) unmarshalOInt2ᚖint(ctx context.Context, v any) (*int, error) {
 	if v == nil {
 		return nil, nil
@@ -15177,6 +16327,102 @@ func (ec *executionContext) marshalOInt2ᚖint(ctx context.Context, sel ast.Sele
 	_ = ctx
 	res := scalar.MarshalInt(*v)
 	return res
+}
+
+func (ec *executionContext) unmarshalOJob2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOJob2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalOJobKind2ᚕdossierᚋgraphᚋmodelᚐJobKindᚄ(ctx context.Context, v any) ([]model.JobKind, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]model.JobKind, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNJobKind2dossierᚋgraphᚋmodelᚐJobKind(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOJobKind2ᚕdossierᚋgraphᚋmodelᚐJobKindᚄ(ctx context.Context, sel ast.SelectionSet, v []model.JobKind) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNJobKind2dossierᚋgraphᚋmodelᚐJobKind(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalOJobState2ᚕdossierᚋgraphᚋmodelᚐJobStateᚄ(ctx context.Context, v any) ([]model.JobState, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]model.JobState, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNJobState2dossierᚋgraphᚋmodelᚐJobState(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOJobState2ᚕdossierᚋgraphᚋmodelᚐJobStateᚄ(ctx context.Context, sel ast.SelectionSet, v []model.JobState) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNJobState2dossierᚋgraphᚋmodelᚐJobState(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalOJobWhere2ᚖdossierᚋgraphᚋmodelᚐJobWhere(ctx context.Context, v any) (*model.JobWhere, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputJobWhere(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalOListWhere2ᚖdossierᚋgraphᚋmodelᚐListWhere(ctx context.Context, v any) (*model.ListWhere, error) {

@@ -391,6 +391,24 @@ type EmailAddressInput struct {
 	IsPrimary graphql.Omittable[*bool] `json:"isPrimary,omitempty"`
 }
 
+// What to export.
+type ExportInput struct {
+	// The form of the file.
+	Format ExportFormat `json:"format"`
+	// Which customers; without it all that are ACTIVE.
+	Where graphql.Omittable[*ExportWhere] `json:"where,omitempty"`
+}
+
+// Which customers an export has. All that is given must hold.
+type ExportWhere struct {
+	// In one of these states. Without it: ACTIVE.
+	Status graphql.Omittable[[]CustomerStatus] `json:"status,omitempty"`
+	// Of one of these kinds.
+	Kind graphql.Omittable[[]CustomerKind] `json:"kind,omitempty"`
+	// Created then.
+	CreatedAt graphql.Omittable[*DateTimeFilter] `json:"createdAt,omitempty"`
+}
+
 // A rule for one field of customers.
 type FieldRuleInput struct {
 	// The field: its name in `CustomerCreateInput`, `image`, or `attributes.<key>`.
@@ -399,6 +417,40 @@ type FieldRuleInput struct {
 	Required bool `json:"required"`
 	// Whether customers have it. What is required is visible.
 	Visible bool `json:"visible"`
+}
+
+// A column of the file and the field that it goes to.
+type ImportColumnInput struct {
+	// The name of the column, as the first row of the file has it.
+	Column string `json:"column"`
+	// The field: `kind`, `givenName`, `familyName`, `companyName`, `externalId`, `languageTag` and the others of CustomerCreateInput,
+	// `emails.1.address`, `emails.1.type`, `emails.1.purposes` (with spaces between them), `phones.1.number`, `phones.1.type`, `addresses.1.streetAddress` (also `addressLocality`, `addressRegion`, `postalCode`, `addressCountry`, `type`),
+	// and of the people to talk to `contacts.1.givenName`, `contacts.1.familyName`, `contacts.1.role`, `contacts.1.emails.1.address`
+	// and so on; 2, 3, ... for further ones. `-` leaves the column out.
+	Field string `json:"field"`
+}
+
+// How to read an imported file.
+type ImportInput struct {
+	// What goes where, at most 500. A column that is not named here goes by its name: that of a field, or a usual one such as
+	// `E-mail`, `First name`, `Phone`, `Zip` or `City`.
+	Columns graphql.Omittable[[]*ImportColumnInput] `json:"columns,omitempty"`
+	// By what a row finds its customer, tried in this order. An empty list makes every row a new customer.
+	MatchBy []ImportMatchKey `json:"matchBy"`
+	// What to do with customers that are there, and with such that are not.
+	Mode ImportMode `json:"mode"`
+	// The country (ISO 3166-1 alpha-2, for example `DE`) whose national telephone numbers the file has. Without it all numbers must be international.
+	DefaultRegion graphql.Omittable[*string] `json:"defaultRegion,omitempty"`
+	// Leave columns out that go nowhere. Else such a column is an error, so that nothing is lost unseen.
+	IgnoreUnknownColumns bool `json:"ignoreUnknownColumns"`
+}
+
+// Which jobs. All that is given must hold.
+type JobWhere struct {
+	// Of one of these kinds.
+	Kind graphql.Omittable[[]JobKind] `json:"kind,omitempty"`
+	// In one of these states.
+	State graphql.Omittable[[]JobState] `json:"state,omitempty"`
 }
 
 // Which items of a list. An archived item stays readable where it is used and cannot be chosen anew.
@@ -1484,6 +1536,12 @@ const (
 	// A setting of the account was changed. The subject is the account, and `changedFields` names the fields of `Query` to read
 	// again, for example `customerTypes`.
 	EventTypeAccountSettingsChanged EventType = "ACCOUNT_SETTINGS_CHANGED"
+	// An import or export was asked for.
+	EventTypeJobCreated EventType = "JOB_CREATED"
+	// An import or export began or got further; at most one per second.
+	EventTypeJobProgress EventType = "JOB_PROGRESS"
+	// An import or export ended: see `Job.state`.
+	EventTypeJobFinished EventType = "JOB_FINISHED"
 )
 
 var AllEventType = []EventType{
@@ -1505,11 +1563,14 @@ var AllEventType = []EventType{
 	EventTypeTimelineEntryUpdated,
 	EventTypeTimelineEntryDeleted,
 	EventTypeAccountSettingsChanged,
+	EventTypeJobCreated,
+	EventTypeJobProgress,
+	EventTypeJobFinished,
 }
 
 func (e EventType) IsValid() bool {
 	switch e {
-	case EventTypeCustomerCreated, EventTypeCustomerUpdated, EventTypeCustomerArchived, EventTypeCustomerRestored, EventTypeCustomerMerged, EventTypeCustomerMergeUndone, EventTypeContactCreated, EventTypeContactUpdated, EventTypeContactArchived, EventTypeDocumentCreated, EventTypeDocumentReplaced, EventTypeDocumentUpdated, EventTypeDocumentArchived, EventTypeDocumentRestored, EventTypeTimelineEntryCreated, EventTypeTimelineEntryUpdated, EventTypeTimelineEntryDeleted, EventTypeAccountSettingsChanged:
+	case EventTypeCustomerCreated, EventTypeCustomerUpdated, EventTypeCustomerArchived, EventTypeCustomerRestored, EventTypeCustomerMerged, EventTypeCustomerMergeUndone, EventTypeContactCreated, EventTypeContactUpdated, EventTypeContactArchived, EventTypeDocumentCreated, EventTypeDocumentReplaced, EventTypeDocumentUpdated, EventTypeDocumentArchived, EventTypeDocumentRestored, EventTypeTimelineEntryCreated, EventTypeTimelineEntryUpdated, EventTypeTimelineEntryDeleted, EventTypeAccountSettingsChanged, EventTypeJobCreated, EventTypeJobProgress, EventTypeJobFinished:
 		return true
 	}
 	return false
@@ -1545,6 +1606,65 @@ func (e *EventType) UnmarshalJSON(b []byte) error {
 }
 
 func (e EventType) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// The form of an exported file.
+type ExportFormat string
+
+const (
+	// CSV (RFC 4180, UTF-8) that `importStart` reads again. A cell that a spreadsheet would take for a formula begins with an
+	// apostrophe, which the import takes away again.
+	ExportFormatCSV ExportFormat = "CSV"
+	// JSON lines: an object for each customer, as the text of the schema's field names.
+	ExportFormatJSONLines ExportFormat = "JSON_LINES"
+)
+
+var AllExportFormat = []ExportFormat{
+	ExportFormatCSV,
+	ExportFormatJSONLines,
+}
+
+func (e ExportFormat) IsValid() bool {
+	switch e {
+	case ExportFormatCSV, ExportFormatJSONLines:
+		return true
+	}
+	return false
+}
+
+func (e ExportFormat) String() string {
+	return string(e)
+}
+
+func (e *ExportFormat) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = ExportFormat(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid ExportFormat", str)
+	}
+	return nil
+}
+
+func (e ExportFormat) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *ExportFormat) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e ExportFormat) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil
@@ -1603,6 +1723,253 @@ func (e *FieldPolicyPreset) UnmarshalJSON(b []byte) error {
 }
 
 func (e FieldPolicyPreset) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// By what a row finds its customer.
+type ImportMatchKey string
+
+const (
+	// The row's external id is the customer's.
+	ImportMatchKeyExternalID ImportMatchKey = "EXTERNAL_ID"
+	// One of the row's e-mail addresses is one of the customer's own. Case makes no difference.
+	ImportMatchKeyEmail ImportMatchKey = "EMAIL"
+	// One of the row's telephone numbers is one of the customer's own.
+	ImportMatchKeyPhone ImportMatchKey = "PHONE"
+)
+
+var AllImportMatchKey = []ImportMatchKey{
+	ImportMatchKeyExternalID,
+	ImportMatchKeyEmail,
+	ImportMatchKeyPhone,
+}
+
+func (e ImportMatchKey) IsValid() bool {
+	switch e {
+	case ImportMatchKeyExternalID, ImportMatchKeyEmail, ImportMatchKeyPhone:
+		return true
+	}
+	return false
+}
+
+func (e ImportMatchKey) String() string {
+	return string(e)
+}
+
+func (e *ImportMatchKey) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = ImportMatchKey(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid ImportMatchKey", str)
+	}
+	return nil
+}
+
+func (e ImportMatchKey) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *ImportMatchKey) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e ImportMatchKey) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What an import does with rows of customers that are there, and of such that are not.
+type ImportMode string
+
+const (
+	// Makes new customers; a row whose customer is there is skipped.
+	ImportModeCreateOnly ImportMode = "CREATE_ONLY"
+	// Changes customers; a row whose customer is not there is skipped.
+	ImportModeUpdateOnly ImportMode = "UPDATE_ONLY"
+	// Makes new customers and changes those that are there.
+	ImportModeUpsert ImportMode = "UPSERT"
+)
+
+var AllImportMode = []ImportMode{
+	ImportModeCreateOnly,
+	ImportModeUpdateOnly,
+	ImportModeUpsert,
+}
+
+func (e ImportMode) IsValid() bool {
+	switch e {
+	case ImportModeCreateOnly, ImportModeUpdateOnly, ImportModeUpsert:
+		return true
+	}
+	return false
+}
+
+func (e ImportMode) String() string {
+	return string(e)
+}
+
+func (e *ImportMode) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = ImportMode(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid ImportMode", str)
+	}
+	return nil
+}
+
+func (e ImportMode) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *ImportMode) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e ImportMode) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What a job does.
+type JobKind string
+
+const (
+	// Reads customers from a file.
+	JobKindImport JobKind = "IMPORT"
+	// Writes customers to a file.
+	JobKindExport JobKind = "EXPORT"
+)
+
+var AllJobKind = []JobKind{
+	JobKindImport,
+	JobKindExport,
+}
+
+func (e JobKind) IsValid() bool {
+	switch e {
+	case JobKindImport, JobKindExport:
+		return true
+	}
+	return false
+}
+
+func (e JobKind) String() string {
+	return string(e)
+}
+
+func (e *JobKind) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = JobKind(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid JobKind", str)
+	}
+	return nil
+}
+
+func (e JobKind) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *JobKind) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e JobKind) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// Where a job is in its life.
+type JobState string
+
+const (
+	// Waits for a node. One job of an account runs at a time.
+	JobStateQueued JobState = "QUEUED"
+	// A node works at it. When the node is lost another one goes on.
+	JobStateRunning JobState = "RUNNING"
+	// Done. Single rows of an import may have failed: see `counts` and `rowErrors`.
+	JobStateSucceeded JobState = "SUCCEEDED"
+	// Given up: see `errorCode` and `errorMessage`. What an import did until then stays.
+	JobStateFailed JobState = "FAILED"
+	// Ended by `jobCancel`. What an import did until then stays.
+	JobStateCancelled JobState = "CANCELLED"
+)
+
+var AllJobState = []JobState{
+	JobStateQueued,
+	JobStateRunning,
+	JobStateSucceeded,
+	JobStateFailed,
+	JobStateCancelled,
+}
+
+func (e JobState) IsValid() bool {
+	switch e {
+	case JobStateQueued, JobStateRunning, JobStateSucceeded, JobStateFailed, JobStateCancelled:
+		return true
+	}
+	return false
+}
+
+func (e JobState) String() string {
+	return string(e)
+}
+
+func (e *JobState) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = JobState(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid JobState", str)
+	}
+	return nil
+}
+
+func (e JobState) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *JobState) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e JobState) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

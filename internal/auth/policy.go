@@ -35,6 +35,15 @@ const (
 	TimelineWrite Permission = "timeline:write"
 	// EventsRead: the event log of the account, as replay and live.
 	EventsRead Permission = "events:read"
+	// JobsRead: imports and exports with their progress and the errors of their rows, which hold what was in the file.
+	JobsRead Permission = "jobs:read"
+	// JobsWrite: cancel them; that of a kind needs what starting one needs as well.
+	JobsWrite Permission = "jobs:write"
+	// CustomersImport: what an import does, an editor may do row by row.
+	CustomersImport Permission = "customers:import"
+	// CustomersExport: the whole directory in one file. Reading page by page is for work; a file leaves the business, so it
+	// is for who answers for it.
+	CustomersExport Permission = "customers:export"
 )
 
 // permissionTable is the policy: each permission with the lowest role that has it. A role has everything that the
@@ -56,6 +65,10 @@ var permissionTable = []struct {
 	{TimelineRead, Viewer, "read timeline entries"},
 	{TimelineWrite, Editor, "create, change and delete timeline entries"},
 	{EventsRead, Viewer, "read and follow the event log"},
+	{JobsRead, Editor, "read imports and exports, with the errors of their rows"},
+	{JobsWrite, Editor, "cancel imports and exports"},
+	{CustomersImport, Editor, "import customers from a file"},
+	{CustomersExport, Admin, "export the directory as a file and download it"},
 }
 
 // fieldTable is the permission that each GraphQL root field needs before anything of it runs. A field that is not
@@ -139,6 +152,12 @@ var fieldTable = map[string]Permission{
 	"Mutation.staffUserArchive":      AccountAdmin,
 	"Mutation.staffUserRestore":      AccountAdmin,
 
+	"Query.job":            JobsRead,
+	"Query.jobs":           JobsRead,
+	"Mutation.importStart": CustomersImport,
+	"Mutation.exportStart": CustomersExport,
+	"Mutation.jobCancel":   JobsWrite, // and what starting a job of its kind needs
+
 	"Subscription.documentEvents": EventsRead, // the documents in it need DocumentsRead by their type
 	"Subscription.events":         EventsRead,
 }
@@ -172,6 +191,10 @@ var typeTable = map[string]Permission{
 	"Event":           EventsRead,
 	"EventDelivery":   EventsRead,
 	"Heartbeat":       EventsRead,
+	"Job":             JobsRead,
+	"JobProgress":     JobsRead,
+	"JobCounts":       JobsRead,
+	"JobRowError":     JobsRead,
 }
 
 // memberTable is fields of types that need more than their type does. A field that is not listed needs what its type
@@ -183,6 +206,7 @@ var memberTable = map[string]Permission{
 	"ApiKey.expiresAt": AccountAdmin,
 	"ApiKey.revokedAt": AccountAdmin,
 	"ApiKey.createdAt": AccountAdmin,
+	"Job.downloadUrl":  CustomersExport,
 }
 
 // presetTable is the API key scopes that stand for everything a role may do.

@@ -31,7 +31,7 @@ type bench struct {
 	profile bool
 	// files picks the sets of files to upload, by a part of their names.
 	files string
-	size    size
+	size  size
 
 	cluster *devdb.Cluster
 	// dsn gives the connection string of a database.

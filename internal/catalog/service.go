@@ -20,12 +20,14 @@ type Store interface {
 	// id of the item that the first one made. An item that something uses cannot be removed, which is CONFLICT at id.
 	ListChange(ctx context.Context, p auth.Principal, l List, key *idempotency.Key,
 		decide func(items []Item, conflict Conflict) (Change, error)) (uuid.UUID, error)
+	// ListItems gives the items of a list in order, archived ones included.
+	ListItems(ctx context.Context, accountID uuid.UUID, l List) ([]Item, error)
 }
 
 // Conflict makes the fault of a change whose expected version is not that of the item.
 type Conflict func(item Item, expected int, fields []string) error
 
-// Service is the use cases of the lists. All of them are for administrators.
+// Service is the use cases of the lists. All changes are for administrators.
 type Service struct {
 	Store Store
 	Now   func() time.Time
@@ -35,6 +37,17 @@ type Service struct {
 // NewService makes a Service on the system's clock and ids.
 func NewService(store Store) *Service {
 	return &Service{Store: store, Now: time.Now, NewID: typeid.New}
+}
+
+// Choosable gives the items of a list that can be chosen, in order. It is for Dossier itself; apps read lists by the API.
+// It needs account:read.
+func (s *Service) Choosable(ctx context.Context, p auth.Principal, l List) ([]Item, error) {
+	if err := p.Require(auth.AccountRead); err != nil {
+		return nil, err
+	}
+	items, err := s.Store.ListItems(ctx, p.AccountID, l)
+	items = slices.DeleteFunc(items, func(i Item) bool { return i.ArchivedAt != nil })
+	return items, fault.Wrap("catalog.Choosable", err)
 }
 
 // Create adds an item to the end of a list.

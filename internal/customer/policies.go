@@ -105,8 +105,10 @@ const (
 var presets = map[Preset][]Rule{
 	Minimal: nil,
 	Standard: {
-		{Field: "givenName", Required: true, Visible: true}, {Field: "familyName", Required: true, Visible: true},
-		{Field: fieldCompanyName, Required: true, Visible: true}, {Field: fieldPhones, Required: true, Visible: true},
+		{Field: "givenName", Required: true, Visible: true},
+		{Field: "familyName", Required: true, Visible: true},
+		{Field: fieldCompanyName, Required: true, Visible: true},
+		{Field: fieldPhones, Required: true, Visible: true},
 		{Field: "addresses", Required: true, Visible: true},
 	},
 }

@@ -161,7 +161,7 @@ func (s *Service) uploadComplete(ctx context.Context, p auth.Principal, sessionI
 		return s.settled(ctx, p, a, err)
 	}
 	s.at(pointStored)
-	id, err := s.complete(ctx, p, a, c)
+	id, err := s.complete(ctx, p, a, c, s.Store.CompleteUpload)
 	if errors.Is(err, ErrLeaseLost) {
 		return s.settled(ctx, p, a, err)
 	}
@@ -205,7 +205,7 @@ func (s *Service) inspect(ctx context.Context, p auth.Principal, a Attempt, obj 
 	src := open(r)
 	src.checked = true
 	if src.broken == nil {
-		if _, err := checkHead(src, sessionPath()); err != nil {
+		if _, err := checkHead(src, intake{path: sessionPath()}); err != nil {
 			return Content{}, err
 		}
 	}

@@ -165,6 +165,10 @@ func (t *tap) Write(p []byte) (int, error) {
 
 // errBroken says in the client's words why the file did not arrive. An incoming file that knows better says so itself.
 func errBroken(cause error, path []string) error {
+	var list fault.List
+	if errors.As(cause, &list) {
+		return list
+	}
 	var f *fault.Error
 	if errors.As(cause, &f) {
 		w := *f

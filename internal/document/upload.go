@@ -45,6 +45,8 @@ type intake struct {
 	// of is the document that gets a new content, of this version.
 	of       uuid.UUID
 	expected int
+	// take says what becomes of a file that becomes no document; nil for one that does.
+	take *Taking
 }
 
 // Upload stores files as new documents of a customer, one after the other, each by itself. Who may: DocumentsWrite.
@@ -189,7 +191,7 @@ func (s *Service) receive(ctx context.Context, p auth.Principal, in intake) (uui
 	if src.broken != nil {
 		return uuid.Nil, brokenBody(ctx, src, in.path)
 	}
-	mediaType, err := checkHead(src, in.path)
+	mediaType, err := checkHead(src, in)
 	if err != nil {
 		return uuid.Nil, err
 	}
@@ -197,6 +199,10 @@ func (s *Service) receive(ctx context.Context, p auth.Principal, in intake) (uui
 		ID: s.NewID(), Mode: ModeStream, CustomerID: in.target.CustomerID, DocumentID: in.of, ExpectedVersion: in.expected,
 		ObjectKey: newKey(p), FileName: in.fileName, Title: in.title, ExpiresOn: in.expires, DeclaredBytes: -1,
 		WantBytes: reserve.want, NeedBytes: reserve.need, Lease: s.Limits.Lease, Key: in.key,
+	}
+	finish := s.Store.CompleteUpload
+	if in.take != nil {
+		a.Mode, finish = in.take.Mode, in.take.Complete
 	}
 	begun, err := s.Store.BeginUpload(ctx, p, a)
 	if err != nil {
@@ -215,7 +221,7 @@ func (s *Service) receive(ctx context.Context, p auth.Principal, in intake) (uui
 	if err != nil {
 		return uuid.Nil, err
 	}
-	id, err := s.complete(ctx, p, a, c)
+	id, err := s.complete(ctx, p, a, c, finish)
 	return id, withPath(err, in.path)
 }
 
@@ -223,12 +229,15 @@ func (s *Service) receive(ctx context.Context, p auth.Principal, in intake) (uui
 //
 // An empty file is refused: what arrives with 0 bytes in a customer's file is a failed scan or export, and it should be
 // found out by the person who uploads it, not by the one who needs it later.
-func checkHead(src *source, path []string) (mediaType string, err error) {
+func checkHead(src *source, in intake) (mediaType string, err error) {
 	if len(src.head) == 0 && src.ended() {
-		return "", fault.At(fault.BadUserInput, path, "The file is empty. Choose a file with content.")
+		return "", fault.At(fault.BadUserInput, in.path, "The file is empty. Choose a file with content.")
+	}
+	if in.take != nil {
+		return in.take.ContentType, nil
 	}
 	mediaType = detect(src.head)
-	return mediaType, checkType(mediaType, path)
+	return mediaType, checkType(mediaType, in.path)
 }
 
 // brokenBody is the error for a file that ended in a failure: of the client, or of the request as a whole.
@@ -280,8 +289,11 @@ func replay(answer []byte, src *source) (uuid.UUID, error) {
 	return uuid.UUID(answer[:16]), nil
 }
 
+// finisher is the second transaction of an upload: CompleteUpload of the Store, or one that behaves like it.
+type finisher = func(ctx context.Context, p auth.Principal, a Attempt, c Content) (uuid.UUID, error)
+
 // complete runs the second transaction and makes sure of its outcome.
-func (s *Service) complete(ctx context.Context, p auth.Principal, a Attempt, c Content) (uuid.UUID, error) {
+func (s *Service) complete(ctx context.Context, p auth.Principal, a Attempt, c Content, finish finisher) (uuid.UUID, error) {
 	// From here on the upload is worth keeping even if the client is gone: it may ask again with its key.
 	outer := ctx
 	ctx, cancel := detached(ctx)
@@ -289,7 +301,7 @@ func (s *Service) complete(ctx context.Context, p auth.Principal, a Attempt, c C
 	var id uuid.UUID
 	var err error
 	for range 3 {
-		id, err = s.Store.CompleteUpload(ctx, p, a, c)
+		id, err = finish(ctx, p, a, c)
 		if !errors.Is(err, ErrOutcomeUnknown) {
 			break
 		}

@@ -33,7 +33,7 @@ type world struct {
 // tableOrder is the order of inserting.
 var tableOrder = []string{
 	"account", "storage_usage", "staff_user", "api_key", "customer_type", "customer_origin", "office", "service", "customer", "contact", "email_address", "phone_number", "postal_address",
-	"document", "document_version", "timeline_entry", "event", "customer_merge",
+	"document", "document_version", "timeline_entry", "event", "job", "job_row_error", "customer_merge",
 }
 
 // maker makes a world of random rows. Few different names and times, so that orders have ties; NULLs, archived rows,
@@ -152,6 +152,9 @@ func (m *maker) account(number, customers int) {
 	for column, status := range map[string]string{"active_customers": "ACTIVE", "archived_customers": "ARCHIVED"} {
 		m.byID[account][column] = int64(len(m.rows("customer", account, func(r row) bool { return r["status"] == status })))
 	}
+	for range 6 {
+		m.job(account)
+	}
 	m.subjects(account)
 	m.merges(account)
 }
@@ -178,6 +181,28 @@ func (m *maker) mergedInto(account uuid.UUID) any {
 		return nil
 	}
 	return own[m.rand.IntN(min(len(own), 3))].id()
+}
+
+func (m *maker) job(account uuid.UUID) {
+	state := pick(m, "QUEUED", "RUNNING", "SUCCEEDED", "SUCCEEDED", "FAILED", "CANCELLED")
+	r := m.actor(row{
+		"account_id": account, "kind": pick(m, "IMPORT", "EXPORT"), "state": state, "dry_run": m.rand.IntN(2) == 0, "input": "{}",
+		"file_name": m.maybe(m.name()), "result_key": m.maybe(fmt.Sprint("r", m.n)), "done": int64(m.rand.IntN(9)), "total": m.maybe(int64(1) << 40),
+		"created": int64(1), "updated": int64(2), "skipped": int64(m.n), "failed": int64(0), "runner": nil, "lease_until": nil,
+		"error_code": m.maybe("INTERNAL"), "error_message": m.maybe(m.name()), "created_at": m.at(), "updated_at": m.at(),
+		"started_at": m.maybe(m.at()), "finished_at": m.maybe(m.at()),
+	}, account)
+	if state == "RUNNING" {
+		r["runner"], r["lease_until"] = m.id(), m.at()
+	}
+	id := m.put("job", r).id()
+	for i := range m.rand.IntN(5) {
+		m.put("job_row_error", row{
+			"account_id": account, "job_id": id, "number": int64(i + 1), "line": int64(m.rand.IntN(9)), "column_number": m.maybe(int64(3)),
+			"column_name": m.maybe(m.name()), "field_name": m.maybe("emails.1.address"), "code": pick(m, "REQUIRED", "BAD_USER_INPUT"),
+			"message": m.name(), "value": m.maybe(m.name()), "created_at": m.at(),
+		})
+	}
 }
 
 func (m *maker) customer(account uuid.UUID) {
@@ -287,9 +312,9 @@ func (m *maker) document(account, customer uuid.UUID) {
 
 // subjects points timeline entries at things, and fills the log.
 func (m *maker) subjects(account uuid.UUID) {
-	tables := map[string]string{"Customer": "customer", "Contact": "contact", "Document": "document", "TimelineEntry": "timeline_entry", "Account": "account"}
+	tables := map[string]string{"Customer": "customer", "Contact": "contact", "Document": "document", "TimelineEntry": "timeline_entry", "Account": "account", "Job": "job"}
 	point := func(r row, more ...string) {
-		typeName := pick(m, append(more, "Customer", "Contact", "Document", "TimelineEntry")...)
+		typeName := pick(m, append(more, "Customer", "Contact", "Document", "TimelineEntry", "Job")...)
 		r["subject_type"], r["subject_id"] = typeName, m.of(tables[typeName], account)
 		if m.rand.IntN(6) == 0 {
 			r["subject_id"] = m.id()

@@ -224,7 +224,11 @@ func actorIn(name, kindColumn, idColumn string) field {
 // subject is what an event or a timeline entry is about.
 func subject(name string) field {
 	return field{name: name, poly: &toPoly{typeColumn: "subject_type", idColumn: "subject_id", types: []polyType{
-		{"Customer", "Customer"}, {"Contact", "Contact"}, {"Document", "Document"}, {"TimelineEntry", "TimelineEntry"},
+		{"Customer", "Customer"},
+		{"Contact", "Contact"},
+		{"Document", "Document"},
+		{"TimelineEntry", "TimelineEntry"},
 		{"Account", "Account"},
+		{"Job", "Job"},
 	}}}
 }

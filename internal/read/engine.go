@@ -26,6 +26,8 @@ type Config struct {
 	Now func() time.Time
 	// DownloadURL makes the URL of the content of a document version; without it there are no downloads.
 	DownloadURL func(account, version uuid.UUID) string
+	// JobURL makes the URL of what an export has made; without it there are none.
+	JobURL func(account, job uuid.UUID) string
 	// MaxCost and MaxDepth bound an operation; 2,000 and 12 when they are 0.
 	MaxCost, MaxDepth int
 	// MaxFilesPerRequest and EventRetentionDays are shown in AccountLimits; 64 and 7 when they are 0.
@@ -103,6 +105,7 @@ func declared() []*noun {
 		postalNoun(), documentNoun(), documentVersionNoun(), timelineNoun(), eventNoun(),
 		customerTypeNoun(), customerOriginNoun(), officeNoun(), serviceNoun(),
 		mergeNoun(), mergeCountsNoun(),
+		jobNoun(), jobProgressNoun(), jobCountsNoun(), jobRowErrorNoun(),
 	}
 }
 
@@ -113,6 +116,7 @@ func (e *Engine) roots() map[string]connection {
 		"customerTypes": listRoot("CustomerType"), "customerOrigins": listRoot("CustomerOrigin"),
 		"offices": listRoot("Office"), "services": listRoot("Service"), "staffUsers": staffRoot(),
 		"customerMerges": mergesRoot(),
+		"jobs":           jobsRoot(),
 	}
 }
 

@@ -72,6 +72,9 @@ func attach(t testing.TB, dsn string, pool *pgxpool.Pool, change ...func(*read.C
 		DownloadURL: func(account, version uuid.UUID) string {
 			return "https://files.test/" + account.String() + "/" + version.String() + "?a=1&b=\""
 		},
+		JobURL: func(account, job uuid.UUID) string {
+			return "https://exports.test/" + account.String() + "/" + job.String()
+		},
 	}
 	for _, f := range change {
 		f(&cfg)
@@ -176,6 +179,12 @@ func (q queries) Customers(ctx context.Context, _ *model.CustomerWhere, _ *model
 func (q queries) Events(ctx context.Context, _ *string, _ []model.EventType, _ *string, _ *int) (*read.Object, error) {
 	return q.e.Field(ctx)
 }
+func (q queries) Job(ctx context.Context, _ string) (*read.Object, error) { return q.e.Field(ctx) }
+
+func (q queries) Jobs(ctx context.Context, _ *model.JobWhere, _ *int, _ *string, _ *int, _ *string) (*read.Object, error) {
+	return q.e.Field(ctx)
+}
+
 func (q queries) Storage(ctx context.Context) (*read.Object, error) { return q.e.Field(ctx) }
 
 func (q queries) CustomerTypes(ctx context.Context, _ *model.ListWhere, _ *int, _ *string, _ *int, _ *string) (*read.Object, error) {

@@ -38,7 +38,7 @@ func oneFrom[T any](g *generator, list ...T) T { return list[g.n(len(list))] }
 var roots = []string{
 	"viewer", "account", "storage", "node", "node", "node", "nodes", "nodes", "customer", "customer", "customer", "document", "events", "events",
 	"customers", "customers", "customers", "customers", "customers", "customers", "customerByExternalId",
-	"customerTypes", "customerOrigins", "offices", "services", "staffUsers", "fieldPolicy", "customerMerges",
+	"customerTypes", "customerOrigins", "offices", "services", "staffUsers", "fieldPolicy", "job", "job", "jobs", "jobs", "customerMerges",
 }
 
 // weights are the fields that are chosen more often than others.
@@ -232,7 +232,7 @@ func (g *generator) choose(parent string, f *ast.FieldDefinition) map[string]any
 	has := func(name string) bool { return f.Arguments.ForName(name) != nil }
 	list := map[string]string{"events": "log"}[f.Name]
 	switch parent + "." + f.Name {
-	case "Query.node", "Query.customer", "Query.document":
+	case "Query.node", "Query.customer", "Query.document", "Query.job":
 		out["id"] = g.anyID(f.Name)
 		return out
 	case "Query.nodes":
@@ -299,6 +299,20 @@ func (g *generator) choose(parent string, f *ast.FieldDefinition) map[string]any
 		list = "Account.apiKeys/true"
 	case "Document.versions":
 		list = "Document.versions/true"
+	case "Job.rowErrors":
+		list = "Job.rowErrors/false"
+	case "Query.jobs":
+		if g.chance(50) {
+			where := map[string]any{}
+			if g.chance(60) {
+				where["kind"] = g.enums("JobKind")
+			}
+			if g.chance(60) {
+				where["state"] = g.enums("JobState")
+			}
+			out["where"] = where
+		}
+		list = "jobs/true"
 	case "Query.events":
 		if g.chance(40) {
 			out["types"] = g.enums("EventType")
@@ -454,8 +468,10 @@ func (g *generator) timeFilter() any {
 
 // anyID is an id of the own account, of another, of nothing, or no id at all.
 func (g *generator) anyID(for_ string) string {
-	tables := []string{"customer", "contact", "document", "document_version", "timeline_entry", "event", "staff_user", "api_key", "email_address", "account",
-		"customer_type", "customer_origin", "office", "service", "customer_merge"}
+	tables := []string{
+		"customer", "contact", "document", "document_version", "timeline_entry", "event", "staff_user", "api_key", "email_address", "account",
+		"customer_type", "customer_origin", "office", "service", "job", "customer_merge",
+	}
 	if for_ != "node" && g.chance(80) {
 		tables = []string{for_}
 	}

@@ -44,7 +44,7 @@ func TestMemoryOfAnAnswerIsUsedAgainOnlyWhenItWasSent(t *testing.T) {
 				next, ctx := e.exec.DispatchOperation(ctx, oc)
 				res := next(ctx)
 				if got := string(res.Data); got != want[account.String()+q] || len(res.Errors) > 0 {
-					return fmt.Errorf("%s\ngot %s (%v)\nwant %s", q, got, res.Errors, want[account.String()+q])
+					return fmt.Errorf("%s\ngot %s (%w)\nwant %s", q, got, res.Errors, want[account.String()+q])
 				}
 				read.Release(ctx)
 				read.Release(ctx) // which does nothing

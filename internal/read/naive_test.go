@@ -51,12 +51,14 @@ var tableTypes = map[string]string{
 	"document_version": "DocumentVersion", "timeline_entry": "TimelineEntry", "event": "Event",
 	"customer_type": "CustomerType", "customer_origin": "CustomerOrigin", "office": "Office", "service": "Service",
 	"customer_merge": "CustomerMerge",
+	"job":            "Job", "job_row_error": "JobRowError",
 }
 
 var typePrefixes = map[string]string{
 	"Account": "acc", "StaffUser": "usr", "ApiKey": "key", "Customer": "cus", "Contact": "con", "EmailAddress": "eml", "PhoneNumber": "phn",
 	"PostalAddress": "adr", "Document": "doc", "DocumentVersion": "dov", "TimelineEntry": "tle", "Event": "evt",
-	"CustomerType": "cty", "CustomerOrigin": "cor", "Office": "off", "Service": "srv", "CustomerMerge": "mrg",
+	"CustomerType": "cty", "CustomerOrigin": "cor", "Office": "off", "Service": "srv",
+	"Job": "job", "CustomerMerge": "mrg",
 }
 
 func (n *naive) answer(op *ast.OperationDefinition) any {
@@ -163,6 +165,11 @@ func (n *naive) resolve(t thing, name string, args map[string]any) any {
 		return n.query(name, args)
 	}
 	r := t.row
+	if t.typeName == "Job" || t.typeName == "JobRowError" {
+		if v, ok := n.job(r, name, args); ok {
+			return v
+		}
+	}
 	switch t.typeName + "." + name {
 	case "Account.storage":
 		return n.storage()
@@ -269,7 +276,7 @@ func (n *naive) resolve(t thing, name string, args map[string]any) any {
 	case "createdBy", "actor", "mergedBy":
 		return n.thing(map[any]string{"STAFF": "staff_user", "API_KEY": "api_key"}[r["created_by_kind"]], r["created_by_id"])
 	case "subject":
-		table := map[any]string{"Customer": "customer", "Contact": "contact", "Document": "document", "TimelineEntry": "timeline_entry", "Account": "account"}[r["subject_type"]]
+		table := map[any]string{"Customer": "customer", "Contact": "contact", "Document": "document", "TimelineEntry": "timeline_entry", "Account": "account", "Job": "job"}[r["subject_type"]]
 		return n.thing(table, r["subject_id"])
 	}
 	v, ok := r[snake(name)]
@@ -318,7 +325,7 @@ func (n *naive) query(name string, args map[string]any) any {
 			"permissions": func() any {
 				return []string{
 					"account:read", "account:admin", "staff:read", "customers:read", "customers:write", "documents:read", "documents:write",
-					"timeline:read", "timeline:write", "events:read",
+					"timeline:read", "timeline:write", "events:read", "jobs:read", "jobs:write", "customers:import", "customers:export",
 				}
 			},
 		}}
@@ -332,7 +339,7 @@ func (n *naive) query(name string, args map[string]any) any {
 		return n.fieldPolicy(args)
 	case "node":
 		return n.node(args["id"])
-	case "customer", "document":
+	case "customer", "document", "job":
 		if t, ok := n.node(args["id"]).(thing); ok && strings.EqualFold(t.typeName, name) {
 			return t
 		}
@@ -359,6 +366,8 @@ func (n *naive) query(name string, args map[string]any) any {
 		return n.connection("CustomerMerge", "Query.customerMerges", list, []string{"created_at", "id"}, true, args)
 	case "events":
 		return n.events(args)
+	case "jobs":
+		return n.jobs(args)
 	}
 	panic("naive: no Query." + name)
 }

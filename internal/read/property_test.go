@@ -200,7 +200,8 @@ func (c *comparison) cursor(token json.Token, want place) error {
 	return nil
 }
 
-// sameVersion: the versions of a document are ordered by their number alone, so equal numbers of two documents are one place.
+// sameVersion: the versions of a document and the errors of a job are ordered by their number alone, so equal numbers of two
+// documents or jobs are one place.
 func (c *comparison) sameVersion(a, b place) bool {
-	return a.list == b.list && a.list == "Document.versions/true" && c.naive.byID[a.row]["number"] == c.naive.byID[b.row]["number"]
+	return a.list == b.list && (a.list == "Document.versions/true" || a.list == "Job.rowErrors/false") && c.naive.byID[a.row]["number"] == c.naive.byID[b.row]["number"]
 }

@@ -102,7 +102,7 @@ func (op *operation) rootNode(sel selected) *node {
 		v = Ref{"Account", env.account}
 	case "storage":
 		v = Ref{"StorageUsage", env.account}
-	case "customer", "document":
+	case "customer", "document", "job":
 		if ref, ok := op.e.ref(args.text("id")).(Ref); ok && ref.Type == f.Definition.Type.Name() {
 			v = ref
 		}

@@ -114,6 +114,8 @@ func route(r *http.Request) string {
 		return p
 	case len(p) > 6 && p[:7] == "/files/":
 		return "/files/"
+	case len(p) > 8 && p[:9] == "/exports/":
+		return "/exports/"
 	case len(p) > 6 && p[:7] == "/blobs/":
 		return "/blobs/"
 	case len(p) > 6 && p[:7] == pagePath:

@@ -26,7 +26,12 @@ func (s *Server) routes() (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.Handle("/graphql", s.graphql())
 	mux.Handle("GET /schema.graphql", schemaHandler(s.cfg.SDL))
-	mux.Handle("GET /files/{token}", s.download())
+	mux.Handle("GET /files/{token}", s.download(func(ctx context.Context, token string) (string, error) {
+		return s.deps.Resolver.Documents.DownloadRequest(ctx, s.deps.Links, token)
+	}))
+	mux.Handle("GET /exports/{token}", s.download(func(ctx context.Context, token string) (string, error) {
+		return s.deps.Resolver.Jobs.ResultRequest(ctx, s.deps.ExportLinks, token)
+	}))
 	if s.deps.BlobRoutes != nil {
 		mux.Handle("/blobs/", s.deps.BlobRoutes)
 	}
@@ -115,14 +120,14 @@ func (s *Server) cors(next http.Handler) http.Handler {
 	}).Handler(next)
 }
 
-// download answers a link of DocumentVersion.downloadUrl: it looks again whether the content may be read, then sends the
+// download answers a link of DocumentVersion.downloadUrl or Job.downloadUrl: it looks again whether the content may be read, then sends the
 // browser to the store, with a signature that is shorter still. The answer itself is never cached.
-func (s *Server) download() http.Handler {
+func (s *Server) download(find func(ctx context.Context, token string) (url string, err error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("Referrer-Policy", "no-referrer")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		to, err := s.deps.Resolver.Documents.DownloadRequest(r.Context(), s.deps.Links, r.PathValue("token"))
+		to, err := find(r.Context(), r.PathValue("token"))
 		if err != nil {
 			// One answer for a forged, an expired and a withdrawn link.
 			http.Error(w, "This link does not work, or no longer. Ask for a new downloadUrl.", http.StatusNotFound)

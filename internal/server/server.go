@@ -48,7 +48,9 @@ type Deps struct {
 	Auth     *auth.Authenticator
 	Hub      *feed.Hub
 	Links    *document.Links
-	Log      *slog.Logger
+	// ExportLinks are those to the files of exports. Their key is another one, so that no link is good for both.
+	ExportLinks *document.Links
+	Log         *slog.Logger
 	// BlobRoutes serves the signed requests of the disk store below /blobs/; nil for a store with URLs of its own.
 	BlobRoutes http.Handler
 	// DevIssuer is served below /dev/issuer/; nil but for `dossier dev`.

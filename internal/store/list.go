@@ -67,6 +67,16 @@ func (t *tx) lockList(ctx context.Context, table listTable) ([]catalog.Item, err
 	if _, err := t.exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended($2 || $1::text, 0))`, table.name); err != nil {
 		return nil, err
 	}
+	return t.items(ctx, table)
+}
+
+// ListItems implements catalog.Store.
+func (s *Store) ListItems(ctx context.Context, accountID uuid.UUID, l catalog.List) ([]catalog.Item, error) {
+	items, err := s.in(accountID).items(ctx, listTables[l.Noun])
+	return items, translate("store.ListItems", err)
+}
+
+func (c scope) items(ctx context.Context, table listTable) ([]catalog.Item, error) {
 	zone, minutes := "''", "0"
 	switch table.extra {
 	case "time_zone":
@@ -74,7 +84,7 @@ func (t *tx) lockList(ctx context.Context, table listTable) ([]catalog.Item, err
 	case "duration_minutes":
 		minutes = "coalesce(duration_minutes, 0)"
 	}
-	rows, err := t.query(ctx, "SELECT id, version, key, label, position, archived_at, "+zone+", "+minutes+" FROM "+table.name+
+	rows, err := c.query(ctx, "SELECT id, version, key, label, position, archived_at, "+zone+", "+minutes+" FROM "+table.name+
 		" WHERE account_id = $1 ORDER BY position, id")
 	if err != nil {
 		return nil, err

@@ -125,6 +125,7 @@ func TestEveryParentColumnHasAForeignKey(t *testing.T) {
 		"revision.created_by_id":         "points at staff and keys",
 		"timeline_entry.created_by_id":   "points at staff and keys",
 		"api_key.created_by_id":          "points at staff and keys",
+		"job.created_by_id":              "points at staff and keys",
 	}
 	rows, err := pool.Query(t.Context(), `
 		SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -57,7 +57,7 @@ func (t *tx) loadPoints(ctx context.Context, f *customer.File) error {
 	}
 	for _, r := range emails {
 		p := of(r.ContactID)
-		p.Emails = append(p.Emails, customer.Email{ID: r.ID, Type: r.Type, Address: r.Address, Key: r.AddressKey, Purposes: strings.Join(r.Purposes, ",")})
+		p.Emails = append(p.Emails, emailOf(r))
 	}
 	phones, err := t.phones().Where(phonenumber.Or(
 		phonenumber.And(phonenumber.CustomerID(f.ID), phonenumber.ContactIDIsNil()), phonenumber.ContactIDIn(ids...),
@@ -67,7 +67,7 @@ func (t *tx) loadPoints(ctx context.Context, f *customer.File) error {
 	}
 	for _, r := range phones {
 		p := of(r.ContactID)
-		p.Phones = append(p.Phones, customer.Phone{ID: r.ID, Type: r.Type, E164: r.E164, Extension: deref(r.Extension)})
+		p.Phones = append(p.Phones, phoneOf(r))
 	}
 	addresses, err := t.addresses().Where(postaladdress.Or(
 		postaladdress.And(postaladdress.CustomerID(f.ID), postaladdress.ContactIDIsNil()), postaladdress.ContactIDIn(ids...),
@@ -80,6 +80,14 @@ func (t *tx) loadPoints(ctx context.Context, f *customer.File) error {
 		p.Addresses = append(p.Addresses, addressOf(r))
 	}
 	return nil
+}
+
+func emailOf(r *ent.EmailAddress) customer.Email {
+	return customer.Email{ID: r.ID, Type: r.Type, Address: r.Address, Key: r.AddressKey, Purposes: strings.Join(r.Purposes, ",")}
+}
+
+func phoneOf(r *ent.PhoneNumber) customer.Phone {
+	return customer.Phone{ID: r.ID, Type: r.Type, E164: r.E164, Extension: deref(r.Extension)}
 }
 
 func addressOf(r *ent.PostalAddress) customer.Address {

@@ -37,6 +37,16 @@ type scope struct {
 // in gives the account's view outside of a transaction, for reads of one statement.
 func (s *Store) in(accountID uuid.UUID) scope { return scope{raw: s.raw, account: accountID} }
 
+// snapshot runs reads that all see the account as it was at one moment.
+func (s *Store) snapshot(ctx context.Context, accountID uuid.UUID, read func(scope) error) error {
+	raw, err := s.raw.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	defer raw.Rollback() //nolint:errcheck // nothing was written
+	return read(scope{raw: raw.Client(), account: accountID})
+}
+
 // acrossAccounts gives the unscoped client.
 //
 // SECURITY: only for what happens before an account is known or is about all of them: authentication by key or issuer,
@@ -192,10 +202,6 @@ func (c scope) addressDelete() *ent.PostalAddressDelete {
 
 func (c scope) documents() *ent.DocumentQuery {
 	return c.raw.Document.Query().Where(document.AccountID(c.account))
-}
-
-func (c scope) documentCreate() *ent.DocumentCreate {
-	return c.raw.Document.Create().SetAccountID(c.account)
 }
 
 func (c scope) documentUpdate() *ent.DocumentUpdate {

@@ -130,7 +130,7 @@ func (s documents) BeginUpload(ctx context.Context, p auth.Principal, a document
 			return err
 		}
 		kind, actorID := t.actor()
-		err = t.queryOne(ctx, []any{&begun.LeaseUntil}, insertUpload, a.ID, kind, actorID, a.CustomerID, nullID(a.DocumentID), a.Mode,
+		err = t.queryOne(ctx, []any{&begun.LeaseUntil}, insertUpload, a.ID, kind, actorID, nullID(a.CustomerID), nullID(a.DocumentID), a.Mode,
 			a.ObjectKey, a.FileName, a.Title, dateOf(a.ExpiresOn), declared(a), begun.ReservedBytes, a.Lease.Microseconds())
 		if missing(err) {
 			return cmp.Or(t.adds(ctx, a.CustomerID, nil), errLostLock)

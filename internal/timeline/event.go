@@ -33,6 +33,10 @@ const (
 
 	// SettingsChanged is about the account; its changed fields name the fields of Query to read again.
 	SettingsChanged = "ACCOUNT_SETTINGS_CHANGED"
+
+	JobCreated  = "JOB_CREATED"
+	JobProgress = "JOB_PROGRESS"
+	JobFinished = "JOB_FINISHED"
 )
 
 // Subject is a type that an event or an entry can be about, in the spelling of the SDL.
@@ -45,6 +49,7 @@ const (
 	SubjectDocument Subject = "Document"
 	SubjectEntry    Subject = "TimelineEntry"
 	SubjectAccount  Subject = "Account"
+	SubjectJob      Subject = "Job"
 )
 
 // Event is something that happened, as the change that caused it writes it down. Its number, time, actor and id are

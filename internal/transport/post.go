@@ -134,9 +134,12 @@ type request struct {
 
 // decodeParams decodes one operation. what names its place for error messages.
 func decodeParams(raw []byte, what string) (*graphql.RawParams, *refusal) {
-	var req request
-	if err := decodeJSON(raw, &req); err != nil {
-		return nil, malformed(raw, what, err)
+	req, ok := plainRequest(raw)
+	if !ok {
+		req = request{}
+		if err := decodeJSON(raw, &req); err != nil {
+			return nil, malformed(raw, what, err)
+		}
 	}
 	_, persisted := req.Extensions["persistedQuery"]
 	if req.Query == nil && !persisted {

@@ -31,8 +31,8 @@ const (
 	CustomerOrigin = "cor"
 	Office         = "off"
 	Service        = "srv"
-
-	CustomerMerge = "mrg"
+	Job            = "job"
+	CustomerMerge  = "mrg"
 )
 
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"

@@ -48,6 +48,7 @@ var foreign = withSettings(map[string]string{
 	"Mutation.timelineEntryDelete": "NOT_FOUND", "Mutation.apiKeyRevoke": "NOT_FOUND",
 	"Query.customerDuplicates": "NOT_FOUND", "Query.customerDuplicateGroups": "own", "Query.customerMerges": "empty",
 	"Mutation.customerMerge": "NOT_FOUND", "Mutation.customerMergeUndo": "NOT_FOUND",
+	"Query.job": "null", "Query.jobs": "own", "Mutation.importStart": "own", "Mutation.exportStart": "own", "Mutation.jobCancel": "NOT_FOUND",
 	"Subscription.documentEvents": "NOT_FOUND", "Subscription.events": "NOT_FOUND",
 })
 

@@ -25,6 +25,7 @@ type world struct {
 	// other is a second customer, merge a merge of two more.
 	other, merge string
 	settings
+	job string
 }
 
 // build makes one of everything.
@@ -50,6 +51,9 @@ func build(t testing.TB, a actor) world {
 	w.apiKey = text(data, "apiKeyCreate.apiKey.id")
 	data = a.must(t, `query($d: ID!) { account { id staffUsers(first: 1) { nodes { id } } } document(id: $d) { currentVersion { id } }
 		events(first: 1) { nodes { id } } }`, map[string]any{"d": w.document})
+	r := a.startImport(t, table("world.csv", "givenName", ""), map[string]any{}, true, "")
+	w.job = text(r.Data, "importStart.job.id")
+	a.ended(t, w.job, readJob)
 	w.account, w.version = text(data, "account.id"), text(data, "document.currentVersion.id")
 	w.staff, w.event = text(data, "account.staffUsers.nodes.0.id"), text(data, "events.nodes.0.id")
 	w.other = a.customer(t, "Other World")
@@ -64,7 +68,7 @@ func nowhere() world {
 	id := func(prefix string) string { return string(typeid.Append(nil, prefix, uuid.Must(uuid.NewV7()))) }
 	return world{
 		customer: id("cus"), contact: id("con"), email: id("eml"), phone: id("phn"), address: id("adr"), document: id("doc"),
-		version: id("dov"), entry: id("tle"), session: id("ups"), event: id("evt"), apiKey: id("key"), staff: id("usr"), account: id("acc"),
+		version: id("dov"), entry: id("tle"), session: id("ups"), event: id("evt"), apiKey: id("key"), job: id("job"), staff: id("usr"), account: id("acc"),
 		external: "nowhere", settings: settingsOf(id), other: id("cus"), merge: id("mrg"),
 	}
 }
@@ -74,7 +78,7 @@ func (w world) nodes() map[string]string {
 	nodes := map[string]string{
 		"Customer": w.customer, "Contact": w.contact, "EmailAddress": w.email, "PhoneNumber": w.phone, "PostalAddress": w.address,
 		"Document": w.document, "DocumentVersion": w.version, "TimelineEntry": w.entry, "Event": w.event, "ApiKey": w.apiKey,
-		"StaffUser": w.staff, "Account": w.account, "CustomerMerge": w.merge,
+		"StaffUser": w.staff, "Account": w.account, "Job": w.job, "CustomerMerge": w.merge,
 	}
 	maps.Copy(nodes, w.settings.nodes())
 	return nodes
@@ -95,6 +99,8 @@ type operation struct {
 	variables map[string]any
 	// file says that there is a file at variables.file or variables.files.0.
 	file string
+	// content is what is in the file; a PDF when it is nil.
+	content []byte
 }
 
 const justErrors = ` { userErrors { code message path } }`
@@ -159,6 +165,15 @@ func operations(w world) map[string]operation {
 		"Mutation.apiKeyCreate":        {query: `mutation { apiKeyCreate(input: {name: "Matrix", scopes: ["account:admin"]})` + justErrors + ` }`},
 		"Mutation.apiKeyRevoke":        {query: call("$id: ID!", `apiKeyRevoke(id: $id)`), variables: id(w.apiKey)},
 
+		"Query.job":  {query: `query($id: ID!) { job(id: $id) { id rowErrors { nodes { line } } } }`, variables: id(w.job)},
+		"Query.jobs": {query: `{ jobs(where: {kind: [IMPORT]}) { nodes { id } totalCount } }`},
+		"Mutation.importStart": {
+			query:     call("$file: Upload!", `importStart(input: {}, file: $file)`),
+			variables: map[string]any{"file": nil}, file: "variables.file", content: []byte("givenName\nMatrix\n"),
+		},
+		"Mutation.exportStart": {query: `mutation { exportStart(input: {})` + justErrors + ` }`},
+		"Mutation.jobCancel":   {query: call("$id: ID!", `jobCancel(id: $id)`), variables: id(w.job)},
+
 		"Subscription.documentEvents": {query: `subscription($id: ID!) { documentEvents(customerId: $id) { cursor } }`, variables: id(w.customer)},
 		"Subscription.events":         {query: `subscription($id: ID) { events(customerId: $id) { cursor } }`, variables: id(w.customer)},
 	}
@@ -179,7 +194,7 @@ func (o operation) run(t testing.TB, a actor, field string) apitest.Result {
 	case strings.HasPrefix(field, "Subscription."):
 		return o.subscribe(t, a, variables)
 	case o.file != "":
-		r, err := a.sendMultipart(t.Context(), o.query, variables, []string{o.file}, []file{pdf("matrix.pdf", 1000)})
+		r, err := a.sendMultipart(t.Context(), o.query, variables, []string{o.file}, []file{o.upload()})
 		if err != nil {
 			t.Fatalf("%s: %v", field, err)
 		}
@@ -187,6 +202,13 @@ func (o operation) run(t testing.TB, a actor, field string) apitest.Result {
 	default:
 		return a.do(t, o.query, variables)
 	}
+}
+
+func (o operation) upload() file {
+	if o.content != nil {
+		return file{"matrix.csv", "text/csv", o.content}
+	}
+	return pdf("matrix.pdf", 1000)
 }
 
 func (o operation) subscribe(t testing.TB, a actor, variables map[string]any) apitest.Result {
