@@ -190,8 +190,10 @@ func TestWhatDuplicatesAreFoundBy(t *testing.T) {
 	t.Parallel()
 	f := File{Customer: Customer{ID: uuid.UUID{1}, Kind: Person, GivenName: "Élodie", FamilyName: "Groß", Points: Points{
 		Emails: []Email{email(1, "b@x.org", "")}, Addresses: []Address{{PostalCode: "sw1a 1aa"}, {Locality: "Rom"}},
-	}}, Contacts: []Contact{{Points: Points{Emails: []Email{email(2, "a@x.org", ""), email(3, "B@x.org", "")}, Phones: []Phone{{E164: "+1", Extension: "7"}},
-		Addresses: []Address{{PostalCode: "1"}}}}}}
+	}}, Contacts: []Contact{{Points: Points{
+		Emails: []Email{email(2, "a@x.org", ""), email(3, "B@x.org", "")}, Phones: []Phone{{E164: "+1", Extension: "7"}},
+		Addresses: []Address{{PostalCode: "1"}},
+	}}}}
 	got := fmt.Sprintf("%+v", TraitsOf(f))
 	want := "{Emails:[a@x.org b@x.org] Phones:[{E164:+1 Extension:7}] SortName:elodie gross PostalCodes:[SW1A1AA] Except:01000000-0000-0000-0000-000000000000}"
 	if got != want {

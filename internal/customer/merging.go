@@ -2,6 +2,7 @@ package customer
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -77,6 +78,14 @@ func (s *Service) Merge(ctx context.Context, p auth.Principal, in MergeInput, id
 		}
 		c := s.check()
 		m := mergeFiles(c, now.Winner, now.Loser, in.Picks)
+		rules, err := now.WinnerReading.Rules(channel(p), m.Winner.Customer.TypeID)
+		if err != nil {
+			return Merge{}, err
+		}
+		c.obey(rules, entry{
+			before: &now.Winner, after: File{Customer: m.Winner.Customer, Contacts: slices.Concat(now.Winner.Contacts, now.Loser.Contacts)},
+			given: func(string) bool { return false }, path: func(string) []string { return []string{"picks"} },
+		})
 		return m, c.faults.Err()
 	})
 	return result, fault.Wrap("customer.Merge", err)

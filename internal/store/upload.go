@@ -133,7 +133,7 @@ func (s documents) BeginUpload(ctx context.Context, p auth.Principal, a document
 		err = t.queryOne(ctx, []any{&begun.LeaseUntil}, insertUpload, a.ID, kind, actorID, nullID(a.CustomerID), nullID(a.DocumentID), a.Mode,
 			a.ObjectKey, a.FileName, a.Title, dateOf(a.ExpiresOn), declared(a), begun.ReservedBytes, a.Lease.Microseconds())
 		if missing(err) {
-			return cmp.Or(t.adds(ctx, a.CustomerID, nil), error(errLostLock))
+			return cmp.Or(t.adds(ctx, a.CustomerID, nil), errLostLock)
 		}
 		if err != nil || a.Mode != document.ModeDirect {
 			return err
