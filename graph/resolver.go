@@ -8,6 +8,7 @@ import (
 	"dossier/internal/auth"
 	"dossier/internal/customer"
 	"dossier/internal/document"
+	"dossier/internal/note"
 	"dossier/internal/read"
 	"dossier/internal/timeline"
 )
@@ -19,6 +20,7 @@ type Resolver struct {
 	Customers *customer.Service
 	Documents *document.Service
 	Timeline  *timeline.Service
+	Notes     *note.Service
 }
 
 type (

@@ -27,6 +27,7 @@ import (
 	"dossier/internal/customer"
 	"dossier/internal/document"
 	"dossier/internal/feed"
+	"dossier/internal/note"
 	"dossier/internal/read"
 	"dossier/internal/server"
 	"dossier/internal/store"
@@ -185,6 +186,7 @@ func (a *app) openGraph(pepper auth.Pepper) error {
 		Engine: engine, Customers: customer.NewService(a.store), Accounts: account.NewService(a.store, pepper),
 		Timeline: timeline.NewService(a.store), Documents: document.New(a.store.Documents(), a.blobs),
 	}
+	a.resolver.Notes = note.NewService(a.store)
 	a.resolver.Accounts.Revoked = a.auth.ForgetKey
 	a.resolver.Documents.Log = a.log
 	a.resolver.Documents.Limits.Lease = a.cfg.UploadLease.d

@@ -35,6 +35,13 @@ const (
 	TimelineWrite Permission = "timeline:write"
 	// EventsRead: the event log of the account, as replay and live.
 	EventsRead Permission = "events:read"
+	// NotesRead: the notes that staff write for each other.
+	//
+	// SECURITY: what staff think of a customer is never for the customer. A principal that acts for an end customer must
+	// not get this permission, whatever else it may read of its own file.
+	NotesRead Permission = "notes:read"
+	// NotesWrite: write, change, pin and delete them.
+	NotesWrite Permission = "notes:write"
 )
 
 // permissionTable is the policy: each permission with the lowest role that has it. A role has everything that the
@@ -56,6 +63,8 @@ var permissionTable = []struct {
 	{TimelineRead, Viewer, "read timeline entries"},
 	{TimelineWrite, Editor, "create, change and delete timeline entries"},
 	{EventsRead, Viewer, "read and follow the event log"},
+	{NotesRead, Viewer, "read the staff's notes about customers"},
+	{NotesWrite, Editor, "write, change, pin and delete notes about customers"},
 }
 
 // fieldTable is the permission that each GraphQL root field needs before anything of it runs. A field that is not
@@ -88,6 +97,9 @@ var fieldTable = map[string]Permission{
 	"Mutation.timelineEntryCreate":    TimelineWrite,
 	"Mutation.timelineEntryUpdate":    TimelineWrite,
 	"Mutation.timelineEntryDelete":    TimelineWrite,
+	"Mutation.noteCreate":             NotesWrite,
+	"Mutation.noteUpdate":             NotesWrite,
+	"Mutation.noteDelete":             NotesWrite,
 	"Mutation.apiKeyCreate":           AccountAdmin,
 	"Mutation.apiKeyRevoke":           AccountAdmin,
 
@@ -112,6 +124,7 @@ var typeTable = map[string]Permission{
 	"Document":        DocumentsRead,
 	"DocumentVersion": DocumentsRead,
 	"TimelineEntry":   TimelineRead,
+	"Note":            NotesRead,
 	"Event":           EventsRead,
 	"EventDelivery":   EventsRead,
 	"Heartbeat":       EventsRead,

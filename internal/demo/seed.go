@@ -12,6 +12,7 @@ import (
 	"dossier/internal/auth"
 	"dossier/internal/customer"
 	"dossier/internal/document"
+	"dossier/internal/note"
 	"dossier/internal/timeline"
 )
 
@@ -26,6 +27,7 @@ type Services struct {
 	Customers *customer.Service
 	Documents *document.Service
 	Timeline  *timeline.Service
+	Notes     *note.Service
 }
 
 // Seed makes n sample customers in an account.
@@ -57,6 +59,24 @@ func (s Services) customer(ctx context.Context, p auth.Principal, i int) error {
 	}
 	for k := range sample.past + sample.upcoming {
 		if err := s.entry(ctx, p, id, rnd, k >= sample.past); err != nil {
+			return err
+		}
+	}
+	return s.notes(ctx, p, id, i)
+}
+
+// notes writes a note or two about every third customer. They are chosen by the customer's number, so that the samples
+// that were there before notes were stay as they are.
+func (s Services) notes(ctx context.Context, p auth.Principal, id uuid.UUID, i int) error {
+	if i%3 != 1 {
+		return nil
+	}
+	texts := []string{
+		"Prefers to be called in the morning.", "Zahlt pünktlich, möchte Rechnungen per E-Mail.", "Allergic to latex.\nAsk before each visit.",
+		"Le portail est fermé le lundi.", "Came through a recommendation of a neighbour.", "Two dogs on the premises: ring first.",
+	}
+	for k := range 1 + i/3%2 {
+		if _, err := s.Notes.Create(ctx, p, id, note.Draft{Body: texts[(i+k)%len(texts)], Pinned: (i+k)%4 == 0}, nil); err != nil {
 			return err
 		}
 	}

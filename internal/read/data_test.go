@@ -33,7 +33,7 @@ type world struct {
 // tableOrder is the order of inserting.
 var tableOrder = []string{
 	"account", "storage_usage", "staff_user", "api_key", "customer", "contact", "email_address", "phone_number", "postal_address",
-	"document", "document_version", "timeline_entry", "event",
+	"document", "document_version", "timeline_entry", "note", "event",
 }
 
 // maker makes a world of random rows. Few different names and times, so that orders have ties; NULLs, archived rows,
@@ -172,12 +172,27 @@ func (m *maker) customer(account uuid.UUID) {
 	for range m.rand.IntN(6) {
 		m.document(account, c)
 	}
+	for range m.rand.IntN(5) {
+		m.note(account, c)
+	}
 	for range m.rand.IntN(8) {
 		m.put("timeline_entry", m.actor(row{
 			"account_id": account, "customer_id": c, "version": int64(1), "at": pick(m, m.at(), m.at(), testNow), "kind": pick(m, "VISIT", "CALL", "TASK", "DOCUMENT_ADDED"),
 			"title": m.name(), "subject_type": nil, "subject_id": nil, "created_at": m.at(), "updated_at": m.at(),
 		}, account))
 	}
+}
+
+func (m *maker) note(account, customer uuid.UUID) {
+	n := m.actor(row{
+		"account_id": account, "customer_id": customer, "version": int64(1), "body": m.name() + "\n<b>&", "pinned": m.rand.IntN(3) == 0,
+		"edited_at": nil, "edited_by_kind": nil, "edited_by_id": nil, "created_at": m.at(), "updated_at": m.at(),
+	}, account)
+	if m.rand.IntN(2) == 0 {
+		by := m.actor(row{}, account)
+		n["edited_at"], n["edited_by_kind"], n["edited_by_id"] = m.at(), by["created_by_kind"], by["created_by_id"]
+	}
+	m.put("note", n)
 }
 
 func (m *maker) points(account, customer uuid.UUID, contact any) {
@@ -227,9 +242,9 @@ func (m *maker) document(account, customer uuid.UUID) {
 
 // subjects points timeline entries at things, and fills the log.
 func (m *maker) subjects(account uuid.UUID) {
-	tables := map[string]string{"Customer": "customer", "Contact": "contact", "Document": "document", "TimelineEntry": "timeline_entry"}
+	tables := map[string]string{"Customer": "customer", "Contact": "contact", "Document": "document", "TimelineEntry": "timeline_entry", "Note": "note"}
 	point := func(r row) {
-		typeName := pick(m, "Customer", "Contact", "Document", "TimelineEntry")
+		typeName := pick(m, "Customer", "Contact", "Document", "TimelineEntry", "Note")
 		r["subject_type"], r["subject_id"] = typeName, m.of(tables[typeName], account)
 		if m.rand.IntN(6) == 0 {
 			r["subject_id"] = m.id()

@@ -137,6 +137,8 @@ func integer(name, column string) field {
 
 func big(name, column string) field { return field{name: name, column: column, kind: kindBig} }
 
+func boolean(name, column string) field { return field{name: name, column: column, kind: kindBool} }
+
 func not(name, column string) field { return field{name: name, column: column, kind: kindNot} }
 
 func zero(name, column string) field { return field{name: name, column: column, kind: kindZero} }
@@ -170,8 +172,11 @@ func many(name, nounName, foreignKey, where string, o order) field {
 func page(name string, c connection) field { return field{name: name, page: &c} }
 
 // actor is who created the row.
-func actor(name string) field {
-	return field{name: name, poly: &toPoly{typeColumn: "created_by_kind", idColumn: "created_by_id", types: []polyType{
+func actor(name string) field { return actorIn(name, "created_by") }
+
+// actorIn is who the columns <column>_kind and <column>_id say.
+func actorIn(name, column string) field {
+	return field{name: name, poly: &toPoly{typeColumn: column + "_kind", idColumn: column + "_id", types: []polyType{
 		{"STAFF", "StaffUser"}, {"API_KEY", "ApiKey"},
 	}}}
 }
@@ -180,5 +185,6 @@ func actor(name string) field {
 func subject(name string) field {
 	return field{name: name, poly: &toPoly{typeColumn: "subject_type", idColumn: "subject_id", types: []polyType{
 		{"Customer", "Customer"}, {"Contact", "Contact"}, {"Document", "Document"}, {"TimelineEntry", "TimelineEntry"},
+		{"Note", "Note"},
 	}}}
 }

@@ -100,6 +100,7 @@ func declared() []*noun {
 	return []*noun{
 		accountNoun(), limitsNoun(), storageNoun(), staffUserNoun(), apiKeyNoun(), customerNoun(), contactNoun(), emailNoun(), phoneNoun(),
 		postalNoun(), documentNoun(), documentVersionNoun(), timelineNoun(), eventNoun(),
+		noteNoun(),
 	}
 }
 

@@ -171,16 +171,21 @@ func (in input) anyOf(name, column string) cond {
 	return compareAny(column, slot)
 }
 
+// is: the column is the boolean.
+func (in input) is(name, column string) cond { return in.boolean(name, column, true) }
+
 // isNot: the column is the opposite of the boolean.
-func (in input) isNot(name, column string) cond {
+func (in input) isNot(name, column string) cond { return in.boolean(name, column, false) }
+
+func (in input) boolean(name, column string, same bool) cond {
 	if !in.has(name) {
 		return nil
 	}
 	slot := in.param(oidBool, func(_ *binding, v any) ([]byte, error) {
-		if v == true {
-			return []byte{0}, nil
+		if (v == true) == same {
+			return []byte{1}, nil
 		}
-		return []byte{1}, nil
+		return []byte{0}, nil
 	}, name)
 	return compare(column+" = ", slot)
 }

@@ -41,7 +41,7 @@ var roots = []string{
 }
 
 // weights are the fields that are chosen more often than others.
-var weights = map[string]int{"nodes": 5, "edges": 4, "node": 6, "documents": 4, "contacts": 3, "timeline": 4, "emails": 2, "subject": 2, "pageInfo": 2}
+var weights = map[string]int{"nodes": 5, "edges": 4, "node": 6, "documents": 4, "contacts": 3, "timeline": 4, "emails": 2, "subject": 2, "pageInfo": 2, "notes": 3}
 
 // query writes an operation and its variables.
 func (g *generator) query() (string, map[string]any) {
@@ -256,6 +256,11 @@ func (g *generator) choose(parent string, f *ast.FieldDefinition) map[string]any
 			out["where"] = oneFrom[any](g, map[string]any{}, map[string]any{"isPrimary": g.chance(50)}, nil)
 		}
 		list = "Customer.contacts/false"
+	case "Customer.notes":
+		if g.chance(40) {
+			out["where"] = oneFrom[any](g, map[string]any{}, map[string]any{"pinned": g.chance(50)}, nil)
+		}
+		list = "Customer.notes/true"
 	case "Customer.timeline":
 		list = "Customer.timeline/PAST/true"
 		if g.chance(60) {
@@ -414,7 +419,7 @@ func (g *generator) timeFilter() any {
 
 // anyID is an id of the own account, of another, of nothing, or no id at all.
 func (g *generator) anyID(for_ string) string {
-	tables := []string{"customer", "contact", "document", "document_version", "timeline_entry", "event", "staff_user", "api_key", "email_address", "account"}
+	tables := []string{"customer", "contact", "document", "document_version", "timeline_entry", "event", "staff_user", "api_key", "email_address", "account", "note"}
 	if for_ != "node" && g.chance(80) {
 		tables = []string{for_}
 	}

@@ -50,11 +50,13 @@ var tableTypes = map[string]string{
 	"account": "Account", "staff_user": "StaffUser", "api_key": "ApiKey", "customer": "Customer", "contact": "Contact",
 	"email_address": "EmailAddress", "phone_number": "PhoneNumber", "postal_address": "PostalAddress", "document": "Document",
 	"document_version": "DocumentVersion", "timeline_entry": "TimelineEntry", "event": "Event",
+	"note": "Note",
 }
 
 var typePrefixes = map[string]string{
 	"Account": "acc", "StaffUser": "usr", "ApiKey": "key", "Customer": "cus", "Contact": "con", "EmailAddress": "eml", "PhoneNumber": "phn",
 	"PostalAddress": "adr", "Document": "doc", "DocumentVersion": "dov", "TimelineEntry": "tle", "Event": "evt",
+	"Note": "not",
 }
 
 func (n *naive) answer(op *ast.OperationDefinition) any {
@@ -187,8 +189,12 @@ func (n *naive) resolve(t thing, name string, args map[string]any) any {
 		return n.documents(r, args)
 	case "Customer.timeline":
 		return n.timeline(r, args)
+	case "Customer.notes":
+		return n.notes(r, args)
+	case "Note.editedBy":
+		return n.thing(map[any]string{"STAFF": "staff_user", "API_KEY": "api_key"}[r["edited_by_kind"]], r["edited_by_id"])
 	case "Customer.viewerPermissions":
-		return []string{"UPDATE", "ARCHIVE", "UPLOAD_DOCUMENT", "ADD_TIMELINE_ENTRY"}
+		return []string{"UPDATE", "ARCHIVE", "UPLOAD_DOCUMENT", "ADD_TIMELINE_ENTRY", "ADD_NOTE"}
 	case "Contact.isPrimary":
 		return !r["secondary"].(bool)
 	case "EmailAddress.isPrimary", "PhoneNumber.isPrimary", "PostalAddress.isPrimary":
@@ -222,10 +228,10 @@ func (n *naive) resolve(t thing, name string, args map[string]any) any {
 		return typeid.Format(typePrefixes[t.typeName], r.id())
 	case "customer":
 		return n.thing("customer", r["customer_id"])
-	case "createdBy", "actor":
+	case "createdBy", "actor", "author":
 		return n.thing(map[any]string{"STAFF": "staff_user", "API_KEY": "api_key"}[r["created_by_kind"]], r["created_by_id"])
 	case "subject":
-		table := map[any]string{"Customer": "customer", "Contact": "contact", "Document": "document", "TimelineEntry": "timeline_entry"}[r["subject_type"]]
+		table := map[any]string{"Customer": "customer", "Contact": "contact", "Document": "document", "TimelineEntry": "timeline_entry", "Note": "note"}[r["subject_type"]]
 		return n.thing(table, r["subject_id"])
 	}
 	v, ok := r[snake(name)]
@@ -274,7 +280,7 @@ func (n *naive) query(name string, args map[string]any) any {
 			"permissions": func() any {
 				return []string{
 					"account:read", "account:admin", "staff:read", "customers:read", "customers:write", "documents:read", "documents:write",
-					"timeline:read", "timeline:write", "events:read",
+					"timeline:read", "timeline:write", "events:read", "notes:read", "notes:write",
 				}
 			},
 		}}

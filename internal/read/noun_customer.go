@@ -47,6 +47,7 @@ func customerNoun() *noun {
 			noun: "TimelineEntry", foreignKey: "customer_id",
 			arguments: []string{"direction", "kinds"}, filter: timelineFilter, orders: timelineOrder,
 		}),
+		page("notes", notesOfCustomer()),
 		compute("viewerPermissions", nil, viewerPermissions),
 		actor("createdBy"),
 		instant("createdAt", "created_at"),
@@ -67,6 +68,7 @@ func viewerPermissions(e *environment, dst []byte, _ [][]byte) []byte {
 		{`"ARCHIVE"`, auth.CustomersWrite},
 		{`"UPLOAD_DOCUMENT"`, auth.DocumentsWrite},
 		{`"ADD_TIMELINE_ENTRY"`, auth.TimelineWrite},
+		{`"ADD_NOTE"`, auth.NotesWrite},
 	} {
 		if e.viewer.Can(p.need) {
 			if len(dst) > start {

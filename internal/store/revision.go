@@ -19,6 +19,7 @@ var prefixes = map[timeline.Subject]string{
 	timeline.SubjectContact:  typeid.Contact,
 	timeline.SubjectDocument: typeid.Document,
 	timeline.SubjectEntry:    typeid.TimelineEntry,
+	timeline.SubjectNote:     typeid.Note,
 }
 
 // revise writes down which fields the change to a version touched: one row for each version of each node.

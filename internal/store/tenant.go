@@ -14,6 +14,7 @@ import (
 	"dossier/ent/document"
 	"dossier/ent/documentversion"
 	"dossier/ent/emailaddress"
+	"dossier/ent/note"
 	"dossier/ent/phonenumber"
 	"dossier/ent/postaladdress"
 	"dossier/ent/revision"
@@ -185,6 +186,18 @@ func (c scope) entryUpdate() *ent.TimelineEntryUpdate {
 
 func (c scope) entryDelete() *ent.TimelineEntryDelete {
 	return c.raw.TimelineEntry.Delete().Where(timelineentry.AccountID(c.account))
+}
+
+func (c scope) notes() *ent.NoteQuery { return c.raw.Note.Query().Where(note.AccountID(c.account)) }
+
+func (c scope) noteCreate() *ent.NoteCreate { return c.raw.Note.Create().SetAccountID(c.account) }
+
+func (c scope) noteUpdate() *ent.NoteUpdate {
+	return c.raw.Note.Update().Where(note.AccountID(c.account))
+}
+
+func (c scope) noteDelete() *ent.NoteDelete {
+	return c.raw.Note.Delete().Where(note.AccountID(c.account))
 }
 
 func (c scope) staff() *ent.StaffUserQuery {

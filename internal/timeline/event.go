@@ -27,6 +27,10 @@ const (
 	EntryCreated = "TIMELINE_ENTRY_CREATED"
 	EntryUpdated = "TIMELINE_ENTRY_UPDATED"
 	EntryDeleted = "TIMELINE_ENTRY_DELETED"
+
+	NoteCreated = "NOTE_CREATED"
+	NoteUpdated = "NOTE_UPDATED"
+	NoteDeleted = "NOTE_DELETED"
 )
 
 // Subject is a type that an event or an entry can be about, in the spelling of the SDL.
@@ -38,6 +42,7 @@ const (
 	SubjectContact  Subject = "Contact"
 	SubjectDocument Subject = "Document"
 	SubjectEntry    Subject = "TimelineEntry"
+	SubjectNote     Subject = "Note"
 )
 
 // Event is something that happened, as the change that caused it writes it down. Its number, time, actor and id are
@@ -79,6 +84,7 @@ const (
 	KindVisit            = "VISIT"
 	KindCall             = "CALL"
 	KindTask             = "TASK"
+	KindNote             = "NOTE"
 )
 
 // Line is an entry that Dossier itself writes on a customer's timeline, as part of the change that it tells of. It is

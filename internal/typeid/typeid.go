@@ -26,6 +26,7 @@ const (
 	Event           = "evt"
 	TimelineEntry   = "tle"
 	UploadSession   = "ups"
+	Note            = "not"
 )
 
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"

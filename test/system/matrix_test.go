@@ -46,6 +46,7 @@ var foreign = map[string]string{
 	"Mutation.documentReplace": "NOT_FOUND", "Mutation.documentUpdate": "NOT_FOUND", "Mutation.documentArchive": "NOT_FOUND",
 	"Mutation.documentRestore": "NOT_FOUND", "Mutation.timelineEntryCreate": "NOT_FOUND", "Mutation.timelineEntryUpdate": "NOT_FOUND",
 	"Mutation.timelineEntryDelete": "NOT_FOUND", "Mutation.apiKeyRevoke": "NOT_FOUND",
+	"Mutation.noteCreate": "NOT_FOUND", "Mutation.noteUpdate": "NOT_FOUND", "Mutation.noteDelete": "NOT_FOUND",
 	"Subscription.documentEvents": "NOT_FOUND", "Subscription.events": "NOT_FOUND",
 }
 
@@ -180,7 +181,7 @@ func subscribeOnce(t *testing.T, a actor, sse bool, variables map[string]any) er
 func wantOwn(t *testing.T, b actor, theirs world) {
 	t.Helper()
 	r := b.do(t, `{ account { id name apiKeys { nodes { id } } staffUsers { nodes { id } } } viewer { account { id } }
-		customers(first: 10, where: {status: [ACTIVE, ARCHIVED]}) { nodes { id contacts { nodes { id } } documents { nodes { id } } timeline { nodes { id } } } }
+		customers(first: 10, where: {status: [ACTIVE, ARCHIVED]}) { nodes { id contacts { nodes { id } } documents { nodes { id } } timeline { nodes { id } } notes { nodes { id } } } }
 		events(first: 100) { nodes { id customer { id } } } }`, nil)
 	wantSuccess(t, "everything", r)
 	all := fmt.Sprint(r.Data)

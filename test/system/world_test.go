@@ -20,6 +20,7 @@ type world struct {
 	customer, contact, email, phone, address string
 	document, version, entry, session        string
 	event, cursor, apiKey, staff, account    string
+	note                                     string
 }
 
 // build makes one of everything.
@@ -43,6 +44,7 @@ func build(t testing.TB, a actor) world {
 	w.session = text(data, "documentUploadBegin.uploadSession.id")
 	data = a.must(t, `mutation { apiKeyCreate(input: {name: "World", scopes: ["read"]}) { apiKey { id } userErrors { message } } }`, nil)
 	w.apiKey = text(data, "apiKeyCreate.apiKey.id")
+	w.note = text(a.note(t, w.customer, "What the world is like", false), "id")
 	data = a.must(t, `query($d: ID!) { account { id staffUsers(first: 1) { nodes { id } } } document(id: $d) { currentVersion { id } }
 		events(first: 1) { nodes { id } } }`, map[string]any{"d": w.document})
 	w.account, w.version = text(data, "account.id"), text(data, "document.currentVersion.id")
@@ -56,6 +58,7 @@ func nowhere() world {
 	return world{
 		customer: id("cus"), contact: id("con"), email: id("eml"), phone: id("phn"), address: id("adr"), document: id("doc"),
 		version: id("dov"), entry: id("tle"), session: id("ups"), event: id("evt"), apiKey: id("key"), staff: id("usr"), account: id("acc"),
+		note: id("not"),
 	}
 }
 
@@ -64,7 +67,7 @@ func (w world) nodes() map[string]string {
 	return map[string]string{
 		"Customer": w.customer, "Contact": w.contact, "EmailAddress": w.email, "PhoneNumber": w.phone, "PostalAddress": w.address,
 		"Document": w.document, "DocumentVersion": w.version, "TimelineEntry": w.entry, "Event": w.event, "ApiKey": w.apiKey,
-		"StaffUser": w.staff, "Account": w.account,
+		"StaffUser": w.staff, "Account": w.account, "Note": w.note,
 	}
 }
 
@@ -131,6 +134,9 @@ func operations(w world) map[string]operation {
 		},
 		"Mutation.timelineEntryUpdate": {query: call(byID, `timelineEntryUpdate(id: $id, expectedVersion: $v, input: {title: "Matrix"})`), variables: id(w.entry)},
 		"Mutation.timelineEntryDelete": {query: call(byID, `timelineEntryDelete(id: $id, expectedVersion: $v)`), variables: id(w.entry)},
+		"Mutation.noteCreate":          {query: call("$id: ID!", `noteCreate(customerId: $id, input: {body: "Matrix"})`), variables: id(w.customer)},
+		"Mutation.noteUpdate":          {query: call(byID, `noteUpdate(id: $id, expectedVersion: $v, input: {body: "Matrix"})`), variables: id(w.note)},
+		"Mutation.noteDelete":          {query: call(byID, `noteDelete(id: $id, expectedVersion: $v)`), variables: id(w.note)},
 		"Mutation.apiKeyCreate":        {query: `mutation { apiKeyCreate(input: {name: "Matrix", scopes: ["account:admin"]})` + justErrors + ` }`},
 		"Mutation.apiKeyRevoke":        {query: call("$id: ID!", `apiKeyRevoke(id: $id)`), variables: id(w.apiKey)},
 
