@@ -21,6 +21,7 @@ import (
 	"dossier/ent/event"
 	"dossier/ent/garbage"
 	"dossier/ent/idempotency"
+	"dossier/ent/note"
 	"dossier/ent/phonenumber"
 	"dossier/ent/postaladdress"
 	"dossier/ent/revision"
@@ -62,6 +63,8 @@ type Client struct {
 	Garbage *GarbageClient
 	// Idempotency is the client for interacting with the Idempotency builders.
 	Idempotency *IdempotencyClient
+	// Note is the client for interacting with the Note builders.
+	Note *NoteClient
 	// PhoneNumber is the client for interacting with the PhoneNumber builders.
 	PhoneNumber *PhoneNumberClient
 	// PostalAddress is the client for interacting with the PostalAddress builders.
@@ -97,6 +100,7 @@ func (c *Client) init() {
 	c.Event = NewEventClient(c.config)
 	c.Garbage = NewGarbageClient(c.config)
 	c.Idempotency = NewIdempotencyClient(c.config)
+	c.Note = NewNoteClient(c.config)
 	c.PhoneNumber = NewPhoneNumberClient(c.config)
 	c.PostalAddress = NewPostalAddressClient(c.config)
 	c.Revision = NewRevisionClient(c.config)
@@ -206,6 +210,7 @@ func (c *Client) Tx(ctx context.Context) (*Tx, error) {
 		Event:           NewEventClient(cfg),
 		Garbage:         NewGarbageClient(cfg),
 		Idempotency:     NewIdempotencyClient(cfg),
+		Note:            NewNoteClient(cfg),
 		PhoneNumber:     NewPhoneNumberClient(cfg),
 		PostalAddress:   NewPostalAddressClient(cfg),
 		Revision:        NewRevisionClient(cfg),
@@ -242,6 +247,7 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 		Event:           NewEventClient(cfg),
 		Garbage:         NewGarbageClient(cfg),
 		Idempotency:     NewIdempotencyClient(cfg),
+		Note:            NewNoteClient(cfg),
 		PhoneNumber:     NewPhoneNumberClient(cfg),
 		PostalAddress:   NewPostalAddressClient(cfg),
 		Revision:        NewRevisionClient(cfg),
@@ -279,7 +285,7 @@ func (c *Client) Close() error {
 func (c *Client) Use(hooks ...Hook) {
 	for _, n := range []interface{ Use(...Hook) }{
 		c.Account, c.ApiKey, c.Contact, c.Customer, c.Document, c.DocumentVersion,
-		c.EmailAddress, c.Event, c.Garbage, c.Idempotency, c.PhoneNumber,
+		c.EmailAddress, c.Event, c.Garbage, c.Idempotency, c.Note, c.PhoneNumber,
 		c.PostalAddress, c.Revision, c.StaffUser, c.StorageUsage, c.TimelineEntry,
 		c.Upload,
 	} {
@@ -292,7 +298,7 @@ func (c *Client) Use(hooks ...Hook) {
 func (c *Client) Intercept(interceptors ...Interceptor) {
 	for _, n := range []interface{ Intercept(...Interceptor) }{
 		c.Account, c.ApiKey, c.Contact, c.Customer, c.Document, c.DocumentVersion,
-		c.EmailAddress, c.Event, c.Garbage, c.Idempotency, c.PhoneNumber,
+		c.EmailAddress, c.Event, c.Garbage, c.Idempotency, c.Note, c.PhoneNumber,
 		c.PostalAddress, c.Revision, c.StaffUser, c.StorageUsage, c.TimelineEntry,
 		c.Upload,
 	} {
@@ -323,6 +329,8 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.Garbage.mutate(ctx, m)
 	case *IdempotencyMutation:
 		return c.Idempotency.mutate(ctx, m)
+	case *NoteMutation:
+		return c.Note.mutate(ctx, m)
 	case *PhoneNumberMutation:
 		return c.PhoneNumber.mutate(ctx, m)
 	case *PostalAddressMutation:
@@ -1672,6 +1680,139 @@ func (c *IdempotencyClient) mutate(ctx context.Context, m *IdempotencyMutation) 
 	}
 }
 
+// NoteClient is a client for the Note schema.
+type NoteClient struct {
+	config
+}
+
+// NewNoteClient returns a client for the Note from the given config.
+func NewNoteClient(c config) *NoteClient {
+	return &NoteClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `note.Hooks(f(g(h())))`.
+func (c *NoteClient) Use(hooks ...Hook) {
+	c.hooks.Note = append(c.hooks.Note, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `note.Intercept(f(g(h())))`.
+func (c *NoteClient) Intercept(interceptors ...Interceptor) {
+	c.inters.Note = append(c.inters.Note, interceptors...)
+}
+
+// Create returns a builder for creating a Note entity.
+func (c *NoteClient) Create() *NoteCreate {
+	mutation := newNoteMutation(c.config, OpCreate)
+	return &NoteCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of Note entities.
+func (c *NoteClient) CreateBulk(builders ...*NoteCreate) *NoteCreateBulk {
+	return &NoteCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *NoteClient) MapCreateBulk(slice any, setFunc func(*NoteCreate, int)) *NoteCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &NoteCreateBulk{err: fmt.Errorf("calling to NoteClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*NoteCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &NoteCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for Note.
+func (c *NoteClient) Update() *NoteUpdate {
+	mutation := newNoteMutation(c.config, OpUpdate)
+	return &NoteUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *NoteClient) UpdateOne(_m *Note) *NoteUpdateOne {
+	mutation := newNoteMutation(c.config, OpUpdateOne, withNote(_m))
+	return &NoteUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *NoteClient) UpdateOneID(id uuid.UUID) *NoteUpdateOne {
+	mutation := newNoteMutation(c.config, OpUpdateOne, withNoteID(id))
+	return &NoteUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for Note.
+func (c *NoteClient) Delete() *NoteDelete {
+	mutation := newNoteMutation(c.config, OpDelete)
+	return &NoteDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *NoteClient) DeleteOne(_m *Note) *NoteDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *NoteClient) DeleteOneID(id uuid.UUID) *NoteDeleteOne {
+	builder := c.Delete().Where(note.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &NoteDeleteOne{builder}
+}
+
+// Query returns a query builder for Note.
+func (c *NoteClient) Query() *NoteQuery {
+	return &NoteQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeNote},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a Note entity by its id.
+func (c *NoteClient) Get(ctx context.Context, id uuid.UUID) (*Note, error) {
+	return c.Query().Where(note.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *NoteClient) GetX(ctx context.Context, id uuid.UUID) *Note {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *NoteClient) Hooks() []Hook {
+	return c.hooks.Note
+}
+
+// Interceptors returns the client interceptors.
+func (c *NoteClient) Interceptors() []Interceptor {
+	return c.inters.Note
+}
+
+func (c *NoteClient) mutate(ctx context.Context, m *NoteMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&NoteCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&NoteUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&NoteUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&NoteDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown Note mutation op: %q", m.Op())
+	}
+}
+
 // PhoneNumberClient is a client for the PhoneNumber schema.
 type PhoneNumberClient struct {
 	config
@@ -2607,13 +2748,13 @@ func (c *UploadClient) mutate(ctx context.Context, m *UploadMutation) (Value, er
 type (
 	hooks struct {
 		Account, ApiKey, Contact, Customer, Document, DocumentVersion, EmailAddress,
-		Event, Garbage, Idempotency, PhoneNumber, PostalAddress, Revision, StaffUser,
-		StorageUsage, TimelineEntry, Upload []ent.Hook
+		Event, Garbage, Idempotency, Note, PhoneNumber, PostalAddress, Revision,
+		StaffUser, StorageUsage, TimelineEntry, Upload []ent.Hook
 	}
 	inters struct {
 		Account, ApiKey, Contact, Customer, Document, DocumentVersion, EmailAddress,
-		Event, Garbage, Idempotency, PhoneNumber, PostalAddress, Revision, StaffUser,
-		StorageUsage, TimelineEntry, Upload []ent.Interceptor
+		Event, Garbage, Idempotency, Note, PhoneNumber, PostalAddress, Revision,
+		StaffUser, StorageUsage, TimelineEntry, Upload []ent.Interceptor
 	}
 )
 

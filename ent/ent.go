@@ -14,6 +14,7 @@ import (
 	"dossier/ent/event"
 	"dossier/ent/garbage"
 	"dossier/ent/idempotency"
+	"dossier/ent/note"
 	"dossier/ent/phonenumber"
 	"dossier/ent/postaladdress"
 	"dossier/ent/revision"
@@ -99,6 +100,7 @@ func checkColumn(t, c string) error {
 			event.Table:           event.ValidColumn,
 			garbage.Table:         garbage.ValidColumn,
 			idempotency.Table:     idempotency.ValidColumn,
+			note.Table:            note.ValidColumn,
 			phonenumber.Table:     phonenumber.ValidColumn,
 			postaladdress.Table:   postaladdress.ValidColumn,
 			revision.Table:        revision.ValidColumn,

@@ -13,6 +13,7 @@ import (
 	"dossier/ent/event"
 	"dossier/ent/garbage"
 	"dossier/ent/idempotency"
+	"dossier/ent/note"
 	"dossier/ent/phonenumber"
 	"dossier/ent/postaladdress"
 	"dossier/ent/revision"
@@ -193,6 +194,29 @@ func init() {
 	idempotencyDescCreatedAt := idempotencyMixinFields0[2].Descriptor()
 	// idempotency.DefaultCreatedAt holds the default value on creation for the created_at field.
 	idempotency.DefaultCreatedAt = idempotencyDescCreatedAt.Default.(func() time.Time)
+	noteMixin := schema.Note{}.Mixin()
+	noteMixinFields0 := noteMixin[0].Fields()
+	_ = noteMixinFields0
+	noteMixinFields1 := noteMixin[1].Fields()
+	_ = noteMixinFields1
+	noteFields := schema.Note{}.Fields()
+	_ = noteFields
+	// noteDescCreatedAt is the schema descriptor for created_at field.
+	noteDescCreatedAt := noteMixinFields0[2].Descriptor()
+	// note.DefaultCreatedAt holds the default value on creation for the created_at field.
+	note.DefaultCreatedAt = noteDescCreatedAt.Default.(func() time.Time)
+	// noteDescVersion is the schema descriptor for version field.
+	noteDescVersion := noteMixinFields1[0].Descriptor()
+	// note.DefaultVersion holds the default value on creation for the version field.
+	note.DefaultVersion = noteDescVersion.Default.(int32)
+	// noteDescUpdatedAt is the schema descriptor for updated_at field.
+	noteDescUpdatedAt := noteMixinFields1[1].Descriptor()
+	// note.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	note.DefaultUpdatedAt = noteDescUpdatedAt.Default.(func() time.Time)
+	// noteDescPinned is the schema descriptor for pinned field.
+	noteDescPinned := noteFields[2].Descriptor()
+	// note.DefaultPinned holds the default value on creation for the pinned field.
+	note.DefaultPinned = noteDescPinned.Default.(bool)
 	phonenumberMixin := schema.PhoneNumber{}.Mixin()
 	phonenumberMixinFields0 := phonenumberMixin[0].Fields()
 	_ = phonenumberMixinFields0

@@ -34,6 +34,8 @@ type Tx struct {
 	Garbage *GarbageClient
 	// Idempotency is the client for interacting with the Idempotency builders.
 	Idempotency *IdempotencyClient
+	// Note is the client for interacting with the Note builders.
+	Note *NoteClient
 	// PhoneNumber is the client for interacting with the PhoneNumber builders.
 	PhoneNumber *PhoneNumberClient
 	// PostalAddress is the client for interacting with the PostalAddress builders.
@@ -189,6 +191,7 @@ func (tx *Tx) init() {
 	tx.Event = NewEventClient(tx.config)
 	tx.Garbage = NewGarbageClient(tx.config)
 	tx.Idempotency = NewIdempotencyClient(tx.config)
+	tx.Note = NewNoteClient(tx.config)
 	tx.PhoneNumber = NewPhoneNumberClient(tx.config)
 	tx.PostalAddress = NewPostalAddressClient(tx.config)
 	tx.Revision = NewRevisionClient(tx.config)

@@ -380,6 +380,40 @@ var (
 			},
 		},
 	}
+	// NoteColumns holds the columns for the "note" table.
+	NoteColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "account_id", Type: field.TypeUUID},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "version", Type: field.TypeInt32, Default: 1},
+		{Name: "updated_at", Type: field.TypeTime},
+		{Name: "created_by_kind", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "created_by_id", Type: field.TypeUUID, Nullable: true},
+		{Name: "customer_id", Type: field.TypeUUID},
+		{Name: "body", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "pinned", Type: field.TypeBool, Default: false},
+		{Name: "edited_at", Type: field.TypeTime, Nullable: true},
+		{Name: "edited_by_kind", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "edited_by_id", Type: field.TypeUUID, Nullable: true},
+	}
+	// NoteTable holds the schema information for the "note" table.
+	NoteTable = &schema.Table{
+		Name:       "note",
+		Columns:    NoteColumns,
+		PrimaryKey: []*schema.Column{NoteColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "note_account_id_id",
+				Unique:  true,
+				Columns: []*schema.Column{NoteColumns[1], NoteColumns[0]},
+			},
+			{
+				Name:    "note_account_id_customer_id_pinned_created_at_id",
+				Unique:  false,
+				Columns: []*schema.Column{NoteColumns[1], NoteColumns[7], NoteColumns[9], NoteColumns[2], NoteColumns[0]},
+			},
+		},
+	}
 	// PhoneNumberColumns holds the columns for the "phone_number" table.
 	PhoneNumberColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeUUID},
@@ -648,6 +682,7 @@ var (
 		EventTable,
 		GarbageTable,
 		IdempotencyTable,
+		NoteTable,
 		PhoneNumberTable,
 		PostalAddressTable,
 		RevisionTable,
@@ -704,13 +739,20 @@ func init() {
 	}
 	EventTable.Annotation.Checks = map[string]string{
 		"event_created_by_kind": "created_by_kind IN ('STAFF', 'API_KEY')",
-		"event_subject_type":    "subject_type IN ('Customer', 'Contact', 'Document', 'TimelineEntry')",
+		"event_subject_type":    "subject_type IN ('Customer', 'Contact', 'Document', 'TimelineEntry', 'Note')",
 	}
 	GarbageTable.Annotation = &entsql.Annotation{
 		Table: "garbage",
 	}
 	IdempotencyTable.Annotation = &entsql.Annotation{
 		Table: "idempotency",
+	}
+	NoteTable.Annotation = &entsql.Annotation{
+		Table: "note",
+	}
+	NoteTable.Annotation.Checks = map[string]string{
+		"note_created_by_kind": "created_by_kind IN ('STAFF', 'API_KEY')",
+		"note_edited_by_kind":  "edited_by_kind IN ('STAFF', 'API_KEY')",
 	}
 	PhoneNumberTable.Annotation = &entsql.Annotation{
 		Table: "phone_number",
@@ -744,8 +786,8 @@ func init() {
 	}
 	TimelineEntryTable.Annotation.Checks = map[string]string{
 		"timeline_entry_created_by_kind": "created_by_kind IN ('STAFF', 'API_KEY')",
-		"timeline_entry_kind":            "kind IN ('CUSTOMER_CREATED', 'CUSTOMER_ARCHIVED', 'CUSTOMER_RESTORED', 'CONTACT_ADDED', 'DOCUMENT_ADDED', 'DOCUMENT_REPLACED', 'DOCUMENT_EXPIRES', 'VISIT', 'CALL', 'TASK')",
-		"timeline_entry_subject_type":    "subject_type IN ('Customer', 'Contact', 'Document', 'TimelineEntry')",
+		"timeline_entry_kind":            "kind IN ('CUSTOMER_CREATED', 'CUSTOMER_ARCHIVED', 'CUSTOMER_RESTORED', 'CONTACT_ADDED', 'DOCUMENT_ADDED', 'DOCUMENT_REPLACED', 'DOCUMENT_EXPIRES', 'VISIT', 'CALL', 'TASK', 'NOTE')",
+		"timeline_entry_subject_type":    "subject_type IN ('Customer', 'Contact', 'Document', 'TimelineEntry', 'Note')",
 	}
 	UploadTable.Annotation = &entsql.Annotation{
 		Table: "upload",

@@ -36,6 +36,9 @@ type Garbage func(*sql.Selector)
 // Idempotency is the predicate function for idempotency builders.
 type Idempotency func(*sql.Selector)
 
+// Note is the predicate function for note builders.
+type Note func(*sql.Selector)
+
 // PhoneNumber is the predicate function for phonenumber builders.
 type PhoneNumber func(*sql.Selector)
 

@@ -58,6 +58,9 @@ type ComplexityRoot struct {
 		DocumentUpload         func(childComplexity int, input model.DocumentUploadInput, files []*transport.Upload, idempotencyKey *string) int
 		DocumentUploadBegin    func(childComplexity int, input model.DocumentUploadBeginInput, idempotencyKey *string) int
 		DocumentUploadComplete func(childComplexity int, uploadSessionID string) int
+		NoteCreate             func(childComplexity int, customerID string, input model.NoteCreateInput, idempotencyKey *string) int
+		NoteDelete             func(childComplexity int, id string, expectedVersion int) int
+		NoteUpdate             func(childComplexity int, id string, expectedVersion int, input model.NoteUpdateInput) int
 		TimelineEntryCreate    func(childComplexity int, customerID string, input model.TimelineEntryInput, idempotencyKey *string) int
 		TimelineEntryDelete    func(childComplexity int, id string, expectedVersion int) int
 		TimelineEntryUpdate    func(childComplexity int, id string, expectedVersion int, input model.TimelineEntryUpdateInput) int
@@ -103,6 +106,9 @@ type MutationResolver interface {
 	TimelineEntryCreate(ctx context.Context, customerID string, input model.TimelineEntryInput, idempotencyKey *string) (*read.Object, error)
 	TimelineEntryUpdate(ctx context.Context, id string, expectedVersion int, input model.TimelineEntryUpdateInput) (*read.Object, error)
 	TimelineEntryDelete(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
+	NoteCreate(ctx context.Context, customerID string, input model.NoteCreateInput, idempotencyKey *string) (*read.Object, error)
+	NoteUpdate(ctx context.Context, id string, expectedVersion int, input model.NoteUpdateInput) (*read.Object, error)
+	NoteDelete(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
 	APIKeyCreate(ctx context.Context, input model.APIKeyCreateInput) (*read.Object, error)
 	APIKeyRevoke(ctx context.Context, id string) (*read.Object, error)
 }
@@ -316,6 +322,39 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DocumentUploadComplete(childComplexity, args["uploadSessionId"].(string)), true
+	case "Mutation.noteCreate":
+		if e.ComplexityRoot.Mutation.NoteCreate == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_noteCreate_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.NoteCreate(childComplexity, args["customerId"].(string), args["input"].(model.NoteCreateInput), args["idempotencyKey"].(*string)), true
+	case "Mutation.noteDelete":
+		if e.ComplexityRoot.Mutation.NoteDelete == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_noteDelete_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.NoteDelete(childComplexity, args["id"].(string), args["expectedVersion"].(int)), true
+	case "Mutation.noteUpdate":
+		if e.ComplexityRoot.Mutation.NoteUpdate == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_noteUpdate_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.NoteUpdate(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["input"].(model.NoteUpdateInput)), true
 	case "Mutation.timelineEntryCreate":
 		if e.ComplexityRoot.Mutation.TimelineEntryCreate == nil {
 			break
@@ -484,6 +523,9 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("DocumentUploadInput", ec.unmarshalInputDocumentUploadInput),
 			graphql.NewInputUnmarshaler("DocumentWhere", ec.unmarshalInputDocumentWhere),
 			graphql.NewInputUnmarshaler("EmailAddressInput", ec.unmarshalInputEmailAddressInput),
+			graphql.NewInputUnmarshaler("NoteCreateInput", ec.unmarshalInputNoteCreateInput),
+			graphql.NewInputUnmarshaler("NoteUpdateInput", ec.unmarshalInputNoteUpdateInput),
+			graphql.NewInputUnmarshaler("NoteWhere", ec.unmarshalInputNoteWhere),
 			graphql.NewInputUnmarshaler("PhoneNumberInput", ec.unmarshalInputPhoneNumberInput),
 			graphql.NewInputUnmarshaler("PostalAddressInput", ec.unmarshalInputPostalAddressInput),
 			graphql.NewInputUnmarshaler("TimelineEntryInput", ec.unmarshalInputTimelineEntryInput),
@@ -965,6 +1007,8 @@ enum CustomerPermission {
   UPLOAD_DOCUMENT
   "Plan and log timeline entries."
   ADD_TIMELINE_ENTRY
+  "Write notes."
+  ADD_NOTE
 }
 
 "Somebody whom the business serves."
@@ -1004,6 +1048,8 @@ type Customer implements Node {
     last: Int
     before: String
   ): TimelineConnection!
+  "The staff's notes, pinned ones first, then the newest."
+  notes(first: Int, after: String, last: Int, before: String, where: NoteWhere): NoteConnection!
   "What the viewer may do with this customer."
   viewerPermissions: [CustomerPermission!]!
   "Who created it."
@@ -1393,10 +1439,12 @@ enum TimelineKind {
   CALL
   "Something to do or done. Made by staff."
   TASK
+  "A note was written. It goes with the note."
+  NOTE
 }
 
 "What a timeline entry or an event is about."
-union Subject = Customer | Contact | Document | TimelineEntry
+union Subject = Customer | Contact | Document | TimelineEntry | Note
 
 "One line on a customer's timeline."
 type TimelineEntry implements Node {
@@ -1440,6 +1488,93 @@ type TimelineEdge {
   node: TimelineEntry!
 }
 
+# ------------------------------------------------------------------------------------------------------------------ notes
+
+"""
+What staff write down about a customer, for each other: it is never shown to the customer. Needs ` + "`" + `notes:read` + "`" + `. The text is in no
+event and no log, and gone for good when the note is deleted.
+"""
+type Note implements Node {
+  "The global id, ` + "`" + `not_...` + "`" + `."
+  id: ID!
+  "Grows by one with every change. Pass it back as ` + "`" + `expectedVersion` + "`" + `."
+  version: Int!
+  "The customer it is about."
+  customer: Customer!
+  "The text, plain, with line breaks; at most 10,000 characters. Show it as text, not as HTML."
+  body: String!
+  "Whether it stands before all others."
+  pinned: Boolean!
+  "Who wrote it. Null where it was Dossier itself."
+  author: Actor
+  "When it was written."
+  createdAt: DateTime!
+  "When its text was changed last; null while it is as it was written."
+  editedAt: DateTime
+  "Who changed its text last; null while it is as it was written."
+  editedBy: Actor
+  "When anything of it was changed last, pinning included."
+  updatedAt: DateTime!
+}
+
+"A list of notes."
+type NoteConnection {
+  "The items with their cursors."
+  edges: [NoteEdge!]!
+  "The items."
+  nodes: [Note!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many there are, counted up to 10,000; 10,001 means more. Costs a count: ask only when it is shown."
+  totalCount: Int!
+}
+
+"An item of the list."
+type NoteEdge {
+  "The item's place in the list."
+  cursor: String!
+  "The item."
+  node: Note!
+}
+
+"Which notes. All that is given must hold."
+input NoteWhere {
+  "Only pinned ones, or only the others."
+  pinned: Boolean
+}
+
+"A new note."
+input NoteCreateInput {
+  "The text, plain, with line breaks; at most 10,000 characters."
+  body: String!
+  "Whether it stands before all others."
+  pinned: Boolean! = false
+}
+
+"What to change of a note. A field that is not given stays as it is."
+input NoteUpdateInput {
+  "The text, plain, with line breaks; at most 10,000 characters. Cannot be empty."
+  body: String
+  "Whether it stands before all others."
+  pinned: Boolean
+}
+
+"The answer of a mutation of a note."
+type NotePayload {
+  "The note as it is now; null when there are user errors."
+  note: Note
+  "What stands in the way; empty on success."
+  userErrors: [UserError!]!
+}
+
+"The answer of ` + "`" + `noteDelete` + "`" + `."
+type NoteDeletePayload {
+  "The id that was deleted; null when there are user errors."
+  deletedId: ID
+  "What stands in the way; empty on success."
+  userErrors: [UserError!]!
+}
+
 # ----------------------------------------------------------------------------------------------------------------- events
 
 "What happened."
@@ -1474,6 +1609,12 @@ enum EventType {
   TIMELINE_ENTRY_UPDATED
   "Staff deleted a timeline entry."
   TIMELINE_ENTRY_DELETED
+  "Staff wrote a note."
+  NOTE_CREATED
+  "Staff changed a note, or pinned or unpinned it."
+  NOTE_UPDATED
+  "Staff deleted a note. Its text is gone for good."
+  NOTE_DELETED
 }
 
 """
@@ -1629,6 +1770,12 @@ type Mutation {
   timelineEntryUpdate(id: ID!, expectedVersion: Int!, input: TimelineEntryUpdateInput!): TimelineEntryPayload!
   "Deletes an entry that staff made."
   timelineEntryDelete(id: ID!, expectedVersion: Int!): TimelineEntryDeletePayload!
+  "Writes a note about a customer, for the staff."
+  noteCreate(customerId: ID!, input: NoteCreateInput!, idempotencyKey: String): NotePayload!
+  "Changes what is given in the input and nothing else."
+  noteUpdate(id: ID!, expectedVersion: Int!, input: NoteUpdateInput!): NotePayload!
+  "Deletes a note for good, with its entry on the timeline. The event log keeps that it was there, not what it said."
+  noteDelete(id: ID!, expectedVersion: Int!): NoteDeletePayload!
   "Makes an API key for a server. The answer holds the secret, this once."
   apiKeyCreate(input: ApiKeyCreateInput!): ApiKeyCreatePayload!
   "Revokes an API key. Holds on every node within 5 seconds, for open subscriptions too."
@@ -2468,6 +2615,88 @@ func (ec *executionContext) field_Mutation_documentUpload_args(ctx context.Conte
 		return nil, err
 	}
 	args["idempotencyKey"] = arg2
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_noteCreate_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "customerId",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["customerId"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.NoteCreateInput, error) {
+			return ec.unmarshalNNoteCreateInput2dossierᚋgraphᚋmodelᚐNoteCreateInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "idempotencyKey",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["idempotencyKey"] = arg2
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_noteDelete_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_noteUpdate_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.NoteUpdateInput, error) {
+			return ec.unmarshalNNoteUpdateInput2dossierᚋgraphᚋmodelᚐNoteUpdateInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg2
 	return args, nil
 }
 
@@ -3583,6 +3812,138 @@ func (ec *executionContext) fieldContext_Mutation_timelineEntryDelete(ctx contex
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_timelineEntryDelete_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_noteCreate(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_noteCreate(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().NoteCreate(ctx, fc.Args["customerId"].(string), fc.Args["input"].(model.NoteCreateInput), fc.Args["idempotencyKey"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNNotePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_noteCreate(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_noteCreate_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_noteUpdate(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_noteUpdate(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().NoteUpdate(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int), fc.Args["input"].(model.NoteUpdateInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNNotePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_noteUpdate(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_noteUpdate_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_noteDelete(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_noteDelete(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().NoteDelete(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNNoteDeletePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_noteDelete(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_noteDelete_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -6388,6 +6749,150 @@ func UnmarshalEmailAddressInput(ctx context.Context, raw any) (model.EmailAddres
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputNoteCreateInput(ctx context.Context, obj any) (model.NoteCreateInput, error) {
+	var it model.NoteCreateInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["pinned"]; !present {
+		asMap["pinned"] = false
+	}
+
+	fieldsInOrder := [...]string{"body", "pinned"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "body":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("body"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Body = data
+		case "pinned":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("pinned"))
+			data, err := ec.unmarshalNBoolean2bool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Pinned = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalNoteCreateInput unmarshals raw into the NoteCreateInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalNoteCreateInput(ctx context.Context, raw any) (model.NoteCreateInput, error) {
+	var out model.NoteCreateInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "NoteCreateInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputNoteUpdateInput(ctx context.Context, obj any) (model.NoteUpdateInput, error) {
+	var it model.NoteUpdateInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"body", "pinned"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "body":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("body"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Body = graphql.OmittableOf(data)
+		case "pinned":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("pinned"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Pinned = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalNoteUpdateInput unmarshals raw into the NoteUpdateInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalNoteUpdateInput(ctx context.Context, raw any) (model.NoteUpdateInput, error) {
+	var out model.NoteUpdateInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "NoteUpdateInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputNoteWhere(ctx context.Context, obj any) (model.NoteWhere, error) {
+	var it model.NoteWhere
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"pinned"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "pinned":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("pinned"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Pinned = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalNoteWhere unmarshals raw into the NoteWhere input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalNoteWhere(ctx context.Context, raw any) (model.NoteWhere, error) {
+	var out model.NoteWhere
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "NoteWhere", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputPhoneNumberInput(ctx context.Context, obj any) (model.PhoneNumberInput, error) {
 	var it model.PhoneNumberInput
 	if obj == nil {
@@ -6804,6 +7309,27 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "timelineEntryDelete":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_timelineEntryDelete(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "noteCreate":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_noteCreate(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "noteUpdate":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_noteUpdate(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "noteDelete":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_noteDelete(ctx, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
@@ -7718,6 +8244,44 @@ func (ec *executionContext) marshalNNode2ᚖdossierᚋinternalᚋreadᚐObject(c
 		return graphql.Null
 	}
 	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNNoteCreateInput2dossierᚋgraphᚋmodelᚐNoteCreateInput(ctx context.Context, v any) (model.NoteCreateInput, error) {
+	res, err := ec.unmarshalInputNoteCreateInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNNoteDeletePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNNoteDeletePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "NoteDeletePayload!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNNotePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNNotePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "NotePayload!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNNoteUpdateInput2dossierᚋgraphᚋmodelᚐNoteUpdateInput(ctx context.Context, v any) (model.NoteUpdateInput, error) {
+	res, err := ec.unmarshalInputNoteUpdateInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalNOrderDirection2dossierᚋgraphᚋmodelᚐOrderDirection(ctx context.Context, v any) (model.OrderDirection, error) {

@@ -237,6 +237,28 @@ type EmailAddressInput struct {
 type Mutation struct {
 }
 
+// A new note.
+type NoteCreateInput struct {
+	// The text, plain, with line breaks; at most 10,000 characters.
+	Body string `json:"body"`
+	// Whether it stands before all others.
+	Pinned bool `json:"pinned"`
+}
+
+// What to change of a note. A field that is not given stays as it is.
+type NoteUpdateInput struct {
+	// The text, plain, with line breaks; at most 10,000 characters. Cannot be empty.
+	Body graphql.Omittable[*string] `json:"body,omitempty"`
+	// Whether it stands before all others.
+	Pinned graphql.Omittable[*bool] `json:"pinned,omitempty"`
+}
+
+// Which notes. All that is given must hold.
+type NoteWhere struct {
+	// Only pinned ones, or only the others.
+	Pinned graphql.Omittable[*bool] `json:"pinned,omitempty"`
+}
+
 // A telephone number to store. Lists behave as in EmailAddressInput.
 type PhoneNumberInput struct {
 	// The number to change; only in updates.
@@ -499,6 +521,8 @@ const (
 	CustomerPermissionUploadDocument CustomerPermission = "UPLOAD_DOCUMENT"
 	// Plan and log timeline entries.
 	CustomerPermissionAddTimelineEntry CustomerPermission = "ADD_TIMELINE_ENTRY"
+	// Write notes.
+	CustomerPermissionAddNote CustomerPermission = "ADD_NOTE"
 )
 
 var AllCustomerPermission = []CustomerPermission{
@@ -506,11 +530,12 @@ var AllCustomerPermission = []CustomerPermission{
 	CustomerPermissionArchive,
 	CustomerPermissionUploadDocument,
 	CustomerPermissionAddTimelineEntry,
+	CustomerPermissionAddNote,
 }
 
 func (e CustomerPermission) IsValid() bool {
 	switch e {
-	case CustomerPermissionUpdate, CustomerPermissionArchive, CustomerPermissionUploadDocument, CustomerPermissionAddTimelineEntry:
+	case CustomerPermissionUpdate, CustomerPermissionArchive, CustomerPermissionUploadDocument, CustomerPermissionAddTimelineEntry, CustomerPermissionAddNote:
 		return true
 	}
 	return false
@@ -985,6 +1010,12 @@ const (
 	EventTypeTimelineEntryUpdated EventType = "TIMELINE_ENTRY_UPDATED"
 	// Staff deleted a timeline entry.
 	EventTypeTimelineEntryDeleted EventType = "TIMELINE_ENTRY_DELETED"
+	// Staff wrote a note.
+	EventTypeNoteCreated EventType = "NOTE_CREATED"
+	// Staff changed a note, or pinned or unpinned it.
+	EventTypeNoteUpdated EventType = "NOTE_UPDATED"
+	// Staff deleted a note. Its text is gone for good.
+	EventTypeNoteDeleted EventType = "NOTE_DELETED"
 )
 
 var AllEventType = []EventType{
@@ -1003,11 +1034,14 @@ var AllEventType = []EventType{
 	EventTypeTimelineEntryCreated,
 	EventTypeTimelineEntryUpdated,
 	EventTypeTimelineEntryDeleted,
+	EventTypeNoteCreated,
+	EventTypeNoteUpdated,
+	EventTypeNoteDeleted,
 }
 
 func (e EventType) IsValid() bool {
 	switch e {
-	case EventTypeCustomerCreated, EventTypeCustomerUpdated, EventTypeCustomerArchived, EventTypeCustomerRestored, EventTypeContactCreated, EventTypeContactUpdated, EventTypeContactArchived, EventTypeDocumentCreated, EventTypeDocumentReplaced, EventTypeDocumentUpdated, EventTypeDocumentArchived, EventTypeDocumentRestored, EventTypeTimelineEntryCreated, EventTypeTimelineEntryUpdated, EventTypeTimelineEntryDeleted:
+	case EventTypeCustomerCreated, EventTypeCustomerUpdated, EventTypeCustomerArchived, EventTypeCustomerRestored, EventTypeContactCreated, EventTypeContactUpdated, EventTypeContactArchived, EventTypeDocumentCreated, EventTypeDocumentReplaced, EventTypeDocumentUpdated, EventTypeDocumentArchived, EventTypeDocumentRestored, EventTypeTimelineEntryCreated, EventTypeTimelineEntryUpdated, EventTypeTimelineEntryDeleted, EventTypeNoteCreated, EventTypeNoteUpdated, EventTypeNoteDeleted:
 		return true
 	}
 	return false
@@ -1310,6 +1344,8 @@ const (
 	TimelineKindCall TimelineKind = "CALL"
 	// Something to do or done. Made by staff.
 	TimelineKindTask TimelineKind = "TASK"
+	// A note was written. It goes with the note.
+	TimelineKindNote TimelineKind = "NOTE"
 )
 
 var AllTimelineKind = []TimelineKind{
@@ -1323,11 +1359,12 @@ var AllTimelineKind = []TimelineKind{
 	TimelineKindVisit,
 	TimelineKindCall,
 	TimelineKindTask,
+	TimelineKindNote,
 }
 
 func (e TimelineKind) IsValid() bool {
 	switch e {
-	case TimelineKindCustomerCreated, TimelineKindCustomerArchived, TimelineKindCustomerRestored, TimelineKindContactAdded, TimelineKindDocumentAdded, TimelineKindDocumentReplaced, TimelineKindDocumentExpires, TimelineKindVisit, TimelineKindCall, TimelineKindTask:
+	case TimelineKindCustomerCreated, TimelineKindCustomerArchived, TimelineKindCustomerRestored, TimelineKindContactAdded, TimelineKindDocumentAdded, TimelineKindDocumentReplaced, TimelineKindDocumentExpires, TimelineKindVisit, TimelineKindCall, TimelineKindTask, TimelineKindNote:
 		return true
 	}
 	return false
