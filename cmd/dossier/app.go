@@ -67,6 +67,7 @@ type app struct {
 	tailer   *feed.Tailer
 	hub      *feed.Hub
 	links    *document.Links
+	images   *document.ImageLinks
 	resolver *graph.Resolver
 	sweeper  *document.Sweeper
 	// cleanTemp removes what a crash left of uploads to the disk store; nil for gcs.
@@ -117,6 +118,7 @@ func openApp(ctx context.Context, cfg *config, log *slog.Logger, secret []byte, 
 		return nil, err
 	}
 	a.links = &document.Links{Secret: subkey(secret, "downloads"), BaseURL: cfg.publicURL() + "/files/", TTL: cfg.DownloadTTL.d, Now: time.Now}
+	a.images = document.NewImageLinks(cfg.publicURL()+"/images", func(purpose string) []byte { return subkey(secret, purpose) })
 	return a, a.openGraph(pepper)
 }
 
@@ -176,7 +178,7 @@ func (a *app) openBlobs(ctx context.Context, key []byte) error {
 
 func (a *app) openGraph(pepper auth.Pepper) error {
 	engine, err := read.New(read.Config{
-		Pool: a.readPool, Schema: graph.Schema(), DownloadURL: a.links.URL, MaxDepth: graph.DefaultLimits.Depth,
+		Pool: a.readPool, Schema: graph.Schema(), DownloadURL: a.links.URL, ImageURL: a.images.URL, MaxDepth: graph.DefaultLimits.Depth,
 		MaxFilesPerRequest: a.cfg.MaxFiles.n, EventRetentionDays: int(a.cfg.EventRetention.d / (24 * time.Hour)),
 	})
 	if err != nil {
@@ -184,7 +186,7 @@ func (a *app) openGraph(pepper auth.Pepper) error {
 	}
 	a.resolver = &graph.Resolver{
 		Engine: engine, Customers: customer.NewService(a.store), Accounts: account.NewService(a.store, pepper),
-		Timeline: timeline.NewService(a.store), Documents: document.New(a.store.Documents(), a.blobs),
+		Timeline: timeline.NewService(a.store), Documents: document.New(a.store.Documents(), a.store.Images(), a.blobs),
 	}
 	a.resolver.Notes = note.NewService(a.store)
 	a.resolver.Accounts.Revoked = a.auth.ForgetKey
@@ -209,7 +211,7 @@ func (a *app) run(ctx context.Context, opened func(*server.Server)) error {
 		SampleQuery: sampleQuery, MaxFiles: a.cfg.MaxFiles.n, MaxSockets: a.cfg.MaxSockets.n,
 		DrainDelay: a.cfg.DrainDelay.d, ShutdownTimeout: a.cfg.ShutdownTimeout.d, Traces: a.traced,
 	}, server.Deps{
-		Resolver: a.resolver, Limits: graph.DefaultLimits, Auth: a.auth, Hub: a.hub, Links: a.links, Log: a.log,
+		Resolver: a.resolver, Limits: graph.DefaultLimits, Auth: a.auth, Hub: a.hub, Links: a.links, Images: a.images, Log: a.log,
 		BlobRoutes: a.routes, DevIssuer: a.devIssuer, Ready: a.store.Ping, Pools: a.pools(), BlobFailures: a.blobs.Failures,
 	})
 	if err != nil {

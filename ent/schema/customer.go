@@ -34,6 +34,7 @@ func (Customer) Fields() []ent.Field {
 		optionalText("family_name"),
 		optionalText("company_name"),
 		optionalInstant("archived_at"),
+		optionalID("image_id"),
 	}
 }
 

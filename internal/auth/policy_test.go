@@ -30,7 +30,7 @@ func TestEveryRootFieldAndTypeHasAPermission(t *testing.T) {
 		"Query": "viewer account node nodes customer document customers events storage",
 		"Mutation": "customerCreate customerUpdate customerArchive customerRestore contactCreate contactUpdate contactArchive " +
 			"documentUpload documentUploadBegin documentUploadComplete documentReplace documentUpdate documentArchive documentRestore " +
-			"timelineEntryCreate timelineEntryUpdate timelineEntryDelete noteCreate noteUpdate noteDelete apiKeyCreate apiKeyRevoke",
+			"timelineEntryCreate timelineEntryUpdate timelineEntryDelete noteCreate noteUpdate noteDelete customerImageSet customerImageRemove apiKeyCreate apiKeyRevoke",
 		"Subscription": "documentEvents events",
 	}
 	known := auth.Permissions()
@@ -57,7 +57,7 @@ func TestEveryRootFieldAndTypeHasAPermission(t *testing.T) {
 		t.Errorf("got %d fields in the policy, want %d", got, count)
 	}
 	for name := range strings.FieldsSeq("Customer Contact EmailAddress PhoneNumber PostalAddress Document DocumentVersion " +
-		"TimelineEntry Note Event StaffUser ApiKey Account StorageUsage AccountLimits Viewer") {
+		"TimelineEntry Note Image Event StaffUser ApiKey Account StorageUsage AccountLimits Viewer") {
 		if !staff(auth.Viewer).CanRead(name) {
 			t.Errorf("%s: got refused, want it readable for VIEWER", name)
 		}

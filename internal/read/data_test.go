@@ -33,7 +33,7 @@ type world struct {
 // tableOrder is the order of inserting.
 var tableOrder = []string{
 	"account", "storage_usage", "staff_user", "api_key", "customer", "contact", "email_address", "phone_number", "postal_address",
-	"document", "document_version", "timeline_entry", "note", "event",
+	"document", "document_version", "timeline_entry", "note", "customer_image", "event",
 }
 
 // maker makes a world of random rows. Few different names and times, so that orders have ties; NULLs, archived rows,
@@ -150,11 +150,15 @@ func (m *maker) account(number, customers int) {
 
 func (m *maker) customer(account uuid.UUID) {
 	name, status := m.name(), pick(m, "ACTIVE", "ACTIVE", "ACTIVE", "ARCHIVED")
-	c := m.put("customer", m.actor(row{
+	customer := m.put("customer", m.actor(row{
 		"account_id": account, "version": int64(m.rand.IntN(5) + 1), "kind": pick(m, "PERSON", "COMPANY"), "status": status,
 		"display_name": name, "sort_name": fold.Text(name), "given_name": m.maybe(m.name()), "family_name": m.maybe(m.name()),
-		"company_name": m.maybe(m.name()), "archived_at": m.maybe(m.at()), "created_at": m.at(), "updated_at": m.at(),
-	}, account)).id()
+		"company_name": m.maybe(m.name()), "archived_at": m.maybe(m.at()), "created_at": m.at(), "updated_at": m.at(), "image_id": nil,
+	}, account))
+	c := customer.id()
+	if m.rand.IntN(3) > 0 {
+		customer["image_id"] = m.image(account, c)
+	}
 	m.points(account, c, nil)
 	primary := false // at most one of those that are not archived
 	for range m.rand.IntN(5) {
@@ -181,6 +185,13 @@ func (m *maker) customer(account uuid.UUID) {
 			"title": m.name(), "subject_type": nil, "subject_id": nil, "created_at": m.at(), "updated_at": m.at(),
 		}, account))
 	}
+}
+
+func (m *maker) image(account, customer uuid.UUID) uuid.UUID {
+	return m.put("customer_image", m.actor(row{
+		"account_id": account, "customer_id": customer, "file_name": "logo.png", "content_type": pick(m, "image/png", "image/webp"),
+		"size_bytes": int64(m.rand.IntN(1<<30) + 1), "width": int64(m.rand.IntN(9000) + 1), "height": int64(m.rand.IntN(9000) + 1), "created_at": m.at(),
+	}, account)).id()
 }
 
 func (m *maker) note(account, customer uuid.UUID) {

@@ -184,7 +184,10 @@ func actorIn(name, column string) field {
 // subject is what an event or a timeline entry is about.
 func subject(name string) field {
 	return field{name: name, poly: &toPoly{typeColumn: "subject_type", idColumn: "subject_id", types: []polyType{
-		{"Customer", "Customer"}, {"Contact", "Contact"}, {"Document", "Document"}, {"TimelineEntry", "TimelineEntry"},
+		{"Customer", "Customer"},
+		{"Contact", "Contact"},
+		{"Document", "Document"},
+		{"TimelineEntry", "TimelineEntry"},
 		{"Note", "Note"},
 	}}}
 }

@@ -26,6 +26,8 @@ type Config struct {
 	Now func() time.Time
 	// DownloadURL makes the URL of the content of a document version; without it there are no downloads.
 	DownloadURL func(account, version uuid.UUID) string
+	// ImageURL makes the URL of a customer's picture in a size: ORIGINAL, PREVIEW or THUMBNAIL. Without it they are "".
+	ImageURL func(size string, account, image uuid.UUID) string
 	// MaxCost and MaxDepth bound an operation; 2,000 and 12 when they are 0.
 	MaxCost, MaxDepth int
 	// MaxFilesPerRequest and EventRetentionDays are shown in AccountLimits; 64 and 7 when they are 0.
@@ -100,7 +102,7 @@ func declared() []*noun {
 	return []*noun{
 		accountNoun(), limitsNoun(), storageNoun(), staffUserNoun(), apiKeyNoun(), customerNoun(), contactNoun(), emailNoun(), phoneNoun(),
 		postalNoun(), documentNoun(), documentVersionNoun(), timelineNoun(), eventNoun(),
-		noteNoun(),
+		noteNoun(), imageNoun(),
 	}
 }
 

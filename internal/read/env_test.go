@@ -72,6 +72,9 @@ func attach(t testing.TB, dsn string, pool *pgxpool.Pool, change ...func(*read.C
 		DownloadURL: func(account, version uuid.UUID) string {
 			return "https://files.test/" + account.String() + "/" + version.String() + "?a=1&b=\""
 		},
+		ImageURL: func(size string, account, image uuid.UUID) string {
+			return "https://images.test/" + size + "/" + account.String() + "/" + image.String()
+		},
 	}
 	for _, f := range change {
 		f(&cfg)

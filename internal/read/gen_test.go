@@ -419,7 +419,7 @@ func (g *generator) timeFilter() any {
 
 // anyID is an id of the own account, of another, of nothing, or no id at all.
 func (g *generator) anyID(for_ string) string {
-	tables := []string{"customer", "contact", "document", "document_version", "timeline_entry", "event", "staff_user", "api_key", "email_address", "account", "note"}
+	tables := []string{"customer", "contact", "document", "document_version", "timeline_entry", "event", "staff_user", "api_key", "email_address", "account", "note", "customer_image"}
 	if for_ != "node" && g.chance(80) {
 		tables = []string{for_}
 	}

@@ -8,3 +8,8 @@ func (n *naive) notes(c row, args map[string]any) any {
 	})
 	return n.connection("Note", "Customer.notes", list, []string{"pinned", "created_at", "id"}, true, args)
 }
+
+func (n *naive) imageURL(field string, r row) any {
+	size := map[string]string{"url": "ORIGINAL", "previewUrl": "PREVIEW", "thumbnailUrl": "THUMBNAIL"}[field]
+	return "https://images.test/" + size + "/" + n.account.String() + "/" + r.id().String()
+}

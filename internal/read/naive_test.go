@@ -50,13 +50,13 @@ var tableTypes = map[string]string{
 	"account": "Account", "staff_user": "StaffUser", "api_key": "ApiKey", "customer": "Customer", "contact": "Contact",
 	"email_address": "EmailAddress", "phone_number": "PhoneNumber", "postal_address": "PostalAddress", "document": "Document",
 	"document_version": "DocumentVersion", "timeline_entry": "TimelineEntry", "event": "Event",
-	"note": "Note",
+	"note": "Note", "customer_image": "Image",
 }
 
 var typePrefixes = map[string]string{
 	"Account": "acc", "StaffUser": "usr", "ApiKey": "key", "Customer": "cus", "Contact": "con", "EmailAddress": "eml", "PhoneNumber": "phn",
 	"PostalAddress": "adr", "Document": "doc", "DocumentVersion": "dov", "TimelineEntry": "tle", "Event": "evt",
-	"Note": "not",
+	"Note": "not", "Image": "img",
 }
 
 func (n *naive) answer(op *ast.OperationDefinition) any {
@@ -193,6 +193,10 @@ func (n *naive) resolve(t thing, name string, args map[string]any) any {
 		return n.notes(r, args)
 	case "Note.editedBy":
 		return n.thing(map[any]string{"STAFF": "staff_user", "API_KEY": "api_key"}[r["edited_by_kind"]], r["edited_by_id"])
+	case "Customer.image":
+		return n.thing("customer_image", r["image_id"])
+	case "Image.url", "Image.previewUrl", "Image.thumbnailUrl":
+		return n.imageURL(name, r)
 	case "Customer.viewerPermissions":
 		return []string{"UPDATE", "ARCHIVE", "UPLOAD_DOCUMENT", "ADD_TIMELINE_ENTRY", "ADD_NOTE"}
 	case "Contact.isPrimary":

@@ -48,6 +48,7 @@ func customerNoun() *noun {
 			arguments: []string{"direction", "kinds"}, filter: timelineFilter, orders: timelineOrder,
 		}),
 		page("notes", notesOfCustomer()),
+		one("image", "Image", "image_id"),
 		compute("viewerPermissions", nil, viewerPermissions),
 		actor("createdBy"),
 		instant("createdAt", "created_at"),

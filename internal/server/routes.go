@@ -14,6 +14,7 @@ import (
 
 	"dossier/graph"
 	"dossier/internal/auth"
+	"dossier/internal/document"
 	"dossier/internal/transport"
 )
 
@@ -26,6 +27,9 @@ func (s *Server) routes() (http.Handler, error) {
 	mux.Handle("/graphql", s.graphql())
 	mux.Handle("GET /schema.graphql", schemaHandler(s.cfg.SDL))
 	mux.Handle("GET /files/{token}", s.download())
+	mux.Handle("GET /images/original/{token}", s.originalImage())
+	mux.Handle("GET /images/preview/{token}", s.smallImage(document.ImagePreview))
+	mux.Handle("GET /images/thumbnail/{token}", s.smallImage(document.ImageThumbnail))
 	if s.deps.BlobRoutes != nil {
 		mux.Handle("/blobs/", s.deps.BlobRoutes)
 	}

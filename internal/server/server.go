@@ -48,6 +48,7 @@ type Deps struct {
 	Auth     *auth.Authenticator
 	Hub      *feed.Hub
 	Links    *document.Links
+	Images   *document.ImageLinks
 	Log      *slog.Logger
 	// BlobRoutes serves the signed requests of the disk store below /blobs/; nil for a store with URLs of its own.
 	BlobRoutes http.Handler

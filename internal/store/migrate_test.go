@@ -127,6 +127,7 @@ func TestEveryParentColumnHasAForeignKey(t *testing.T) {
 		"timeline_entry.created_by_id":   "points at staff and keys",
 		"api_key.created_by_id":          "points at staff and keys",
 		"note.created_by_id":             "points at staff and keys",
+		"customer_image.created_by_id":   "points at staff and keys",
 		"note.edited_by_id":              "points at staff and keys",
 	}
 	rows, err := pool.Query(t.Context(), `

@@ -11,9 +11,11 @@ import (
 	"dossier/ent/apikey"
 	"dossier/ent/contact"
 	"dossier/ent/customer"
+	"dossier/ent/customerimage"
 	"dossier/ent/document"
 	"dossier/ent/documentversion"
 	"dossier/ent/emailaddress"
+	"dossier/ent/imagefile"
 	"dossier/ent/note"
 	"dossier/ent/phonenumber"
 	"dossier/ent/postaladdress"
@@ -198,6 +200,26 @@ func (c scope) noteUpdate() *ent.NoteUpdate {
 
 func (c scope) noteDelete() *ent.NoteDelete {
 	return c.raw.Note.Delete().Where(note.AccountID(c.account))
+}
+
+func (c scope) imageCreate() *ent.CustomerImageCreate {
+	return c.raw.CustomerImage.Create().SetAccountID(c.account)
+}
+
+func (c scope) imageDelete() *ent.CustomerImageDelete {
+	return c.raw.CustomerImage.Delete().Where(customerimage.AccountID(c.account))
+}
+
+func (c scope) imageFiles() *ent.ImageFileQuery {
+	return c.raw.ImageFile.Query().Where(imagefile.AccountID(c.account))
+}
+
+func (c scope) imageFileCreate() *ent.ImageFileCreate {
+	return c.raw.ImageFile.Create().SetAccountID(c.account)
+}
+
+func (c scope) imageFileDelete() *ent.ImageFileDelete {
+	return c.raw.ImageFile.Delete().Where(imagefile.AccountID(c.account))
 }
 
 func (c scope) staff() *ent.StaffUserQuery {

@@ -126,6 +126,7 @@ func TestRowsCannotPointIntoAnotherAccount(t *testing.T) {
 		"email_address":  `INSERT INTO email_address (id, account_id, created_at, customer_id, type, position, address, address_key) VALUES ($1, $2, now(), $3, 'OTHER', 0, 'x', 'x')`,
 		"timeline_entry": `INSERT INTO timeline_entry (id, account_id, created_at, updated_at, customer_id, at, kind, title) VALUES ($1, $2, now(), now(), $3, now(), 'TASK', 'x')`,
 		"note":           `INSERT INTO note (id, account_id, created_at, updated_at, customer_id, body) VALUES ($1, $2, now(), now(), $3, 'x')`,
+		"customer_image": `INSERT INTO customer_image (id, account_id, created_at, customer_id, file_name, content_type, size_bytes, width, height) VALUES ($1, $2, now(), $3, 'x', 'image/png', 1, 1, 1)`,
 		"event":          `INSERT INTO event (id, account_id, created_at, customer_id, seq, type, subject_type, subject_id, changed_fields) VALUES ($1, $2, now(), $3, 99, 'x', 'Customer', $3, '[]')`,
 	} {
 		_, err := e.store.pool.Exec(t.Context(), insert, typeid.New(), e.bob.AccountID, cus)

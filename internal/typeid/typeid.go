@@ -27,6 +27,7 @@ const (
 	TimelineEntry   = "tle"
 	UploadSession   = "ups"
 	Note            = "not"
+	Image           = "img"
 )
 
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"

@@ -63,7 +63,8 @@ func atRest(t testing.TB, db *pgxpool.Pool, dataDir string) error {
 		{"accounts have storage reserved", `SELECT count(*) FROM storage_usage WHERE reserved_bytes <> 0`},
 		{"accounts have used storage that is not the sum of their live contents", `SELECT count(*) FROM storage_usage u
 			WHERE used_bytes <> (SELECT coalesce(sum(size_bytes), 0) FROM document_version v
-				WHERE v.account_id = u.account_id AND state NOT IN ('REJECTED', 'DELETED'))`},
+				WHERE v.account_id = u.account_id AND state NOT IN ('REJECTED', 'DELETED'))
+				+ (SELECT coalesce(sum(size_bytes), 0) FROM image_file f WHERE f.account_id = u.account_id)`},
 		{"accounts have gaps in their log", `SELECT count(*) FROM account a
 			WHERE event_seq <> (SELECT count(*) FROM event e WHERE e.account_id = a.id)
 				OR event_seq <> (SELECT coalesce(max(seq), 0) FROM event e WHERE e.account_id = a.id)`},
@@ -80,7 +81,8 @@ func atRest(t testing.TB, db *pgxpool.Pool, dataDir string) error {
 		return nil
 	}
 	var want []string
-	rows, err := db.Query(context.WithoutCancel(t.Context()), `SELECT object_key FROM document_version WHERE state <> 'DELETED' ORDER BY object_key COLLATE "C"`)
+	rows, err := db.Query(context.WithoutCancel(t.Context()), `SELECT object_key FROM (SELECT object_key FROM document_version
+		WHERE state <> 'DELETED' UNION ALL SELECT object_key FROM image_file) o ORDER BY object_key COLLATE "C"`)
 	if err == nil {
 		want, err = pgx.CollectRows(rows, pgx.RowTo[string])
 	}
@@ -89,7 +91,7 @@ func atRest(t testing.TB, db *pgxpool.Pool, dataDir string) error {
 	}
 	got, temporary := objects(t, dataDir)
 	if !slices.Equal(got, want) {
-		return fmt.Errorf("the store has %d objects, the documents have %d", len(got), len(want))
+		return fmt.Errorf("the store has %d objects, the documents and pictures have %d", len(got), len(want))
 	}
 	if len(temporary) > 0 {
 		return fmt.Errorf("%d temporary files are left", len(temporary))

@@ -46,6 +46,7 @@ var foreign = map[string]string{
 	"Mutation.documentReplace": "NOT_FOUND", "Mutation.documentUpdate": "NOT_FOUND", "Mutation.documentArchive": "NOT_FOUND",
 	"Mutation.documentRestore": "NOT_FOUND", "Mutation.timelineEntryCreate": "NOT_FOUND", "Mutation.timelineEntryUpdate": "NOT_FOUND",
 	"Mutation.timelineEntryDelete": "NOT_FOUND", "Mutation.apiKeyRevoke": "NOT_FOUND",
+	"Mutation.customerImageSet": "NOT_FOUND", "Mutation.customerImageRemove": "NOT_FOUND",
 	"Mutation.noteCreate": "NOT_FOUND", "Mutation.noteUpdate": "NOT_FOUND", "Mutation.noteDelete": "NOT_FOUND",
 	"Subscription.documentEvents": "NOT_FOUND", "Subscription.events": "NOT_FOUND",
 }

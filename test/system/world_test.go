@@ -20,7 +20,7 @@ type world struct {
 	customer, contact, email, phone, address string
 	document, version, entry, session        string
 	event, cursor, apiKey, staff, account    string
-	note                                     string
+	note, image                              string
 }
 
 // build makes one of everything.
@@ -44,6 +44,7 @@ func build(t testing.TB, a actor) world {
 	w.session = text(data, "documentUploadBegin.uploadSession.id")
 	data = a.must(t, `mutation { apiKeyCreate(input: {name: "World", scopes: ["read"]}) { apiKey { id } userErrors { message } } }`, nil)
 	w.apiKey = text(data, "apiKeyCreate.apiKey.id")
+	w.image = text(a.mustSetImage(t, w.customer, 1, picture("world.png", 40, 30)), "id")
 	w.note = text(a.note(t, w.customer, "What the world is like", false), "id")
 	data = a.must(t, `query($d: ID!) { account { id staffUsers(first: 1) { nodes { id } } } document(id: $d) { currentVersion { id } }
 		events(first: 1) { nodes { id } } }`, map[string]any{"d": w.document})
@@ -58,7 +59,7 @@ func nowhere() world {
 	return world{
 		customer: id("cus"), contact: id("con"), email: id("eml"), phone: id("phn"), address: id("adr"), document: id("doc"),
 		version: id("dov"), entry: id("tle"), session: id("ups"), event: id("evt"), apiKey: id("key"), staff: id("usr"), account: id("acc"),
-		note: id("not"),
+		note: id("not"), image: id("img"),
 	}
 }
 
@@ -67,7 +68,7 @@ func (w world) nodes() map[string]string {
 	return map[string]string{
 		"Customer": w.customer, "Contact": w.contact, "EmailAddress": w.email, "PhoneNumber": w.phone, "PostalAddress": w.address,
 		"Document": w.document, "DocumentVersion": w.version, "TimelineEntry": w.entry, "Event": w.event, "ApiKey": w.apiKey,
-		"StaffUser": w.staff, "Account": w.account, "Note": w.note,
+		"StaffUser": w.staff, "Account": w.account, "Note": w.note, "Image": w.image,
 	}
 }
 
@@ -134,6 +135,11 @@ func operations(w world) map[string]operation {
 		},
 		"Mutation.timelineEntryUpdate": {query: call(byID, `timelineEntryUpdate(id: $id, expectedVersion: $v, input: {title: "Matrix"})`), variables: id(w.entry)},
 		"Mutation.timelineEntryDelete": {query: call(byID, `timelineEntryDelete(id: $id, expectedVersion: $v)`), variables: id(w.entry)},
+		"Mutation.customerImageSet": {
+			query:     call(byID+", $file: Upload!", `customerImageSet(id: $id, expectedVersion: $v, file: $file)`),
+			variables: map[string]any{"id": w.customer, "v": 2, "file": nil}, file: "variables.file",
+		},
+		"Mutation.customerImageRemove": {query: call(byID, `customerImageRemove(id: $id, expectedVersion: $v)`), variables: map[string]any{"id": w.customer, "v": 2}},
 		"Mutation.noteCreate":          {query: call("$id: ID!", `noteCreate(customerId: $id, input: {body: "Matrix"})`), variables: id(w.customer)},
 		"Mutation.noteUpdate":          {query: call(byID, `noteUpdate(id: $id, expectedVersion: $v, input: {body: "Matrix"})`), variables: id(w.note)},
 		"Mutation.noteDelete":          {query: call(byID, `noteDelete(id: $id, expectedVersion: $v)`), variables: id(w.note)},
