@@ -15,12 +15,14 @@ import (
 	"dossier/ent/apikey"
 	"dossier/ent/contact"
 	"dossier/ent/customer"
+	"dossier/ent/customerimage"
 	"dossier/ent/document"
 	"dossier/ent/documentversion"
 	"dossier/ent/emailaddress"
 	"dossier/ent/event"
 	"dossier/ent/garbage"
 	"dossier/ent/idempotency"
+	"dossier/ent/imagefile"
 	"dossier/ent/note"
 	"dossier/ent/phonenumber"
 	"dossier/ent/postaladdress"
@@ -51,6 +53,8 @@ type Client struct {
 	Contact *ContactClient
 	// Customer is the client for interacting with the Customer builders.
 	Customer *CustomerClient
+	// CustomerImage is the client for interacting with the CustomerImage builders.
+	CustomerImage *CustomerImageClient
 	// Document is the client for interacting with the Document builders.
 	Document *DocumentClient
 	// DocumentVersion is the client for interacting with the DocumentVersion builders.
@@ -63,6 +67,8 @@ type Client struct {
 	Garbage *GarbageClient
 	// Idempotency is the client for interacting with the Idempotency builders.
 	Idempotency *IdempotencyClient
+	// ImageFile is the client for interacting with the ImageFile builders.
+	ImageFile *ImageFileClient
 	// Note is the client for interacting with the Note builders.
 	Note *NoteClient
 	// PhoneNumber is the client for interacting with the PhoneNumber builders.
@@ -94,12 +100,14 @@ func (c *Client) init() {
 	c.ApiKey = NewApiKeyClient(c.config)
 	c.Contact = NewContactClient(c.config)
 	c.Customer = NewCustomerClient(c.config)
+	c.CustomerImage = NewCustomerImageClient(c.config)
 	c.Document = NewDocumentClient(c.config)
 	c.DocumentVersion = NewDocumentVersionClient(c.config)
 	c.EmailAddress = NewEmailAddressClient(c.config)
 	c.Event = NewEventClient(c.config)
 	c.Garbage = NewGarbageClient(c.config)
 	c.Idempotency = NewIdempotencyClient(c.config)
+	c.ImageFile = NewImageFileClient(c.config)
 	c.Note = NewNoteClient(c.config)
 	c.PhoneNumber = NewPhoneNumberClient(c.config)
 	c.PostalAddress = NewPostalAddressClient(c.config)
@@ -204,12 +212,14 @@ func (c *Client) Tx(ctx context.Context) (*Tx, error) {
 		ApiKey:          NewApiKeyClient(cfg),
 		Contact:         NewContactClient(cfg),
 		Customer:        NewCustomerClient(cfg),
+		CustomerImage:   NewCustomerImageClient(cfg),
 		Document:        NewDocumentClient(cfg),
 		DocumentVersion: NewDocumentVersionClient(cfg),
 		EmailAddress:    NewEmailAddressClient(cfg),
 		Event:           NewEventClient(cfg),
 		Garbage:         NewGarbageClient(cfg),
 		Idempotency:     NewIdempotencyClient(cfg),
+		ImageFile:       NewImageFileClient(cfg),
 		Note:            NewNoteClient(cfg),
 		PhoneNumber:     NewPhoneNumberClient(cfg),
 		PostalAddress:   NewPostalAddressClient(cfg),
@@ -241,12 +251,14 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 		ApiKey:          NewApiKeyClient(cfg),
 		Contact:         NewContactClient(cfg),
 		Customer:        NewCustomerClient(cfg),
+		CustomerImage:   NewCustomerImageClient(cfg),
 		Document:        NewDocumentClient(cfg),
 		DocumentVersion: NewDocumentVersionClient(cfg),
 		EmailAddress:    NewEmailAddressClient(cfg),
 		Event:           NewEventClient(cfg),
 		Garbage:         NewGarbageClient(cfg),
 		Idempotency:     NewIdempotencyClient(cfg),
+		ImageFile:       NewImageFileClient(cfg),
 		Note:            NewNoteClient(cfg),
 		PhoneNumber:     NewPhoneNumberClient(cfg),
 		PostalAddress:   NewPostalAddressClient(cfg),
@@ -284,10 +296,10 @@ func (c *Client) Close() error {
 // In order to add hooks to a specific client, call: `client.Node.Use(...)`.
 func (c *Client) Use(hooks ...Hook) {
 	for _, n := range []interface{ Use(...Hook) }{
-		c.Account, c.ApiKey, c.Contact, c.Customer, c.Document, c.DocumentVersion,
-		c.EmailAddress, c.Event, c.Garbage, c.Idempotency, c.Note, c.PhoneNumber,
-		c.PostalAddress, c.Revision, c.StaffUser, c.StorageUsage, c.TimelineEntry,
-		c.Upload,
+		c.Account, c.ApiKey, c.Contact, c.Customer, c.CustomerImage, c.Document,
+		c.DocumentVersion, c.EmailAddress, c.Event, c.Garbage, c.Idempotency,
+		c.ImageFile, c.Note, c.PhoneNumber, c.PostalAddress, c.Revision, c.StaffUser,
+		c.StorageUsage, c.TimelineEntry, c.Upload,
 	} {
 		n.Use(hooks...)
 	}
@@ -297,10 +309,10 @@ func (c *Client) Use(hooks ...Hook) {
 // In order to add interceptors to a specific client, call: `client.Node.Intercept(...)`.
 func (c *Client) Intercept(interceptors ...Interceptor) {
 	for _, n := range []interface{ Intercept(...Interceptor) }{
-		c.Account, c.ApiKey, c.Contact, c.Customer, c.Document, c.DocumentVersion,
-		c.EmailAddress, c.Event, c.Garbage, c.Idempotency, c.Note, c.PhoneNumber,
-		c.PostalAddress, c.Revision, c.StaffUser, c.StorageUsage, c.TimelineEntry,
-		c.Upload,
+		c.Account, c.ApiKey, c.Contact, c.Customer, c.CustomerImage, c.Document,
+		c.DocumentVersion, c.EmailAddress, c.Event, c.Garbage, c.Idempotency,
+		c.ImageFile, c.Note, c.PhoneNumber, c.PostalAddress, c.Revision, c.StaffUser,
+		c.StorageUsage, c.TimelineEntry, c.Upload,
 	} {
 		n.Intercept(interceptors...)
 	}
@@ -317,6 +329,8 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.Contact.mutate(ctx, m)
 	case *CustomerMutation:
 		return c.Customer.mutate(ctx, m)
+	case *CustomerImageMutation:
+		return c.CustomerImage.mutate(ctx, m)
 	case *DocumentMutation:
 		return c.Document.mutate(ctx, m)
 	case *DocumentVersionMutation:
@@ -329,6 +343,8 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.Garbage.mutate(ctx, m)
 	case *IdempotencyMutation:
 		return c.Idempotency.mutate(ctx, m)
+	case *ImageFileMutation:
+		return c.ImageFile.mutate(ctx, m)
 	case *NoteMutation:
 		return c.Note.mutate(ctx, m)
 	case *PhoneNumberMutation:
@@ -879,6 +895,139 @@ func (c *CustomerClient) mutate(ctx context.Context, m *CustomerMutation) (Value
 		return (&CustomerDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
 	default:
 		return nil, fmt.Errorf("ent: unknown Customer mutation op: %q", m.Op())
+	}
+}
+
+// CustomerImageClient is a client for the CustomerImage schema.
+type CustomerImageClient struct {
+	config
+}
+
+// NewCustomerImageClient returns a client for the CustomerImage from the given config.
+func NewCustomerImageClient(c config) *CustomerImageClient {
+	return &CustomerImageClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `customerimage.Hooks(f(g(h())))`.
+func (c *CustomerImageClient) Use(hooks ...Hook) {
+	c.hooks.CustomerImage = append(c.hooks.CustomerImage, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `customerimage.Intercept(f(g(h())))`.
+func (c *CustomerImageClient) Intercept(interceptors ...Interceptor) {
+	c.inters.CustomerImage = append(c.inters.CustomerImage, interceptors...)
+}
+
+// Create returns a builder for creating a CustomerImage entity.
+func (c *CustomerImageClient) Create() *CustomerImageCreate {
+	mutation := newCustomerImageMutation(c.config, OpCreate)
+	return &CustomerImageCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of CustomerImage entities.
+func (c *CustomerImageClient) CreateBulk(builders ...*CustomerImageCreate) *CustomerImageCreateBulk {
+	return &CustomerImageCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *CustomerImageClient) MapCreateBulk(slice any, setFunc func(*CustomerImageCreate, int)) *CustomerImageCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &CustomerImageCreateBulk{err: fmt.Errorf("calling to CustomerImageClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*CustomerImageCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &CustomerImageCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for CustomerImage.
+func (c *CustomerImageClient) Update() *CustomerImageUpdate {
+	mutation := newCustomerImageMutation(c.config, OpUpdate)
+	return &CustomerImageUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *CustomerImageClient) UpdateOne(_m *CustomerImage) *CustomerImageUpdateOne {
+	mutation := newCustomerImageMutation(c.config, OpUpdateOne, withCustomerImage(_m))
+	return &CustomerImageUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *CustomerImageClient) UpdateOneID(id uuid.UUID) *CustomerImageUpdateOne {
+	mutation := newCustomerImageMutation(c.config, OpUpdateOne, withCustomerImageID(id))
+	return &CustomerImageUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for CustomerImage.
+func (c *CustomerImageClient) Delete() *CustomerImageDelete {
+	mutation := newCustomerImageMutation(c.config, OpDelete)
+	return &CustomerImageDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *CustomerImageClient) DeleteOne(_m *CustomerImage) *CustomerImageDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *CustomerImageClient) DeleteOneID(id uuid.UUID) *CustomerImageDeleteOne {
+	builder := c.Delete().Where(customerimage.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &CustomerImageDeleteOne{builder}
+}
+
+// Query returns a query builder for CustomerImage.
+func (c *CustomerImageClient) Query() *CustomerImageQuery {
+	return &CustomerImageQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeCustomerImage},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a CustomerImage entity by its id.
+func (c *CustomerImageClient) Get(ctx context.Context, id uuid.UUID) (*CustomerImage, error) {
+	return c.Query().Where(customerimage.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *CustomerImageClient) GetX(ctx context.Context, id uuid.UUID) *CustomerImage {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *CustomerImageClient) Hooks() []Hook {
+	return c.hooks.CustomerImage
+}
+
+// Interceptors returns the client interceptors.
+func (c *CustomerImageClient) Interceptors() []Interceptor {
+	return c.inters.CustomerImage
+}
+
+func (c *CustomerImageClient) mutate(ctx context.Context, m *CustomerImageMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&CustomerImageCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&CustomerImageUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&CustomerImageUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&CustomerImageDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown CustomerImage mutation op: %q", m.Op())
 	}
 }
 
@@ -1677,6 +1826,139 @@ func (c *IdempotencyClient) mutate(ctx context.Context, m *IdempotencyMutation) 
 		return (&IdempotencyDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
 	default:
 		return nil, fmt.Errorf("ent: unknown Idempotency mutation op: %q", m.Op())
+	}
+}
+
+// ImageFileClient is a client for the ImageFile schema.
+type ImageFileClient struct {
+	config
+}
+
+// NewImageFileClient returns a client for the ImageFile from the given config.
+func NewImageFileClient(c config) *ImageFileClient {
+	return &ImageFileClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `imagefile.Hooks(f(g(h())))`.
+func (c *ImageFileClient) Use(hooks ...Hook) {
+	c.hooks.ImageFile = append(c.hooks.ImageFile, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `imagefile.Intercept(f(g(h())))`.
+func (c *ImageFileClient) Intercept(interceptors ...Interceptor) {
+	c.inters.ImageFile = append(c.inters.ImageFile, interceptors...)
+}
+
+// Create returns a builder for creating a ImageFile entity.
+func (c *ImageFileClient) Create() *ImageFileCreate {
+	mutation := newImageFileMutation(c.config, OpCreate)
+	return &ImageFileCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of ImageFile entities.
+func (c *ImageFileClient) CreateBulk(builders ...*ImageFileCreate) *ImageFileCreateBulk {
+	return &ImageFileCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *ImageFileClient) MapCreateBulk(slice any, setFunc func(*ImageFileCreate, int)) *ImageFileCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &ImageFileCreateBulk{err: fmt.Errorf("calling to ImageFileClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*ImageFileCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &ImageFileCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for ImageFile.
+func (c *ImageFileClient) Update() *ImageFileUpdate {
+	mutation := newImageFileMutation(c.config, OpUpdate)
+	return &ImageFileUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *ImageFileClient) UpdateOne(_m *ImageFile) *ImageFileUpdateOne {
+	mutation := newImageFileMutation(c.config, OpUpdateOne, withImageFile(_m))
+	return &ImageFileUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *ImageFileClient) UpdateOneID(id uuid.UUID) *ImageFileUpdateOne {
+	mutation := newImageFileMutation(c.config, OpUpdateOne, withImageFileID(id))
+	return &ImageFileUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for ImageFile.
+func (c *ImageFileClient) Delete() *ImageFileDelete {
+	mutation := newImageFileMutation(c.config, OpDelete)
+	return &ImageFileDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *ImageFileClient) DeleteOne(_m *ImageFile) *ImageFileDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *ImageFileClient) DeleteOneID(id uuid.UUID) *ImageFileDeleteOne {
+	builder := c.Delete().Where(imagefile.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &ImageFileDeleteOne{builder}
+}
+
+// Query returns a query builder for ImageFile.
+func (c *ImageFileClient) Query() *ImageFileQuery {
+	return &ImageFileQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeImageFile},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a ImageFile entity by its id.
+func (c *ImageFileClient) Get(ctx context.Context, id uuid.UUID) (*ImageFile, error) {
+	return c.Query().Where(imagefile.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *ImageFileClient) GetX(ctx context.Context, id uuid.UUID) *ImageFile {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *ImageFileClient) Hooks() []Hook {
+	return c.hooks.ImageFile
+}
+
+// Interceptors returns the client interceptors.
+func (c *ImageFileClient) Interceptors() []Interceptor {
+	return c.inters.ImageFile
+}
+
+func (c *ImageFileClient) mutate(ctx context.Context, m *ImageFileMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&ImageFileCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&ImageFileUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&ImageFileUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&ImageFileDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown ImageFile mutation op: %q", m.Op())
 	}
 }
 
@@ -2747,14 +3029,16 @@ func (c *UploadClient) mutate(ctx context.Context, m *UploadMutation) (Value, er
 // hooks and interceptors per client, for fast access.
 type (
 	hooks struct {
-		Account, ApiKey, Contact, Customer, Document, DocumentVersion, EmailAddress,
-		Event, Garbage, Idempotency, Note, PhoneNumber, PostalAddress, Revision,
-		StaffUser, StorageUsage, TimelineEntry, Upload []ent.Hook
+		Account, ApiKey, Contact, Customer, CustomerImage, Document, DocumentVersion,
+		EmailAddress, Event, Garbage, Idempotency, ImageFile, Note, PhoneNumber,
+		PostalAddress, Revision, StaffUser, StorageUsage, TimelineEntry,
+		Upload []ent.Hook
 	}
 	inters struct {
-		Account, ApiKey, Contact, Customer, Document, DocumentVersion, EmailAddress,
-		Event, Garbage, Idempotency, Note, PhoneNumber, PostalAddress, Revision,
-		StaffUser, StorageUsage, TimelineEntry, Upload []ent.Interceptor
+		Account, ApiKey, Contact, Customer, CustomerImage, Document, DocumentVersion,
+		EmailAddress, Event, Garbage, Idempotency, ImageFile, Note, PhoneNumber,
+		PostalAddress, Revision, StaffUser, StorageUsage, TimelineEntry,
+		Upload []ent.Interceptor
 	}
 )
 

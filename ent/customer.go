@@ -45,7 +45,9 @@ type Customer struct {
 	// CompanyName holds the value of the "company_name" field.
 	CompanyName *string `json:"company_name,omitempty"`
 	// ArchivedAt holds the value of the "archived_at" field.
-	ArchivedAt   *time.Time `json:"archived_at,omitempty"`
+	ArchivedAt *time.Time `json:"archived_at,omitempty"`
+	// ImageID holds the value of the "image_id" field.
+	ImageID      *uuid.UUID `json:"image_id,omitempty"`
 	selectValues sql.SelectValues
 }
 
@@ -54,7 +56,7 @@ func (*Customer) scanValues(columns []string) ([]any, error) {
 	values := make([]any, len(columns))
 	for i := range columns {
 		switch columns[i] {
-		case customer.FieldCreatedByID:
+		case customer.FieldCreatedByID, customer.FieldImageID:
 			values[i] = &sql.NullScanner{S: new(uuid.UUID)}
 		case customer.FieldVersion:
 			values[i] = new(sql.NullInt64)
@@ -175,6 +177,13 @@ func (_m *Customer) assignValues(columns []string, values []any) error {
 				_m.ArchivedAt = new(time.Time)
 				*_m.ArchivedAt = value.Time
 			}
+		case customer.FieldImageID:
+			if value, ok := values[i].(*sql.NullScanner); !ok {
+				return fmt.Errorf("unexpected type %T for field image_id", values[i])
+			} else if value.Valid {
+				_m.ImageID = new(uuid.UUID)
+				*_m.ImageID = *value.S.(*uuid.UUID)
+			}
 		default:
 			_m.selectValues.Set(columns[i], values[i])
 		}
@@ -263,6 +272,11 @@ func (_m *Customer) String() string {
 	if v := _m.ArchivedAt; v != nil {
 		builder.WriteString("archived_at=")
 		builder.WriteString(v.Format(time.ANSIC))
+	}
+	builder.WriteString(", ")
+	if v := _m.ImageID; v != nil {
+		builder.WriteString("image_id=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
 	}
 	builder.WriteByte(')')
 	return builder.String()

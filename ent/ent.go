@@ -8,12 +8,14 @@ import (
 	"dossier/ent/apikey"
 	"dossier/ent/contact"
 	"dossier/ent/customer"
+	"dossier/ent/customerimage"
 	"dossier/ent/document"
 	"dossier/ent/documentversion"
 	"dossier/ent/emailaddress"
 	"dossier/ent/event"
 	"dossier/ent/garbage"
 	"dossier/ent/idempotency"
+	"dossier/ent/imagefile"
 	"dossier/ent/note"
 	"dossier/ent/phonenumber"
 	"dossier/ent/postaladdress"
@@ -94,12 +96,14 @@ func checkColumn(t, c string) error {
 			apikey.Table:          apikey.ValidColumn,
 			contact.Table:         contact.ValidColumn,
 			customer.Table:        customer.ValidColumn,
+			customerimage.Table:   customerimage.ValidColumn,
 			document.Table:        document.ValidColumn,
 			documentversion.Table: documentversion.ValidColumn,
 			emailaddress.Table:    emailaddress.ValidColumn,
 			event.Table:           event.ValidColumn,
 			garbage.Table:         garbage.ValidColumn,
 			idempotency.Table:     idempotency.ValidColumn,
+			imagefile.Table:       imagefile.ValidColumn,
 			note.Table:            note.ValidColumn,
 			phonenumber.Table:     phonenumber.ValidColumn,
 			postaladdress.Table:   postaladdress.ValidColumn,

@@ -7,12 +7,14 @@ import (
 	"dossier/ent/apikey"
 	"dossier/ent/contact"
 	"dossier/ent/customer"
+	"dossier/ent/customerimage"
 	"dossier/ent/document"
 	"dossier/ent/documentversion"
 	"dossier/ent/emailaddress"
 	"dossier/ent/event"
 	"dossier/ent/garbage"
 	"dossier/ent/idempotency"
+	"dossier/ent/imagefile"
 	"dossier/ent/note"
 	"dossier/ent/phonenumber"
 	"dossier/ent/postaladdress"
@@ -114,6 +116,15 @@ func init() {
 	customerDescStatus := customerFields[1].Descriptor()
 	// customer.DefaultStatus holds the default value on creation for the status field.
 	customer.DefaultStatus = customerDescStatus.Default.(string)
+	customerimageMixin := schema.CustomerImage{}.Mixin()
+	customerimageMixinFields0 := customerimageMixin[0].Fields()
+	_ = customerimageMixinFields0
+	customerimageFields := schema.CustomerImage{}.Fields()
+	_ = customerimageFields
+	// customerimageDescCreatedAt is the schema descriptor for created_at field.
+	customerimageDescCreatedAt := customerimageMixinFields0[2].Descriptor()
+	// customerimage.DefaultCreatedAt holds the default value on creation for the created_at field.
+	customerimage.DefaultCreatedAt = customerimageDescCreatedAt.Default.(func() time.Time)
 	documentMixin := schema.Document{}.Mixin()
 	documentMixinFields0 := documentMixin[0].Fields()
 	_ = documentMixinFields0
@@ -194,6 +205,15 @@ func init() {
 	idempotencyDescCreatedAt := idempotencyMixinFields0[2].Descriptor()
 	// idempotency.DefaultCreatedAt holds the default value on creation for the created_at field.
 	idempotency.DefaultCreatedAt = idempotencyDescCreatedAt.Default.(func() time.Time)
+	imagefileMixin := schema.ImageFile{}.Mixin()
+	imagefileMixinFields0 := imagefileMixin[0].Fields()
+	_ = imagefileMixinFields0
+	imagefileFields := schema.ImageFile{}.Fields()
+	_ = imagefileFields
+	// imagefileDescCreatedAt is the schema descriptor for created_at field.
+	imagefileDescCreatedAt := imagefileMixinFields0[2].Descriptor()
+	// imagefile.DefaultCreatedAt holds the default value on creation for the created_at field.
+	imagefile.DefaultCreatedAt = imagefileDescCreatedAt.Default.(func() time.Time)
 	noteMixin := schema.Note{}.Mixin()
 	noteMixinFields0 := noteMixin[0].Fields()
 	_ = noteMixinFields0

@@ -22,6 +22,8 @@ type Tx struct {
 	Contact *ContactClient
 	// Customer is the client for interacting with the Customer builders.
 	Customer *CustomerClient
+	// CustomerImage is the client for interacting with the CustomerImage builders.
+	CustomerImage *CustomerImageClient
 	// Document is the client for interacting with the Document builders.
 	Document *DocumentClient
 	// DocumentVersion is the client for interacting with the DocumentVersion builders.
@@ -34,6 +36,8 @@ type Tx struct {
 	Garbage *GarbageClient
 	// Idempotency is the client for interacting with the Idempotency builders.
 	Idempotency *IdempotencyClient
+	// ImageFile is the client for interacting with the ImageFile builders.
+	ImageFile *ImageFileClient
 	// Note is the client for interacting with the Note builders.
 	Note *NoteClient
 	// PhoneNumber is the client for interacting with the PhoneNumber builders.
@@ -185,12 +189,14 @@ func (tx *Tx) init() {
 	tx.ApiKey = NewApiKeyClient(tx.config)
 	tx.Contact = NewContactClient(tx.config)
 	tx.Customer = NewCustomerClient(tx.config)
+	tx.CustomerImage = NewCustomerImageClient(tx.config)
 	tx.Document = NewDocumentClient(tx.config)
 	tx.DocumentVersion = NewDocumentVersionClient(tx.config)
 	tx.EmailAddress = NewEmailAddressClient(tx.config)
 	tx.Event = NewEventClient(tx.config)
 	tx.Garbage = NewGarbageClient(tx.config)
 	tx.Idempotency = NewIdempotencyClient(tx.config)
+	tx.ImageFile = NewImageFileClient(tx.config)
 	tx.Note = NewNoteClient(tx.config)
 	tx.PhoneNumber = NewPhoneNumberClient(tx.config)
 	tx.PostalAddress = NewPostalAddressClient(tx.config)

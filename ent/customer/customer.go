@@ -41,6 +41,8 @@ const (
 	FieldCompanyName = "company_name"
 	// FieldArchivedAt holds the string denoting the archived_at field in the database.
 	FieldArchivedAt = "archived_at"
+	// FieldImageID holds the string denoting the image_id field in the database.
+	FieldImageID = "image_id"
 	// Table holds the table name of the customer in the database.
 	Table = "customer"
 )
@@ -62,6 +64,7 @@ var Columns = []string{
 	FieldFamilyName,
 	FieldCompanyName,
 	FieldArchivedAt,
+	FieldImageID,
 }
 
 // ValidColumn reports if the column name is valid (part of the table columns).
@@ -161,4 +164,9 @@ func ByCompanyName(opts ...sql.OrderTermOption) OrderOption {
 // ByArchivedAt orders the results by the archived_at field.
 func ByArchivedAt(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldArchivedAt, opts...).ToFunc()
+}
+
+// ByImageID orders the results by the image_id field.
+func ByImageID(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldImageID, opts...).ToFunc()
 }

@@ -56,6 +56,18 @@ func (f CustomerFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, er
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.CustomerMutation", m)
 }
 
+// The CustomerImageFunc type is an adapter to allow the use of ordinary
+// function as CustomerImage mutator.
+type CustomerImageFunc func(context.Context, *ent.CustomerImageMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f CustomerImageFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.CustomerImageMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.CustomerImageMutation", m)
+}
+
 // The DocumentFunc type is an adapter to allow the use of ordinary
 // function as Document mutator.
 type DocumentFunc func(context.Context, *ent.DocumentMutation) (ent.Value, error)
@@ -126,6 +138,18 @@ func (f IdempotencyFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value,
 		return f(ctx, mv)
 	}
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.IdempotencyMutation", m)
+}
+
+// The ImageFileFunc type is an adapter to allow the use of ordinary
+// function as ImageFile mutator.
+type ImageFileFunc func(context.Context, *ent.ImageFileMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f ImageFileFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.ImageFileMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.ImageFileMutation", m)
 }
 
 // The NoteFunc type is an adapter to allow the use of ordinary

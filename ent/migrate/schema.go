@@ -129,6 +129,7 @@ var (
 		{Name: "family_name", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "company_name", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "archived_at", Type: field.TypeTime, Nullable: true},
+		{Name: "image_id", Type: field.TypeUUID, Nullable: true},
 	}
 	// CustomerTable holds the schema information for the "customer" table.
 	CustomerTable = &schema.Table{
@@ -160,6 +161,38 @@ var (
 				Name:    "customer_account_id_updated_at_id",
 				Unique:  false,
 				Columns: []*schema.Column{CustomerColumns[1], CustomerColumns[4], CustomerColumns[0]},
+			},
+		},
+	}
+	// CustomerImageColumns holds the columns for the "customer_image" table.
+	CustomerImageColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "account_id", Type: field.TypeUUID},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "created_by_kind", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "created_by_id", Type: field.TypeUUID, Nullable: true},
+		{Name: "customer_id", Type: field.TypeUUID},
+		{Name: "file_name", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "content_type", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "size_bytes", Type: field.TypeInt64},
+		{Name: "width", Type: field.TypeInt32},
+		{Name: "height", Type: field.TypeInt32},
+	}
+	// CustomerImageTable holds the schema information for the "customer_image" table.
+	CustomerImageTable = &schema.Table{
+		Name:       "customer_image",
+		Columns:    CustomerImageColumns,
+		PrimaryKey: []*schema.Column{CustomerImageColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "customerimage_account_id_id",
+				Unique:  true,
+				Columns: []*schema.Column{CustomerImageColumns[1], CustomerImageColumns[0]},
+			},
+			{
+				Name:    "customerimage_account_id_customer_id",
+				Unique:  true,
+				Columns: []*schema.Column{CustomerImageColumns[1], CustomerImageColumns[5]},
 			},
 		},
 	}
@@ -377,6 +410,37 @@ var (
 				Name:    "idempotency_created_at",
 				Unique:  false,
 				Columns: []*schema.Column{IdempotencyColumns[2]},
+			},
+		},
+	}
+	// ImageFileColumns holds the columns for the "image_file" table.
+	ImageFileColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "account_id", Type: field.TypeUUID},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "image_id", Type: field.TypeUUID},
+		{Name: "variant", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "content_type", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "size_bytes", Type: field.TypeInt64},
+		{Name: "crc32c", Type: field.TypeInt64},
+		{Name: "object_key", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "object_generation", Type: field.TypeInt64},
+	}
+	// ImageFileTable holds the schema information for the "image_file" table.
+	ImageFileTable = &schema.Table{
+		Name:       "image_file",
+		Columns:    ImageFileColumns,
+		PrimaryKey: []*schema.Column{ImageFileColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "imagefile_account_id_image_id_variant",
+				Unique:  true,
+				Columns: []*schema.Column{ImageFileColumns[1], ImageFileColumns[3], ImageFileColumns[4]},
+			},
+			{
+				Name:    "imagefile_object_key",
+				Unique:  true,
+				Columns: []*schema.Column{ImageFileColumns[8]},
 			},
 		},
 	}
@@ -676,12 +740,14 @@ var (
 		APIKeyTable,
 		ContactTable,
 		CustomerTable,
+		CustomerImageTable,
 		DocumentTable,
 		DocumentVersionTable,
 		EmailAddressTable,
 		EventTable,
 		GarbageTable,
 		IdempotencyTable,
+		ImageFileTable,
 		NoteTable,
 		PhoneNumberTable,
 		PostalAddressTable,
@@ -710,6 +776,13 @@ func init() {
 		"customer_created_by_kind": "created_by_kind IN ('STAFF', 'API_KEY')",
 		"customer_kind":            "kind IN ('PERSON', 'COMPANY')",
 		"customer_status":          "status IN ('ACTIVE', 'ARCHIVED')",
+	}
+	CustomerImageTable.Annotation = &entsql.Annotation{
+		Table: "customer_image",
+	}
+	CustomerImageTable.Annotation.Checks = map[string]string{
+		"customer_image_created_by_kind": "created_by_kind IN ('STAFF', 'API_KEY')",
+		"customer_image_size":            "size_bytes > 0 AND width > 0 AND height > 0",
 	}
 	DocumentTable.Annotation = &entsql.Annotation{
 		Table: "document",
@@ -746,6 +819,13 @@ func init() {
 	}
 	IdempotencyTable.Annotation = &entsql.Annotation{
 		Table: "idempotency",
+	}
+	ImageFileTable.Annotation = &entsql.Annotation{
+		Table: "image_file",
+	}
+	ImageFileTable.Annotation.Checks = map[string]string{
+		"image_file_size":    "size_bytes > 0",
+		"image_file_variant": "variant IN ('ORIGINAL', 'PREVIEW', 'THUMBNAIL')",
 	}
 	NoteTable.Annotation = &entsql.Annotation{
 		Table: "note",

@@ -18,6 +18,9 @@ type Contact func(*sql.Selector)
 // Customer is the predicate function for customer builders.
 type Customer func(*sql.Selector)
 
+// CustomerImage is the predicate function for customerimage builders.
+type CustomerImage func(*sql.Selector)
+
 // Document is the predicate function for document builders.
 type Document func(*sql.Selector)
 
@@ -35,6 +38,9 @@ type Garbage func(*sql.Selector)
 
 // Idempotency is the predicate function for idempotency builders.
 type Idempotency func(*sql.Selector)
+
+// ImageFile is the predicate function for imagefile builders.
+type ImageFile func(*sql.Selector)
 
 // Note is the predicate function for note builders.
 type Note func(*sql.Selector)

@@ -49,6 +49,8 @@ type ComplexityRoot struct {
 		ContactUpdate          func(childComplexity int, id string, expectedVersion int, input model.ContactUpdateInput) int
 		CustomerArchive        func(childComplexity int, id string, expectedVersion int) int
 		CustomerCreate         func(childComplexity int, input model.CustomerCreateInput, idempotencyKey *string) int
+		CustomerImageRemove    func(childComplexity int, id string, expectedVersion int) int
+		CustomerImageSet       func(childComplexity int, id string, expectedVersion int, file transport.Upload) int
 		CustomerRestore        func(childComplexity int, id string, expectedVersion int) int
 		CustomerUpdate         func(childComplexity int, id string, expectedVersion int, input model.CustomerUpdateInput) int
 		DocumentArchive        func(childComplexity int, id string, expectedVersion int) int
@@ -106,6 +108,8 @@ type MutationResolver interface {
 	TimelineEntryCreate(ctx context.Context, customerID string, input model.TimelineEntryInput, idempotencyKey *string) (*read.Object, error)
 	TimelineEntryUpdate(ctx context.Context, id string, expectedVersion int, input model.TimelineEntryUpdateInput) (*read.Object, error)
 	TimelineEntryDelete(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
+	CustomerImageSet(ctx context.Context, id string, expectedVersion int, file transport.Upload) (*read.Object, error)
+	CustomerImageRemove(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
 	NoteCreate(ctx context.Context, customerID string, input model.NoteCreateInput, idempotencyKey *string) (*read.Object, error)
 	NoteUpdate(ctx context.Context, id string, expectedVersion int, input model.NoteUpdateInput) (*read.Object, error)
 	NoteDelete(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
@@ -223,6 +227,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CustomerCreate(childComplexity, args["input"].(model.CustomerCreateInput), args["idempotencyKey"].(*string)), true
+	case "Mutation.customerImageRemove":
+		if e.ComplexityRoot.Mutation.CustomerImageRemove == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_customerImageRemove_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CustomerImageRemove(childComplexity, args["id"].(string), args["expectedVersion"].(int)), true
+	case "Mutation.customerImageSet":
+		if e.ComplexityRoot.Mutation.CustomerImageSet == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_customerImageSet_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CustomerImageSet(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["file"].(transport.Upload)), true
 	case "Mutation.customerRestore":
 		if e.ComplexityRoot.Mutation.CustomerRestore == nil {
 			break
@@ -929,7 +955,7 @@ type ApiKeyEdge {
 
 "How much of the account's storage is in use. Sizes are decimal: 1 MB is 1,000,000 bytes."
 type StorageUsage {
-  "Bytes of all versions of all documents that were not deleted."
+  "Bytes of all versions of all documents that were not deleted, and of the customers' pictures."
   usedBytes: BigInt!
   "Bytes that uploads in progress have reserved."
   reservedBytes: BigInt!
@@ -1048,6 +1074,8 @@ type Customer implements Node {
     last: Int
     before: String
   ): TimelineConnection!
+  "The picture: a portrait or a logo. Null when there is none."
+  image: Image
   "The staff's notes, pinned ones first, then the newest."
   notes(first: Int, after: String, last: Int, before: String, where: NoteWhere): NoteConnection!
   "What the viewer may do with this customer."
@@ -1488,6 +1516,33 @@ type TimelineEdge {
   node: TimelineEntry!
 }
 
+# ------------------------------------------------------------------------------------------------------------------ image
+
+"""
+The picture of a customer, with two small ones made from it. A picture never changes: another one has another id. The URLs are
+their own credential and work for the next minutes: do not store them.
+"""
+type Image implements Node {
+  "The global id, ` + "`" + `img_...` + "`" + `."
+  id: ID!
+  "The media type of the original, found in the content: ` + "`" + `image/png` + "`" + `, ` + "`" + `image/jpeg` + "`" + `, ` + "`" + `image/gif` + "`" + ` or ` + "`" + `image/webp` + "`" + `."
+  contentType: String!
+  "The size of the original in bytes."
+  sizeBytes: BigInt!
+  "The width of the original in pixels, as it is shown: turned as its metadata says."
+  width: Int!
+  "The height of the original in pixels, as it is shown."
+  height: Int!
+  "The original, exactly as it was uploaded and with all its metadata, as an attachment."
+  url: URL!
+  "The picture within 256 x 256 pixels: upright, as JPEG or PNG, without metadata. Made for an ` + "`" + `img` + "`" + ` element."
+  previewUrl: URL!
+  "The picture within 64 x 64 pixels: upright, as JPEG or PNG, without metadata. Made for an ` + "`" + `img` + "`" + ` element."
+  thumbnailUrl: URL!
+  "When it was uploaded."
+  createdAt: DateTime!
+}
+
 # ------------------------------------------------------------------------------------------------------------------ notes
 
 """
@@ -1770,6 +1825,13 @@ type Mutation {
   timelineEntryUpdate(id: ID!, expectedVersion: Int!, input: TimelineEntryUpdateInput!): TimelineEntryPayload!
   "Deletes an entry that staff made."
   timelineEntryDelete(id: ID!, expectedVersion: Int!): TimelineEntryDeletePayload!
+  """
+  Gives a customer a picture, streamed, in a multipart request: PNG, JPEG, GIF or WebP, at most 20 megapixels and 20 MB. It takes
+  the place of the one that was there, which is deleted.
+  """
+  customerImageSet(id: ID!, expectedVersion: Int!, file: Upload!): CustomerPayload!
+  "Deletes the picture of a customer. Without one nothing changes, whatever version is expected."
+  customerImageRemove(id: ID!, expectedVersion: Int!): CustomerPayload!
   "Writes a note about a customer, for the staff."
   noteCreate(customerId: ID!, input: NoteCreateInput!, idempotencyKey: String): NotePayload!
   "Changes what is given in the input and nothing else."
@@ -2393,6 +2455,58 @@ func (ec *executionContext) field_Mutation_customerCreate_args(ctx context.Conte
 		return nil, err
 	}
 	args["idempotencyKey"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_customerImageRemove_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_customerImageSet_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "file",
+		func(ctx context.Context, v any) (transport.Upload, error) {
+			return ec.unmarshalNUpload2dossierᚋinternalᚋtransportᚐUpload(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["file"] = arg2
 	return args, nil
 }
 
@@ -3812,6 +3926,94 @@ func (ec *executionContext) fieldContext_Mutation_timelineEntryDelete(ctx contex
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_timelineEntryDelete_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_customerImageSet(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_customerImageSet(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CustomerImageSet(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int), fc.Args["file"].(transport.Upload))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNCustomerPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_customerImageSet(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_customerImageSet_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_customerImageRemove(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_customerImageRemove(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CustomerImageRemove(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNCustomerPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_customerImageRemove(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_customerImageRemove_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -7309,6 +7511,20 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "timelineEntryDelete":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_timelineEntryDelete(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "customerImageSet":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_customerImageSet(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "customerImageRemove":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_customerImageRemove(ctx, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
