@@ -16,17 +16,23 @@ import (
 	"dossier/ent/contact"
 	"dossier/ent/customer"
 	"dossier/ent/customerimage"
+	"dossier/ent/customerorigin"
+	"dossier/ent/customertype"
 	"dossier/ent/document"
 	"dossier/ent/documentversion"
 	"dossier/ent/emailaddress"
 	"dossier/ent/event"
+	"dossier/ent/fieldpolicy"
+	"dossier/ent/fieldrule"
 	"dossier/ent/garbage"
 	"dossier/ent/idempotency"
 	"dossier/ent/imagefile"
 	"dossier/ent/note"
+	"dossier/ent/office"
 	"dossier/ent/phonenumber"
 	"dossier/ent/postaladdress"
 	"dossier/ent/revision"
+	"dossier/ent/service"
 	"dossier/ent/staffuser"
 	"dossier/ent/storageusage"
 	"dossier/ent/timelineentry"
@@ -55,6 +61,10 @@ type Client struct {
 	Customer *CustomerClient
 	// CustomerImage is the client for interacting with the CustomerImage builders.
 	CustomerImage *CustomerImageClient
+	// CustomerOrigin is the client for interacting with the CustomerOrigin builders.
+	CustomerOrigin *CustomerOriginClient
+	// CustomerType is the client for interacting with the CustomerType builders.
+	CustomerType *CustomerTypeClient
 	// Document is the client for interacting with the Document builders.
 	Document *DocumentClient
 	// DocumentVersion is the client for interacting with the DocumentVersion builders.
@@ -63,6 +73,10 @@ type Client struct {
 	EmailAddress *EmailAddressClient
 	// Event is the client for interacting with the Event builders.
 	Event *EventClient
+	// FieldPolicy is the client for interacting with the FieldPolicy builders.
+	FieldPolicy *FieldPolicyClient
+	// FieldRule is the client for interacting with the FieldRule builders.
+	FieldRule *FieldRuleClient
 	// Garbage is the client for interacting with the Garbage builders.
 	Garbage *GarbageClient
 	// Idempotency is the client for interacting with the Idempotency builders.
@@ -71,12 +85,16 @@ type Client struct {
 	ImageFile *ImageFileClient
 	// Note is the client for interacting with the Note builders.
 	Note *NoteClient
+	// Office is the client for interacting with the Office builders.
+	Office *OfficeClient
 	// PhoneNumber is the client for interacting with the PhoneNumber builders.
 	PhoneNumber *PhoneNumberClient
 	// PostalAddress is the client for interacting with the PostalAddress builders.
 	PostalAddress *PostalAddressClient
 	// Revision is the client for interacting with the Revision builders.
 	Revision *RevisionClient
+	// Service is the client for interacting with the Service builders.
+	Service *ServiceClient
 	// StaffUser is the client for interacting with the StaffUser builders.
 	StaffUser *StaffUserClient
 	// StorageUsage is the client for interacting with the StorageUsage builders.
@@ -101,17 +119,23 @@ func (c *Client) init() {
 	c.Contact = NewContactClient(c.config)
 	c.Customer = NewCustomerClient(c.config)
 	c.CustomerImage = NewCustomerImageClient(c.config)
+	c.CustomerOrigin = NewCustomerOriginClient(c.config)
+	c.CustomerType = NewCustomerTypeClient(c.config)
 	c.Document = NewDocumentClient(c.config)
 	c.DocumentVersion = NewDocumentVersionClient(c.config)
 	c.EmailAddress = NewEmailAddressClient(c.config)
 	c.Event = NewEventClient(c.config)
+	c.FieldPolicy = NewFieldPolicyClient(c.config)
+	c.FieldRule = NewFieldRuleClient(c.config)
 	c.Garbage = NewGarbageClient(c.config)
 	c.Idempotency = NewIdempotencyClient(c.config)
 	c.ImageFile = NewImageFileClient(c.config)
 	c.Note = NewNoteClient(c.config)
+	c.Office = NewOfficeClient(c.config)
 	c.PhoneNumber = NewPhoneNumberClient(c.config)
 	c.PostalAddress = NewPostalAddressClient(c.config)
 	c.Revision = NewRevisionClient(c.config)
+	c.Service = NewServiceClient(c.config)
 	c.StaffUser = NewStaffUserClient(c.config)
 	c.StorageUsage = NewStorageUsageClient(c.config)
 	c.TimelineEntry = NewTimelineEntryClient(c.config)
@@ -213,17 +237,23 @@ func (c *Client) Tx(ctx context.Context) (*Tx, error) {
 		Contact:         NewContactClient(cfg),
 		Customer:        NewCustomerClient(cfg),
 		CustomerImage:   NewCustomerImageClient(cfg),
+		CustomerOrigin:  NewCustomerOriginClient(cfg),
+		CustomerType:    NewCustomerTypeClient(cfg),
 		Document:        NewDocumentClient(cfg),
 		DocumentVersion: NewDocumentVersionClient(cfg),
 		EmailAddress:    NewEmailAddressClient(cfg),
 		Event:           NewEventClient(cfg),
+		FieldPolicy:     NewFieldPolicyClient(cfg),
+		FieldRule:       NewFieldRuleClient(cfg),
 		Garbage:         NewGarbageClient(cfg),
 		Idempotency:     NewIdempotencyClient(cfg),
 		ImageFile:       NewImageFileClient(cfg),
 		Note:            NewNoteClient(cfg),
+		Office:          NewOfficeClient(cfg),
 		PhoneNumber:     NewPhoneNumberClient(cfg),
 		PostalAddress:   NewPostalAddressClient(cfg),
 		Revision:        NewRevisionClient(cfg),
+		Service:         NewServiceClient(cfg),
 		StaffUser:       NewStaffUserClient(cfg),
 		StorageUsage:    NewStorageUsageClient(cfg),
 		TimelineEntry:   NewTimelineEntryClient(cfg),
@@ -252,17 +282,23 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 		Contact:         NewContactClient(cfg),
 		Customer:        NewCustomerClient(cfg),
 		CustomerImage:   NewCustomerImageClient(cfg),
+		CustomerOrigin:  NewCustomerOriginClient(cfg),
+		CustomerType:    NewCustomerTypeClient(cfg),
 		Document:        NewDocumentClient(cfg),
 		DocumentVersion: NewDocumentVersionClient(cfg),
 		EmailAddress:    NewEmailAddressClient(cfg),
 		Event:           NewEventClient(cfg),
+		FieldPolicy:     NewFieldPolicyClient(cfg),
+		FieldRule:       NewFieldRuleClient(cfg),
 		Garbage:         NewGarbageClient(cfg),
 		Idempotency:     NewIdempotencyClient(cfg),
 		ImageFile:       NewImageFileClient(cfg),
 		Note:            NewNoteClient(cfg),
+		Office:          NewOfficeClient(cfg),
 		PhoneNumber:     NewPhoneNumberClient(cfg),
 		PostalAddress:   NewPostalAddressClient(cfg),
 		Revision:        NewRevisionClient(cfg),
+		Service:         NewServiceClient(cfg),
 		StaffUser:       NewStaffUserClient(cfg),
 		StorageUsage:    NewStorageUsageClient(cfg),
 		TimelineEntry:   NewTimelineEntryClient(cfg),
@@ -296,9 +332,10 @@ func (c *Client) Close() error {
 // In order to add hooks to a specific client, call: `client.Node.Use(...)`.
 func (c *Client) Use(hooks ...Hook) {
 	for _, n := range []interface{ Use(...Hook) }{
-		c.Account, c.ApiKey, c.Contact, c.Customer, c.CustomerImage, c.Document,
-		c.DocumentVersion, c.EmailAddress, c.Event, c.Garbage, c.Idempotency,
-		c.ImageFile, c.Note, c.PhoneNumber, c.PostalAddress, c.Revision, c.StaffUser,
+		c.Account, c.ApiKey, c.Contact, c.Customer, c.CustomerImage, c.CustomerOrigin,
+		c.CustomerType, c.Document, c.DocumentVersion, c.EmailAddress, c.Event,
+		c.FieldPolicy, c.FieldRule, c.Garbage, c.Idempotency, c.ImageFile, c.Note,
+		c.Office, c.PhoneNumber, c.PostalAddress, c.Revision, c.Service, c.StaffUser,
 		c.StorageUsage, c.TimelineEntry, c.Upload,
 	} {
 		n.Use(hooks...)
@@ -309,9 +346,10 @@ func (c *Client) Use(hooks ...Hook) {
 // In order to add interceptors to a specific client, call: `client.Node.Intercept(...)`.
 func (c *Client) Intercept(interceptors ...Interceptor) {
 	for _, n := range []interface{ Intercept(...Interceptor) }{
-		c.Account, c.ApiKey, c.Contact, c.Customer, c.CustomerImage, c.Document,
-		c.DocumentVersion, c.EmailAddress, c.Event, c.Garbage, c.Idempotency,
-		c.ImageFile, c.Note, c.PhoneNumber, c.PostalAddress, c.Revision, c.StaffUser,
+		c.Account, c.ApiKey, c.Contact, c.Customer, c.CustomerImage, c.CustomerOrigin,
+		c.CustomerType, c.Document, c.DocumentVersion, c.EmailAddress, c.Event,
+		c.FieldPolicy, c.FieldRule, c.Garbage, c.Idempotency, c.ImageFile, c.Note,
+		c.Office, c.PhoneNumber, c.PostalAddress, c.Revision, c.Service, c.StaffUser,
 		c.StorageUsage, c.TimelineEntry, c.Upload,
 	} {
 		n.Intercept(interceptors...)
@@ -331,6 +369,10 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.Customer.mutate(ctx, m)
 	case *CustomerImageMutation:
 		return c.CustomerImage.mutate(ctx, m)
+	case *CustomerOriginMutation:
+		return c.CustomerOrigin.mutate(ctx, m)
+	case *CustomerTypeMutation:
+		return c.CustomerType.mutate(ctx, m)
 	case *DocumentMutation:
 		return c.Document.mutate(ctx, m)
 	case *DocumentVersionMutation:
@@ -339,6 +381,10 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.EmailAddress.mutate(ctx, m)
 	case *EventMutation:
 		return c.Event.mutate(ctx, m)
+	case *FieldPolicyMutation:
+		return c.FieldPolicy.mutate(ctx, m)
+	case *FieldRuleMutation:
+		return c.FieldRule.mutate(ctx, m)
 	case *GarbageMutation:
 		return c.Garbage.mutate(ctx, m)
 	case *IdempotencyMutation:
@@ -347,12 +393,16 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.ImageFile.mutate(ctx, m)
 	case *NoteMutation:
 		return c.Note.mutate(ctx, m)
+	case *OfficeMutation:
+		return c.Office.mutate(ctx, m)
 	case *PhoneNumberMutation:
 		return c.PhoneNumber.mutate(ctx, m)
 	case *PostalAddressMutation:
 		return c.PostalAddress.mutate(ctx, m)
 	case *RevisionMutation:
 		return c.Revision.mutate(ctx, m)
+	case *ServiceMutation:
+		return c.Service.mutate(ctx, m)
 	case *StaffUserMutation:
 		return c.StaffUser.mutate(ctx, m)
 	case *StorageUsageMutation:
@@ -1031,6 +1081,272 @@ func (c *CustomerImageClient) mutate(ctx context.Context, m *CustomerImageMutati
 	}
 }
 
+// CustomerOriginClient is a client for the CustomerOrigin schema.
+type CustomerOriginClient struct {
+	config
+}
+
+// NewCustomerOriginClient returns a client for the CustomerOrigin from the given config.
+func NewCustomerOriginClient(c config) *CustomerOriginClient {
+	return &CustomerOriginClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `customerorigin.Hooks(f(g(h())))`.
+func (c *CustomerOriginClient) Use(hooks ...Hook) {
+	c.hooks.CustomerOrigin = append(c.hooks.CustomerOrigin, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `customerorigin.Intercept(f(g(h())))`.
+func (c *CustomerOriginClient) Intercept(interceptors ...Interceptor) {
+	c.inters.CustomerOrigin = append(c.inters.CustomerOrigin, interceptors...)
+}
+
+// Create returns a builder for creating a CustomerOrigin entity.
+func (c *CustomerOriginClient) Create() *CustomerOriginCreate {
+	mutation := newCustomerOriginMutation(c.config, OpCreate)
+	return &CustomerOriginCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of CustomerOrigin entities.
+func (c *CustomerOriginClient) CreateBulk(builders ...*CustomerOriginCreate) *CustomerOriginCreateBulk {
+	return &CustomerOriginCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *CustomerOriginClient) MapCreateBulk(slice any, setFunc func(*CustomerOriginCreate, int)) *CustomerOriginCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &CustomerOriginCreateBulk{err: fmt.Errorf("calling to CustomerOriginClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*CustomerOriginCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &CustomerOriginCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for CustomerOrigin.
+func (c *CustomerOriginClient) Update() *CustomerOriginUpdate {
+	mutation := newCustomerOriginMutation(c.config, OpUpdate)
+	return &CustomerOriginUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *CustomerOriginClient) UpdateOne(_m *CustomerOrigin) *CustomerOriginUpdateOne {
+	mutation := newCustomerOriginMutation(c.config, OpUpdateOne, withCustomerOrigin(_m))
+	return &CustomerOriginUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *CustomerOriginClient) UpdateOneID(id uuid.UUID) *CustomerOriginUpdateOne {
+	mutation := newCustomerOriginMutation(c.config, OpUpdateOne, withCustomerOriginID(id))
+	return &CustomerOriginUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for CustomerOrigin.
+func (c *CustomerOriginClient) Delete() *CustomerOriginDelete {
+	mutation := newCustomerOriginMutation(c.config, OpDelete)
+	return &CustomerOriginDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *CustomerOriginClient) DeleteOne(_m *CustomerOrigin) *CustomerOriginDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *CustomerOriginClient) DeleteOneID(id uuid.UUID) *CustomerOriginDeleteOne {
+	builder := c.Delete().Where(customerorigin.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &CustomerOriginDeleteOne{builder}
+}
+
+// Query returns a query builder for CustomerOrigin.
+func (c *CustomerOriginClient) Query() *CustomerOriginQuery {
+	return &CustomerOriginQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeCustomerOrigin},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a CustomerOrigin entity by its id.
+func (c *CustomerOriginClient) Get(ctx context.Context, id uuid.UUID) (*CustomerOrigin, error) {
+	return c.Query().Where(customerorigin.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *CustomerOriginClient) GetX(ctx context.Context, id uuid.UUID) *CustomerOrigin {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *CustomerOriginClient) Hooks() []Hook {
+	return c.hooks.CustomerOrigin
+}
+
+// Interceptors returns the client interceptors.
+func (c *CustomerOriginClient) Interceptors() []Interceptor {
+	return c.inters.CustomerOrigin
+}
+
+func (c *CustomerOriginClient) mutate(ctx context.Context, m *CustomerOriginMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&CustomerOriginCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&CustomerOriginUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&CustomerOriginUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&CustomerOriginDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown CustomerOrigin mutation op: %q", m.Op())
+	}
+}
+
+// CustomerTypeClient is a client for the CustomerType schema.
+type CustomerTypeClient struct {
+	config
+}
+
+// NewCustomerTypeClient returns a client for the CustomerType from the given config.
+func NewCustomerTypeClient(c config) *CustomerTypeClient {
+	return &CustomerTypeClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `customertype.Hooks(f(g(h())))`.
+func (c *CustomerTypeClient) Use(hooks ...Hook) {
+	c.hooks.CustomerType = append(c.hooks.CustomerType, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `customertype.Intercept(f(g(h())))`.
+func (c *CustomerTypeClient) Intercept(interceptors ...Interceptor) {
+	c.inters.CustomerType = append(c.inters.CustomerType, interceptors...)
+}
+
+// Create returns a builder for creating a CustomerType entity.
+func (c *CustomerTypeClient) Create() *CustomerTypeCreate {
+	mutation := newCustomerTypeMutation(c.config, OpCreate)
+	return &CustomerTypeCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of CustomerType entities.
+func (c *CustomerTypeClient) CreateBulk(builders ...*CustomerTypeCreate) *CustomerTypeCreateBulk {
+	return &CustomerTypeCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *CustomerTypeClient) MapCreateBulk(slice any, setFunc func(*CustomerTypeCreate, int)) *CustomerTypeCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &CustomerTypeCreateBulk{err: fmt.Errorf("calling to CustomerTypeClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*CustomerTypeCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &CustomerTypeCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for CustomerType.
+func (c *CustomerTypeClient) Update() *CustomerTypeUpdate {
+	mutation := newCustomerTypeMutation(c.config, OpUpdate)
+	return &CustomerTypeUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *CustomerTypeClient) UpdateOne(_m *CustomerType) *CustomerTypeUpdateOne {
+	mutation := newCustomerTypeMutation(c.config, OpUpdateOne, withCustomerType(_m))
+	return &CustomerTypeUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *CustomerTypeClient) UpdateOneID(id uuid.UUID) *CustomerTypeUpdateOne {
+	mutation := newCustomerTypeMutation(c.config, OpUpdateOne, withCustomerTypeID(id))
+	return &CustomerTypeUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for CustomerType.
+func (c *CustomerTypeClient) Delete() *CustomerTypeDelete {
+	mutation := newCustomerTypeMutation(c.config, OpDelete)
+	return &CustomerTypeDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *CustomerTypeClient) DeleteOne(_m *CustomerType) *CustomerTypeDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *CustomerTypeClient) DeleteOneID(id uuid.UUID) *CustomerTypeDeleteOne {
+	builder := c.Delete().Where(customertype.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &CustomerTypeDeleteOne{builder}
+}
+
+// Query returns a query builder for CustomerType.
+func (c *CustomerTypeClient) Query() *CustomerTypeQuery {
+	return &CustomerTypeQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeCustomerType},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a CustomerType entity by its id.
+func (c *CustomerTypeClient) Get(ctx context.Context, id uuid.UUID) (*CustomerType, error) {
+	return c.Query().Where(customertype.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *CustomerTypeClient) GetX(ctx context.Context, id uuid.UUID) *CustomerType {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *CustomerTypeClient) Hooks() []Hook {
+	return c.hooks.CustomerType
+}
+
+// Interceptors returns the client interceptors.
+func (c *CustomerTypeClient) Interceptors() []Interceptor {
+	return c.inters.CustomerType
+}
+
+func (c *CustomerTypeClient) mutate(ctx context.Context, m *CustomerTypeMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&CustomerTypeCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&CustomerTypeUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&CustomerTypeUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&CustomerTypeDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown CustomerType mutation op: %q", m.Op())
+	}
+}
+
 // DocumentClient is a client for the Document schema.
 type DocumentClient struct {
 	config
@@ -1560,6 +1876,272 @@ func (c *EventClient) mutate(ctx context.Context, m *EventMutation) (Value, erro
 		return (&EventDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
 	default:
 		return nil, fmt.Errorf("ent: unknown Event mutation op: %q", m.Op())
+	}
+}
+
+// FieldPolicyClient is a client for the FieldPolicy schema.
+type FieldPolicyClient struct {
+	config
+}
+
+// NewFieldPolicyClient returns a client for the FieldPolicy from the given config.
+func NewFieldPolicyClient(c config) *FieldPolicyClient {
+	return &FieldPolicyClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `fieldpolicy.Hooks(f(g(h())))`.
+func (c *FieldPolicyClient) Use(hooks ...Hook) {
+	c.hooks.FieldPolicy = append(c.hooks.FieldPolicy, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `fieldpolicy.Intercept(f(g(h())))`.
+func (c *FieldPolicyClient) Intercept(interceptors ...Interceptor) {
+	c.inters.FieldPolicy = append(c.inters.FieldPolicy, interceptors...)
+}
+
+// Create returns a builder for creating a FieldPolicy entity.
+func (c *FieldPolicyClient) Create() *FieldPolicyCreate {
+	mutation := newFieldPolicyMutation(c.config, OpCreate)
+	return &FieldPolicyCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of FieldPolicy entities.
+func (c *FieldPolicyClient) CreateBulk(builders ...*FieldPolicyCreate) *FieldPolicyCreateBulk {
+	return &FieldPolicyCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *FieldPolicyClient) MapCreateBulk(slice any, setFunc func(*FieldPolicyCreate, int)) *FieldPolicyCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &FieldPolicyCreateBulk{err: fmt.Errorf("calling to FieldPolicyClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*FieldPolicyCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &FieldPolicyCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for FieldPolicy.
+func (c *FieldPolicyClient) Update() *FieldPolicyUpdate {
+	mutation := newFieldPolicyMutation(c.config, OpUpdate)
+	return &FieldPolicyUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *FieldPolicyClient) UpdateOne(_m *FieldPolicy) *FieldPolicyUpdateOne {
+	mutation := newFieldPolicyMutation(c.config, OpUpdateOne, withFieldPolicy(_m))
+	return &FieldPolicyUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *FieldPolicyClient) UpdateOneID(id uuid.UUID) *FieldPolicyUpdateOne {
+	mutation := newFieldPolicyMutation(c.config, OpUpdateOne, withFieldPolicyID(id))
+	return &FieldPolicyUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for FieldPolicy.
+func (c *FieldPolicyClient) Delete() *FieldPolicyDelete {
+	mutation := newFieldPolicyMutation(c.config, OpDelete)
+	return &FieldPolicyDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *FieldPolicyClient) DeleteOne(_m *FieldPolicy) *FieldPolicyDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *FieldPolicyClient) DeleteOneID(id uuid.UUID) *FieldPolicyDeleteOne {
+	builder := c.Delete().Where(fieldpolicy.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &FieldPolicyDeleteOne{builder}
+}
+
+// Query returns a query builder for FieldPolicy.
+func (c *FieldPolicyClient) Query() *FieldPolicyQuery {
+	return &FieldPolicyQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeFieldPolicy},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a FieldPolicy entity by its id.
+func (c *FieldPolicyClient) Get(ctx context.Context, id uuid.UUID) (*FieldPolicy, error) {
+	return c.Query().Where(fieldpolicy.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *FieldPolicyClient) GetX(ctx context.Context, id uuid.UUID) *FieldPolicy {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *FieldPolicyClient) Hooks() []Hook {
+	return c.hooks.FieldPolicy
+}
+
+// Interceptors returns the client interceptors.
+func (c *FieldPolicyClient) Interceptors() []Interceptor {
+	return c.inters.FieldPolicy
+}
+
+func (c *FieldPolicyClient) mutate(ctx context.Context, m *FieldPolicyMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&FieldPolicyCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&FieldPolicyUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&FieldPolicyUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&FieldPolicyDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown FieldPolicy mutation op: %q", m.Op())
+	}
+}
+
+// FieldRuleClient is a client for the FieldRule schema.
+type FieldRuleClient struct {
+	config
+}
+
+// NewFieldRuleClient returns a client for the FieldRule from the given config.
+func NewFieldRuleClient(c config) *FieldRuleClient {
+	return &FieldRuleClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `fieldrule.Hooks(f(g(h())))`.
+func (c *FieldRuleClient) Use(hooks ...Hook) {
+	c.hooks.FieldRule = append(c.hooks.FieldRule, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `fieldrule.Intercept(f(g(h())))`.
+func (c *FieldRuleClient) Intercept(interceptors ...Interceptor) {
+	c.inters.FieldRule = append(c.inters.FieldRule, interceptors...)
+}
+
+// Create returns a builder for creating a FieldRule entity.
+func (c *FieldRuleClient) Create() *FieldRuleCreate {
+	mutation := newFieldRuleMutation(c.config, OpCreate)
+	return &FieldRuleCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of FieldRule entities.
+func (c *FieldRuleClient) CreateBulk(builders ...*FieldRuleCreate) *FieldRuleCreateBulk {
+	return &FieldRuleCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *FieldRuleClient) MapCreateBulk(slice any, setFunc func(*FieldRuleCreate, int)) *FieldRuleCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &FieldRuleCreateBulk{err: fmt.Errorf("calling to FieldRuleClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*FieldRuleCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &FieldRuleCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for FieldRule.
+func (c *FieldRuleClient) Update() *FieldRuleUpdate {
+	mutation := newFieldRuleMutation(c.config, OpUpdate)
+	return &FieldRuleUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *FieldRuleClient) UpdateOne(_m *FieldRule) *FieldRuleUpdateOne {
+	mutation := newFieldRuleMutation(c.config, OpUpdateOne, withFieldRule(_m))
+	return &FieldRuleUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *FieldRuleClient) UpdateOneID(id uuid.UUID) *FieldRuleUpdateOne {
+	mutation := newFieldRuleMutation(c.config, OpUpdateOne, withFieldRuleID(id))
+	return &FieldRuleUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for FieldRule.
+func (c *FieldRuleClient) Delete() *FieldRuleDelete {
+	mutation := newFieldRuleMutation(c.config, OpDelete)
+	return &FieldRuleDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *FieldRuleClient) DeleteOne(_m *FieldRule) *FieldRuleDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *FieldRuleClient) DeleteOneID(id uuid.UUID) *FieldRuleDeleteOne {
+	builder := c.Delete().Where(fieldrule.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &FieldRuleDeleteOne{builder}
+}
+
+// Query returns a query builder for FieldRule.
+func (c *FieldRuleClient) Query() *FieldRuleQuery {
+	return &FieldRuleQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeFieldRule},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a FieldRule entity by its id.
+func (c *FieldRuleClient) Get(ctx context.Context, id uuid.UUID) (*FieldRule, error) {
+	return c.Query().Where(fieldrule.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *FieldRuleClient) GetX(ctx context.Context, id uuid.UUID) *FieldRule {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *FieldRuleClient) Hooks() []Hook {
+	return c.hooks.FieldRule
+}
+
+// Interceptors returns the client interceptors.
+func (c *FieldRuleClient) Interceptors() []Interceptor {
+	return c.inters.FieldRule
+}
+
+func (c *FieldRuleClient) mutate(ctx context.Context, m *FieldRuleMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&FieldRuleCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&FieldRuleUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&FieldRuleUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&FieldRuleDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown FieldRule mutation op: %q", m.Op())
 	}
 }
 
@@ -2095,6 +2677,139 @@ func (c *NoteClient) mutate(ctx context.Context, m *NoteMutation) (Value, error)
 	}
 }
 
+// OfficeClient is a client for the Office schema.
+type OfficeClient struct {
+	config
+}
+
+// NewOfficeClient returns a client for the Office from the given config.
+func NewOfficeClient(c config) *OfficeClient {
+	return &OfficeClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `office.Hooks(f(g(h())))`.
+func (c *OfficeClient) Use(hooks ...Hook) {
+	c.hooks.Office = append(c.hooks.Office, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `office.Intercept(f(g(h())))`.
+func (c *OfficeClient) Intercept(interceptors ...Interceptor) {
+	c.inters.Office = append(c.inters.Office, interceptors...)
+}
+
+// Create returns a builder for creating a Office entity.
+func (c *OfficeClient) Create() *OfficeCreate {
+	mutation := newOfficeMutation(c.config, OpCreate)
+	return &OfficeCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of Office entities.
+func (c *OfficeClient) CreateBulk(builders ...*OfficeCreate) *OfficeCreateBulk {
+	return &OfficeCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *OfficeClient) MapCreateBulk(slice any, setFunc func(*OfficeCreate, int)) *OfficeCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &OfficeCreateBulk{err: fmt.Errorf("calling to OfficeClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*OfficeCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &OfficeCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for Office.
+func (c *OfficeClient) Update() *OfficeUpdate {
+	mutation := newOfficeMutation(c.config, OpUpdate)
+	return &OfficeUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *OfficeClient) UpdateOne(_m *Office) *OfficeUpdateOne {
+	mutation := newOfficeMutation(c.config, OpUpdateOne, withOffice(_m))
+	return &OfficeUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *OfficeClient) UpdateOneID(id uuid.UUID) *OfficeUpdateOne {
+	mutation := newOfficeMutation(c.config, OpUpdateOne, withOfficeID(id))
+	return &OfficeUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for Office.
+func (c *OfficeClient) Delete() *OfficeDelete {
+	mutation := newOfficeMutation(c.config, OpDelete)
+	return &OfficeDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *OfficeClient) DeleteOne(_m *Office) *OfficeDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *OfficeClient) DeleteOneID(id uuid.UUID) *OfficeDeleteOne {
+	builder := c.Delete().Where(office.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &OfficeDeleteOne{builder}
+}
+
+// Query returns a query builder for Office.
+func (c *OfficeClient) Query() *OfficeQuery {
+	return &OfficeQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeOffice},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a Office entity by its id.
+func (c *OfficeClient) Get(ctx context.Context, id uuid.UUID) (*Office, error) {
+	return c.Query().Where(office.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *OfficeClient) GetX(ctx context.Context, id uuid.UUID) *Office {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *OfficeClient) Hooks() []Hook {
+	return c.hooks.Office
+}
+
+// Interceptors returns the client interceptors.
+func (c *OfficeClient) Interceptors() []Interceptor {
+	return c.inters.Office
+}
+
+func (c *OfficeClient) mutate(ctx context.Context, m *OfficeMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&OfficeCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&OfficeUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&OfficeUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&OfficeDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown Office mutation op: %q", m.Op())
+	}
+}
+
 // PhoneNumberClient is a client for the PhoneNumber schema.
 type PhoneNumberClient struct {
 	config
@@ -2491,6 +3206,139 @@ func (c *RevisionClient) mutate(ctx context.Context, m *RevisionMutation) (Value
 		return (&RevisionDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
 	default:
 		return nil, fmt.Errorf("ent: unknown Revision mutation op: %q", m.Op())
+	}
+}
+
+// ServiceClient is a client for the Service schema.
+type ServiceClient struct {
+	config
+}
+
+// NewServiceClient returns a client for the Service from the given config.
+func NewServiceClient(c config) *ServiceClient {
+	return &ServiceClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `service.Hooks(f(g(h())))`.
+func (c *ServiceClient) Use(hooks ...Hook) {
+	c.hooks.Service = append(c.hooks.Service, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `service.Intercept(f(g(h())))`.
+func (c *ServiceClient) Intercept(interceptors ...Interceptor) {
+	c.inters.Service = append(c.inters.Service, interceptors...)
+}
+
+// Create returns a builder for creating a Service entity.
+func (c *ServiceClient) Create() *ServiceCreate {
+	mutation := newServiceMutation(c.config, OpCreate)
+	return &ServiceCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of Service entities.
+func (c *ServiceClient) CreateBulk(builders ...*ServiceCreate) *ServiceCreateBulk {
+	return &ServiceCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *ServiceClient) MapCreateBulk(slice any, setFunc func(*ServiceCreate, int)) *ServiceCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &ServiceCreateBulk{err: fmt.Errorf("calling to ServiceClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*ServiceCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &ServiceCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for Service.
+func (c *ServiceClient) Update() *ServiceUpdate {
+	mutation := newServiceMutation(c.config, OpUpdate)
+	return &ServiceUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *ServiceClient) UpdateOne(_m *Service) *ServiceUpdateOne {
+	mutation := newServiceMutation(c.config, OpUpdateOne, withService(_m))
+	return &ServiceUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *ServiceClient) UpdateOneID(id uuid.UUID) *ServiceUpdateOne {
+	mutation := newServiceMutation(c.config, OpUpdateOne, withServiceID(id))
+	return &ServiceUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for Service.
+func (c *ServiceClient) Delete() *ServiceDelete {
+	mutation := newServiceMutation(c.config, OpDelete)
+	return &ServiceDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *ServiceClient) DeleteOne(_m *Service) *ServiceDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *ServiceClient) DeleteOneID(id uuid.UUID) *ServiceDeleteOne {
+	builder := c.Delete().Where(service.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &ServiceDeleteOne{builder}
+}
+
+// Query returns a query builder for Service.
+func (c *ServiceClient) Query() *ServiceQuery {
+	return &ServiceQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeService},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a Service entity by its id.
+func (c *ServiceClient) Get(ctx context.Context, id uuid.UUID) (*Service, error) {
+	return c.Query().Where(service.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *ServiceClient) GetX(ctx context.Context, id uuid.UUID) *Service {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *ServiceClient) Hooks() []Hook {
+	return c.hooks.Service
+}
+
+// Interceptors returns the client interceptors.
+func (c *ServiceClient) Interceptors() []Interceptor {
+	return c.inters.Service
+}
+
+func (c *ServiceClient) mutate(ctx context.Context, m *ServiceMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&ServiceCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&ServiceUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&ServiceUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&ServiceDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown Service mutation op: %q", m.Op())
 	}
 }
 
@@ -3029,15 +3877,16 @@ func (c *UploadClient) mutate(ctx context.Context, m *UploadMutation) (Value, er
 // hooks and interceptors per client, for fast access.
 type (
 	hooks struct {
-		Account, ApiKey, Contact, Customer, CustomerImage, Document, DocumentVersion,
-		EmailAddress, Event, Garbage, Idempotency, ImageFile, Note, PhoneNumber,
-		PostalAddress, Revision, StaffUser, StorageUsage, TimelineEntry,
-		Upload []ent.Hook
+		Account, ApiKey, Contact, Customer, CustomerImage, CustomerOrigin, CustomerType,
+		Document, DocumentVersion, EmailAddress, Event, FieldPolicy, FieldRule,
+		Garbage, Idempotency, ImageFile, Note, Office, PhoneNumber, PostalAddress,
+		Revision, Service, StaffUser, StorageUsage, TimelineEntry, Upload []ent.Hook
 	}
 	inters struct {
-		Account, ApiKey, Contact, Customer, CustomerImage, Document, DocumentVersion,
-		EmailAddress, Event, Garbage, Idempotency, ImageFile, Note, PhoneNumber,
-		PostalAddress, Revision, StaffUser, StorageUsage, TimelineEntry,
+		Account, ApiKey, Contact, Customer, CustomerImage, CustomerOrigin, CustomerType,
+		Document, DocumentVersion, EmailAddress, Event, FieldPolicy, FieldRule,
+		Garbage, Idempotency, ImageFile, Note, Office, PhoneNumber, PostalAddress,
+		Revision, Service, StaffUser, StorageUsage, TimelineEntry,
 		Upload []ent.Interceptor
 	}
 )

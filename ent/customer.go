@@ -44,6 +44,40 @@ type Customer struct {
 	FamilyName *string `json:"family_name,omitempty"`
 	// CompanyName holds the value of the "company_name" field.
 	CompanyName *string `json:"company_name,omitempty"`
+	// LanguageTag holds the value of the "language_tag" field.
+	LanguageTag *string `json:"language_tag,omitempty"`
+	// TimeZone holds the value of the "time_zone" field.
+	TimeZone *string `json:"time_zone,omitempty"`
+	// ExternalID holds the value of the "external_id" field.
+	ExternalID *string `json:"external_id,omitempty"`
+	// PreferredChannel holds the value of the "preferred_channel" field.
+	PreferredChannel *string `json:"preferred_channel,omitempty"`
+	// DeliveryDistanceKm holds the value of the "delivery_distance_km" field.
+	DeliveryDistanceKm *string `json:"delivery_distance_km,omitempty"`
+	// WebsiteURL holds the value of the "website_url" field.
+	WebsiteURL *string `json:"website_url,omitempty"`
+	// BusinessArea holds the value of the "business_area" field.
+	BusinessArea *string `json:"business_area,omitempty"`
+	// TaxExempt holds the value of the "tax_exempt" field.
+	TaxExempt bool `json:"tax_exempt,omitempty"`
+	// TaxExemptReason holds the value of the "tax_exempt_reason" field.
+	TaxExemptReason *string `json:"tax_exempt_reason,omitempty"`
+	// CreatedVia holds the value of the "created_via" field.
+	CreatedVia string `json:"created_via,omitempty"`
+	// TypeID holds the value of the "type_id" field.
+	TypeID *uuid.UUID `json:"type_id,omitempty"`
+	// OriginID holds the value of the "origin_id" field.
+	OriginID *uuid.UUID `json:"origin_id,omitempty"`
+	// SalespersonID holds the value of the "salesperson_id" field.
+	SalespersonID *uuid.UUID `json:"salesperson_id,omitempty"`
+	// RepresentativeID holds the value of the "representative_id" field.
+	RepresentativeID *uuid.UUID `json:"representative_id,omitempty"`
+	// PreferredOfficeID holds the value of the "preferred_office_id" field.
+	PreferredOfficeID *uuid.UUID `json:"preferred_office_id,omitempty"`
+	// PreferredStaffID holds the value of the "preferred_staff_id" field.
+	PreferredStaffID *uuid.UUID `json:"preferred_staff_id,omitempty"`
+	// MergedIntoID holds the value of the "merged_into_id" field.
+	MergedIntoID *uuid.UUID `json:"merged_into_id,omitempty"`
 	// ArchivedAt holds the value of the "archived_at" field.
 	ArchivedAt *time.Time `json:"archived_at,omitempty"`
 	// ImageID holds the value of the "image_id" field.
@@ -56,11 +90,13 @@ func (*Customer) scanValues(columns []string) ([]any, error) {
 	values := make([]any, len(columns))
 	for i := range columns {
 		switch columns[i] {
-		case customer.FieldCreatedByID, customer.FieldImageID:
+		case customer.FieldCreatedByID, customer.FieldTypeID, customer.FieldOriginID, customer.FieldSalespersonID, customer.FieldRepresentativeID, customer.FieldPreferredOfficeID, customer.FieldPreferredStaffID, customer.FieldMergedIntoID, customer.FieldImageID:
 			values[i] = &sql.NullScanner{S: new(uuid.UUID)}
+		case customer.FieldTaxExempt:
+			values[i] = new(sql.NullBool)
 		case customer.FieldVersion:
 			values[i] = new(sql.NullInt64)
-		case customer.FieldCreatedByKind, customer.FieldKind, customer.FieldStatus, customer.FieldDisplayName, customer.FieldSortName, customer.FieldGivenName, customer.FieldFamilyName, customer.FieldCompanyName:
+		case customer.FieldCreatedByKind, customer.FieldKind, customer.FieldStatus, customer.FieldDisplayName, customer.FieldSortName, customer.FieldGivenName, customer.FieldFamilyName, customer.FieldCompanyName, customer.FieldLanguageTag, customer.FieldTimeZone, customer.FieldExternalID, customer.FieldPreferredChannel, customer.FieldDeliveryDistanceKm, customer.FieldWebsiteURL, customer.FieldBusinessArea, customer.FieldTaxExemptReason, customer.FieldCreatedVia:
 			values[i] = new(sql.NullString)
 		case customer.FieldCreatedAt, customer.FieldUpdatedAt, customer.FieldArchivedAt:
 			values[i] = new(sql.NullTime)
@@ -170,6 +206,123 @@ func (_m *Customer) assignValues(columns []string, values []any) error {
 				_m.CompanyName = new(string)
 				*_m.CompanyName = value.String
 			}
+		case customer.FieldLanguageTag:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field language_tag", values[i])
+			} else if value.Valid {
+				_m.LanguageTag = new(string)
+				*_m.LanguageTag = value.String
+			}
+		case customer.FieldTimeZone:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field time_zone", values[i])
+			} else if value.Valid {
+				_m.TimeZone = new(string)
+				*_m.TimeZone = value.String
+			}
+		case customer.FieldExternalID:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field external_id", values[i])
+			} else if value.Valid {
+				_m.ExternalID = new(string)
+				*_m.ExternalID = value.String
+			}
+		case customer.FieldPreferredChannel:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field preferred_channel", values[i])
+			} else if value.Valid {
+				_m.PreferredChannel = new(string)
+				*_m.PreferredChannel = value.String
+			}
+		case customer.FieldDeliveryDistanceKm:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field delivery_distance_km", values[i])
+			} else if value.Valid {
+				_m.DeliveryDistanceKm = new(string)
+				*_m.DeliveryDistanceKm = value.String
+			}
+		case customer.FieldWebsiteURL:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field website_url", values[i])
+			} else if value.Valid {
+				_m.WebsiteURL = new(string)
+				*_m.WebsiteURL = value.String
+			}
+		case customer.FieldBusinessArea:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field business_area", values[i])
+			} else if value.Valid {
+				_m.BusinessArea = new(string)
+				*_m.BusinessArea = value.String
+			}
+		case customer.FieldTaxExempt:
+			if value, ok := values[i].(*sql.NullBool); !ok {
+				return fmt.Errorf("unexpected type %T for field tax_exempt", values[i])
+			} else if value.Valid {
+				_m.TaxExempt = value.Bool
+			}
+		case customer.FieldTaxExemptReason:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field tax_exempt_reason", values[i])
+			} else if value.Valid {
+				_m.TaxExemptReason = new(string)
+				*_m.TaxExemptReason = value.String
+			}
+		case customer.FieldCreatedVia:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field created_via", values[i])
+			} else if value.Valid {
+				_m.CreatedVia = value.String
+			}
+		case customer.FieldTypeID:
+			if value, ok := values[i].(*sql.NullScanner); !ok {
+				return fmt.Errorf("unexpected type %T for field type_id", values[i])
+			} else if value.Valid {
+				_m.TypeID = new(uuid.UUID)
+				*_m.TypeID = *value.S.(*uuid.UUID)
+			}
+		case customer.FieldOriginID:
+			if value, ok := values[i].(*sql.NullScanner); !ok {
+				return fmt.Errorf("unexpected type %T for field origin_id", values[i])
+			} else if value.Valid {
+				_m.OriginID = new(uuid.UUID)
+				*_m.OriginID = *value.S.(*uuid.UUID)
+			}
+		case customer.FieldSalespersonID:
+			if value, ok := values[i].(*sql.NullScanner); !ok {
+				return fmt.Errorf("unexpected type %T for field salesperson_id", values[i])
+			} else if value.Valid {
+				_m.SalespersonID = new(uuid.UUID)
+				*_m.SalespersonID = *value.S.(*uuid.UUID)
+			}
+		case customer.FieldRepresentativeID:
+			if value, ok := values[i].(*sql.NullScanner); !ok {
+				return fmt.Errorf("unexpected type %T for field representative_id", values[i])
+			} else if value.Valid {
+				_m.RepresentativeID = new(uuid.UUID)
+				*_m.RepresentativeID = *value.S.(*uuid.UUID)
+			}
+		case customer.FieldPreferredOfficeID:
+			if value, ok := values[i].(*sql.NullScanner); !ok {
+				return fmt.Errorf("unexpected type %T for field preferred_office_id", values[i])
+			} else if value.Valid {
+				_m.PreferredOfficeID = new(uuid.UUID)
+				*_m.PreferredOfficeID = *value.S.(*uuid.UUID)
+			}
+		case customer.FieldPreferredStaffID:
+			if value, ok := values[i].(*sql.NullScanner); !ok {
+				return fmt.Errorf("unexpected type %T for field preferred_staff_id", values[i])
+			} else if value.Valid {
+				_m.PreferredStaffID = new(uuid.UUID)
+				*_m.PreferredStaffID = *value.S.(*uuid.UUID)
+			}
+		case customer.FieldMergedIntoID:
+			if value, ok := values[i].(*sql.NullScanner); !ok {
+				return fmt.Errorf("unexpected type %T for field merged_into_id", values[i])
+			} else if value.Valid {
+				_m.MergedIntoID = new(uuid.UUID)
+				*_m.MergedIntoID = *value.S.(*uuid.UUID)
+			}
 		case customer.FieldArchivedAt:
 			if value, ok := values[i].(*sql.NullTime); !ok {
 				return fmt.Errorf("unexpected type %T for field archived_at", values[i])
@@ -267,6 +420,87 @@ func (_m *Customer) String() string {
 	if v := _m.CompanyName; v != nil {
 		builder.WriteString("company_name=")
 		builder.WriteString(*v)
+	}
+	builder.WriteString(", ")
+	if v := _m.LanguageTag; v != nil {
+		builder.WriteString("language_tag=")
+		builder.WriteString(*v)
+	}
+	builder.WriteString(", ")
+	if v := _m.TimeZone; v != nil {
+		builder.WriteString("time_zone=")
+		builder.WriteString(*v)
+	}
+	builder.WriteString(", ")
+	if v := _m.ExternalID; v != nil {
+		builder.WriteString("external_id=")
+		builder.WriteString(*v)
+	}
+	builder.WriteString(", ")
+	if v := _m.PreferredChannel; v != nil {
+		builder.WriteString("preferred_channel=")
+		builder.WriteString(*v)
+	}
+	builder.WriteString(", ")
+	if v := _m.DeliveryDistanceKm; v != nil {
+		builder.WriteString("delivery_distance_km=")
+		builder.WriteString(*v)
+	}
+	builder.WriteString(", ")
+	if v := _m.WebsiteURL; v != nil {
+		builder.WriteString("website_url=")
+		builder.WriteString(*v)
+	}
+	builder.WriteString(", ")
+	if v := _m.BusinessArea; v != nil {
+		builder.WriteString("business_area=")
+		builder.WriteString(*v)
+	}
+	builder.WriteString(", ")
+	builder.WriteString("tax_exempt=")
+	builder.WriteString(fmt.Sprintf("%v", _m.TaxExempt))
+	builder.WriteString(", ")
+	if v := _m.TaxExemptReason; v != nil {
+		builder.WriteString("tax_exempt_reason=")
+		builder.WriteString(*v)
+	}
+	builder.WriteString(", ")
+	builder.WriteString("created_via=")
+	builder.WriteString(_m.CreatedVia)
+	builder.WriteString(", ")
+	if v := _m.TypeID; v != nil {
+		builder.WriteString("type_id=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
+	}
+	builder.WriteString(", ")
+	if v := _m.OriginID; v != nil {
+		builder.WriteString("origin_id=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
+	}
+	builder.WriteString(", ")
+	if v := _m.SalespersonID; v != nil {
+		builder.WriteString("salesperson_id=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
+	}
+	builder.WriteString(", ")
+	if v := _m.RepresentativeID; v != nil {
+		builder.WriteString("representative_id=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
+	}
+	builder.WriteString(", ")
+	if v := _m.PreferredOfficeID; v != nil {
+		builder.WriteString("preferred_office_id=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
+	}
+	builder.WriteString(", ")
+	if v := _m.PreferredStaffID; v != nil {
+		builder.WriteString("preferred_staff_id=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
+	}
+	builder.WriteString(", ")
+	if v := _m.MergedIntoID; v != nil {
+		builder.WriteString("merged_into_id=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
 	}
 	builder.WriteString(", ")
 	if v := _m.ArchivedAt; v != nil {

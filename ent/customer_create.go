@@ -174,6 +174,244 @@ func (_c *CustomerCreate) SetNillableCompanyName(v *string) *CustomerCreate {
 	return _c
 }
 
+// SetLanguageTag sets the "language_tag" field.
+func (_c *CustomerCreate) SetLanguageTag(v string) *CustomerCreate {
+	_c.mutation.SetLanguageTag(v)
+	return _c
+}
+
+// SetNillableLanguageTag sets the "language_tag" field if the given value is not nil.
+func (_c *CustomerCreate) SetNillableLanguageTag(v *string) *CustomerCreate {
+	if v != nil {
+		_c.SetLanguageTag(*v)
+	}
+	return _c
+}
+
+// SetTimeZone sets the "time_zone" field.
+func (_c *CustomerCreate) SetTimeZone(v string) *CustomerCreate {
+	_c.mutation.SetTimeZone(v)
+	return _c
+}
+
+// SetNillableTimeZone sets the "time_zone" field if the given value is not nil.
+func (_c *CustomerCreate) SetNillableTimeZone(v *string) *CustomerCreate {
+	if v != nil {
+		_c.SetTimeZone(*v)
+	}
+	return _c
+}
+
+// SetExternalID sets the "external_id" field.
+func (_c *CustomerCreate) SetExternalID(v string) *CustomerCreate {
+	_c.mutation.SetExternalID(v)
+	return _c
+}
+
+// SetNillableExternalID sets the "external_id" field if the given value is not nil.
+func (_c *CustomerCreate) SetNillableExternalID(v *string) *CustomerCreate {
+	if v != nil {
+		_c.SetExternalID(*v)
+	}
+	return _c
+}
+
+// SetPreferredChannel sets the "preferred_channel" field.
+func (_c *CustomerCreate) SetPreferredChannel(v string) *CustomerCreate {
+	_c.mutation.SetPreferredChannel(v)
+	return _c
+}
+
+// SetNillablePreferredChannel sets the "preferred_channel" field if the given value is not nil.
+func (_c *CustomerCreate) SetNillablePreferredChannel(v *string) *CustomerCreate {
+	if v != nil {
+		_c.SetPreferredChannel(*v)
+	}
+	return _c
+}
+
+// SetDeliveryDistanceKm sets the "delivery_distance_km" field.
+func (_c *CustomerCreate) SetDeliveryDistanceKm(v string) *CustomerCreate {
+	_c.mutation.SetDeliveryDistanceKm(v)
+	return _c
+}
+
+// SetNillableDeliveryDistanceKm sets the "delivery_distance_km" field if the given value is not nil.
+func (_c *CustomerCreate) SetNillableDeliveryDistanceKm(v *string) *CustomerCreate {
+	if v != nil {
+		_c.SetDeliveryDistanceKm(*v)
+	}
+	return _c
+}
+
+// SetWebsiteURL sets the "website_url" field.
+func (_c *CustomerCreate) SetWebsiteURL(v string) *CustomerCreate {
+	_c.mutation.SetWebsiteURL(v)
+	return _c
+}
+
+// SetNillableWebsiteURL sets the "website_url" field if the given value is not nil.
+func (_c *CustomerCreate) SetNillableWebsiteURL(v *string) *CustomerCreate {
+	if v != nil {
+		_c.SetWebsiteURL(*v)
+	}
+	return _c
+}
+
+// SetBusinessArea sets the "business_area" field.
+func (_c *CustomerCreate) SetBusinessArea(v string) *CustomerCreate {
+	_c.mutation.SetBusinessArea(v)
+	return _c
+}
+
+// SetNillableBusinessArea sets the "business_area" field if the given value is not nil.
+func (_c *CustomerCreate) SetNillableBusinessArea(v *string) *CustomerCreate {
+	if v != nil {
+		_c.SetBusinessArea(*v)
+	}
+	return _c
+}
+
+// SetTaxExempt sets the "tax_exempt" field.
+func (_c *CustomerCreate) SetTaxExempt(v bool) *CustomerCreate {
+	_c.mutation.SetTaxExempt(v)
+	return _c
+}
+
+// SetNillableTaxExempt sets the "tax_exempt" field if the given value is not nil.
+func (_c *CustomerCreate) SetNillableTaxExempt(v *bool) *CustomerCreate {
+	if v != nil {
+		_c.SetTaxExempt(*v)
+	}
+	return _c
+}
+
+// SetTaxExemptReason sets the "tax_exempt_reason" field.
+func (_c *CustomerCreate) SetTaxExemptReason(v string) *CustomerCreate {
+	_c.mutation.SetTaxExemptReason(v)
+	return _c
+}
+
+// SetNillableTaxExemptReason sets the "tax_exempt_reason" field if the given value is not nil.
+func (_c *CustomerCreate) SetNillableTaxExemptReason(v *string) *CustomerCreate {
+	if v != nil {
+		_c.SetTaxExemptReason(*v)
+	}
+	return _c
+}
+
+// SetCreatedVia sets the "created_via" field.
+func (_c *CustomerCreate) SetCreatedVia(v string) *CustomerCreate {
+	_c.mutation.SetCreatedVia(v)
+	return _c
+}
+
+// SetNillableCreatedVia sets the "created_via" field if the given value is not nil.
+func (_c *CustomerCreate) SetNillableCreatedVia(v *string) *CustomerCreate {
+	if v != nil {
+		_c.SetCreatedVia(*v)
+	}
+	return _c
+}
+
+// SetTypeID sets the "type_id" field.
+func (_c *CustomerCreate) SetTypeID(v uuid.UUID) *CustomerCreate {
+	_c.mutation.SetTypeID(v)
+	return _c
+}
+
+// SetNillableTypeID sets the "type_id" field if the given value is not nil.
+func (_c *CustomerCreate) SetNillableTypeID(v *uuid.UUID) *CustomerCreate {
+	if v != nil {
+		_c.SetTypeID(*v)
+	}
+	return _c
+}
+
+// SetOriginID sets the "origin_id" field.
+func (_c *CustomerCreate) SetOriginID(v uuid.UUID) *CustomerCreate {
+	_c.mutation.SetOriginID(v)
+	return _c
+}
+
+// SetNillableOriginID sets the "origin_id" field if the given value is not nil.
+func (_c *CustomerCreate) SetNillableOriginID(v *uuid.UUID) *CustomerCreate {
+	if v != nil {
+		_c.SetOriginID(*v)
+	}
+	return _c
+}
+
+// SetSalespersonID sets the "salesperson_id" field.
+func (_c *CustomerCreate) SetSalespersonID(v uuid.UUID) *CustomerCreate {
+	_c.mutation.SetSalespersonID(v)
+	return _c
+}
+
+// SetNillableSalespersonID sets the "salesperson_id" field if the given value is not nil.
+func (_c *CustomerCreate) SetNillableSalespersonID(v *uuid.UUID) *CustomerCreate {
+	if v != nil {
+		_c.SetSalespersonID(*v)
+	}
+	return _c
+}
+
+// SetRepresentativeID sets the "representative_id" field.
+func (_c *CustomerCreate) SetRepresentativeID(v uuid.UUID) *CustomerCreate {
+	_c.mutation.SetRepresentativeID(v)
+	return _c
+}
+
+// SetNillableRepresentativeID sets the "representative_id" field if the given value is not nil.
+func (_c *CustomerCreate) SetNillableRepresentativeID(v *uuid.UUID) *CustomerCreate {
+	if v != nil {
+		_c.SetRepresentativeID(*v)
+	}
+	return _c
+}
+
+// SetPreferredOfficeID sets the "preferred_office_id" field.
+func (_c *CustomerCreate) SetPreferredOfficeID(v uuid.UUID) *CustomerCreate {
+	_c.mutation.SetPreferredOfficeID(v)
+	return _c
+}
+
+// SetNillablePreferredOfficeID sets the "preferred_office_id" field if the given value is not nil.
+func (_c *CustomerCreate) SetNillablePreferredOfficeID(v *uuid.UUID) *CustomerCreate {
+	if v != nil {
+		_c.SetPreferredOfficeID(*v)
+	}
+	return _c
+}
+
+// SetPreferredStaffID sets the "preferred_staff_id" field.
+func (_c *CustomerCreate) SetPreferredStaffID(v uuid.UUID) *CustomerCreate {
+	_c.mutation.SetPreferredStaffID(v)
+	return _c
+}
+
+// SetNillablePreferredStaffID sets the "preferred_staff_id" field if the given value is not nil.
+func (_c *CustomerCreate) SetNillablePreferredStaffID(v *uuid.UUID) *CustomerCreate {
+	if v != nil {
+		_c.SetPreferredStaffID(*v)
+	}
+	return _c
+}
+
+// SetMergedIntoID sets the "merged_into_id" field.
+func (_c *CustomerCreate) SetMergedIntoID(v uuid.UUID) *CustomerCreate {
+	_c.mutation.SetMergedIntoID(v)
+	return _c
+}
+
+// SetNillableMergedIntoID sets the "merged_into_id" field if the given value is not nil.
+func (_c *CustomerCreate) SetNillableMergedIntoID(v *uuid.UUID) *CustomerCreate {
+	if v != nil {
+		_c.SetMergedIntoID(*v)
+	}
+	return _c
+}
+
 // SetArchivedAt sets the "archived_at" field.
 func (_c *CustomerCreate) SetArchivedAt(v time.Time) *CustomerCreate {
 	_c.mutation.SetArchivedAt(v)
@@ -258,6 +496,14 @@ func (_c *CustomerCreate) defaults() {
 	if _, ok := _c.mutation.Status(); !ok {
 		v := customer.DefaultStatus
 		_c.mutation.SetStatus(v)
+	}
+	if _, ok := _c.mutation.TaxExempt(); !ok {
+		v := customer.DefaultTaxExempt
+		_c.mutation.SetTaxExempt(v)
+	}
+	if _, ok := _c.mutation.CreatedVia(); !ok {
+		v := customer.DefaultCreatedVia
+		_c.mutation.SetCreatedVia(v)
 	}
 }
 
@@ -374,6 +620,74 @@ func (_c *CustomerCreate) createSpec() (*Customer, *sqlgraph.CreateSpec) {
 	if value, ok := _c.mutation.CompanyName(); ok {
 		_spec.SetField(customer.FieldCompanyName, field.TypeString, value)
 		_node.CompanyName = &value
+	}
+	if value, ok := _c.mutation.LanguageTag(); ok {
+		_spec.SetField(customer.FieldLanguageTag, field.TypeString, value)
+		_node.LanguageTag = &value
+	}
+	if value, ok := _c.mutation.TimeZone(); ok {
+		_spec.SetField(customer.FieldTimeZone, field.TypeString, value)
+		_node.TimeZone = &value
+	}
+	if value, ok := _c.mutation.ExternalID(); ok {
+		_spec.SetField(customer.FieldExternalID, field.TypeString, value)
+		_node.ExternalID = &value
+	}
+	if value, ok := _c.mutation.PreferredChannel(); ok {
+		_spec.SetField(customer.FieldPreferredChannel, field.TypeString, value)
+		_node.PreferredChannel = &value
+	}
+	if value, ok := _c.mutation.DeliveryDistanceKm(); ok {
+		_spec.SetField(customer.FieldDeliveryDistanceKm, field.TypeString, value)
+		_node.DeliveryDistanceKm = &value
+	}
+	if value, ok := _c.mutation.WebsiteURL(); ok {
+		_spec.SetField(customer.FieldWebsiteURL, field.TypeString, value)
+		_node.WebsiteURL = &value
+	}
+	if value, ok := _c.mutation.BusinessArea(); ok {
+		_spec.SetField(customer.FieldBusinessArea, field.TypeString, value)
+		_node.BusinessArea = &value
+	}
+	if value, ok := _c.mutation.TaxExempt(); ok {
+		_spec.SetField(customer.FieldTaxExempt, field.TypeBool, value)
+		_node.TaxExempt = value
+	}
+	if value, ok := _c.mutation.TaxExemptReason(); ok {
+		_spec.SetField(customer.FieldTaxExemptReason, field.TypeString, value)
+		_node.TaxExemptReason = &value
+	}
+	if value, ok := _c.mutation.CreatedVia(); ok {
+		_spec.SetField(customer.FieldCreatedVia, field.TypeString, value)
+		_node.CreatedVia = value
+	}
+	if value, ok := _c.mutation.TypeID(); ok {
+		_spec.SetField(customer.FieldTypeID, field.TypeUUID, value)
+		_node.TypeID = &value
+	}
+	if value, ok := _c.mutation.OriginID(); ok {
+		_spec.SetField(customer.FieldOriginID, field.TypeUUID, value)
+		_node.OriginID = &value
+	}
+	if value, ok := _c.mutation.SalespersonID(); ok {
+		_spec.SetField(customer.FieldSalespersonID, field.TypeUUID, value)
+		_node.SalespersonID = &value
+	}
+	if value, ok := _c.mutation.RepresentativeID(); ok {
+		_spec.SetField(customer.FieldRepresentativeID, field.TypeUUID, value)
+		_node.RepresentativeID = &value
+	}
+	if value, ok := _c.mutation.PreferredOfficeID(); ok {
+		_spec.SetField(customer.FieldPreferredOfficeID, field.TypeUUID, value)
+		_node.PreferredOfficeID = &value
+	}
+	if value, ok := _c.mutation.PreferredStaffID(); ok {
+		_spec.SetField(customer.FieldPreferredStaffID, field.TypeUUID, value)
+		_node.PreferredStaffID = &value
+	}
+	if value, ok := _c.mutation.MergedIntoID(); ok {
+		_spec.SetField(customer.FieldMergedIntoID, field.TypeUUID, value)
+		_node.MergedIntoID = &value
 	}
 	if value, ok := _c.mutation.ArchivedAt(); ok {
 		_spec.SetField(customer.FieldArchivedAt, field.TypeTime, value)
@@ -600,6 +914,300 @@ func (u *CustomerUpsert) UpdateCompanyName() *CustomerUpsert {
 // ClearCompanyName clears the value of the "company_name" field.
 func (u *CustomerUpsert) ClearCompanyName() *CustomerUpsert {
 	u.SetNull(customer.FieldCompanyName)
+	return u
+}
+
+// SetLanguageTag sets the "language_tag" field.
+func (u *CustomerUpsert) SetLanguageTag(v string) *CustomerUpsert {
+	u.Set(customer.FieldLanguageTag, v)
+	return u
+}
+
+// UpdateLanguageTag sets the "language_tag" field to the value that was provided on create.
+func (u *CustomerUpsert) UpdateLanguageTag() *CustomerUpsert {
+	u.SetExcluded(customer.FieldLanguageTag)
+	return u
+}
+
+// ClearLanguageTag clears the value of the "language_tag" field.
+func (u *CustomerUpsert) ClearLanguageTag() *CustomerUpsert {
+	u.SetNull(customer.FieldLanguageTag)
+	return u
+}
+
+// SetTimeZone sets the "time_zone" field.
+func (u *CustomerUpsert) SetTimeZone(v string) *CustomerUpsert {
+	u.Set(customer.FieldTimeZone, v)
+	return u
+}
+
+// UpdateTimeZone sets the "time_zone" field to the value that was provided on create.
+func (u *CustomerUpsert) UpdateTimeZone() *CustomerUpsert {
+	u.SetExcluded(customer.FieldTimeZone)
+	return u
+}
+
+// ClearTimeZone clears the value of the "time_zone" field.
+func (u *CustomerUpsert) ClearTimeZone() *CustomerUpsert {
+	u.SetNull(customer.FieldTimeZone)
+	return u
+}
+
+// SetExternalID sets the "external_id" field.
+func (u *CustomerUpsert) SetExternalID(v string) *CustomerUpsert {
+	u.Set(customer.FieldExternalID, v)
+	return u
+}
+
+// UpdateExternalID sets the "external_id" field to the value that was provided on create.
+func (u *CustomerUpsert) UpdateExternalID() *CustomerUpsert {
+	u.SetExcluded(customer.FieldExternalID)
+	return u
+}
+
+// ClearExternalID clears the value of the "external_id" field.
+func (u *CustomerUpsert) ClearExternalID() *CustomerUpsert {
+	u.SetNull(customer.FieldExternalID)
+	return u
+}
+
+// SetPreferredChannel sets the "preferred_channel" field.
+func (u *CustomerUpsert) SetPreferredChannel(v string) *CustomerUpsert {
+	u.Set(customer.FieldPreferredChannel, v)
+	return u
+}
+
+// UpdatePreferredChannel sets the "preferred_channel" field to the value that was provided on create.
+func (u *CustomerUpsert) UpdatePreferredChannel() *CustomerUpsert {
+	u.SetExcluded(customer.FieldPreferredChannel)
+	return u
+}
+
+// ClearPreferredChannel clears the value of the "preferred_channel" field.
+func (u *CustomerUpsert) ClearPreferredChannel() *CustomerUpsert {
+	u.SetNull(customer.FieldPreferredChannel)
+	return u
+}
+
+// SetDeliveryDistanceKm sets the "delivery_distance_km" field.
+func (u *CustomerUpsert) SetDeliveryDistanceKm(v string) *CustomerUpsert {
+	u.Set(customer.FieldDeliveryDistanceKm, v)
+	return u
+}
+
+// UpdateDeliveryDistanceKm sets the "delivery_distance_km" field to the value that was provided on create.
+func (u *CustomerUpsert) UpdateDeliveryDistanceKm() *CustomerUpsert {
+	u.SetExcluded(customer.FieldDeliveryDistanceKm)
+	return u
+}
+
+// ClearDeliveryDistanceKm clears the value of the "delivery_distance_km" field.
+func (u *CustomerUpsert) ClearDeliveryDistanceKm() *CustomerUpsert {
+	u.SetNull(customer.FieldDeliveryDistanceKm)
+	return u
+}
+
+// SetWebsiteURL sets the "website_url" field.
+func (u *CustomerUpsert) SetWebsiteURL(v string) *CustomerUpsert {
+	u.Set(customer.FieldWebsiteURL, v)
+	return u
+}
+
+// UpdateWebsiteURL sets the "website_url" field to the value that was provided on create.
+func (u *CustomerUpsert) UpdateWebsiteURL() *CustomerUpsert {
+	u.SetExcluded(customer.FieldWebsiteURL)
+	return u
+}
+
+// ClearWebsiteURL clears the value of the "website_url" field.
+func (u *CustomerUpsert) ClearWebsiteURL() *CustomerUpsert {
+	u.SetNull(customer.FieldWebsiteURL)
+	return u
+}
+
+// SetBusinessArea sets the "business_area" field.
+func (u *CustomerUpsert) SetBusinessArea(v string) *CustomerUpsert {
+	u.Set(customer.FieldBusinessArea, v)
+	return u
+}
+
+// UpdateBusinessArea sets the "business_area" field to the value that was provided on create.
+func (u *CustomerUpsert) UpdateBusinessArea() *CustomerUpsert {
+	u.SetExcluded(customer.FieldBusinessArea)
+	return u
+}
+
+// ClearBusinessArea clears the value of the "business_area" field.
+func (u *CustomerUpsert) ClearBusinessArea() *CustomerUpsert {
+	u.SetNull(customer.FieldBusinessArea)
+	return u
+}
+
+// SetTaxExempt sets the "tax_exempt" field.
+func (u *CustomerUpsert) SetTaxExempt(v bool) *CustomerUpsert {
+	u.Set(customer.FieldTaxExempt, v)
+	return u
+}
+
+// UpdateTaxExempt sets the "tax_exempt" field to the value that was provided on create.
+func (u *CustomerUpsert) UpdateTaxExempt() *CustomerUpsert {
+	u.SetExcluded(customer.FieldTaxExempt)
+	return u
+}
+
+// SetTaxExemptReason sets the "tax_exempt_reason" field.
+func (u *CustomerUpsert) SetTaxExemptReason(v string) *CustomerUpsert {
+	u.Set(customer.FieldTaxExemptReason, v)
+	return u
+}
+
+// UpdateTaxExemptReason sets the "tax_exempt_reason" field to the value that was provided on create.
+func (u *CustomerUpsert) UpdateTaxExemptReason() *CustomerUpsert {
+	u.SetExcluded(customer.FieldTaxExemptReason)
+	return u
+}
+
+// ClearTaxExemptReason clears the value of the "tax_exempt_reason" field.
+func (u *CustomerUpsert) ClearTaxExemptReason() *CustomerUpsert {
+	u.SetNull(customer.FieldTaxExemptReason)
+	return u
+}
+
+// SetCreatedVia sets the "created_via" field.
+func (u *CustomerUpsert) SetCreatedVia(v string) *CustomerUpsert {
+	u.Set(customer.FieldCreatedVia, v)
+	return u
+}
+
+// UpdateCreatedVia sets the "created_via" field to the value that was provided on create.
+func (u *CustomerUpsert) UpdateCreatedVia() *CustomerUpsert {
+	u.SetExcluded(customer.FieldCreatedVia)
+	return u
+}
+
+// SetTypeID sets the "type_id" field.
+func (u *CustomerUpsert) SetTypeID(v uuid.UUID) *CustomerUpsert {
+	u.Set(customer.FieldTypeID, v)
+	return u
+}
+
+// UpdateTypeID sets the "type_id" field to the value that was provided on create.
+func (u *CustomerUpsert) UpdateTypeID() *CustomerUpsert {
+	u.SetExcluded(customer.FieldTypeID)
+	return u
+}
+
+// ClearTypeID clears the value of the "type_id" field.
+func (u *CustomerUpsert) ClearTypeID() *CustomerUpsert {
+	u.SetNull(customer.FieldTypeID)
+	return u
+}
+
+// SetOriginID sets the "origin_id" field.
+func (u *CustomerUpsert) SetOriginID(v uuid.UUID) *CustomerUpsert {
+	u.Set(customer.FieldOriginID, v)
+	return u
+}
+
+// UpdateOriginID sets the "origin_id" field to the value that was provided on create.
+func (u *CustomerUpsert) UpdateOriginID() *CustomerUpsert {
+	u.SetExcluded(customer.FieldOriginID)
+	return u
+}
+
+// ClearOriginID clears the value of the "origin_id" field.
+func (u *CustomerUpsert) ClearOriginID() *CustomerUpsert {
+	u.SetNull(customer.FieldOriginID)
+	return u
+}
+
+// SetSalespersonID sets the "salesperson_id" field.
+func (u *CustomerUpsert) SetSalespersonID(v uuid.UUID) *CustomerUpsert {
+	u.Set(customer.FieldSalespersonID, v)
+	return u
+}
+
+// UpdateSalespersonID sets the "salesperson_id" field to the value that was provided on create.
+func (u *CustomerUpsert) UpdateSalespersonID() *CustomerUpsert {
+	u.SetExcluded(customer.FieldSalespersonID)
+	return u
+}
+
+// ClearSalespersonID clears the value of the "salesperson_id" field.
+func (u *CustomerUpsert) ClearSalespersonID() *CustomerUpsert {
+	u.SetNull(customer.FieldSalespersonID)
+	return u
+}
+
+// SetRepresentativeID sets the "representative_id" field.
+func (u *CustomerUpsert) SetRepresentativeID(v uuid.UUID) *CustomerUpsert {
+	u.Set(customer.FieldRepresentativeID, v)
+	return u
+}
+
+// UpdateRepresentativeID sets the "representative_id" field to the value that was provided on create.
+func (u *CustomerUpsert) UpdateRepresentativeID() *CustomerUpsert {
+	u.SetExcluded(customer.FieldRepresentativeID)
+	return u
+}
+
+// ClearRepresentativeID clears the value of the "representative_id" field.
+func (u *CustomerUpsert) ClearRepresentativeID() *CustomerUpsert {
+	u.SetNull(customer.FieldRepresentativeID)
+	return u
+}
+
+// SetPreferredOfficeID sets the "preferred_office_id" field.
+func (u *CustomerUpsert) SetPreferredOfficeID(v uuid.UUID) *CustomerUpsert {
+	u.Set(customer.FieldPreferredOfficeID, v)
+	return u
+}
+
+// UpdatePreferredOfficeID sets the "preferred_office_id" field to the value that was provided on create.
+func (u *CustomerUpsert) UpdatePreferredOfficeID() *CustomerUpsert {
+	u.SetExcluded(customer.FieldPreferredOfficeID)
+	return u
+}
+
+// ClearPreferredOfficeID clears the value of the "preferred_office_id" field.
+func (u *CustomerUpsert) ClearPreferredOfficeID() *CustomerUpsert {
+	u.SetNull(customer.FieldPreferredOfficeID)
+	return u
+}
+
+// SetPreferredStaffID sets the "preferred_staff_id" field.
+func (u *CustomerUpsert) SetPreferredStaffID(v uuid.UUID) *CustomerUpsert {
+	u.Set(customer.FieldPreferredStaffID, v)
+	return u
+}
+
+// UpdatePreferredStaffID sets the "preferred_staff_id" field to the value that was provided on create.
+func (u *CustomerUpsert) UpdatePreferredStaffID() *CustomerUpsert {
+	u.SetExcluded(customer.FieldPreferredStaffID)
+	return u
+}
+
+// ClearPreferredStaffID clears the value of the "preferred_staff_id" field.
+func (u *CustomerUpsert) ClearPreferredStaffID() *CustomerUpsert {
+	u.SetNull(customer.FieldPreferredStaffID)
+	return u
+}
+
+// SetMergedIntoID sets the "merged_into_id" field.
+func (u *CustomerUpsert) SetMergedIntoID(v uuid.UUID) *CustomerUpsert {
+	u.Set(customer.FieldMergedIntoID, v)
+	return u
+}
+
+// UpdateMergedIntoID sets the "merged_into_id" field to the value that was provided on create.
+func (u *CustomerUpsert) UpdateMergedIntoID() *CustomerUpsert {
+	u.SetExcluded(customer.FieldMergedIntoID)
+	return u
+}
+
+// ClearMergedIntoID clears the value of the "merged_into_id" field.
+func (u *CustomerUpsert) ClearMergedIntoID() *CustomerUpsert {
+	u.SetNull(customer.FieldMergedIntoID)
 	return u
 }
 
@@ -886,6 +1494,349 @@ func (u *CustomerUpsertOne) UpdateCompanyName() *CustomerUpsertOne {
 func (u *CustomerUpsertOne) ClearCompanyName() *CustomerUpsertOne {
 	return u.Update(func(s *CustomerUpsert) {
 		s.ClearCompanyName()
+	})
+}
+
+// SetLanguageTag sets the "language_tag" field.
+func (u *CustomerUpsertOne) SetLanguageTag(v string) *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.SetLanguageTag(v)
+	})
+}
+
+// UpdateLanguageTag sets the "language_tag" field to the value that was provided on create.
+func (u *CustomerUpsertOne) UpdateLanguageTag() *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.UpdateLanguageTag()
+	})
+}
+
+// ClearLanguageTag clears the value of the "language_tag" field.
+func (u *CustomerUpsertOne) ClearLanguageTag() *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.ClearLanguageTag()
+	})
+}
+
+// SetTimeZone sets the "time_zone" field.
+func (u *CustomerUpsertOne) SetTimeZone(v string) *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.SetTimeZone(v)
+	})
+}
+
+// UpdateTimeZone sets the "time_zone" field to the value that was provided on create.
+func (u *CustomerUpsertOne) UpdateTimeZone() *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.UpdateTimeZone()
+	})
+}
+
+// ClearTimeZone clears the value of the "time_zone" field.
+func (u *CustomerUpsertOne) ClearTimeZone() *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.ClearTimeZone()
+	})
+}
+
+// SetExternalID sets the "external_id" field.
+func (u *CustomerUpsertOne) SetExternalID(v string) *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.SetExternalID(v)
+	})
+}
+
+// UpdateExternalID sets the "external_id" field to the value that was provided on create.
+func (u *CustomerUpsertOne) UpdateExternalID() *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.UpdateExternalID()
+	})
+}
+
+// ClearExternalID clears the value of the "external_id" field.
+func (u *CustomerUpsertOne) ClearExternalID() *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.ClearExternalID()
+	})
+}
+
+// SetPreferredChannel sets the "preferred_channel" field.
+func (u *CustomerUpsertOne) SetPreferredChannel(v string) *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.SetPreferredChannel(v)
+	})
+}
+
+// UpdatePreferredChannel sets the "preferred_channel" field to the value that was provided on create.
+func (u *CustomerUpsertOne) UpdatePreferredChannel() *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.UpdatePreferredChannel()
+	})
+}
+
+// ClearPreferredChannel clears the value of the "preferred_channel" field.
+func (u *CustomerUpsertOne) ClearPreferredChannel() *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.ClearPreferredChannel()
+	})
+}
+
+// SetDeliveryDistanceKm sets the "delivery_distance_km" field.
+func (u *CustomerUpsertOne) SetDeliveryDistanceKm(v string) *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.SetDeliveryDistanceKm(v)
+	})
+}
+
+// UpdateDeliveryDistanceKm sets the "delivery_distance_km" field to the value that was provided on create.
+func (u *CustomerUpsertOne) UpdateDeliveryDistanceKm() *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.UpdateDeliveryDistanceKm()
+	})
+}
+
+// ClearDeliveryDistanceKm clears the value of the "delivery_distance_km" field.
+func (u *CustomerUpsertOne) ClearDeliveryDistanceKm() *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.ClearDeliveryDistanceKm()
+	})
+}
+
+// SetWebsiteURL sets the "website_url" field.
+func (u *CustomerUpsertOne) SetWebsiteURL(v string) *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.SetWebsiteURL(v)
+	})
+}
+
+// UpdateWebsiteURL sets the "website_url" field to the value that was provided on create.
+func (u *CustomerUpsertOne) UpdateWebsiteURL() *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.UpdateWebsiteURL()
+	})
+}
+
+// ClearWebsiteURL clears the value of the "website_url" field.
+func (u *CustomerUpsertOne) ClearWebsiteURL() *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.ClearWebsiteURL()
+	})
+}
+
+// SetBusinessArea sets the "business_area" field.
+func (u *CustomerUpsertOne) SetBusinessArea(v string) *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.SetBusinessArea(v)
+	})
+}
+
+// UpdateBusinessArea sets the "business_area" field to the value that was provided on create.
+func (u *CustomerUpsertOne) UpdateBusinessArea() *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.UpdateBusinessArea()
+	})
+}
+
+// ClearBusinessArea clears the value of the "business_area" field.
+func (u *CustomerUpsertOne) ClearBusinessArea() *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.ClearBusinessArea()
+	})
+}
+
+// SetTaxExempt sets the "tax_exempt" field.
+func (u *CustomerUpsertOne) SetTaxExempt(v bool) *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.SetTaxExempt(v)
+	})
+}
+
+// UpdateTaxExempt sets the "tax_exempt" field to the value that was provided on create.
+func (u *CustomerUpsertOne) UpdateTaxExempt() *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.UpdateTaxExempt()
+	})
+}
+
+// SetTaxExemptReason sets the "tax_exempt_reason" field.
+func (u *CustomerUpsertOne) SetTaxExemptReason(v string) *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.SetTaxExemptReason(v)
+	})
+}
+
+// UpdateTaxExemptReason sets the "tax_exempt_reason" field to the value that was provided on create.
+func (u *CustomerUpsertOne) UpdateTaxExemptReason() *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.UpdateTaxExemptReason()
+	})
+}
+
+// ClearTaxExemptReason clears the value of the "tax_exempt_reason" field.
+func (u *CustomerUpsertOne) ClearTaxExemptReason() *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.ClearTaxExemptReason()
+	})
+}
+
+// SetCreatedVia sets the "created_via" field.
+func (u *CustomerUpsertOne) SetCreatedVia(v string) *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.SetCreatedVia(v)
+	})
+}
+
+// UpdateCreatedVia sets the "created_via" field to the value that was provided on create.
+func (u *CustomerUpsertOne) UpdateCreatedVia() *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.UpdateCreatedVia()
+	})
+}
+
+// SetTypeID sets the "type_id" field.
+func (u *CustomerUpsertOne) SetTypeID(v uuid.UUID) *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.SetTypeID(v)
+	})
+}
+
+// UpdateTypeID sets the "type_id" field to the value that was provided on create.
+func (u *CustomerUpsertOne) UpdateTypeID() *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.UpdateTypeID()
+	})
+}
+
+// ClearTypeID clears the value of the "type_id" field.
+func (u *CustomerUpsertOne) ClearTypeID() *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.ClearTypeID()
+	})
+}
+
+// SetOriginID sets the "origin_id" field.
+func (u *CustomerUpsertOne) SetOriginID(v uuid.UUID) *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.SetOriginID(v)
+	})
+}
+
+// UpdateOriginID sets the "origin_id" field to the value that was provided on create.
+func (u *CustomerUpsertOne) UpdateOriginID() *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.UpdateOriginID()
+	})
+}
+
+// ClearOriginID clears the value of the "origin_id" field.
+func (u *CustomerUpsertOne) ClearOriginID() *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.ClearOriginID()
+	})
+}
+
+// SetSalespersonID sets the "salesperson_id" field.
+func (u *CustomerUpsertOne) SetSalespersonID(v uuid.UUID) *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.SetSalespersonID(v)
+	})
+}
+
+// UpdateSalespersonID sets the "salesperson_id" field to the value that was provided on create.
+func (u *CustomerUpsertOne) UpdateSalespersonID() *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.UpdateSalespersonID()
+	})
+}
+
+// ClearSalespersonID clears the value of the "salesperson_id" field.
+func (u *CustomerUpsertOne) ClearSalespersonID() *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.ClearSalespersonID()
+	})
+}
+
+// SetRepresentativeID sets the "representative_id" field.
+func (u *CustomerUpsertOne) SetRepresentativeID(v uuid.UUID) *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.SetRepresentativeID(v)
+	})
+}
+
+// UpdateRepresentativeID sets the "representative_id" field to the value that was provided on create.
+func (u *CustomerUpsertOne) UpdateRepresentativeID() *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.UpdateRepresentativeID()
+	})
+}
+
+// ClearRepresentativeID clears the value of the "representative_id" field.
+func (u *CustomerUpsertOne) ClearRepresentativeID() *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.ClearRepresentativeID()
+	})
+}
+
+// SetPreferredOfficeID sets the "preferred_office_id" field.
+func (u *CustomerUpsertOne) SetPreferredOfficeID(v uuid.UUID) *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.SetPreferredOfficeID(v)
+	})
+}
+
+// UpdatePreferredOfficeID sets the "preferred_office_id" field to the value that was provided on create.
+func (u *CustomerUpsertOne) UpdatePreferredOfficeID() *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.UpdatePreferredOfficeID()
+	})
+}
+
+// ClearPreferredOfficeID clears the value of the "preferred_office_id" field.
+func (u *CustomerUpsertOne) ClearPreferredOfficeID() *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.ClearPreferredOfficeID()
+	})
+}
+
+// SetPreferredStaffID sets the "preferred_staff_id" field.
+func (u *CustomerUpsertOne) SetPreferredStaffID(v uuid.UUID) *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.SetPreferredStaffID(v)
+	})
+}
+
+// UpdatePreferredStaffID sets the "preferred_staff_id" field to the value that was provided on create.
+func (u *CustomerUpsertOne) UpdatePreferredStaffID() *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.UpdatePreferredStaffID()
+	})
+}
+
+// ClearPreferredStaffID clears the value of the "preferred_staff_id" field.
+func (u *CustomerUpsertOne) ClearPreferredStaffID() *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.ClearPreferredStaffID()
+	})
+}
+
+// SetMergedIntoID sets the "merged_into_id" field.
+func (u *CustomerUpsertOne) SetMergedIntoID(v uuid.UUID) *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.SetMergedIntoID(v)
+	})
+}
+
+// UpdateMergedIntoID sets the "merged_into_id" field to the value that was provided on create.
+func (u *CustomerUpsertOne) UpdateMergedIntoID() *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.UpdateMergedIntoID()
+	})
+}
+
+// ClearMergedIntoID clears the value of the "merged_into_id" field.
+func (u *CustomerUpsertOne) ClearMergedIntoID() *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.ClearMergedIntoID()
 	})
 }
 
@@ -1345,6 +2296,349 @@ func (u *CustomerUpsertBulk) UpdateCompanyName() *CustomerUpsertBulk {
 func (u *CustomerUpsertBulk) ClearCompanyName() *CustomerUpsertBulk {
 	return u.Update(func(s *CustomerUpsert) {
 		s.ClearCompanyName()
+	})
+}
+
+// SetLanguageTag sets the "language_tag" field.
+func (u *CustomerUpsertBulk) SetLanguageTag(v string) *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.SetLanguageTag(v)
+	})
+}
+
+// UpdateLanguageTag sets the "language_tag" field to the value that was provided on create.
+func (u *CustomerUpsertBulk) UpdateLanguageTag() *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.UpdateLanguageTag()
+	})
+}
+
+// ClearLanguageTag clears the value of the "language_tag" field.
+func (u *CustomerUpsertBulk) ClearLanguageTag() *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.ClearLanguageTag()
+	})
+}
+
+// SetTimeZone sets the "time_zone" field.
+func (u *CustomerUpsertBulk) SetTimeZone(v string) *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.SetTimeZone(v)
+	})
+}
+
+// UpdateTimeZone sets the "time_zone" field to the value that was provided on create.
+func (u *CustomerUpsertBulk) UpdateTimeZone() *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.UpdateTimeZone()
+	})
+}
+
+// ClearTimeZone clears the value of the "time_zone" field.
+func (u *CustomerUpsertBulk) ClearTimeZone() *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.ClearTimeZone()
+	})
+}
+
+// SetExternalID sets the "external_id" field.
+func (u *CustomerUpsertBulk) SetExternalID(v string) *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.SetExternalID(v)
+	})
+}
+
+// UpdateExternalID sets the "external_id" field to the value that was provided on create.
+func (u *CustomerUpsertBulk) UpdateExternalID() *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.UpdateExternalID()
+	})
+}
+
+// ClearExternalID clears the value of the "external_id" field.
+func (u *CustomerUpsertBulk) ClearExternalID() *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.ClearExternalID()
+	})
+}
+
+// SetPreferredChannel sets the "preferred_channel" field.
+func (u *CustomerUpsertBulk) SetPreferredChannel(v string) *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.SetPreferredChannel(v)
+	})
+}
+
+// UpdatePreferredChannel sets the "preferred_channel" field to the value that was provided on create.
+func (u *CustomerUpsertBulk) UpdatePreferredChannel() *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.UpdatePreferredChannel()
+	})
+}
+
+// ClearPreferredChannel clears the value of the "preferred_channel" field.
+func (u *CustomerUpsertBulk) ClearPreferredChannel() *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.ClearPreferredChannel()
+	})
+}
+
+// SetDeliveryDistanceKm sets the "delivery_distance_km" field.
+func (u *CustomerUpsertBulk) SetDeliveryDistanceKm(v string) *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.SetDeliveryDistanceKm(v)
+	})
+}
+
+// UpdateDeliveryDistanceKm sets the "delivery_distance_km" field to the value that was provided on create.
+func (u *CustomerUpsertBulk) UpdateDeliveryDistanceKm() *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.UpdateDeliveryDistanceKm()
+	})
+}
+
+// ClearDeliveryDistanceKm clears the value of the "delivery_distance_km" field.
+func (u *CustomerUpsertBulk) ClearDeliveryDistanceKm() *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.ClearDeliveryDistanceKm()
+	})
+}
+
+// SetWebsiteURL sets the "website_url" field.
+func (u *CustomerUpsertBulk) SetWebsiteURL(v string) *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.SetWebsiteURL(v)
+	})
+}
+
+// UpdateWebsiteURL sets the "website_url" field to the value that was provided on create.
+func (u *CustomerUpsertBulk) UpdateWebsiteURL() *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.UpdateWebsiteURL()
+	})
+}
+
+// ClearWebsiteURL clears the value of the "website_url" field.
+func (u *CustomerUpsertBulk) ClearWebsiteURL() *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.ClearWebsiteURL()
+	})
+}
+
+// SetBusinessArea sets the "business_area" field.
+func (u *CustomerUpsertBulk) SetBusinessArea(v string) *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.SetBusinessArea(v)
+	})
+}
+
+// UpdateBusinessArea sets the "business_area" field to the value that was provided on create.
+func (u *CustomerUpsertBulk) UpdateBusinessArea() *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.UpdateBusinessArea()
+	})
+}
+
+// ClearBusinessArea clears the value of the "business_area" field.
+func (u *CustomerUpsertBulk) ClearBusinessArea() *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.ClearBusinessArea()
+	})
+}
+
+// SetTaxExempt sets the "tax_exempt" field.
+func (u *CustomerUpsertBulk) SetTaxExempt(v bool) *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.SetTaxExempt(v)
+	})
+}
+
+// UpdateTaxExempt sets the "tax_exempt" field to the value that was provided on create.
+func (u *CustomerUpsertBulk) UpdateTaxExempt() *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.UpdateTaxExempt()
+	})
+}
+
+// SetTaxExemptReason sets the "tax_exempt_reason" field.
+func (u *CustomerUpsertBulk) SetTaxExemptReason(v string) *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.SetTaxExemptReason(v)
+	})
+}
+
+// UpdateTaxExemptReason sets the "tax_exempt_reason" field to the value that was provided on create.
+func (u *CustomerUpsertBulk) UpdateTaxExemptReason() *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.UpdateTaxExemptReason()
+	})
+}
+
+// ClearTaxExemptReason clears the value of the "tax_exempt_reason" field.
+func (u *CustomerUpsertBulk) ClearTaxExemptReason() *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.ClearTaxExemptReason()
+	})
+}
+
+// SetCreatedVia sets the "created_via" field.
+func (u *CustomerUpsertBulk) SetCreatedVia(v string) *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.SetCreatedVia(v)
+	})
+}
+
+// UpdateCreatedVia sets the "created_via" field to the value that was provided on create.
+func (u *CustomerUpsertBulk) UpdateCreatedVia() *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.UpdateCreatedVia()
+	})
+}
+
+// SetTypeID sets the "type_id" field.
+func (u *CustomerUpsertBulk) SetTypeID(v uuid.UUID) *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.SetTypeID(v)
+	})
+}
+
+// UpdateTypeID sets the "type_id" field to the value that was provided on create.
+func (u *CustomerUpsertBulk) UpdateTypeID() *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.UpdateTypeID()
+	})
+}
+
+// ClearTypeID clears the value of the "type_id" field.
+func (u *CustomerUpsertBulk) ClearTypeID() *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.ClearTypeID()
+	})
+}
+
+// SetOriginID sets the "origin_id" field.
+func (u *CustomerUpsertBulk) SetOriginID(v uuid.UUID) *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.SetOriginID(v)
+	})
+}
+
+// UpdateOriginID sets the "origin_id" field to the value that was provided on create.
+func (u *CustomerUpsertBulk) UpdateOriginID() *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.UpdateOriginID()
+	})
+}
+
+// ClearOriginID clears the value of the "origin_id" field.
+func (u *CustomerUpsertBulk) ClearOriginID() *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.ClearOriginID()
+	})
+}
+
+// SetSalespersonID sets the "salesperson_id" field.
+func (u *CustomerUpsertBulk) SetSalespersonID(v uuid.UUID) *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.SetSalespersonID(v)
+	})
+}
+
+// UpdateSalespersonID sets the "salesperson_id" field to the value that was provided on create.
+func (u *CustomerUpsertBulk) UpdateSalespersonID() *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.UpdateSalespersonID()
+	})
+}
+
+// ClearSalespersonID clears the value of the "salesperson_id" field.
+func (u *CustomerUpsertBulk) ClearSalespersonID() *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.ClearSalespersonID()
+	})
+}
+
+// SetRepresentativeID sets the "representative_id" field.
+func (u *CustomerUpsertBulk) SetRepresentativeID(v uuid.UUID) *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.SetRepresentativeID(v)
+	})
+}
+
+// UpdateRepresentativeID sets the "representative_id" field to the value that was provided on create.
+func (u *CustomerUpsertBulk) UpdateRepresentativeID() *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.UpdateRepresentativeID()
+	})
+}
+
+// ClearRepresentativeID clears the value of the "representative_id" field.
+func (u *CustomerUpsertBulk) ClearRepresentativeID() *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.ClearRepresentativeID()
+	})
+}
+
+// SetPreferredOfficeID sets the "preferred_office_id" field.
+func (u *CustomerUpsertBulk) SetPreferredOfficeID(v uuid.UUID) *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.SetPreferredOfficeID(v)
+	})
+}
+
+// UpdatePreferredOfficeID sets the "preferred_office_id" field to the value that was provided on create.
+func (u *CustomerUpsertBulk) UpdatePreferredOfficeID() *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.UpdatePreferredOfficeID()
+	})
+}
+
+// ClearPreferredOfficeID clears the value of the "preferred_office_id" field.
+func (u *CustomerUpsertBulk) ClearPreferredOfficeID() *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.ClearPreferredOfficeID()
+	})
+}
+
+// SetPreferredStaffID sets the "preferred_staff_id" field.
+func (u *CustomerUpsertBulk) SetPreferredStaffID(v uuid.UUID) *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.SetPreferredStaffID(v)
+	})
+}
+
+// UpdatePreferredStaffID sets the "preferred_staff_id" field to the value that was provided on create.
+func (u *CustomerUpsertBulk) UpdatePreferredStaffID() *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.UpdatePreferredStaffID()
+	})
+}
+
+// ClearPreferredStaffID clears the value of the "preferred_staff_id" field.
+func (u *CustomerUpsertBulk) ClearPreferredStaffID() *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.ClearPreferredStaffID()
+	})
+}
+
+// SetMergedIntoID sets the "merged_into_id" field.
+func (u *CustomerUpsertBulk) SetMergedIntoID(v uuid.UUID) *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.SetMergedIntoID(v)
+	})
+}
+
+// UpdateMergedIntoID sets the "merged_into_id" field to the value that was provided on create.
+func (u *CustomerUpsertBulk) UpdateMergedIntoID() *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.UpdateMergedIntoID()
+	})
+}
+
+// ClearMergedIntoID clears the value of the "merged_into_id" field.
+func (u *CustomerUpsertBulk) ClearMergedIntoID() *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.ClearMergedIntoID()
 	})
 }
 

@@ -221,6 +221,334 @@ func (_u *CustomerUpdate) ClearCompanyName() *CustomerUpdate {
 	return _u
 }
 
+// SetLanguageTag sets the "language_tag" field.
+func (_u *CustomerUpdate) SetLanguageTag(v string) *CustomerUpdate {
+	_u.mutation.SetLanguageTag(v)
+	return _u
+}
+
+// SetNillableLanguageTag sets the "language_tag" field if the given value is not nil.
+func (_u *CustomerUpdate) SetNillableLanguageTag(v *string) *CustomerUpdate {
+	if v != nil {
+		_u.SetLanguageTag(*v)
+	}
+	return _u
+}
+
+// ClearLanguageTag clears the value of the "language_tag" field.
+func (_u *CustomerUpdate) ClearLanguageTag() *CustomerUpdate {
+	_u.mutation.ClearLanguageTag()
+	return _u
+}
+
+// SetTimeZone sets the "time_zone" field.
+func (_u *CustomerUpdate) SetTimeZone(v string) *CustomerUpdate {
+	_u.mutation.SetTimeZone(v)
+	return _u
+}
+
+// SetNillableTimeZone sets the "time_zone" field if the given value is not nil.
+func (_u *CustomerUpdate) SetNillableTimeZone(v *string) *CustomerUpdate {
+	if v != nil {
+		_u.SetTimeZone(*v)
+	}
+	return _u
+}
+
+// ClearTimeZone clears the value of the "time_zone" field.
+func (_u *CustomerUpdate) ClearTimeZone() *CustomerUpdate {
+	_u.mutation.ClearTimeZone()
+	return _u
+}
+
+// SetExternalID sets the "external_id" field.
+func (_u *CustomerUpdate) SetExternalID(v string) *CustomerUpdate {
+	_u.mutation.SetExternalID(v)
+	return _u
+}
+
+// SetNillableExternalID sets the "external_id" field if the given value is not nil.
+func (_u *CustomerUpdate) SetNillableExternalID(v *string) *CustomerUpdate {
+	if v != nil {
+		_u.SetExternalID(*v)
+	}
+	return _u
+}
+
+// ClearExternalID clears the value of the "external_id" field.
+func (_u *CustomerUpdate) ClearExternalID() *CustomerUpdate {
+	_u.mutation.ClearExternalID()
+	return _u
+}
+
+// SetPreferredChannel sets the "preferred_channel" field.
+func (_u *CustomerUpdate) SetPreferredChannel(v string) *CustomerUpdate {
+	_u.mutation.SetPreferredChannel(v)
+	return _u
+}
+
+// SetNillablePreferredChannel sets the "preferred_channel" field if the given value is not nil.
+func (_u *CustomerUpdate) SetNillablePreferredChannel(v *string) *CustomerUpdate {
+	if v != nil {
+		_u.SetPreferredChannel(*v)
+	}
+	return _u
+}
+
+// ClearPreferredChannel clears the value of the "preferred_channel" field.
+func (_u *CustomerUpdate) ClearPreferredChannel() *CustomerUpdate {
+	_u.mutation.ClearPreferredChannel()
+	return _u
+}
+
+// SetDeliveryDistanceKm sets the "delivery_distance_km" field.
+func (_u *CustomerUpdate) SetDeliveryDistanceKm(v string) *CustomerUpdate {
+	_u.mutation.SetDeliveryDistanceKm(v)
+	return _u
+}
+
+// SetNillableDeliveryDistanceKm sets the "delivery_distance_km" field if the given value is not nil.
+func (_u *CustomerUpdate) SetNillableDeliveryDistanceKm(v *string) *CustomerUpdate {
+	if v != nil {
+		_u.SetDeliveryDistanceKm(*v)
+	}
+	return _u
+}
+
+// ClearDeliveryDistanceKm clears the value of the "delivery_distance_km" field.
+func (_u *CustomerUpdate) ClearDeliveryDistanceKm() *CustomerUpdate {
+	_u.mutation.ClearDeliveryDistanceKm()
+	return _u
+}
+
+// SetWebsiteURL sets the "website_url" field.
+func (_u *CustomerUpdate) SetWebsiteURL(v string) *CustomerUpdate {
+	_u.mutation.SetWebsiteURL(v)
+	return _u
+}
+
+// SetNillableWebsiteURL sets the "website_url" field if the given value is not nil.
+func (_u *CustomerUpdate) SetNillableWebsiteURL(v *string) *CustomerUpdate {
+	if v != nil {
+		_u.SetWebsiteURL(*v)
+	}
+	return _u
+}
+
+// ClearWebsiteURL clears the value of the "website_url" field.
+func (_u *CustomerUpdate) ClearWebsiteURL() *CustomerUpdate {
+	_u.mutation.ClearWebsiteURL()
+	return _u
+}
+
+// SetBusinessArea sets the "business_area" field.
+func (_u *CustomerUpdate) SetBusinessArea(v string) *CustomerUpdate {
+	_u.mutation.SetBusinessArea(v)
+	return _u
+}
+
+// SetNillableBusinessArea sets the "business_area" field if the given value is not nil.
+func (_u *CustomerUpdate) SetNillableBusinessArea(v *string) *CustomerUpdate {
+	if v != nil {
+		_u.SetBusinessArea(*v)
+	}
+	return _u
+}
+
+// ClearBusinessArea clears the value of the "business_area" field.
+func (_u *CustomerUpdate) ClearBusinessArea() *CustomerUpdate {
+	_u.mutation.ClearBusinessArea()
+	return _u
+}
+
+// SetTaxExempt sets the "tax_exempt" field.
+func (_u *CustomerUpdate) SetTaxExempt(v bool) *CustomerUpdate {
+	_u.mutation.SetTaxExempt(v)
+	return _u
+}
+
+// SetNillableTaxExempt sets the "tax_exempt" field if the given value is not nil.
+func (_u *CustomerUpdate) SetNillableTaxExempt(v *bool) *CustomerUpdate {
+	if v != nil {
+		_u.SetTaxExempt(*v)
+	}
+	return _u
+}
+
+// SetTaxExemptReason sets the "tax_exempt_reason" field.
+func (_u *CustomerUpdate) SetTaxExemptReason(v string) *CustomerUpdate {
+	_u.mutation.SetTaxExemptReason(v)
+	return _u
+}
+
+// SetNillableTaxExemptReason sets the "tax_exempt_reason" field if the given value is not nil.
+func (_u *CustomerUpdate) SetNillableTaxExemptReason(v *string) *CustomerUpdate {
+	if v != nil {
+		_u.SetTaxExemptReason(*v)
+	}
+	return _u
+}
+
+// ClearTaxExemptReason clears the value of the "tax_exempt_reason" field.
+func (_u *CustomerUpdate) ClearTaxExemptReason() *CustomerUpdate {
+	_u.mutation.ClearTaxExemptReason()
+	return _u
+}
+
+// SetCreatedVia sets the "created_via" field.
+func (_u *CustomerUpdate) SetCreatedVia(v string) *CustomerUpdate {
+	_u.mutation.SetCreatedVia(v)
+	return _u
+}
+
+// SetNillableCreatedVia sets the "created_via" field if the given value is not nil.
+func (_u *CustomerUpdate) SetNillableCreatedVia(v *string) *CustomerUpdate {
+	if v != nil {
+		_u.SetCreatedVia(*v)
+	}
+	return _u
+}
+
+// SetTypeID sets the "type_id" field.
+func (_u *CustomerUpdate) SetTypeID(v uuid.UUID) *CustomerUpdate {
+	_u.mutation.SetTypeID(v)
+	return _u
+}
+
+// SetNillableTypeID sets the "type_id" field if the given value is not nil.
+func (_u *CustomerUpdate) SetNillableTypeID(v *uuid.UUID) *CustomerUpdate {
+	if v != nil {
+		_u.SetTypeID(*v)
+	}
+	return _u
+}
+
+// ClearTypeID clears the value of the "type_id" field.
+func (_u *CustomerUpdate) ClearTypeID() *CustomerUpdate {
+	_u.mutation.ClearTypeID()
+	return _u
+}
+
+// SetOriginID sets the "origin_id" field.
+func (_u *CustomerUpdate) SetOriginID(v uuid.UUID) *CustomerUpdate {
+	_u.mutation.SetOriginID(v)
+	return _u
+}
+
+// SetNillableOriginID sets the "origin_id" field if the given value is not nil.
+func (_u *CustomerUpdate) SetNillableOriginID(v *uuid.UUID) *CustomerUpdate {
+	if v != nil {
+		_u.SetOriginID(*v)
+	}
+	return _u
+}
+
+// ClearOriginID clears the value of the "origin_id" field.
+func (_u *CustomerUpdate) ClearOriginID() *CustomerUpdate {
+	_u.mutation.ClearOriginID()
+	return _u
+}
+
+// SetSalespersonID sets the "salesperson_id" field.
+func (_u *CustomerUpdate) SetSalespersonID(v uuid.UUID) *CustomerUpdate {
+	_u.mutation.SetSalespersonID(v)
+	return _u
+}
+
+// SetNillableSalespersonID sets the "salesperson_id" field if the given value is not nil.
+func (_u *CustomerUpdate) SetNillableSalespersonID(v *uuid.UUID) *CustomerUpdate {
+	if v != nil {
+		_u.SetSalespersonID(*v)
+	}
+	return _u
+}
+
+// ClearSalespersonID clears the value of the "salesperson_id" field.
+func (_u *CustomerUpdate) ClearSalespersonID() *CustomerUpdate {
+	_u.mutation.ClearSalespersonID()
+	return _u
+}
+
+// SetRepresentativeID sets the "representative_id" field.
+func (_u *CustomerUpdate) SetRepresentativeID(v uuid.UUID) *CustomerUpdate {
+	_u.mutation.SetRepresentativeID(v)
+	return _u
+}
+
+// SetNillableRepresentativeID sets the "representative_id" field if the given value is not nil.
+func (_u *CustomerUpdate) SetNillableRepresentativeID(v *uuid.UUID) *CustomerUpdate {
+	if v != nil {
+		_u.SetRepresentativeID(*v)
+	}
+	return _u
+}
+
+// ClearRepresentativeID clears the value of the "representative_id" field.
+func (_u *CustomerUpdate) ClearRepresentativeID() *CustomerUpdate {
+	_u.mutation.ClearRepresentativeID()
+	return _u
+}
+
+// SetPreferredOfficeID sets the "preferred_office_id" field.
+func (_u *CustomerUpdate) SetPreferredOfficeID(v uuid.UUID) *CustomerUpdate {
+	_u.mutation.SetPreferredOfficeID(v)
+	return _u
+}
+
+// SetNillablePreferredOfficeID sets the "preferred_office_id" field if the given value is not nil.
+func (_u *CustomerUpdate) SetNillablePreferredOfficeID(v *uuid.UUID) *CustomerUpdate {
+	if v != nil {
+		_u.SetPreferredOfficeID(*v)
+	}
+	return _u
+}
+
+// ClearPreferredOfficeID clears the value of the "preferred_office_id" field.
+func (_u *CustomerUpdate) ClearPreferredOfficeID() *CustomerUpdate {
+	_u.mutation.ClearPreferredOfficeID()
+	return _u
+}
+
+// SetPreferredStaffID sets the "preferred_staff_id" field.
+func (_u *CustomerUpdate) SetPreferredStaffID(v uuid.UUID) *CustomerUpdate {
+	_u.mutation.SetPreferredStaffID(v)
+	return _u
+}
+
+// SetNillablePreferredStaffID sets the "preferred_staff_id" field if the given value is not nil.
+func (_u *CustomerUpdate) SetNillablePreferredStaffID(v *uuid.UUID) *CustomerUpdate {
+	if v != nil {
+		_u.SetPreferredStaffID(*v)
+	}
+	return _u
+}
+
+// ClearPreferredStaffID clears the value of the "preferred_staff_id" field.
+func (_u *CustomerUpdate) ClearPreferredStaffID() *CustomerUpdate {
+	_u.mutation.ClearPreferredStaffID()
+	return _u
+}
+
+// SetMergedIntoID sets the "merged_into_id" field.
+func (_u *CustomerUpdate) SetMergedIntoID(v uuid.UUID) *CustomerUpdate {
+	_u.mutation.SetMergedIntoID(v)
+	return _u
+}
+
+// SetNillableMergedIntoID sets the "merged_into_id" field if the given value is not nil.
+func (_u *CustomerUpdate) SetNillableMergedIntoID(v *uuid.UUID) *CustomerUpdate {
+	if v != nil {
+		_u.SetMergedIntoID(*v)
+	}
+	return _u
+}
+
+// ClearMergedIntoID clears the value of the "merged_into_id" field.
+func (_u *CustomerUpdate) ClearMergedIntoID() *CustomerUpdate {
+	_u.mutation.ClearMergedIntoID()
+	return _u
+}
+
 // SetArchivedAt sets the "archived_at" field.
 func (_u *CustomerUpdate) SetArchivedAt(v time.Time) *CustomerUpdate {
 	_u.mutation.SetArchivedAt(v)
@@ -358,6 +686,102 @@ func (_u *CustomerUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	}
 	if _u.mutation.CompanyNameCleared() {
 		_spec.ClearField(customer.FieldCompanyName, field.TypeString)
+	}
+	if value, ok := _u.mutation.LanguageTag(); ok {
+		_spec.SetField(customer.FieldLanguageTag, field.TypeString, value)
+	}
+	if _u.mutation.LanguageTagCleared() {
+		_spec.ClearField(customer.FieldLanguageTag, field.TypeString)
+	}
+	if value, ok := _u.mutation.TimeZone(); ok {
+		_spec.SetField(customer.FieldTimeZone, field.TypeString, value)
+	}
+	if _u.mutation.TimeZoneCleared() {
+		_spec.ClearField(customer.FieldTimeZone, field.TypeString)
+	}
+	if value, ok := _u.mutation.ExternalID(); ok {
+		_spec.SetField(customer.FieldExternalID, field.TypeString, value)
+	}
+	if _u.mutation.ExternalIDCleared() {
+		_spec.ClearField(customer.FieldExternalID, field.TypeString)
+	}
+	if value, ok := _u.mutation.PreferredChannel(); ok {
+		_spec.SetField(customer.FieldPreferredChannel, field.TypeString, value)
+	}
+	if _u.mutation.PreferredChannelCleared() {
+		_spec.ClearField(customer.FieldPreferredChannel, field.TypeString)
+	}
+	if value, ok := _u.mutation.DeliveryDistanceKm(); ok {
+		_spec.SetField(customer.FieldDeliveryDistanceKm, field.TypeString, value)
+	}
+	if _u.mutation.DeliveryDistanceKmCleared() {
+		_spec.ClearField(customer.FieldDeliveryDistanceKm, field.TypeString)
+	}
+	if value, ok := _u.mutation.WebsiteURL(); ok {
+		_spec.SetField(customer.FieldWebsiteURL, field.TypeString, value)
+	}
+	if _u.mutation.WebsiteURLCleared() {
+		_spec.ClearField(customer.FieldWebsiteURL, field.TypeString)
+	}
+	if value, ok := _u.mutation.BusinessArea(); ok {
+		_spec.SetField(customer.FieldBusinessArea, field.TypeString, value)
+	}
+	if _u.mutation.BusinessAreaCleared() {
+		_spec.ClearField(customer.FieldBusinessArea, field.TypeString)
+	}
+	if value, ok := _u.mutation.TaxExempt(); ok {
+		_spec.SetField(customer.FieldTaxExempt, field.TypeBool, value)
+	}
+	if value, ok := _u.mutation.TaxExemptReason(); ok {
+		_spec.SetField(customer.FieldTaxExemptReason, field.TypeString, value)
+	}
+	if _u.mutation.TaxExemptReasonCleared() {
+		_spec.ClearField(customer.FieldTaxExemptReason, field.TypeString)
+	}
+	if value, ok := _u.mutation.CreatedVia(); ok {
+		_spec.SetField(customer.FieldCreatedVia, field.TypeString, value)
+	}
+	if value, ok := _u.mutation.TypeID(); ok {
+		_spec.SetField(customer.FieldTypeID, field.TypeUUID, value)
+	}
+	if _u.mutation.TypeIDCleared() {
+		_spec.ClearField(customer.FieldTypeID, field.TypeUUID)
+	}
+	if value, ok := _u.mutation.OriginID(); ok {
+		_spec.SetField(customer.FieldOriginID, field.TypeUUID, value)
+	}
+	if _u.mutation.OriginIDCleared() {
+		_spec.ClearField(customer.FieldOriginID, field.TypeUUID)
+	}
+	if value, ok := _u.mutation.SalespersonID(); ok {
+		_spec.SetField(customer.FieldSalespersonID, field.TypeUUID, value)
+	}
+	if _u.mutation.SalespersonIDCleared() {
+		_spec.ClearField(customer.FieldSalespersonID, field.TypeUUID)
+	}
+	if value, ok := _u.mutation.RepresentativeID(); ok {
+		_spec.SetField(customer.FieldRepresentativeID, field.TypeUUID, value)
+	}
+	if _u.mutation.RepresentativeIDCleared() {
+		_spec.ClearField(customer.FieldRepresentativeID, field.TypeUUID)
+	}
+	if value, ok := _u.mutation.PreferredOfficeID(); ok {
+		_spec.SetField(customer.FieldPreferredOfficeID, field.TypeUUID, value)
+	}
+	if _u.mutation.PreferredOfficeIDCleared() {
+		_spec.ClearField(customer.FieldPreferredOfficeID, field.TypeUUID)
+	}
+	if value, ok := _u.mutation.PreferredStaffID(); ok {
+		_spec.SetField(customer.FieldPreferredStaffID, field.TypeUUID, value)
+	}
+	if _u.mutation.PreferredStaffIDCleared() {
+		_spec.ClearField(customer.FieldPreferredStaffID, field.TypeUUID)
+	}
+	if value, ok := _u.mutation.MergedIntoID(); ok {
+		_spec.SetField(customer.FieldMergedIntoID, field.TypeUUID, value)
+	}
+	if _u.mutation.MergedIntoIDCleared() {
+		_spec.ClearField(customer.FieldMergedIntoID, field.TypeUUID)
 	}
 	if value, ok := _u.mutation.ArchivedAt(); ok {
 		_spec.SetField(customer.FieldArchivedAt, field.TypeTime, value)
@@ -584,6 +1008,334 @@ func (_u *CustomerUpdateOne) ClearCompanyName() *CustomerUpdateOne {
 	return _u
 }
 
+// SetLanguageTag sets the "language_tag" field.
+func (_u *CustomerUpdateOne) SetLanguageTag(v string) *CustomerUpdateOne {
+	_u.mutation.SetLanguageTag(v)
+	return _u
+}
+
+// SetNillableLanguageTag sets the "language_tag" field if the given value is not nil.
+func (_u *CustomerUpdateOne) SetNillableLanguageTag(v *string) *CustomerUpdateOne {
+	if v != nil {
+		_u.SetLanguageTag(*v)
+	}
+	return _u
+}
+
+// ClearLanguageTag clears the value of the "language_tag" field.
+func (_u *CustomerUpdateOne) ClearLanguageTag() *CustomerUpdateOne {
+	_u.mutation.ClearLanguageTag()
+	return _u
+}
+
+// SetTimeZone sets the "time_zone" field.
+func (_u *CustomerUpdateOne) SetTimeZone(v string) *CustomerUpdateOne {
+	_u.mutation.SetTimeZone(v)
+	return _u
+}
+
+// SetNillableTimeZone sets the "time_zone" field if the given value is not nil.
+func (_u *CustomerUpdateOne) SetNillableTimeZone(v *string) *CustomerUpdateOne {
+	if v != nil {
+		_u.SetTimeZone(*v)
+	}
+	return _u
+}
+
+// ClearTimeZone clears the value of the "time_zone" field.
+func (_u *CustomerUpdateOne) ClearTimeZone() *CustomerUpdateOne {
+	_u.mutation.ClearTimeZone()
+	return _u
+}
+
+// SetExternalID sets the "external_id" field.
+func (_u *CustomerUpdateOne) SetExternalID(v string) *CustomerUpdateOne {
+	_u.mutation.SetExternalID(v)
+	return _u
+}
+
+// SetNillableExternalID sets the "external_id" field if the given value is not nil.
+func (_u *CustomerUpdateOne) SetNillableExternalID(v *string) *CustomerUpdateOne {
+	if v != nil {
+		_u.SetExternalID(*v)
+	}
+	return _u
+}
+
+// ClearExternalID clears the value of the "external_id" field.
+func (_u *CustomerUpdateOne) ClearExternalID() *CustomerUpdateOne {
+	_u.mutation.ClearExternalID()
+	return _u
+}
+
+// SetPreferredChannel sets the "preferred_channel" field.
+func (_u *CustomerUpdateOne) SetPreferredChannel(v string) *CustomerUpdateOne {
+	_u.mutation.SetPreferredChannel(v)
+	return _u
+}
+
+// SetNillablePreferredChannel sets the "preferred_channel" field if the given value is not nil.
+func (_u *CustomerUpdateOne) SetNillablePreferredChannel(v *string) *CustomerUpdateOne {
+	if v != nil {
+		_u.SetPreferredChannel(*v)
+	}
+	return _u
+}
+
+// ClearPreferredChannel clears the value of the "preferred_channel" field.
+func (_u *CustomerUpdateOne) ClearPreferredChannel() *CustomerUpdateOne {
+	_u.mutation.ClearPreferredChannel()
+	return _u
+}
+
+// SetDeliveryDistanceKm sets the "delivery_distance_km" field.
+func (_u *CustomerUpdateOne) SetDeliveryDistanceKm(v string) *CustomerUpdateOne {
+	_u.mutation.SetDeliveryDistanceKm(v)
+	return _u
+}
+
+// SetNillableDeliveryDistanceKm sets the "delivery_distance_km" field if the given value is not nil.
+func (_u *CustomerUpdateOne) SetNillableDeliveryDistanceKm(v *string) *CustomerUpdateOne {
+	if v != nil {
+		_u.SetDeliveryDistanceKm(*v)
+	}
+	return _u
+}
+
+// ClearDeliveryDistanceKm clears the value of the "delivery_distance_km" field.
+func (_u *CustomerUpdateOne) ClearDeliveryDistanceKm() *CustomerUpdateOne {
+	_u.mutation.ClearDeliveryDistanceKm()
+	return _u
+}
+
+// SetWebsiteURL sets the "website_url" field.
+func (_u *CustomerUpdateOne) SetWebsiteURL(v string) *CustomerUpdateOne {
+	_u.mutation.SetWebsiteURL(v)
+	return _u
+}
+
+// SetNillableWebsiteURL sets the "website_url" field if the given value is not nil.
+func (_u *CustomerUpdateOne) SetNillableWebsiteURL(v *string) *CustomerUpdateOne {
+	if v != nil {
+		_u.SetWebsiteURL(*v)
+	}
+	return _u
+}
+
+// ClearWebsiteURL clears the value of the "website_url" field.
+func (_u *CustomerUpdateOne) ClearWebsiteURL() *CustomerUpdateOne {
+	_u.mutation.ClearWebsiteURL()
+	return _u
+}
+
+// SetBusinessArea sets the "business_area" field.
+func (_u *CustomerUpdateOne) SetBusinessArea(v string) *CustomerUpdateOne {
+	_u.mutation.SetBusinessArea(v)
+	return _u
+}
+
+// SetNillableBusinessArea sets the "business_area" field if the given value is not nil.
+func (_u *CustomerUpdateOne) SetNillableBusinessArea(v *string) *CustomerUpdateOne {
+	if v != nil {
+		_u.SetBusinessArea(*v)
+	}
+	return _u
+}
+
+// ClearBusinessArea clears the value of the "business_area" field.
+func (_u *CustomerUpdateOne) ClearBusinessArea() *CustomerUpdateOne {
+	_u.mutation.ClearBusinessArea()
+	return _u
+}
+
+// SetTaxExempt sets the "tax_exempt" field.
+func (_u *CustomerUpdateOne) SetTaxExempt(v bool) *CustomerUpdateOne {
+	_u.mutation.SetTaxExempt(v)
+	return _u
+}
+
+// SetNillableTaxExempt sets the "tax_exempt" field if the given value is not nil.
+func (_u *CustomerUpdateOne) SetNillableTaxExempt(v *bool) *CustomerUpdateOne {
+	if v != nil {
+		_u.SetTaxExempt(*v)
+	}
+	return _u
+}
+
+// SetTaxExemptReason sets the "tax_exempt_reason" field.
+func (_u *CustomerUpdateOne) SetTaxExemptReason(v string) *CustomerUpdateOne {
+	_u.mutation.SetTaxExemptReason(v)
+	return _u
+}
+
+// SetNillableTaxExemptReason sets the "tax_exempt_reason" field if the given value is not nil.
+func (_u *CustomerUpdateOne) SetNillableTaxExemptReason(v *string) *CustomerUpdateOne {
+	if v != nil {
+		_u.SetTaxExemptReason(*v)
+	}
+	return _u
+}
+
+// ClearTaxExemptReason clears the value of the "tax_exempt_reason" field.
+func (_u *CustomerUpdateOne) ClearTaxExemptReason() *CustomerUpdateOne {
+	_u.mutation.ClearTaxExemptReason()
+	return _u
+}
+
+// SetCreatedVia sets the "created_via" field.
+func (_u *CustomerUpdateOne) SetCreatedVia(v string) *CustomerUpdateOne {
+	_u.mutation.SetCreatedVia(v)
+	return _u
+}
+
+// SetNillableCreatedVia sets the "created_via" field if the given value is not nil.
+func (_u *CustomerUpdateOne) SetNillableCreatedVia(v *string) *CustomerUpdateOne {
+	if v != nil {
+		_u.SetCreatedVia(*v)
+	}
+	return _u
+}
+
+// SetTypeID sets the "type_id" field.
+func (_u *CustomerUpdateOne) SetTypeID(v uuid.UUID) *CustomerUpdateOne {
+	_u.mutation.SetTypeID(v)
+	return _u
+}
+
+// SetNillableTypeID sets the "type_id" field if the given value is not nil.
+func (_u *CustomerUpdateOne) SetNillableTypeID(v *uuid.UUID) *CustomerUpdateOne {
+	if v != nil {
+		_u.SetTypeID(*v)
+	}
+	return _u
+}
+
+// ClearTypeID clears the value of the "type_id" field.
+func (_u *CustomerUpdateOne) ClearTypeID() *CustomerUpdateOne {
+	_u.mutation.ClearTypeID()
+	return _u
+}
+
+// SetOriginID sets the "origin_id" field.
+func (_u *CustomerUpdateOne) SetOriginID(v uuid.UUID) *CustomerUpdateOne {
+	_u.mutation.SetOriginID(v)
+	return _u
+}
+
+// SetNillableOriginID sets the "origin_id" field if the given value is not nil.
+func (_u *CustomerUpdateOne) SetNillableOriginID(v *uuid.UUID) *CustomerUpdateOne {
+	if v != nil {
+		_u.SetOriginID(*v)
+	}
+	return _u
+}
+
+// ClearOriginID clears the value of the "origin_id" field.
+func (_u *CustomerUpdateOne) ClearOriginID() *CustomerUpdateOne {
+	_u.mutation.ClearOriginID()
+	return _u
+}
+
+// SetSalespersonID sets the "salesperson_id" field.
+func (_u *CustomerUpdateOne) SetSalespersonID(v uuid.UUID) *CustomerUpdateOne {
+	_u.mutation.SetSalespersonID(v)
+	return _u
+}
+
+// SetNillableSalespersonID sets the "salesperson_id" field if the given value is not nil.
+func (_u *CustomerUpdateOne) SetNillableSalespersonID(v *uuid.UUID) *CustomerUpdateOne {
+	if v != nil {
+		_u.SetSalespersonID(*v)
+	}
+	return _u
+}
+
+// ClearSalespersonID clears the value of the "salesperson_id" field.
+func (_u *CustomerUpdateOne) ClearSalespersonID() *CustomerUpdateOne {
+	_u.mutation.ClearSalespersonID()
+	return _u
+}
+
+// SetRepresentativeID sets the "representative_id" field.
+func (_u *CustomerUpdateOne) SetRepresentativeID(v uuid.UUID) *CustomerUpdateOne {
+	_u.mutation.SetRepresentativeID(v)
+	return _u
+}
+
+// SetNillableRepresentativeID sets the "representative_id" field if the given value is not nil.
+func (_u *CustomerUpdateOne) SetNillableRepresentativeID(v *uuid.UUID) *CustomerUpdateOne {
+	if v != nil {
+		_u.SetRepresentativeID(*v)
+	}
+	return _u
+}
+
+// ClearRepresentativeID clears the value of the "representative_id" field.
+func (_u *CustomerUpdateOne) ClearRepresentativeID() *CustomerUpdateOne {
+	_u.mutation.ClearRepresentativeID()
+	return _u
+}
+
+// SetPreferredOfficeID sets the "preferred_office_id" field.
+func (_u *CustomerUpdateOne) SetPreferredOfficeID(v uuid.UUID) *CustomerUpdateOne {
+	_u.mutation.SetPreferredOfficeID(v)
+	return _u
+}
+
+// SetNillablePreferredOfficeID sets the "preferred_office_id" field if the given value is not nil.
+func (_u *CustomerUpdateOne) SetNillablePreferredOfficeID(v *uuid.UUID) *CustomerUpdateOne {
+	if v != nil {
+		_u.SetPreferredOfficeID(*v)
+	}
+	return _u
+}
+
+// ClearPreferredOfficeID clears the value of the "preferred_office_id" field.
+func (_u *CustomerUpdateOne) ClearPreferredOfficeID() *CustomerUpdateOne {
+	_u.mutation.ClearPreferredOfficeID()
+	return _u
+}
+
+// SetPreferredStaffID sets the "preferred_staff_id" field.
+func (_u *CustomerUpdateOne) SetPreferredStaffID(v uuid.UUID) *CustomerUpdateOne {
+	_u.mutation.SetPreferredStaffID(v)
+	return _u
+}
+
+// SetNillablePreferredStaffID sets the "preferred_staff_id" field if the given value is not nil.
+func (_u *CustomerUpdateOne) SetNillablePreferredStaffID(v *uuid.UUID) *CustomerUpdateOne {
+	if v != nil {
+		_u.SetPreferredStaffID(*v)
+	}
+	return _u
+}
+
+// ClearPreferredStaffID clears the value of the "preferred_staff_id" field.
+func (_u *CustomerUpdateOne) ClearPreferredStaffID() *CustomerUpdateOne {
+	_u.mutation.ClearPreferredStaffID()
+	return _u
+}
+
+// SetMergedIntoID sets the "merged_into_id" field.
+func (_u *CustomerUpdateOne) SetMergedIntoID(v uuid.UUID) *CustomerUpdateOne {
+	_u.mutation.SetMergedIntoID(v)
+	return _u
+}
+
+// SetNillableMergedIntoID sets the "merged_into_id" field if the given value is not nil.
+func (_u *CustomerUpdateOne) SetNillableMergedIntoID(v *uuid.UUID) *CustomerUpdateOne {
+	if v != nil {
+		_u.SetMergedIntoID(*v)
+	}
+	return _u
+}
+
+// ClearMergedIntoID clears the value of the "merged_into_id" field.
+func (_u *CustomerUpdateOne) ClearMergedIntoID() *CustomerUpdateOne {
+	_u.mutation.ClearMergedIntoID()
+	return _u
+}
+
 // SetArchivedAt sets the "archived_at" field.
 func (_u *CustomerUpdateOne) SetArchivedAt(v time.Time) *CustomerUpdateOne {
 	_u.mutation.SetArchivedAt(v)
@@ -751,6 +1503,102 @@ func (_u *CustomerUpdateOne) sqlSave(ctx context.Context) (_node *Customer, err 
 	}
 	if _u.mutation.CompanyNameCleared() {
 		_spec.ClearField(customer.FieldCompanyName, field.TypeString)
+	}
+	if value, ok := _u.mutation.LanguageTag(); ok {
+		_spec.SetField(customer.FieldLanguageTag, field.TypeString, value)
+	}
+	if _u.mutation.LanguageTagCleared() {
+		_spec.ClearField(customer.FieldLanguageTag, field.TypeString)
+	}
+	if value, ok := _u.mutation.TimeZone(); ok {
+		_spec.SetField(customer.FieldTimeZone, field.TypeString, value)
+	}
+	if _u.mutation.TimeZoneCleared() {
+		_spec.ClearField(customer.FieldTimeZone, field.TypeString)
+	}
+	if value, ok := _u.mutation.ExternalID(); ok {
+		_spec.SetField(customer.FieldExternalID, field.TypeString, value)
+	}
+	if _u.mutation.ExternalIDCleared() {
+		_spec.ClearField(customer.FieldExternalID, field.TypeString)
+	}
+	if value, ok := _u.mutation.PreferredChannel(); ok {
+		_spec.SetField(customer.FieldPreferredChannel, field.TypeString, value)
+	}
+	if _u.mutation.PreferredChannelCleared() {
+		_spec.ClearField(customer.FieldPreferredChannel, field.TypeString)
+	}
+	if value, ok := _u.mutation.DeliveryDistanceKm(); ok {
+		_spec.SetField(customer.FieldDeliveryDistanceKm, field.TypeString, value)
+	}
+	if _u.mutation.DeliveryDistanceKmCleared() {
+		_spec.ClearField(customer.FieldDeliveryDistanceKm, field.TypeString)
+	}
+	if value, ok := _u.mutation.WebsiteURL(); ok {
+		_spec.SetField(customer.FieldWebsiteURL, field.TypeString, value)
+	}
+	if _u.mutation.WebsiteURLCleared() {
+		_spec.ClearField(customer.FieldWebsiteURL, field.TypeString)
+	}
+	if value, ok := _u.mutation.BusinessArea(); ok {
+		_spec.SetField(customer.FieldBusinessArea, field.TypeString, value)
+	}
+	if _u.mutation.BusinessAreaCleared() {
+		_spec.ClearField(customer.FieldBusinessArea, field.TypeString)
+	}
+	if value, ok := _u.mutation.TaxExempt(); ok {
+		_spec.SetField(customer.FieldTaxExempt, field.TypeBool, value)
+	}
+	if value, ok := _u.mutation.TaxExemptReason(); ok {
+		_spec.SetField(customer.FieldTaxExemptReason, field.TypeString, value)
+	}
+	if _u.mutation.TaxExemptReasonCleared() {
+		_spec.ClearField(customer.FieldTaxExemptReason, field.TypeString)
+	}
+	if value, ok := _u.mutation.CreatedVia(); ok {
+		_spec.SetField(customer.FieldCreatedVia, field.TypeString, value)
+	}
+	if value, ok := _u.mutation.TypeID(); ok {
+		_spec.SetField(customer.FieldTypeID, field.TypeUUID, value)
+	}
+	if _u.mutation.TypeIDCleared() {
+		_spec.ClearField(customer.FieldTypeID, field.TypeUUID)
+	}
+	if value, ok := _u.mutation.OriginID(); ok {
+		_spec.SetField(customer.FieldOriginID, field.TypeUUID, value)
+	}
+	if _u.mutation.OriginIDCleared() {
+		_spec.ClearField(customer.FieldOriginID, field.TypeUUID)
+	}
+	if value, ok := _u.mutation.SalespersonID(); ok {
+		_spec.SetField(customer.FieldSalespersonID, field.TypeUUID, value)
+	}
+	if _u.mutation.SalespersonIDCleared() {
+		_spec.ClearField(customer.FieldSalespersonID, field.TypeUUID)
+	}
+	if value, ok := _u.mutation.RepresentativeID(); ok {
+		_spec.SetField(customer.FieldRepresentativeID, field.TypeUUID, value)
+	}
+	if _u.mutation.RepresentativeIDCleared() {
+		_spec.ClearField(customer.FieldRepresentativeID, field.TypeUUID)
+	}
+	if value, ok := _u.mutation.PreferredOfficeID(); ok {
+		_spec.SetField(customer.FieldPreferredOfficeID, field.TypeUUID, value)
+	}
+	if _u.mutation.PreferredOfficeIDCleared() {
+		_spec.ClearField(customer.FieldPreferredOfficeID, field.TypeUUID)
+	}
+	if value, ok := _u.mutation.PreferredStaffID(); ok {
+		_spec.SetField(customer.FieldPreferredStaffID, field.TypeUUID, value)
+	}
+	if _u.mutation.PreferredStaffIDCleared() {
+		_spec.ClearField(customer.FieldPreferredStaffID, field.TypeUUID)
+	}
+	if value, ok := _u.mutation.MergedIntoID(); ok {
+		_spec.SetField(customer.FieldMergedIntoID, field.TypeUUID, value)
+	}
+	if _u.mutation.MergedIntoIDCleared() {
+		_spec.ClearField(customer.FieldMergedIntoID, field.TypeUUID)
 	}
 	if value, ok := _u.mutation.ArchivedAt(); ok {
 		_spec.SetField(customer.FieldArchivedAt, field.TypeTime, value)

@@ -4,6 +4,7 @@ package ent
 
 import (
 	"dossier/ent/emailaddress"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -33,7 +34,9 @@ type EmailAddress struct {
 	// Address holds the value of the "address" field.
 	Address string `json:"address,omitempty"`
 	// AddressKey holds the value of the "address_key" field.
-	AddressKey   string `json:"address_key,omitempty"`
+	AddressKey string `json:"address_key,omitempty"`
+	// Purposes holds the value of the "purposes" field.
+	Purposes     []string `json:"purposes,omitempty"`
 	selectValues sql.SelectValues
 }
 
@@ -44,6 +47,8 @@ func (*EmailAddress) scanValues(columns []string) ([]any, error) {
 		switch columns[i] {
 		case emailaddress.FieldContactID:
 			values[i] = &sql.NullScanner{S: new(uuid.UUID)}
+		case emailaddress.FieldPurposes:
+			values[i] = new([]byte)
 		case emailaddress.FieldPosition:
 			values[i] = new(sql.NullInt64)
 		case emailaddress.FieldType, emailaddress.FieldAddress, emailaddress.FieldAddressKey:
@@ -122,6 +127,14 @@ func (_m *EmailAddress) assignValues(columns []string, values []any) error {
 			} else if value.Valid {
 				_m.AddressKey = value.String
 			}
+		case emailaddress.FieldPurposes:
+			if value, ok := values[i].(*[]byte); !ok {
+				return fmt.Errorf("unexpected type %T for field purposes", values[i])
+			} else if value != nil && len(*value) > 0 {
+				if err := json.Unmarshal(*value, &_m.Purposes); err != nil {
+					return fmt.Errorf("unmarshal field purposes: %w", err)
+				}
+			}
 		default:
 			_m.selectValues.Set(columns[i], values[i])
 		}
@@ -183,6 +196,9 @@ func (_m *EmailAddress) String() string {
 	builder.WriteString(", ")
 	builder.WriteString("address_key=")
 	builder.WriteString(_m.AddressKey)
+	builder.WriteString(", ")
+	builder.WriteString("purposes=")
+	builder.WriteString(fmt.Sprintf("%v", _m.Purposes))
 	builder.WriteByte(')')
 	return builder.String()
 }

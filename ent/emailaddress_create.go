@@ -88,6 +88,12 @@ func (_c *EmailAddressCreate) SetAddressKey(v string) *EmailAddressCreate {
 	return _c
 }
 
+// SetPurposes sets the "purposes" field.
+func (_c *EmailAddressCreate) SetPurposes(v []string) *EmailAddressCreate {
+	_c.mutation.SetPurposes(v)
+	return _c
+}
+
 // SetID sets the "id" field.
 func (_c *EmailAddressCreate) SetID(v uuid.UUID) *EmailAddressCreate {
 	_c.mutation.SetID(v)
@@ -132,6 +138,10 @@ func (_c *EmailAddressCreate) defaults() {
 	if _, ok := _c.mutation.CreatedAt(); !ok {
 		v := emailaddress.DefaultCreatedAt()
 		_c.mutation.SetCreatedAt(v)
+	}
+	if _, ok := _c.mutation.Purposes(); !ok {
+		v := emailaddress.DefaultPurposes
+		_c.mutation.SetPurposes(v)
 	}
 }
 
@@ -225,6 +235,10 @@ func (_c *EmailAddressCreate) createSpec() (*EmailAddress, *sqlgraph.CreateSpec)
 	if value, ok := _c.mutation.AddressKey(); ok {
 		_spec.SetField(emailaddress.FieldAddressKey, field.TypeString, value)
 		_node.AddressKey = value
+	}
+	if value, ok := _c.mutation.Purposes(); ok {
+		_spec.SetField(emailaddress.FieldPurposes, field.TypeJSON, value)
+		_node.Purposes = value
 	}
 	return _node, _spec
 }
@@ -347,6 +361,18 @@ func (u *EmailAddressUpsert) SetAddressKey(v string) *EmailAddressUpsert {
 // UpdateAddressKey sets the "address_key" field to the value that was provided on create.
 func (u *EmailAddressUpsert) UpdateAddressKey() *EmailAddressUpsert {
 	u.SetExcluded(emailaddress.FieldAddressKey)
+	return u
+}
+
+// SetPurposes sets the "purposes" field.
+func (u *EmailAddressUpsert) SetPurposes(v []string) *EmailAddressUpsert {
+	u.Set(emailaddress.FieldPurposes, v)
+	return u
+}
+
+// UpdatePurposes sets the "purposes" field to the value that was provided on create.
+func (u *EmailAddressUpsert) UpdatePurposes() *EmailAddressUpsert {
+	u.SetExcluded(emailaddress.FieldPurposes)
 	return u
 }
 
@@ -488,6 +514,20 @@ func (u *EmailAddressUpsertOne) SetAddressKey(v string) *EmailAddressUpsertOne {
 func (u *EmailAddressUpsertOne) UpdateAddressKey() *EmailAddressUpsertOne {
 	return u.Update(func(s *EmailAddressUpsert) {
 		s.UpdateAddressKey()
+	})
+}
+
+// SetPurposes sets the "purposes" field.
+func (u *EmailAddressUpsertOne) SetPurposes(v []string) *EmailAddressUpsertOne {
+	return u.Update(func(s *EmailAddressUpsert) {
+		s.SetPurposes(v)
+	})
+}
+
+// UpdatePurposes sets the "purposes" field to the value that was provided on create.
+func (u *EmailAddressUpsertOne) UpdatePurposes() *EmailAddressUpsertOne {
+	return u.Update(func(s *EmailAddressUpsert) {
+		s.UpdatePurposes()
 	})
 }
 
@@ -796,6 +836,20 @@ func (u *EmailAddressUpsertBulk) SetAddressKey(v string) *EmailAddressUpsertBulk
 func (u *EmailAddressUpsertBulk) UpdateAddressKey() *EmailAddressUpsertBulk {
 	return u.Update(func(s *EmailAddressUpsert) {
 		s.UpdateAddressKey()
+	})
+}
+
+// SetPurposes sets the "purposes" field.
+func (u *EmailAddressUpsertBulk) SetPurposes(v []string) *EmailAddressUpsertBulk {
+	return u.Update(func(s *EmailAddressUpsert) {
+		s.SetPurposes(v)
+	})
+}
+
+// UpdatePurposes sets the "purposes" field to the value that was provided on create.
+func (u *EmailAddressUpsertBulk) UpdatePurposes() *EmailAddressUpsertBulk {
+	return u.Update(func(s *EmailAddressUpsert) {
+		s.UpdatePurposes()
 	})
 }
 

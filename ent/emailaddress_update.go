@@ -11,6 +11,7 @@ import (
 
 	"entgo.io/ent/dialect/sql"
 	"entgo.io/ent/dialect/sql/sqlgraph"
+	"entgo.io/ent/dialect/sql/sqljson"
 	"entgo.io/ent/schema/field"
 	"github.com/google/uuid"
 )
@@ -112,6 +113,18 @@ func (_u *EmailAddressUpdate) SetNillableAddressKey(v *string) *EmailAddressUpda
 	return _u
 }
 
+// SetPurposes sets the "purposes" field.
+func (_u *EmailAddressUpdate) SetPurposes(v []string) *EmailAddressUpdate {
+	_u.mutation.SetPurposes(v)
+	return _u
+}
+
+// AppendPurposes appends value to the "purposes" field.
+func (_u *EmailAddressUpdate) AppendPurposes(v []string) *EmailAddressUpdate {
+	_u.mutation.AppendPurposes(v)
+	return _u
+}
+
 // Mutation returns the EmailAddressMutation object of the builder.
 func (_u *EmailAddressUpdate) Mutation() *EmailAddressMutation {
 	return _u.mutation
@@ -179,6 +192,14 @@ func (_u *EmailAddressUpdate) sqlSave(ctx context.Context) (_node int, err error
 	}
 	if value, ok := _u.mutation.AddressKey(); ok {
 		_spec.SetField(emailaddress.FieldAddressKey, field.TypeString, value)
+	}
+	if value, ok := _u.mutation.Purposes(); ok {
+		_spec.SetField(emailaddress.FieldPurposes, field.TypeJSON, value)
+	}
+	if value, ok := _u.mutation.AppendedPurposes(); ok {
+		_spec.AddModifier(func(u *sql.UpdateBuilder) {
+			sqljson.Append(u, emailaddress.FieldPurposes, value)
+		})
 	}
 	_spec.AddModifiers(_u.modifiers...)
 	if _node, err = sqlgraph.UpdateNodes(ctx, _u.driver, _spec); err != nil {
@@ -285,6 +306,18 @@ func (_u *EmailAddressUpdateOne) SetNillableAddressKey(v *string) *EmailAddressU
 	return _u
 }
 
+// SetPurposes sets the "purposes" field.
+func (_u *EmailAddressUpdateOne) SetPurposes(v []string) *EmailAddressUpdateOne {
+	_u.mutation.SetPurposes(v)
+	return _u
+}
+
+// AppendPurposes appends value to the "purposes" field.
+func (_u *EmailAddressUpdateOne) AppendPurposes(v []string) *EmailAddressUpdateOne {
+	_u.mutation.AppendPurposes(v)
+	return _u
+}
+
 // Mutation returns the EmailAddressMutation object of the builder.
 func (_u *EmailAddressUpdateOne) Mutation() *EmailAddressMutation {
 	return _u.mutation
@@ -382,6 +415,14 @@ func (_u *EmailAddressUpdateOne) sqlSave(ctx context.Context) (_node *EmailAddre
 	}
 	if value, ok := _u.mutation.AddressKey(); ok {
 		_spec.SetField(emailaddress.FieldAddressKey, field.TypeString, value)
+	}
+	if value, ok := _u.mutation.Purposes(); ok {
+		_spec.SetField(emailaddress.FieldPurposes, field.TypeJSON, value)
+	}
+	if value, ok := _u.mutation.AppendedPurposes(); ok {
+		_spec.AddModifier(func(u *sql.UpdateBuilder) {
+			sqljson.Append(u, emailaddress.FieldPurposes, value)
+		})
 	}
 	_spec.AddModifiers(_u.modifiers...)
 	_node = &EmailAddress{config: _u.config}

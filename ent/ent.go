@@ -9,17 +9,23 @@ import (
 	"dossier/ent/contact"
 	"dossier/ent/customer"
 	"dossier/ent/customerimage"
+	"dossier/ent/customerorigin"
+	"dossier/ent/customertype"
 	"dossier/ent/document"
 	"dossier/ent/documentversion"
 	"dossier/ent/emailaddress"
 	"dossier/ent/event"
+	"dossier/ent/fieldpolicy"
+	"dossier/ent/fieldrule"
 	"dossier/ent/garbage"
 	"dossier/ent/idempotency"
 	"dossier/ent/imagefile"
 	"dossier/ent/note"
+	"dossier/ent/office"
 	"dossier/ent/phonenumber"
 	"dossier/ent/postaladdress"
 	"dossier/ent/revision"
+	"dossier/ent/service"
 	"dossier/ent/staffuser"
 	"dossier/ent/storageusage"
 	"dossier/ent/timelineentry"
@@ -97,17 +103,23 @@ func checkColumn(t, c string) error {
 			contact.Table:         contact.ValidColumn,
 			customer.Table:        customer.ValidColumn,
 			customerimage.Table:   customerimage.ValidColumn,
+			customerorigin.Table:  customerorigin.ValidColumn,
+			customertype.Table:    customertype.ValidColumn,
 			document.Table:        document.ValidColumn,
 			documentversion.Table: documentversion.ValidColumn,
 			emailaddress.Table:    emailaddress.ValidColumn,
 			event.Table:           event.ValidColumn,
+			fieldpolicy.Table:     fieldpolicy.ValidColumn,
+			fieldrule.Table:       fieldrule.ValidColumn,
 			garbage.Table:         garbage.ValidColumn,
 			idempotency.Table:     idempotency.ValidColumn,
 			imagefile.Table:       imagefile.ValidColumn,
 			note.Table:            note.ValidColumn,
+			office.Table:          office.ValidColumn,
 			phonenumber.Table:     phonenumber.ValidColumn,
 			postaladdress.Table:   postaladdress.ValidColumn,
 			revision.Table:        revision.ValidColumn,
+			service.Table:         service.ValidColumn,
 			staffuser.Table:       staffuser.ValidColumn,
 			storageusage.Table:    storageusage.ValidColumn,
 			timelineentry.Table:   timelineentry.ValidColumn,

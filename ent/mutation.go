@@ -9,18 +9,24 @@ import (
 	"dossier/ent/contact"
 	"dossier/ent/customer"
 	"dossier/ent/customerimage"
+	"dossier/ent/customerorigin"
+	"dossier/ent/customertype"
 	"dossier/ent/document"
 	"dossier/ent/documentversion"
 	"dossier/ent/emailaddress"
 	"dossier/ent/event"
+	"dossier/ent/fieldpolicy"
+	"dossier/ent/fieldrule"
 	"dossier/ent/garbage"
 	"dossier/ent/idempotency"
 	"dossier/ent/imagefile"
 	"dossier/ent/note"
+	"dossier/ent/office"
 	"dossier/ent/phonenumber"
 	"dossier/ent/postaladdress"
 	"dossier/ent/predicate"
 	"dossier/ent/revision"
+	"dossier/ent/service"
 	"dossier/ent/staffuser"
 	"dossier/ent/storageusage"
 	"dossier/ent/timelineentry"
@@ -49,17 +55,23 @@ const (
 	TypeContact         = "Contact"
 	TypeCustomer        = "Customer"
 	TypeCustomerImage   = "CustomerImage"
+	TypeCustomerOrigin  = "CustomerOrigin"
+	TypeCustomerType    = "CustomerType"
 	TypeDocument        = "Document"
 	TypeDocumentVersion = "DocumentVersion"
 	TypeEmailAddress    = "EmailAddress"
 	TypeEvent           = "Event"
+	TypeFieldPolicy     = "FieldPolicy"
+	TypeFieldRule       = "FieldRule"
 	TypeGarbage         = "Garbage"
 	TypeIdempotency     = "Idempotency"
 	TypeImageFile       = "ImageFile"
 	TypeNote            = "Note"
+	TypeOffice          = "Office"
 	TypePhoneNumber     = "PhoneNumber"
 	TypePostalAddress   = "PostalAddress"
 	TypeRevision        = "Revision"
+	TypeService         = "Service"
 	TypeStaffUser       = "StaffUser"
 	TypeStorageUsage    = "StorageUsage"
 	TypeTimelineEntry   = "TimelineEntry"
@@ -2927,29 +2939,46 @@ func (m *ContactMutation) ResetEdge(name string) error {
 // CustomerMutation represents an operation that mutates the Customer nodes in the graph.
 type CustomerMutation struct {
 	config
-	op              Op
-	typ             string
-	id              *uuid.UUID
-	account_id      *uuid.UUID
-	created_at      *time.Time
-	version         *int32
-	addversion      *int32
-	updated_at      *time.Time
-	created_by_kind *string
-	created_by_id   *uuid.UUID
-	kind            *string
-	status          *string
-	display_name    *string
-	sort_name       *string
-	given_name      *string
-	family_name     *string
-	company_name    *string
-	archived_at     *time.Time
-	image_id        *uuid.UUID
-	clearedFields   map[string]struct{}
-	done            bool
-	oldValue        func(context.Context) (*Customer, error)
-	predicates      []predicate.Customer
+	op                   Op
+	typ                  string
+	id                   *uuid.UUID
+	account_id           *uuid.UUID
+	created_at           *time.Time
+	version              *int32
+	addversion           *int32
+	updated_at           *time.Time
+	created_by_kind      *string
+	created_by_id        *uuid.UUID
+	kind                 *string
+	status               *string
+	display_name         *string
+	sort_name            *string
+	given_name           *string
+	family_name          *string
+	company_name         *string
+	language_tag         *string
+	time_zone            *string
+	external_id          *string
+	preferred_channel    *string
+	delivery_distance_km *string
+	website_url          *string
+	business_area        *string
+	tax_exempt           *bool
+	tax_exempt_reason    *string
+	created_via          *string
+	type_id              *uuid.UUID
+	origin_id            *uuid.UUID
+	salesperson_id       *uuid.UUID
+	representative_id    *uuid.UUID
+	preferred_office_id  *uuid.UUID
+	preferred_staff_id   *uuid.UUID
+	merged_into_id       *uuid.UUID
+	archived_at          *time.Time
+	image_id             *uuid.UUID
+	clearedFields        map[string]struct{}
+	done                 bool
+	oldValue             func(context.Context) (*Customer, error)
+	predicates           []predicate.Customer
 }
 
 var _ ent.Mutation = (*CustomerMutation)(nil)
@@ -3609,6 +3638,813 @@ func (m *CustomerMutation) ResetCompanyName() {
 	delete(m.clearedFields, customer.FieldCompanyName)
 }
 
+// SetLanguageTag sets the "language_tag" field.
+func (m *CustomerMutation) SetLanguageTag(s string) {
+	m.language_tag = &s
+}
+
+// LanguageTag returns the value of the "language_tag" field in the mutation.
+func (m *CustomerMutation) LanguageTag() (r string, exists bool) {
+	v := m.language_tag
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldLanguageTag returns the old "language_tag" field's value of the Customer entity.
+// If the Customer object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMutation) OldLanguageTag(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldLanguageTag is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldLanguageTag requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldLanguageTag: %w", err)
+	}
+	return oldValue.LanguageTag, nil
+}
+
+// ClearLanguageTag clears the value of the "language_tag" field.
+func (m *CustomerMutation) ClearLanguageTag() {
+	m.language_tag = nil
+	m.clearedFields[customer.FieldLanguageTag] = struct{}{}
+}
+
+// LanguageTagCleared returns if the "language_tag" field was cleared in this mutation.
+func (m *CustomerMutation) LanguageTagCleared() bool {
+	_, ok := m.clearedFields[customer.FieldLanguageTag]
+	return ok
+}
+
+// ResetLanguageTag resets all changes to the "language_tag" field.
+func (m *CustomerMutation) ResetLanguageTag() {
+	m.language_tag = nil
+	delete(m.clearedFields, customer.FieldLanguageTag)
+}
+
+// SetTimeZone sets the "time_zone" field.
+func (m *CustomerMutation) SetTimeZone(s string) {
+	m.time_zone = &s
+}
+
+// TimeZone returns the value of the "time_zone" field in the mutation.
+func (m *CustomerMutation) TimeZone() (r string, exists bool) {
+	v := m.time_zone
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTimeZone returns the old "time_zone" field's value of the Customer entity.
+// If the Customer object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMutation) OldTimeZone(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTimeZone is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTimeZone requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTimeZone: %w", err)
+	}
+	return oldValue.TimeZone, nil
+}
+
+// ClearTimeZone clears the value of the "time_zone" field.
+func (m *CustomerMutation) ClearTimeZone() {
+	m.time_zone = nil
+	m.clearedFields[customer.FieldTimeZone] = struct{}{}
+}
+
+// TimeZoneCleared returns if the "time_zone" field was cleared in this mutation.
+func (m *CustomerMutation) TimeZoneCleared() bool {
+	_, ok := m.clearedFields[customer.FieldTimeZone]
+	return ok
+}
+
+// ResetTimeZone resets all changes to the "time_zone" field.
+func (m *CustomerMutation) ResetTimeZone() {
+	m.time_zone = nil
+	delete(m.clearedFields, customer.FieldTimeZone)
+}
+
+// SetExternalID sets the "external_id" field.
+func (m *CustomerMutation) SetExternalID(s string) {
+	m.external_id = &s
+}
+
+// ExternalID returns the value of the "external_id" field in the mutation.
+func (m *CustomerMutation) ExternalID() (r string, exists bool) {
+	v := m.external_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldExternalID returns the old "external_id" field's value of the Customer entity.
+// If the Customer object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMutation) OldExternalID(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldExternalID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldExternalID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldExternalID: %w", err)
+	}
+	return oldValue.ExternalID, nil
+}
+
+// ClearExternalID clears the value of the "external_id" field.
+func (m *CustomerMutation) ClearExternalID() {
+	m.external_id = nil
+	m.clearedFields[customer.FieldExternalID] = struct{}{}
+}
+
+// ExternalIDCleared returns if the "external_id" field was cleared in this mutation.
+func (m *CustomerMutation) ExternalIDCleared() bool {
+	_, ok := m.clearedFields[customer.FieldExternalID]
+	return ok
+}
+
+// ResetExternalID resets all changes to the "external_id" field.
+func (m *CustomerMutation) ResetExternalID() {
+	m.external_id = nil
+	delete(m.clearedFields, customer.FieldExternalID)
+}
+
+// SetPreferredChannel sets the "preferred_channel" field.
+func (m *CustomerMutation) SetPreferredChannel(s string) {
+	m.preferred_channel = &s
+}
+
+// PreferredChannel returns the value of the "preferred_channel" field in the mutation.
+func (m *CustomerMutation) PreferredChannel() (r string, exists bool) {
+	v := m.preferred_channel
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPreferredChannel returns the old "preferred_channel" field's value of the Customer entity.
+// If the Customer object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMutation) OldPreferredChannel(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPreferredChannel is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPreferredChannel requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPreferredChannel: %w", err)
+	}
+	return oldValue.PreferredChannel, nil
+}
+
+// ClearPreferredChannel clears the value of the "preferred_channel" field.
+func (m *CustomerMutation) ClearPreferredChannel() {
+	m.preferred_channel = nil
+	m.clearedFields[customer.FieldPreferredChannel] = struct{}{}
+}
+
+// PreferredChannelCleared returns if the "preferred_channel" field was cleared in this mutation.
+func (m *CustomerMutation) PreferredChannelCleared() bool {
+	_, ok := m.clearedFields[customer.FieldPreferredChannel]
+	return ok
+}
+
+// ResetPreferredChannel resets all changes to the "preferred_channel" field.
+func (m *CustomerMutation) ResetPreferredChannel() {
+	m.preferred_channel = nil
+	delete(m.clearedFields, customer.FieldPreferredChannel)
+}
+
+// SetDeliveryDistanceKm sets the "delivery_distance_km" field.
+func (m *CustomerMutation) SetDeliveryDistanceKm(s string) {
+	m.delivery_distance_km = &s
+}
+
+// DeliveryDistanceKm returns the value of the "delivery_distance_km" field in the mutation.
+func (m *CustomerMutation) DeliveryDistanceKm() (r string, exists bool) {
+	v := m.delivery_distance_km
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDeliveryDistanceKm returns the old "delivery_distance_km" field's value of the Customer entity.
+// If the Customer object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMutation) OldDeliveryDistanceKm(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDeliveryDistanceKm is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDeliveryDistanceKm requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDeliveryDistanceKm: %w", err)
+	}
+	return oldValue.DeliveryDistanceKm, nil
+}
+
+// ClearDeliveryDistanceKm clears the value of the "delivery_distance_km" field.
+func (m *CustomerMutation) ClearDeliveryDistanceKm() {
+	m.delivery_distance_km = nil
+	m.clearedFields[customer.FieldDeliveryDistanceKm] = struct{}{}
+}
+
+// DeliveryDistanceKmCleared returns if the "delivery_distance_km" field was cleared in this mutation.
+func (m *CustomerMutation) DeliveryDistanceKmCleared() bool {
+	_, ok := m.clearedFields[customer.FieldDeliveryDistanceKm]
+	return ok
+}
+
+// ResetDeliveryDistanceKm resets all changes to the "delivery_distance_km" field.
+func (m *CustomerMutation) ResetDeliveryDistanceKm() {
+	m.delivery_distance_km = nil
+	delete(m.clearedFields, customer.FieldDeliveryDistanceKm)
+}
+
+// SetWebsiteURL sets the "website_url" field.
+func (m *CustomerMutation) SetWebsiteURL(s string) {
+	m.website_url = &s
+}
+
+// WebsiteURL returns the value of the "website_url" field in the mutation.
+func (m *CustomerMutation) WebsiteURL() (r string, exists bool) {
+	v := m.website_url
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldWebsiteURL returns the old "website_url" field's value of the Customer entity.
+// If the Customer object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMutation) OldWebsiteURL(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldWebsiteURL is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldWebsiteURL requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldWebsiteURL: %w", err)
+	}
+	return oldValue.WebsiteURL, nil
+}
+
+// ClearWebsiteURL clears the value of the "website_url" field.
+func (m *CustomerMutation) ClearWebsiteURL() {
+	m.website_url = nil
+	m.clearedFields[customer.FieldWebsiteURL] = struct{}{}
+}
+
+// WebsiteURLCleared returns if the "website_url" field was cleared in this mutation.
+func (m *CustomerMutation) WebsiteURLCleared() bool {
+	_, ok := m.clearedFields[customer.FieldWebsiteURL]
+	return ok
+}
+
+// ResetWebsiteURL resets all changes to the "website_url" field.
+func (m *CustomerMutation) ResetWebsiteURL() {
+	m.website_url = nil
+	delete(m.clearedFields, customer.FieldWebsiteURL)
+}
+
+// SetBusinessArea sets the "business_area" field.
+func (m *CustomerMutation) SetBusinessArea(s string) {
+	m.business_area = &s
+}
+
+// BusinessArea returns the value of the "business_area" field in the mutation.
+func (m *CustomerMutation) BusinessArea() (r string, exists bool) {
+	v := m.business_area
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldBusinessArea returns the old "business_area" field's value of the Customer entity.
+// If the Customer object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMutation) OldBusinessArea(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldBusinessArea is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldBusinessArea requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldBusinessArea: %w", err)
+	}
+	return oldValue.BusinessArea, nil
+}
+
+// ClearBusinessArea clears the value of the "business_area" field.
+func (m *CustomerMutation) ClearBusinessArea() {
+	m.business_area = nil
+	m.clearedFields[customer.FieldBusinessArea] = struct{}{}
+}
+
+// BusinessAreaCleared returns if the "business_area" field was cleared in this mutation.
+func (m *CustomerMutation) BusinessAreaCleared() bool {
+	_, ok := m.clearedFields[customer.FieldBusinessArea]
+	return ok
+}
+
+// ResetBusinessArea resets all changes to the "business_area" field.
+func (m *CustomerMutation) ResetBusinessArea() {
+	m.business_area = nil
+	delete(m.clearedFields, customer.FieldBusinessArea)
+}
+
+// SetTaxExempt sets the "tax_exempt" field.
+func (m *CustomerMutation) SetTaxExempt(b bool) {
+	m.tax_exempt = &b
+}
+
+// TaxExempt returns the value of the "tax_exempt" field in the mutation.
+func (m *CustomerMutation) TaxExempt() (r bool, exists bool) {
+	v := m.tax_exempt
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTaxExempt returns the old "tax_exempt" field's value of the Customer entity.
+// If the Customer object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMutation) OldTaxExempt(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTaxExempt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTaxExempt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTaxExempt: %w", err)
+	}
+	return oldValue.TaxExempt, nil
+}
+
+// ResetTaxExempt resets all changes to the "tax_exempt" field.
+func (m *CustomerMutation) ResetTaxExempt() {
+	m.tax_exempt = nil
+}
+
+// SetTaxExemptReason sets the "tax_exempt_reason" field.
+func (m *CustomerMutation) SetTaxExemptReason(s string) {
+	m.tax_exempt_reason = &s
+}
+
+// TaxExemptReason returns the value of the "tax_exempt_reason" field in the mutation.
+func (m *CustomerMutation) TaxExemptReason() (r string, exists bool) {
+	v := m.tax_exempt_reason
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTaxExemptReason returns the old "tax_exempt_reason" field's value of the Customer entity.
+// If the Customer object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMutation) OldTaxExemptReason(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTaxExemptReason is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTaxExemptReason requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTaxExemptReason: %w", err)
+	}
+	return oldValue.TaxExemptReason, nil
+}
+
+// ClearTaxExemptReason clears the value of the "tax_exempt_reason" field.
+func (m *CustomerMutation) ClearTaxExemptReason() {
+	m.tax_exempt_reason = nil
+	m.clearedFields[customer.FieldTaxExemptReason] = struct{}{}
+}
+
+// TaxExemptReasonCleared returns if the "tax_exempt_reason" field was cleared in this mutation.
+func (m *CustomerMutation) TaxExemptReasonCleared() bool {
+	_, ok := m.clearedFields[customer.FieldTaxExemptReason]
+	return ok
+}
+
+// ResetTaxExemptReason resets all changes to the "tax_exempt_reason" field.
+func (m *CustomerMutation) ResetTaxExemptReason() {
+	m.tax_exempt_reason = nil
+	delete(m.clearedFields, customer.FieldTaxExemptReason)
+}
+
+// SetCreatedVia sets the "created_via" field.
+func (m *CustomerMutation) SetCreatedVia(s string) {
+	m.created_via = &s
+}
+
+// CreatedVia returns the value of the "created_via" field in the mutation.
+func (m *CustomerMutation) CreatedVia() (r string, exists bool) {
+	v := m.created_via
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedVia returns the old "created_via" field's value of the Customer entity.
+// If the Customer object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMutation) OldCreatedVia(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedVia is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedVia requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedVia: %w", err)
+	}
+	return oldValue.CreatedVia, nil
+}
+
+// ResetCreatedVia resets all changes to the "created_via" field.
+func (m *CustomerMutation) ResetCreatedVia() {
+	m.created_via = nil
+}
+
+// SetTypeID sets the "type_id" field.
+func (m *CustomerMutation) SetTypeID(u uuid.UUID) {
+	m.type_id = &u
+}
+
+// TypeID returns the value of the "type_id" field in the mutation.
+func (m *CustomerMutation) TypeID() (r uuid.UUID, exists bool) {
+	v := m.type_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTypeID returns the old "type_id" field's value of the Customer entity.
+// If the Customer object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMutation) OldTypeID(ctx context.Context) (v *uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTypeID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTypeID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTypeID: %w", err)
+	}
+	return oldValue.TypeID, nil
+}
+
+// ClearTypeID clears the value of the "type_id" field.
+func (m *CustomerMutation) ClearTypeID() {
+	m.type_id = nil
+	m.clearedFields[customer.FieldTypeID] = struct{}{}
+}
+
+// TypeIDCleared returns if the "type_id" field was cleared in this mutation.
+func (m *CustomerMutation) TypeIDCleared() bool {
+	_, ok := m.clearedFields[customer.FieldTypeID]
+	return ok
+}
+
+// ResetTypeID resets all changes to the "type_id" field.
+func (m *CustomerMutation) ResetTypeID() {
+	m.type_id = nil
+	delete(m.clearedFields, customer.FieldTypeID)
+}
+
+// SetOriginID sets the "origin_id" field.
+func (m *CustomerMutation) SetOriginID(u uuid.UUID) {
+	m.origin_id = &u
+}
+
+// OriginID returns the value of the "origin_id" field in the mutation.
+func (m *CustomerMutation) OriginID() (r uuid.UUID, exists bool) {
+	v := m.origin_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldOriginID returns the old "origin_id" field's value of the Customer entity.
+// If the Customer object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMutation) OldOriginID(ctx context.Context) (v *uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldOriginID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldOriginID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldOriginID: %w", err)
+	}
+	return oldValue.OriginID, nil
+}
+
+// ClearOriginID clears the value of the "origin_id" field.
+func (m *CustomerMutation) ClearOriginID() {
+	m.origin_id = nil
+	m.clearedFields[customer.FieldOriginID] = struct{}{}
+}
+
+// OriginIDCleared returns if the "origin_id" field was cleared in this mutation.
+func (m *CustomerMutation) OriginIDCleared() bool {
+	_, ok := m.clearedFields[customer.FieldOriginID]
+	return ok
+}
+
+// ResetOriginID resets all changes to the "origin_id" field.
+func (m *CustomerMutation) ResetOriginID() {
+	m.origin_id = nil
+	delete(m.clearedFields, customer.FieldOriginID)
+}
+
+// SetSalespersonID sets the "salesperson_id" field.
+func (m *CustomerMutation) SetSalespersonID(u uuid.UUID) {
+	m.salesperson_id = &u
+}
+
+// SalespersonID returns the value of the "salesperson_id" field in the mutation.
+func (m *CustomerMutation) SalespersonID() (r uuid.UUID, exists bool) {
+	v := m.salesperson_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSalespersonID returns the old "salesperson_id" field's value of the Customer entity.
+// If the Customer object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMutation) OldSalespersonID(ctx context.Context) (v *uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSalespersonID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSalespersonID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSalespersonID: %w", err)
+	}
+	return oldValue.SalespersonID, nil
+}
+
+// ClearSalespersonID clears the value of the "salesperson_id" field.
+func (m *CustomerMutation) ClearSalespersonID() {
+	m.salesperson_id = nil
+	m.clearedFields[customer.FieldSalespersonID] = struct{}{}
+}
+
+// SalespersonIDCleared returns if the "salesperson_id" field was cleared in this mutation.
+func (m *CustomerMutation) SalespersonIDCleared() bool {
+	_, ok := m.clearedFields[customer.FieldSalespersonID]
+	return ok
+}
+
+// ResetSalespersonID resets all changes to the "salesperson_id" field.
+func (m *CustomerMutation) ResetSalespersonID() {
+	m.salesperson_id = nil
+	delete(m.clearedFields, customer.FieldSalespersonID)
+}
+
+// SetRepresentativeID sets the "representative_id" field.
+func (m *CustomerMutation) SetRepresentativeID(u uuid.UUID) {
+	m.representative_id = &u
+}
+
+// RepresentativeID returns the value of the "representative_id" field in the mutation.
+func (m *CustomerMutation) RepresentativeID() (r uuid.UUID, exists bool) {
+	v := m.representative_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldRepresentativeID returns the old "representative_id" field's value of the Customer entity.
+// If the Customer object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMutation) OldRepresentativeID(ctx context.Context) (v *uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldRepresentativeID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldRepresentativeID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldRepresentativeID: %w", err)
+	}
+	return oldValue.RepresentativeID, nil
+}
+
+// ClearRepresentativeID clears the value of the "representative_id" field.
+func (m *CustomerMutation) ClearRepresentativeID() {
+	m.representative_id = nil
+	m.clearedFields[customer.FieldRepresentativeID] = struct{}{}
+}
+
+// RepresentativeIDCleared returns if the "representative_id" field was cleared in this mutation.
+func (m *CustomerMutation) RepresentativeIDCleared() bool {
+	_, ok := m.clearedFields[customer.FieldRepresentativeID]
+	return ok
+}
+
+// ResetRepresentativeID resets all changes to the "representative_id" field.
+func (m *CustomerMutation) ResetRepresentativeID() {
+	m.representative_id = nil
+	delete(m.clearedFields, customer.FieldRepresentativeID)
+}
+
+// SetPreferredOfficeID sets the "preferred_office_id" field.
+func (m *CustomerMutation) SetPreferredOfficeID(u uuid.UUID) {
+	m.preferred_office_id = &u
+}
+
+// PreferredOfficeID returns the value of the "preferred_office_id" field in the mutation.
+func (m *CustomerMutation) PreferredOfficeID() (r uuid.UUID, exists bool) {
+	v := m.preferred_office_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPreferredOfficeID returns the old "preferred_office_id" field's value of the Customer entity.
+// If the Customer object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMutation) OldPreferredOfficeID(ctx context.Context) (v *uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPreferredOfficeID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPreferredOfficeID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPreferredOfficeID: %w", err)
+	}
+	return oldValue.PreferredOfficeID, nil
+}
+
+// ClearPreferredOfficeID clears the value of the "preferred_office_id" field.
+func (m *CustomerMutation) ClearPreferredOfficeID() {
+	m.preferred_office_id = nil
+	m.clearedFields[customer.FieldPreferredOfficeID] = struct{}{}
+}
+
+// PreferredOfficeIDCleared returns if the "preferred_office_id" field was cleared in this mutation.
+func (m *CustomerMutation) PreferredOfficeIDCleared() bool {
+	_, ok := m.clearedFields[customer.FieldPreferredOfficeID]
+	return ok
+}
+
+// ResetPreferredOfficeID resets all changes to the "preferred_office_id" field.
+func (m *CustomerMutation) ResetPreferredOfficeID() {
+	m.preferred_office_id = nil
+	delete(m.clearedFields, customer.FieldPreferredOfficeID)
+}
+
+// SetPreferredStaffID sets the "preferred_staff_id" field.
+func (m *CustomerMutation) SetPreferredStaffID(u uuid.UUID) {
+	m.preferred_staff_id = &u
+}
+
+// PreferredStaffID returns the value of the "preferred_staff_id" field in the mutation.
+func (m *CustomerMutation) PreferredStaffID() (r uuid.UUID, exists bool) {
+	v := m.preferred_staff_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPreferredStaffID returns the old "preferred_staff_id" field's value of the Customer entity.
+// If the Customer object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMutation) OldPreferredStaffID(ctx context.Context) (v *uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPreferredStaffID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPreferredStaffID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPreferredStaffID: %w", err)
+	}
+	return oldValue.PreferredStaffID, nil
+}
+
+// ClearPreferredStaffID clears the value of the "preferred_staff_id" field.
+func (m *CustomerMutation) ClearPreferredStaffID() {
+	m.preferred_staff_id = nil
+	m.clearedFields[customer.FieldPreferredStaffID] = struct{}{}
+}
+
+// PreferredStaffIDCleared returns if the "preferred_staff_id" field was cleared in this mutation.
+func (m *CustomerMutation) PreferredStaffIDCleared() bool {
+	_, ok := m.clearedFields[customer.FieldPreferredStaffID]
+	return ok
+}
+
+// ResetPreferredStaffID resets all changes to the "preferred_staff_id" field.
+func (m *CustomerMutation) ResetPreferredStaffID() {
+	m.preferred_staff_id = nil
+	delete(m.clearedFields, customer.FieldPreferredStaffID)
+}
+
+// SetMergedIntoID sets the "merged_into_id" field.
+func (m *CustomerMutation) SetMergedIntoID(u uuid.UUID) {
+	m.merged_into_id = &u
+}
+
+// MergedIntoID returns the value of the "merged_into_id" field in the mutation.
+func (m *CustomerMutation) MergedIntoID() (r uuid.UUID, exists bool) {
+	v := m.merged_into_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldMergedIntoID returns the old "merged_into_id" field's value of the Customer entity.
+// If the Customer object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMutation) OldMergedIntoID(ctx context.Context) (v *uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldMergedIntoID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldMergedIntoID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldMergedIntoID: %w", err)
+	}
+	return oldValue.MergedIntoID, nil
+}
+
+// ClearMergedIntoID clears the value of the "merged_into_id" field.
+func (m *CustomerMutation) ClearMergedIntoID() {
+	m.merged_into_id = nil
+	m.clearedFields[customer.FieldMergedIntoID] = struct{}{}
+}
+
+// MergedIntoIDCleared returns if the "merged_into_id" field was cleared in this mutation.
+func (m *CustomerMutation) MergedIntoIDCleared() bool {
+	_, ok := m.clearedFields[customer.FieldMergedIntoID]
+	return ok
+}
+
+// ResetMergedIntoID resets all changes to the "merged_into_id" field.
+func (m *CustomerMutation) ResetMergedIntoID() {
+	m.merged_into_id = nil
+	delete(m.clearedFields, customer.FieldMergedIntoID)
+}
+
 // SetArchivedAt sets the "archived_at" field.
 func (m *CustomerMutation) SetArchivedAt(t time.Time) {
 	m.archived_at = &t
@@ -3741,7 +4577,7 @@ func (m *CustomerMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *CustomerMutation) Fields() []string {
-	fields := make([]string, 0, 15)
+	fields := make([]string, 0, 32)
 	if m.account_id != nil {
 		fields = append(fields, customer.FieldAccountID)
 	}
@@ -3780,6 +4616,57 @@ func (m *CustomerMutation) Fields() []string {
 	}
 	if m.company_name != nil {
 		fields = append(fields, customer.FieldCompanyName)
+	}
+	if m.language_tag != nil {
+		fields = append(fields, customer.FieldLanguageTag)
+	}
+	if m.time_zone != nil {
+		fields = append(fields, customer.FieldTimeZone)
+	}
+	if m.external_id != nil {
+		fields = append(fields, customer.FieldExternalID)
+	}
+	if m.preferred_channel != nil {
+		fields = append(fields, customer.FieldPreferredChannel)
+	}
+	if m.delivery_distance_km != nil {
+		fields = append(fields, customer.FieldDeliveryDistanceKm)
+	}
+	if m.website_url != nil {
+		fields = append(fields, customer.FieldWebsiteURL)
+	}
+	if m.business_area != nil {
+		fields = append(fields, customer.FieldBusinessArea)
+	}
+	if m.tax_exempt != nil {
+		fields = append(fields, customer.FieldTaxExempt)
+	}
+	if m.tax_exempt_reason != nil {
+		fields = append(fields, customer.FieldTaxExemptReason)
+	}
+	if m.created_via != nil {
+		fields = append(fields, customer.FieldCreatedVia)
+	}
+	if m.type_id != nil {
+		fields = append(fields, customer.FieldTypeID)
+	}
+	if m.origin_id != nil {
+		fields = append(fields, customer.FieldOriginID)
+	}
+	if m.salesperson_id != nil {
+		fields = append(fields, customer.FieldSalespersonID)
+	}
+	if m.representative_id != nil {
+		fields = append(fields, customer.FieldRepresentativeID)
+	}
+	if m.preferred_office_id != nil {
+		fields = append(fields, customer.FieldPreferredOfficeID)
+	}
+	if m.preferred_staff_id != nil {
+		fields = append(fields, customer.FieldPreferredStaffID)
+	}
+	if m.merged_into_id != nil {
+		fields = append(fields, customer.FieldMergedIntoID)
 	}
 	if m.archived_at != nil {
 		fields = append(fields, customer.FieldArchivedAt)
@@ -3821,6 +4708,40 @@ func (m *CustomerMutation) Field(name string) (ent.Value, bool) {
 		return m.FamilyName()
 	case customer.FieldCompanyName:
 		return m.CompanyName()
+	case customer.FieldLanguageTag:
+		return m.LanguageTag()
+	case customer.FieldTimeZone:
+		return m.TimeZone()
+	case customer.FieldExternalID:
+		return m.ExternalID()
+	case customer.FieldPreferredChannel:
+		return m.PreferredChannel()
+	case customer.FieldDeliveryDistanceKm:
+		return m.DeliveryDistanceKm()
+	case customer.FieldWebsiteURL:
+		return m.WebsiteURL()
+	case customer.FieldBusinessArea:
+		return m.BusinessArea()
+	case customer.FieldTaxExempt:
+		return m.TaxExempt()
+	case customer.FieldTaxExemptReason:
+		return m.TaxExemptReason()
+	case customer.FieldCreatedVia:
+		return m.CreatedVia()
+	case customer.FieldTypeID:
+		return m.TypeID()
+	case customer.FieldOriginID:
+		return m.OriginID()
+	case customer.FieldSalespersonID:
+		return m.SalespersonID()
+	case customer.FieldRepresentativeID:
+		return m.RepresentativeID()
+	case customer.FieldPreferredOfficeID:
+		return m.PreferredOfficeID()
+	case customer.FieldPreferredStaffID:
+		return m.PreferredStaffID()
+	case customer.FieldMergedIntoID:
+		return m.MergedIntoID()
 	case customer.FieldArchivedAt:
 		return m.ArchivedAt()
 	case customer.FieldImageID:
@@ -3860,6 +4781,40 @@ func (m *CustomerMutation) OldField(ctx context.Context, name string) (ent.Value
 		return m.OldFamilyName(ctx)
 	case customer.FieldCompanyName:
 		return m.OldCompanyName(ctx)
+	case customer.FieldLanguageTag:
+		return m.OldLanguageTag(ctx)
+	case customer.FieldTimeZone:
+		return m.OldTimeZone(ctx)
+	case customer.FieldExternalID:
+		return m.OldExternalID(ctx)
+	case customer.FieldPreferredChannel:
+		return m.OldPreferredChannel(ctx)
+	case customer.FieldDeliveryDistanceKm:
+		return m.OldDeliveryDistanceKm(ctx)
+	case customer.FieldWebsiteURL:
+		return m.OldWebsiteURL(ctx)
+	case customer.FieldBusinessArea:
+		return m.OldBusinessArea(ctx)
+	case customer.FieldTaxExempt:
+		return m.OldTaxExempt(ctx)
+	case customer.FieldTaxExemptReason:
+		return m.OldTaxExemptReason(ctx)
+	case customer.FieldCreatedVia:
+		return m.OldCreatedVia(ctx)
+	case customer.FieldTypeID:
+		return m.OldTypeID(ctx)
+	case customer.FieldOriginID:
+		return m.OldOriginID(ctx)
+	case customer.FieldSalespersonID:
+		return m.OldSalespersonID(ctx)
+	case customer.FieldRepresentativeID:
+		return m.OldRepresentativeID(ctx)
+	case customer.FieldPreferredOfficeID:
+		return m.OldPreferredOfficeID(ctx)
+	case customer.FieldPreferredStaffID:
+		return m.OldPreferredStaffID(ctx)
+	case customer.FieldMergedIntoID:
+		return m.OldMergedIntoID(ctx)
 	case customer.FieldArchivedAt:
 		return m.OldArchivedAt(ctx)
 	case customer.FieldImageID:
@@ -3964,6 +4919,125 @@ func (m *CustomerMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetCompanyName(v)
 		return nil
+	case customer.FieldLanguageTag:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetLanguageTag(v)
+		return nil
+	case customer.FieldTimeZone:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTimeZone(v)
+		return nil
+	case customer.FieldExternalID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetExternalID(v)
+		return nil
+	case customer.FieldPreferredChannel:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPreferredChannel(v)
+		return nil
+	case customer.FieldDeliveryDistanceKm:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDeliveryDistanceKm(v)
+		return nil
+	case customer.FieldWebsiteURL:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetWebsiteURL(v)
+		return nil
+	case customer.FieldBusinessArea:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetBusinessArea(v)
+		return nil
+	case customer.FieldTaxExempt:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTaxExempt(v)
+		return nil
+	case customer.FieldTaxExemptReason:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTaxExemptReason(v)
+		return nil
+	case customer.FieldCreatedVia:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedVia(v)
+		return nil
+	case customer.FieldTypeID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTypeID(v)
+		return nil
+	case customer.FieldOriginID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetOriginID(v)
+		return nil
+	case customer.FieldSalespersonID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSalespersonID(v)
+		return nil
+	case customer.FieldRepresentativeID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetRepresentativeID(v)
+		return nil
+	case customer.FieldPreferredOfficeID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPreferredOfficeID(v)
+		return nil
+	case customer.FieldPreferredStaffID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPreferredStaffID(v)
+		return nil
+	case customer.FieldMergedIntoID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetMergedIntoID(v)
+		return nil
 	case customer.FieldArchivedAt:
 		v, ok := value.(time.Time)
 		if !ok {
@@ -4038,6 +5112,51 @@ func (m *CustomerMutation) ClearedFields() []string {
 	if m.FieldCleared(customer.FieldCompanyName) {
 		fields = append(fields, customer.FieldCompanyName)
 	}
+	if m.FieldCleared(customer.FieldLanguageTag) {
+		fields = append(fields, customer.FieldLanguageTag)
+	}
+	if m.FieldCleared(customer.FieldTimeZone) {
+		fields = append(fields, customer.FieldTimeZone)
+	}
+	if m.FieldCleared(customer.FieldExternalID) {
+		fields = append(fields, customer.FieldExternalID)
+	}
+	if m.FieldCleared(customer.FieldPreferredChannel) {
+		fields = append(fields, customer.FieldPreferredChannel)
+	}
+	if m.FieldCleared(customer.FieldDeliveryDistanceKm) {
+		fields = append(fields, customer.FieldDeliveryDistanceKm)
+	}
+	if m.FieldCleared(customer.FieldWebsiteURL) {
+		fields = append(fields, customer.FieldWebsiteURL)
+	}
+	if m.FieldCleared(customer.FieldBusinessArea) {
+		fields = append(fields, customer.FieldBusinessArea)
+	}
+	if m.FieldCleared(customer.FieldTaxExemptReason) {
+		fields = append(fields, customer.FieldTaxExemptReason)
+	}
+	if m.FieldCleared(customer.FieldTypeID) {
+		fields = append(fields, customer.FieldTypeID)
+	}
+	if m.FieldCleared(customer.FieldOriginID) {
+		fields = append(fields, customer.FieldOriginID)
+	}
+	if m.FieldCleared(customer.FieldSalespersonID) {
+		fields = append(fields, customer.FieldSalespersonID)
+	}
+	if m.FieldCleared(customer.FieldRepresentativeID) {
+		fields = append(fields, customer.FieldRepresentativeID)
+	}
+	if m.FieldCleared(customer.FieldPreferredOfficeID) {
+		fields = append(fields, customer.FieldPreferredOfficeID)
+	}
+	if m.FieldCleared(customer.FieldPreferredStaffID) {
+		fields = append(fields, customer.FieldPreferredStaffID)
+	}
+	if m.FieldCleared(customer.FieldMergedIntoID) {
+		fields = append(fields, customer.FieldMergedIntoID)
+	}
 	if m.FieldCleared(customer.FieldArchivedAt) {
 		fields = append(fields, customer.FieldArchivedAt)
 	}
@@ -4072,6 +5191,51 @@ func (m *CustomerMutation) ClearField(name string) error {
 		return nil
 	case customer.FieldCompanyName:
 		m.ClearCompanyName()
+		return nil
+	case customer.FieldLanguageTag:
+		m.ClearLanguageTag()
+		return nil
+	case customer.FieldTimeZone:
+		m.ClearTimeZone()
+		return nil
+	case customer.FieldExternalID:
+		m.ClearExternalID()
+		return nil
+	case customer.FieldPreferredChannel:
+		m.ClearPreferredChannel()
+		return nil
+	case customer.FieldDeliveryDistanceKm:
+		m.ClearDeliveryDistanceKm()
+		return nil
+	case customer.FieldWebsiteURL:
+		m.ClearWebsiteURL()
+		return nil
+	case customer.FieldBusinessArea:
+		m.ClearBusinessArea()
+		return nil
+	case customer.FieldTaxExemptReason:
+		m.ClearTaxExemptReason()
+		return nil
+	case customer.FieldTypeID:
+		m.ClearTypeID()
+		return nil
+	case customer.FieldOriginID:
+		m.ClearOriginID()
+		return nil
+	case customer.FieldSalespersonID:
+		m.ClearSalespersonID()
+		return nil
+	case customer.FieldRepresentativeID:
+		m.ClearRepresentativeID()
+		return nil
+	case customer.FieldPreferredOfficeID:
+		m.ClearPreferredOfficeID()
+		return nil
+	case customer.FieldPreferredStaffID:
+		m.ClearPreferredStaffID()
+		return nil
+	case customer.FieldMergedIntoID:
+		m.ClearMergedIntoID()
 		return nil
 	case customer.FieldArchivedAt:
 		m.ClearArchivedAt()
@@ -4125,6 +5289,57 @@ func (m *CustomerMutation) ResetField(name string) error {
 		return nil
 	case customer.FieldCompanyName:
 		m.ResetCompanyName()
+		return nil
+	case customer.FieldLanguageTag:
+		m.ResetLanguageTag()
+		return nil
+	case customer.FieldTimeZone:
+		m.ResetTimeZone()
+		return nil
+	case customer.FieldExternalID:
+		m.ResetExternalID()
+		return nil
+	case customer.FieldPreferredChannel:
+		m.ResetPreferredChannel()
+		return nil
+	case customer.FieldDeliveryDistanceKm:
+		m.ResetDeliveryDistanceKm()
+		return nil
+	case customer.FieldWebsiteURL:
+		m.ResetWebsiteURL()
+		return nil
+	case customer.FieldBusinessArea:
+		m.ResetBusinessArea()
+		return nil
+	case customer.FieldTaxExempt:
+		m.ResetTaxExempt()
+		return nil
+	case customer.FieldTaxExemptReason:
+		m.ResetTaxExemptReason()
+		return nil
+	case customer.FieldCreatedVia:
+		m.ResetCreatedVia()
+		return nil
+	case customer.FieldTypeID:
+		m.ResetTypeID()
+		return nil
+	case customer.FieldOriginID:
+		m.ResetOriginID()
+		return nil
+	case customer.FieldSalespersonID:
+		m.ResetSalespersonID()
+		return nil
+	case customer.FieldRepresentativeID:
+		m.ResetRepresentativeID()
+		return nil
+	case customer.FieldPreferredOfficeID:
+		m.ResetPreferredOfficeID()
+		return nil
+	case customer.FieldPreferredStaffID:
+		m.ResetPreferredStaffID()
+		return nil
+	case customer.FieldMergedIntoID:
+		m.ResetMergedIntoID()
 		return nil
 	case customer.FieldArchivedAt:
 		m.ResetArchivedAt()
@@ -5143,6 +6358,1716 @@ func (m *CustomerImageMutation) ClearEdge(name string) error {
 // It returns an error if the edge is not defined in the schema.
 func (m *CustomerImageMutation) ResetEdge(name string) error {
 	return fmt.Errorf("unknown CustomerImage edge %s", name)
+}
+
+// CustomerOriginMutation represents an operation that mutates the CustomerOrigin nodes in the graph.
+type CustomerOriginMutation struct {
+	config
+	op            Op
+	typ           string
+	id            *uuid.UUID
+	account_id    *uuid.UUID
+	created_at    *time.Time
+	version       *int32
+	addversion    *int32
+	updated_at    *time.Time
+	key           *string
+	label         *string
+	label_key     *string
+	position      *int32
+	addposition   *int32
+	archived_at   *time.Time
+	clearedFields map[string]struct{}
+	done          bool
+	oldValue      func(context.Context) (*CustomerOrigin, error)
+	predicates    []predicate.CustomerOrigin
+}
+
+var _ ent.Mutation = (*CustomerOriginMutation)(nil)
+
+// customeroriginOption allows management of the mutation configuration using functional options.
+type customeroriginOption func(*CustomerOriginMutation)
+
+// newCustomerOriginMutation creates new mutation for the CustomerOrigin entity.
+func newCustomerOriginMutation(c config, op Op, opts ...customeroriginOption) *CustomerOriginMutation {
+	m := &CustomerOriginMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeCustomerOrigin,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withCustomerOriginID sets the ID field of the mutation.
+func withCustomerOriginID(id uuid.UUID) customeroriginOption {
+	return func(m *CustomerOriginMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *CustomerOrigin
+		)
+		m.oldValue = func(ctx context.Context) (*CustomerOrigin, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().CustomerOrigin.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withCustomerOrigin sets the old CustomerOrigin of the mutation.
+func withCustomerOrigin(node *CustomerOrigin) customeroriginOption {
+	return func(m *CustomerOriginMutation) {
+		m.oldValue = func(context.Context) (*CustomerOrigin, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m CustomerOriginMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m CustomerOriginMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of CustomerOrigin entities.
+func (m *CustomerOriginMutation) SetID(id uuid.UUID) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *CustomerOriginMutation) ID() (id uuid.UUID, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *CustomerOriginMutation) IDs(ctx context.Context) ([]uuid.UUID, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []uuid.UUID{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().CustomerOrigin.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetAccountID sets the "account_id" field.
+func (m *CustomerOriginMutation) SetAccountID(u uuid.UUID) {
+	m.account_id = &u
+}
+
+// AccountID returns the value of the "account_id" field in the mutation.
+func (m *CustomerOriginMutation) AccountID() (r uuid.UUID, exists bool) {
+	v := m.account_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAccountID returns the old "account_id" field's value of the CustomerOrigin entity.
+// If the CustomerOrigin object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerOriginMutation) OldAccountID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAccountID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAccountID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAccountID: %w", err)
+	}
+	return oldValue.AccountID, nil
+}
+
+// ResetAccountID resets all changes to the "account_id" field.
+func (m *CustomerOriginMutation) ResetAccountID() {
+	m.account_id = nil
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *CustomerOriginMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *CustomerOriginMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the CustomerOrigin entity.
+// If the CustomerOrigin object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerOriginMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *CustomerOriginMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetVersion sets the "version" field.
+func (m *CustomerOriginMutation) SetVersion(i int32) {
+	m.version = &i
+	m.addversion = nil
+}
+
+// Version returns the value of the "version" field in the mutation.
+func (m *CustomerOriginMutation) Version() (r int32, exists bool) {
+	v := m.version
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldVersion returns the old "version" field's value of the CustomerOrigin entity.
+// If the CustomerOrigin object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerOriginMutation) OldVersion(ctx context.Context) (v int32, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldVersion is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldVersion requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldVersion: %w", err)
+	}
+	return oldValue.Version, nil
+}
+
+// AddVersion adds i to the "version" field.
+func (m *CustomerOriginMutation) AddVersion(i int32) {
+	if m.addversion != nil {
+		*m.addversion += i
+	} else {
+		m.addversion = &i
+	}
+}
+
+// AddedVersion returns the value that was added to the "version" field in this mutation.
+func (m *CustomerOriginMutation) AddedVersion() (r int32, exists bool) {
+	v := m.addversion
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetVersion resets all changes to the "version" field.
+func (m *CustomerOriginMutation) ResetVersion() {
+	m.version = nil
+	m.addversion = nil
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (m *CustomerOriginMutation) SetUpdatedAt(t time.Time) {
+	m.updated_at = &t
+}
+
+// UpdatedAt returns the value of the "updated_at" field in the mutation.
+func (m *CustomerOriginMutation) UpdatedAt() (r time.Time, exists bool) {
+	v := m.updated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUpdatedAt returns the old "updated_at" field's value of the CustomerOrigin entity.
+// If the CustomerOrigin object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerOriginMutation) OldUpdatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
+	}
+	return oldValue.UpdatedAt, nil
+}
+
+// ResetUpdatedAt resets all changes to the "updated_at" field.
+func (m *CustomerOriginMutation) ResetUpdatedAt() {
+	m.updated_at = nil
+}
+
+// SetKey sets the "key" field.
+func (m *CustomerOriginMutation) SetKey(s string) {
+	m.key = &s
+}
+
+// Key returns the value of the "key" field in the mutation.
+func (m *CustomerOriginMutation) Key() (r string, exists bool) {
+	v := m.key
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldKey returns the old "key" field's value of the CustomerOrigin entity.
+// If the CustomerOrigin object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerOriginMutation) OldKey(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldKey is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldKey requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldKey: %w", err)
+	}
+	return oldValue.Key, nil
+}
+
+// ResetKey resets all changes to the "key" field.
+func (m *CustomerOriginMutation) ResetKey() {
+	m.key = nil
+}
+
+// SetLabel sets the "label" field.
+func (m *CustomerOriginMutation) SetLabel(s string) {
+	m.label = &s
+}
+
+// Label returns the value of the "label" field in the mutation.
+func (m *CustomerOriginMutation) Label() (r string, exists bool) {
+	v := m.label
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldLabel returns the old "label" field's value of the CustomerOrigin entity.
+// If the CustomerOrigin object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerOriginMutation) OldLabel(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldLabel is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldLabel requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldLabel: %w", err)
+	}
+	return oldValue.Label, nil
+}
+
+// ResetLabel resets all changes to the "label" field.
+func (m *CustomerOriginMutation) ResetLabel() {
+	m.label = nil
+}
+
+// SetLabelKey sets the "label_key" field.
+func (m *CustomerOriginMutation) SetLabelKey(s string) {
+	m.label_key = &s
+}
+
+// LabelKey returns the value of the "label_key" field in the mutation.
+func (m *CustomerOriginMutation) LabelKey() (r string, exists bool) {
+	v := m.label_key
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldLabelKey returns the old "label_key" field's value of the CustomerOrigin entity.
+// If the CustomerOrigin object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerOriginMutation) OldLabelKey(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldLabelKey is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldLabelKey requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldLabelKey: %w", err)
+	}
+	return oldValue.LabelKey, nil
+}
+
+// ResetLabelKey resets all changes to the "label_key" field.
+func (m *CustomerOriginMutation) ResetLabelKey() {
+	m.label_key = nil
+}
+
+// SetPosition sets the "position" field.
+func (m *CustomerOriginMutation) SetPosition(i int32) {
+	m.position = &i
+	m.addposition = nil
+}
+
+// Position returns the value of the "position" field in the mutation.
+func (m *CustomerOriginMutation) Position() (r int32, exists bool) {
+	v := m.position
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPosition returns the old "position" field's value of the CustomerOrigin entity.
+// If the CustomerOrigin object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerOriginMutation) OldPosition(ctx context.Context) (v int32, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPosition is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPosition requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPosition: %w", err)
+	}
+	return oldValue.Position, nil
+}
+
+// AddPosition adds i to the "position" field.
+func (m *CustomerOriginMutation) AddPosition(i int32) {
+	if m.addposition != nil {
+		*m.addposition += i
+	} else {
+		m.addposition = &i
+	}
+}
+
+// AddedPosition returns the value that was added to the "position" field in this mutation.
+func (m *CustomerOriginMutation) AddedPosition() (r int32, exists bool) {
+	v := m.addposition
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetPosition resets all changes to the "position" field.
+func (m *CustomerOriginMutation) ResetPosition() {
+	m.position = nil
+	m.addposition = nil
+}
+
+// SetArchivedAt sets the "archived_at" field.
+func (m *CustomerOriginMutation) SetArchivedAt(t time.Time) {
+	m.archived_at = &t
+}
+
+// ArchivedAt returns the value of the "archived_at" field in the mutation.
+func (m *CustomerOriginMutation) ArchivedAt() (r time.Time, exists bool) {
+	v := m.archived_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldArchivedAt returns the old "archived_at" field's value of the CustomerOrigin entity.
+// If the CustomerOrigin object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerOriginMutation) OldArchivedAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldArchivedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldArchivedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldArchivedAt: %w", err)
+	}
+	return oldValue.ArchivedAt, nil
+}
+
+// ClearArchivedAt clears the value of the "archived_at" field.
+func (m *CustomerOriginMutation) ClearArchivedAt() {
+	m.archived_at = nil
+	m.clearedFields[customerorigin.FieldArchivedAt] = struct{}{}
+}
+
+// ArchivedAtCleared returns if the "archived_at" field was cleared in this mutation.
+func (m *CustomerOriginMutation) ArchivedAtCleared() bool {
+	_, ok := m.clearedFields[customerorigin.FieldArchivedAt]
+	return ok
+}
+
+// ResetArchivedAt resets all changes to the "archived_at" field.
+func (m *CustomerOriginMutation) ResetArchivedAt() {
+	m.archived_at = nil
+	delete(m.clearedFields, customerorigin.FieldArchivedAt)
+}
+
+// Where appends a list predicates to the CustomerOriginMutation builder.
+func (m *CustomerOriginMutation) Where(ps ...predicate.CustomerOrigin) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the CustomerOriginMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *CustomerOriginMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.CustomerOrigin, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *CustomerOriginMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *CustomerOriginMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (CustomerOrigin).
+func (m *CustomerOriginMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *CustomerOriginMutation) Fields() []string {
+	fields := make([]string, 0, 9)
+	if m.account_id != nil {
+		fields = append(fields, customerorigin.FieldAccountID)
+	}
+	if m.created_at != nil {
+		fields = append(fields, customerorigin.FieldCreatedAt)
+	}
+	if m.version != nil {
+		fields = append(fields, customerorigin.FieldVersion)
+	}
+	if m.updated_at != nil {
+		fields = append(fields, customerorigin.FieldUpdatedAt)
+	}
+	if m.key != nil {
+		fields = append(fields, customerorigin.FieldKey)
+	}
+	if m.label != nil {
+		fields = append(fields, customerorigin.FieldLabel)
+	}
+	if m.label_key != nil {
+		fields = append(fields, customerorigin.FieldLabelKey)
+	}
+	if m.position != nil {
+		fields = append(fields, customerorigin.FieldPosition)
+	}
+	if m.archived_at != nil {
+		fields = append(fields, customerorigin.FieldArchivedAt)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *CustomerOriginMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case customerorigin.FieldAccountID:
+		return m.AccountID()
+	case customerorigin.FieldCreatedAt:
+		return m.CreatedAt()
+	case customerorigin.FieldVersion:
+		return m.Version()
+	case customerorigin.FieldUpdatedAt:
+		return m.UpdatedAt()
+	case customerorigin.FieldKey:
+		return m.Key()
+	case customerorigin.FieldLabel:
+		return m.Label()
+	case customerorigin.FieldLabelKey:
+		return m.LabelKey()
+	case customerorigin.FieldPosition:
+		return m.Position()
+	case customerorigin.FieldArchivedAt:
+		return m.ArchivedAt()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *CustomerOriginMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case customerorigin.FieldAccountID:
+		return m.OldAccountID(ctx)
+	case customerorigin.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case customerorigin.FieldVersion:
+		return m.OldVersion(ctx)
+	case customerorigin.FieldUpdatedAt:
+		return m.OldUpdatedAt(ctx)
+	case customerorigin.FieldKey:
+		return m.OldKey(ctx)
+	case customerorigin.FieldLabel:
+		return m.OldLabel(ctx)
+	case customerorigin.FieldLabelKey:
+		return m.OldLabelKey(ctx)
+	case customerorigin.FieldPosition:
+		return m.OldPosition(ctx)
+	case customerorigin.FieldArchivedAt:
+		return m.OldArchivedAt(ctx)
+	}
+	return nil, fmt.Errorf("unknown CustomerOrigin field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *CustomerOriginMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case customerorigin.FieldAccountID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAccountID(v)
+		return nil
+	case customerorigin.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case customerorigin.FieldVersion:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetVersion(v)
+		return nil
+	case customerorigin.FieldUpdatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUpdatedAt(v)
+		return nil
+	case customerorigin.FieldKey:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetKey(v)
+		return nil
+	case customerorigin.FieldLabel:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetLabel(v)
+		return nil
+	case customerorigin.FieldLabelKey:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetLabelKey(v)
+		return nil
+	case customerorigin.FieldPosition:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPosition(v)
+		return nil
+	case customerorigin.FieldArchivedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetArchivedAt(v)
+		return nil
+	}
+	return fmt.Errorf("unknown CustomerOrigin field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *CustomerOriginMutation) AddedFields() []string {
+	var fields []string
+	if m.addversion != nil {
+		fields = append(fields, customerorigin.FieldVersion)
+	}
+	if m.addposition != nil {
+		fields = append(fields, customerorigin.FieldPosition)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *CustomerOriginMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case customerorigin.FieldVersion:
+		return m.AddedVersion()
+	case customerorigin.FieldPosition:
+		return m.AddedPosition()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *CustomerOriginMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case customerorigin.FieldVersion:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddVersion(v)
+		return nil
+	case customerorigin.FieldPosition:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddPosition(v)
+		return nil
+	}
+	return fmt.Errorf("unknown CustomerOrigin numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *CustomerOriginMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(customerorigin.FieldArchivedAt) {
+		fields = append(fields, customerorigin.FieldArchivedAt)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *CustomerOriginMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *CustomerOriginMutation) ClearField(name string) error {
+	switch name {
+	case customerorigin.FieldArchivedAt:
+		m.ClearArchivedAt()
+		return nil
+	}
+	return fmt.Errorf("unknown CustomerOrigin nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *CustomerOriginMutation) ResetField(name string) error {
+	switch name {
+	case customerorigin.FieldAccountID:
+		m.ResetAccountID()
+		return nil
+	case customerorigin.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case customerorigin.FieldVersion:
+		m.ResetVersion()
+		return nil
+	case customerorigin.FieldUpdatedAt:
+		m.ResetUpdatedAt()
+		return nil
+	case customerorigin.FieldKey:
+		m.ResetKey()
+		return nil
+	case customerorigin.FieldLabel:
+		m.ResetLabel()
+		return nil
+	case customerorigin.FieldLabelKey:
+		m.ResetLabelKey()
+		return nil
+	case customerorigin.FieldPosition:
+		m.ResetPosition()
+		return nil
+	case customerorigin.FieldArchivedAt:
+		m.ResetArchivedAt()
+		return nil
+	}
+	return fmt.Errorf("unknown CustomerOrigin field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *CustomerOriginMutation) AddedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *CustomerOriginMutation) AddedIDs(name string) []ent.Value {
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *CustomerOriginMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *CustomerOriginMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *CustomerOriginMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *CustomerOriginMutation) EdgeCleared(name string) bool {
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *CustomerOriginMutation) ClearEdge(name string) error {
+	return fmt.Errorf("unknown CustomerOrigin unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *CustomerOriginMutation) ResetEdge(name string) error {
+	return fmt.Errorf("unknown CustomerOrigin edge %s", name)
+}
+
+// CustomerTypeMutation represents an operation that mutates the CustomerType nodes in the graph.
+type CustomerTypeMutation struct {
+	config
+	op            Op
+	typ           string
+	id            *uuid.UUID
+	account_id    *uuid.UUID
+	created_at    *time.Time
+	version       *int32
+	addversion    *int32
+	updated_at    *time.Time
+	key           *string
+	label         *string
+	label_key     *string
+	position      *int32
+	addposition   *int32
+	archived_at   *time.Time
+	clearedFields map[string]struct{}
+	done          bool
+	oldValue      func(context.Context) (*CustomerType, error)
+	predicates    []predicate.CustomerType
+}
+
+var _ ent.Mutation = (*CustomerTypeMutation)(nil)
+
+// customertypeOption allows management of the mutation configuration using functional options.
+type customertypeOption func(*CustomerTypeMutation)
+
+// newCustomerTypeMutation creates new mutation for the CustomerType entity.
+func newCustomerTypeMutation(c config, op Op, opts ...customertypeOption) *CustomerTypeMutation {
+	m := &CustomerTypeMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeCustomerType,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withCustomerTypeID sets the ID field of the mutation.
+func withCustomerTypeID(id uuid.UUID) customertypeOption {
+	return func(m *CustomerTypeMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *CustomerType
+		)
+		m.oldValue = func(ctx context.Context) (*CustomerType, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().CustomerType.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withCustomerType sets the old CustomerType of the mutation.
+func withCustomerType(node *CustomerType) customertypeOption {
+	return func(m *CustomerTypeMutation) {
+		m.oldValue = func(context.Context) (*CustomerType, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m CustomerTypeMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m CustomerTypeMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of CustomerType entities.
+func (m *CustomerTypeMutation) SetID(id uuid.UUID) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *CustomerTypeMutation) ID() (id uuid.UUID, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *CustomerTypeMutation) IDs(ctx context.Context) ([]uuid.UUID, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []uuid.UUID{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().CustomerType.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetAccountID sets the "account_id" field.
+func (m *CustomerTypeMutation) SetAccountID(u uuid.UUID) {
+	m.account_id = &u
+}
+
+// AccountID returns the value of the "account_id" field in the mutation.
+func (m *CustomerTypeMutation) AccountID() (r uuid.UUID, exists bool) {
+	v := m.account_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAccountID returns the old "account_id" field's value of the CustomerType entity.
+// If the CustomerType object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerTypeMutation) OldAccountID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAccountID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAccountID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAccountID: %w", err)
+	}
+	return oldValue.AccountID, nil
+}
+
+// ResetAccountID resets all changes to the "account_id" field.
+func (m *CustomerTypeMutation) ResetAccountID() {
+	m.account_id = nil
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *CustomerTypeMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *CustomerTypeMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the CustomerType entity.
+// If the CustomerType object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerTypeMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *CustomerTypeMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetVersion sets the "version" field.
+func (m *CustomerTypeMutation) SetVersion(i int32) {
+	m.version = &i
+	m.addversion = nil
+}
+
+// Version returns the value of the "version" field in the mutation.
+func (m *CustomerTypeMutation) Version() (r int32, exists bool) {
+	v := m.version
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldVersion returns the old "version" field's value of the CustomerType entity.
+// If the CustomerType object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerTypeMutation) OldVersion(ctx context.Context) (v int32, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldVersion is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldVersion requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldVersion: %w", err)
+	}
+	return oldValue.Version, nil
+}
+
+// AddVersion adds i to the "version" field.
+func (m *CustomerTypeMutation) AddVersion(i int32) {
+	if m.addversion != nil {
+		*m.addversion += i
+	} else {
+		m.addversion = &i
+	}
+}
+
+// AddedVersion returns the value that was added to the "version" field in this mutation.
+func (m *CustomerTypeMutation) AddedVersion() (r int32, exists bool) {
+	v := m.addversion
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetVersion resets all changes to the "version" field.
+func (m *CustomerTypeMutation) ResetVersion() {
+	m.version = nil
+	m.addversion = nil
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (m *CustomerTypeMutation) SetUpdatedAt(t time.Time) {
+	m.updated_at = &t
+}
+
+// UpdatedAt returns the value of the "updated_at" field in the mutation.
+func (m *CustomerTypeMutation) UpdatedAt() (r time.Time, exists bool) {
+	v := m.updated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUpdatedAt returns the old "updated_at" field's value of the CustomerType entity.
+// If the CustomerType object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerTypeMutation) OldUpdatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
+	}
+	return oldValue.UpdatedAt, nil
+}
+
+// ResetUpdatedAt resets all changes to the "updated_at" field.
+func (m *CustomerTypeMutation) ResetUpdatedAt() {
+	m.updated_at = nil
+}
+
+// SetKey sets the "key" field.
+func (m *CustomerTypeMutation) SetKey(s string) {
+	m.key = &s
+}
+
+// Key returns the value of the "key" field in the mutation.
+func (m *CustomerTypeMutation) Key() (r string, exists bool) {
+	v := m.key
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldKey returns the old "key" field's value of the CustomerType entity.
+// If the CustomerType object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerTypeMutation) OldKey(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldKey is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldKey requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldKey: %w", err)
+	}
+	return oldValue.Key, nil
+}
+
+// ResetKey resets all changes to the "key" field.
+func (m *CustomerTypeMutation) ResetKey() {
+	m.key = nil
+}
+
+// SetLabel sets the "label" field.
+func (m *CustomerTypeMutation) SetLabel(s string) {
+	m.label = &s
+}
+
+// Label returns the value of the "label" field in the mutation.
+func (m *CustomerTypeMutation) Label() (r string, exists bool) {
+	v := m.label
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldLabel returns the old "label" field's value of the CustomerType entity.
+// If the CustomerType object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerTypeMutation) OldLabel(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldLabel is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldLabel requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldLabel: %w", err)
+	}
+	return oldValue.Label, nil
+}
+
+// ResetLabel resets all changes to the "label" field.
+func (m *CustomerTypeMutation) ResetLabel() {
+	m.label = nil
+}
+
+// SetLabelKey sets the "label_key" field.
+func (m *CustomerTypeMutation) SetLabelKey(s string) {
+	m.label_key = &s
+}
+
+// LabelKey returns the value of the "label_key" field in the mutation.
+func (m *CustomerTypeMutation) LabelKey() (r string, exists bool) {
+	v := m.label_key
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldLabelKey returns the old "label_key" field's value of the CustomerType entity.
+// If the CustomerType object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerTypeMutation) OldLabelKey(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldLabelKey is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldLabelKey requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldLabelKey: %w", err)
+	}
+	return oldValue.LabelKey, nil
+}
+
+// ResetLabelKey resets all changes to the "label_key" field.
+func (m *CustomerTypeMutation) ResetLabelKey() {
+	m.label_key = nil
+}
+
+// SetPosition sets the "position" field.
+func (m *CustomerTypeMutation) SetPosition(i int32) {
+	m.position = &i
+	m.addposition = nil
+}
+
+// Position returns the value of the "position" field in the mutation.
+func (m *CustomerTypeMutation) Position() (r int32, exists bool) {
+	v := m.position
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPosition returns the old "position" field's value of the CustomerType entity.
+// If the CustomerType object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerTypeMutation) OldPosition(ctx context.Context) (v int32, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPosition is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPosition requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPosition: %w", err)
+	}
+	return oldValue.Position, nil
+}
+
+// AddPosition adds i to the "position" field.
+func (m *CustomerTypeMutation) AddPosition(i int32) {
+	if m.addposition != nil {
+		*m.addposition += i
+	} else {
+		m.addposition = &i
+	}
+}
+
+// AddedPosition returns the value that was added to the "position" field in this mutation.
+func (m *CustomerTypeMutation) AddedPosition() (r int32, exists bool) {
+	v := m.addposition
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetPosition resets all changes to the "position" field.
+func (m *CustomerTypeMutation) ResetPosition() {
+	m.position = nil
+	m.addposition = nil
+}
+
+// SetArchivedAt sets the "archived_at" field.
+func (m *CustomerTypeMutation) SetArchivedAt(t time.Time) {
+	m.archived_at = &t
+}
+
+// ArchivedAt returns the value of the "archived_at" field in the mutation.
+func (m *CustomerTypeMutation) ArchivedAt() (r time.Time, exists bool) {
+	v := m.archived_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldArchivedAt returns the old "archived_at" field's value of the CustomerType entity.
+// If the CustomerType object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerTypeMutation) OldArchivedAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldArchivedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldArchivedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldArchivedAt: %w", err)
+	}
+	return oldValue.ArchivedAt, nil
+}
+
+// ClearArchivedAt clears the value of the "archived_at" field.
+func (m *CustomerTypeMutation) ClearArchivedAt() {
+	m.archived_at = nil
+	m.clearedFields[customertype.FieldArchivedAt] = struct{}{}
+}
+
+// ArchivedAtCleared returns if the "archived_at" field was cleared in this mutation.
+func (m *CustomerTypeMutation) ArchivedAtCleared() bool {
+	_, ok := m.clearedFields[customertype.FieldArchivedAt]
+	return ok
+}
+
+// ResetArchivedAt resets all changes to the "archived_at" field.
+func (m *CustomerTypeMutation) ResetArchivedAt() {
+	m.archived_at = nil
+	delete(m.clearedFields, customertype.FieldArchivedAt)
+}
+
+// Where appends a list predicates to the CustomerTypeMutation builder.
+func (m *CustomerTypeMutation) Where(ps ...predicate.CustomerType) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the CustomerTypeMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *CustomerTypeMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.CustomerType, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *CustomerTypeMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *CustomerTypeMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (CustomerType).
+func (m *CustomerTypeMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *CustomerTypeMutation) Fields() []string {
+	fields := make([]string, 0, 9)
+	if m.account_id != nil {
+		fields = append(fields, customertype.FieldAccountID)
+	}
+	if m.created_at != nil {
+		fields = append(fields, customertype.FieldCreatedAt)
+	}
+	if m.version != nil {
+		fields = append(fields, customertype.FieldVersion)
+	}
+	if m.updated_at != nil {
+		fields = append(fields, customertype.FieldUpdatedAt)
+	}
+	if m.key != nil {
+		fields = append(fields, customertype.FieldKey)
+	}
+	if m.label != nil {
+		fields = append(fields, customertype.FieldLabel)
+	}
+	if m.label_key != nil {
+		fields = append(fields, customertype.FieldLabelKey)
+	}
+	if m.position != nil {
+		fields = append(fields, customertype.FieldPosition)
+	}
+	if m.archived_at != nil {
+		fields = append(fields, customertype.FieldArchivedAt)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *CustomerTypeMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case customertype.FieldAccountID:
+		return m.AccountID()
+	case customertype.FieldCreatedAt:
+		return m.CreatedAt()
+	case customertype.FieldVersion:
+		return m.Version()
+	case customertype.FieldUpdatedAt:
+		return m.UpdatedAt()
+	case customertype.FieldKey:
+		return m.Key()
+	case customertype.FieldLabel:
+		return m.Label()
+	case customertype.FieldLabelKey:
+		return m.LabelKey()
+	case customertype.FieldPosition:
+		return m.Position()
+	case customertype.FieldArchivedAt:
+		return m.ArchivedAt()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *CustomerTypeMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case customertype.FieldAccountID:
+		return m.OldAccountID(ctx)
+	case customertype.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case customertype.FieldVersion:
+		return m.OldVersion(ctx)
+	case customertype.FieldUpdatedAt:
+		return m.OldUpdatedAt(ctx)
+	case customertype.FieldKey:
+		return m.OldKey(ctx)
+	case customertype.FieldLabel:
+		return m.OldLabel(ctx)
+	case customertype.FieldLabelKey:
+		return m.OldLabelKey(ctx)
+	case customertype.FieldPosition:
+		return m.OldPosition(ctx)
+	case customertype.FieldArchivedAt:
+		return m.OldArchivedAt(ctx)
+	}
+	return nil, fmt.Errorf("unknown CustomerType field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *CustomerTypeMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case customertype.FieldAccountID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAccountID(v)
+		return nil
+	case customertype.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case customertype.FieldVersion:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetVersion(v)
+		return nil
+	case customertype.FieldUpdatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUpdatedAt(v)
+		return nil
+	case customertype.FieldKey:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetKey(v)
+		return nil
+	case customertype.FieldLabel:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetLabel(v)
+		return nil
+	case customertype.FieldLabelKey:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetLabelKey(v)
+		return nil
+	case customertype.FieldPosition:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPosition(v)
+		return nil
+	case customertype.FieldArchivedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetArchivedAt(v)
+		return nil
+	}
+	return fmt.Errorf("unknown CustomerType field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *CustomerTypeMutation) AddedFields() []string {
+	var fields []string
+	if m.addversion != nil {
+		fields = append(fields, customertype.FieldVersion)
+	}
+	if m.addposition != nil {
+		fields = append(fields, customertype.FieldPosition)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *CustomerTypeMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case customertype.FieldVersion:
+		return m.AddedVersion()
+	case customertype.FieldPosition:
+		return m.AddedPosition()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *CustomerTypeMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case customertype.FieldVersion:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddVersion(v)
+		return nil
+	case customertype.FieldPosition:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddPosition(v)
+		return nil
+	}
+	return fmt.Errorf("unknown CustomerType numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *CustomerTypeMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(customertype.FieldArchivedAt) {
+		fields = append(fields, customertype.FieldArchivedAt)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *CustomerTypeMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *CustomerTypeMutation) ClearField(name string) error {
+	switch name {
+	case customertype.FieldArchivedAt:
+		m.ClearArchivedAt()
+		return nil
+	}
+	return fmt.Errorf("unknown CustomerType nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *CustomerTypeMutation) ResetField(name string) error {
+	switch name {
+	case customertype.FieldAccountID:
+		m.ResetAccountID()
+		return nil
+	case customertype.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case customertype.FieldVersion:
+		m.ResetVersion()
+		return nil
+	case customertype.FieldUpdatedAt:
+		m.ResetUpdatedAt()
+		return nil
+	case customertype.FieldKey:
+		m.ResetKey()
+		return nil
+	case customertype.FieldLabel:
+		m.ResetLabel()
+		return nil
+	case customertype.FieldLabelKey:
+		m.ResetLabelKey()
+		return nil
+	case customertype.FieldPosition:
+		m.ResetPosition()
+		return nil
+	case customertype.FieldArchivedAt:
+		m.ResetArchivedAt()
+		return nil
+	}
+	return fmt.Errorf("unknown CustomerType field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *CustomerTypeMutation) AddedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *CustomerTypeMutation) AddedIDs(name string) []ent.Value {
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *CustomerTypeMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *CustomerTypeMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *CustomerTypeMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *CustomerTypeMutation) EdgeCleared(name string) bool {
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *CustomerTypeMutation) ClearEdge(name string) error {
+	return fmt.Errorf("unknown CustomerType unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *CustomerTypeMutation) ResetEdge(name string) error {
+	return fmt.Errorf("unknown CustomerType edge %s", name)
 }
 
 // DocumentMutation represents an operation that mutates the Document nodes in the graph.
@@ -7507,22 +10432,24 @@ func (m *DocumentVersionMutation) ResetEdge(name string) error {
 // EmailAddressMutation represents an operation that mutates the EmailAddress nodes in the graph.
 type EmailAddressMutation struct {
 	config
-	op            Op
-	typ           string
-	id            *uuid.UUID
-	account_id    *uuid.UUID
-	created_at    *time.Time
-	customer_id   *uuid.UUID
-	contact_id    *uuid.UUID
-	_type         *string
-	position      *int16
-	addposition   *int16
-	address       *string
-	address_key   *string
-	clearedFields map[string]struct{}
-	done          bool
-	oldValue      func(context.Context) (*EmailAddress, error)
-	predicates    []predicate.EmailAddress
+	op             Op
+	typ            string
+	id             *uuid.UUID
+	account_id     *uuid.UUID
+	created_at     *time.Time
+	customer_id    *uuid.UUID
+	contact_id     *uuid.UUID
+	_type          *string
+	position       *int16
+	addposition    *int16
+	address        *string
+	address_key    *string
+	purposes       *[]string
+	appendpurposes []string
+	clearedFields  map[string]struct{}
+	done           bool
+	oldValue       func(context.Context) (*EmailAddress, error)
+	predicates     []predicate.EmailAddress
 }
 
 var _ ent.Mutation = (*EmailAddressMutation)(nil)
@@ -7950,6 +10877,57 @@ func (m *EmailAddressMutation) ResetAddressKey() {
 	m.address_key = nil
 }
 
+// SetPurposes sets the "purposes" field.
+func (m *EmailAddressMutation) SetPurposes(s []string) {
+	m.purposes = &s
+	m.appendpurposes = nil
+}
+
+// Purposes returns the value of the "purposes" field in the mutation.
+func (m *EmailAddressMutation) Purposes() (r []string, exists bool) {
+	v := m.purposes
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPurposes returns the old "purposes" field's value of the EmailAddress entity.
+// If the EmailAddress object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EmailAddressMutation) OldPurposes(ctx context.Context) (v []string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPurposes is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPurposes requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPurposes: %w", err)
+	}
+	return oldValue.Purposes, nil
+}
+
+// AppendPurposes adds s to the "purposes" field.
+func (m *EmailAddressMutation) AppendPurposes(s []string) {
+	m.appendpurposes = append(m.appendpurposes, s...)
+}
+
+// AppendedPurposes returns the list of values that were appended to the "purposes" field in this mutation.
+func (m *EmailAddressMutation) AppendedPurposes() ([]string, bool) {
+	if len(m.appendpurposes) == 0 {
+		return nil, false
+	}
+	return m.appendpurposes, true
+}
+
+// ResetPurposes resets all changes to the "purposes" field.
+func (m *EmailAddressMutation) ResetPurposes() {
+	m.purposes = nil
+	m.appendpurposes = nil
+}
+
 // Where appends a list predicates to the EmailAddressMutation builder.
 func (m *EmailAddressMutation) Where(ps ...predicate.EmailAddress) {
 	m.predicates = append(m.predicates, ps...)
@@ -7984,7 +10962,7 @@ func (m *EmailAddressMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *EmailAddressMutation) Fields() []string {
-	fields := make([]string, 0, 8)
+	fields := make([]string, 0, 9)
 	if m.account_id != nil {
 		fields = append(fields, emailaddress.FieldAccountID)
 	}
@@ -8008,6 +10986,9 @@ func (m *EmailAddressMutation) Fields() []string {
 	}
 	if m.address_key != nil {
 		fields = append(fields, emailaddress.FieldAddressKey)
+	}
+	if m.purposes != nil {
+		fields = append(fields, emailaddress.FieldPurposes)
 	}
 	return fields
 }
@@ -8033,6 +11014,8 @@ func (m *EmailAddressMutation) Field(name string) (ent.Value, bool) {
 		return m.Address()
 	case emailaddress.FieldAddressKey:
 		return m.AddressKey()
+	case emailaddress.FieldPurposes:
+		return m.Purposes()
 	}
 	return nil, false
 }
@@ -8058,6 +11041,8 @@ func (m *EmailAddressMutation) OldField(ctx context.Context, name string) (ent.V
 		return m.OldAddress(ctx)
 	case emailaddress.FieldAddressKey:
 		return m.OldAddressKey(ctx)
+	case emailaddress.FieldPurposes:
+		return m.OldPurposes(ctx)
 	}
 	return nil, fmt.Errorf("unknown EmailAddress field %s", name)
 }
@@ -8122,6 +11107,13 @@ func (m *EmailAddressMutation) SetField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetAddressKey(v)
+		return nil
+	case emailaddress.FieldPurposes:
+		v, ok := value.([]string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPurposes(v)
 		return nil
 	}
 	return fmt.Errorf("unknown EmailAddress field %s", name)
@@ -8219,6 +11211,9 @@ func (m *EmailAddressMutation) ResetField(name string) error {
 		return nil
 	case emailaddress.FieldAddressKey:
 		m.ResetAddressKey()
+		return nil
+	case emailaddress.FieldPurposes:
+		m.ResetPurposes()
 		return nil
 	}
 	return fmt.Errorf("unknown EmailAddress field %s", name)
@@ -9200,6 +12195,1268 @@ func (m *EventMutation) ClearEdge(name string) error {
 // It returns an error if the edge is not defined in the schema.
 func (m *EventMutation) ResetEdge(name string) error {
 	return fmt.Errorf("unknown Event edge %s", name)
+}
+
+// FieldPolicyMutation represents an operation that mutates the FieldPolicy nodes in the graph.
+type FieldPolicyMutation struct {
+	config
+	op            Op
+	typ           string
+	id            *uuid.UUID
+	account_id    *uuid.UUID
+	created_at    *time.Time
+	version       *int32
+	addversion    *int32
+	updated_at    *time.Time
+	channel       *string
+	type_id       *uuid.UUID
+	clearedFields map[string]struct{}
+	done          bool
+	oldValue      func(context.Context) (*FieldPolicy, error)
+	predicates    []predicate.FieldPolicy
+}
+
+var _ ent.Mutation = (*FieldPolicyMutation)(nil)
+
+// fieldpolicyOption allows management of the mutation configuration using functional options.
+type fieldpolicyOption func(*FieldPolicyMutation)
+
+// newFieldPolicyMutation creates new mutation for the FieldPolicy entity.
+func newFieldPolicyMutation(c config, op Op, opts ...fieldpolicyOption) *FieldPolicyMutation {
+	m := &FieldPolicyMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeFieldPolicy,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withFieldPolicyID sets the ID field of the mutation.
+func withFieldPolicyID(id uuid.UUID) fieldpolicyOption {
+	return func(m *FieldPolicyMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *FieldPolicy
+		)
+		m.oldValue = func(ctx context.Context) (*FieldPolicy, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().FieldPolicy.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withFieldPolicy sets the old FieldPolicy of the mutation.
+func withFieldPolicy(node *FieldPolicy) fieldpolicyOption {
+	return func(m *FieldPolicyMutation) {
+		m.oldValue = func(context.Context) (*FieldPolicy, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m FieldPolicyMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m FieldPolicyMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of FieldPolicy entities.
+func (m *FieldPolicyMutation) SetID(id uuid.UUID) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *FieldPolicyMutation) ID() (id uuid.UUID, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *FieldPolicyMutation) IDs(ctx context.Context) ([]uuid.UUID, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []uuid.UUID{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().FieldPolicy.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetAccountID sets the "account_id" field.
+func (m *FieldPolicyMutation) SetAccountID(u uuid.UUID) {
+	m.account_id = &u
+}
+
+// AccountID returns the value of the "account_id" field in the mutation.
+func (m *FieldPolicyMutation) AccountID() (r uuid.UUID, exists bool) {
+	v := m.account_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAccountID returns the old "account_id" field's value of the FieldPolicy entity.
+// If the FieldPolicy object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *FieldPolicyMutation) OldAccountID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAccountID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAccountID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAccountID: %w", err)
+	}
+	return oldValue.AccountID, nil
+}
+
+// ResetAccountID resets all changes to the "account_id" field.
+func (m *FieldPolicyMutation) ResetAccountID() {
+	m.account_id = nil
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *FieldPolicyMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *FieldPolicyMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the FieldPolicy entity.
+// If the FieldPolicy object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *FieldPolicyMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *FieldPolicyMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetVersion sets the "version" field.
+func (m *FieldPolicyMutation) SetVersion(i int32) {
+	m.version = &i
+	m.addversion = nil
+}
+
+// Version returns the value of the "version" field in the mutation.
+func (m *FieldPolicyMutation) Version() (r int32, exists bool) {
+	v := m.version
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldVersion returns the old "version" field's value of the FieldPolicy entity.
+// If the FieldPolicy object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *FieldPolicyMutation) OldVersion(ctx context.Context) (v int32, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldVersion is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldVersion requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldVersion: %w", err)
+	}
+	return oldValue.Version, nil
+}
+
+// AddVersion adds i to the "version" field.
+func (m *FieldPolicyMutation) AddVersion(i int32) {
+	if m.addversion != nil {
+		*m.addversion += i
+	} else {
+		m.addversion = &i
+	}
+}
+
+// AddedVersion returns the value that was added to the "version" field in this mutation.
+func (m *FieldPolicyMutation) AddedVersion() (r int32, exists bool) {
+	v := m.addversion
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetVersion resets all changes to the "version" field.
+func (m *FieldPolicyMutation) ResetVersion() {
+	m.version = nil
+	m.addversion = nil
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (m *FieldPolicyMutation) SetUpdatedAt(t time.Time) {
+	m.updated_at = &t
+}
+
+// UpdatedAt returns the value of the "updated_at" field in the mutation.
+func (m *FieldPolicyMutation) UpdatedAt() (r time.Time, exists bool) {
+	v := m.updated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUpdatedAt returns the old "updated_at" field's value of the FieldPolicy entity.
+// If the FieldPolicy object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *FieldPolicyMutation) OldUpdatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
+	}
+	return oldValue.UpdatedAt, nil
+}
+
+// ResetUpdatedAt resets all changes to the "updated_at" field.
+func (m *FieldPolicyMutation) ResetUpdatedAt() {
+	m.updated_at = nil
+}
+
+// SetChannel sets the "channel" field.
+func (m *FieldPolicyMutation) SetChannel(s string) {
+	m.channel = &s
+}
+
+// Channel returns the value of the "channel" field in the mutation.
+func (m *FieldPolicyMutation) Channel() (r string, exists bool) {
+	v := m.channel
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldChannel returns the old "channel" field's value of the FieldPolicy entity.
+// If the FieldPolicy object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *FieldPolicyMutation) OldChannel(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldChannel is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldChannel requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldChannel: %w", err)
+	}
+	return oldValue.Channel, nil
+}
+
+// ResetChannel resets all changes to the "channel" field.
+func (m *FieldPolicyMutation) ResetChannel() {
+	m.channel = nil
+}
+
+// SetTypeID sets the "type_id" field.
+func (m *FieldPolicyMutation) SetTypeID(u uuid.UUID) {
+	m.type_id = &u
+}
+
+// TypeID returns the value of the "type_id" field in the mutation.
+func (m *FieldPolicyMutation) TypeID() (r uuid.UUID, exists bool) {
+	v := m.type_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTypeID returns the old "type_id" field's value of the FieldPolicy entity.
+// If the FieldPolicy object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *FieldPolicyMutation) OldTypeID(ctx context.Context) (v *uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTypeID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTypeID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTypeID: %w", err)
+	}
+	return oldValue.TypeID, nil
+}
+
+// ClearTypeID clears the value of the "type_id" field.
+func (m *FieldPolicyMutation) ClearTypeID() {
+	m.type_id = nil
+	m.clearedFields[fieldpolicy.FieldTypeID] = struct{}{}
+}
+
+// TypeIDCleared returns if the "type_id" field was cleared in this mutation.
+func (m *FieldPolicyMutation) TypeIDCleared() bool {
+	_, ok := m.clearedFields[fieldpolicy.FieldTypeID]
+	return ok
+}
+
+// ResetTypeID resets all changes to the "type_id" field.
+func (m *FieldPolicyMutation) ResetTypeID() {
+	m.type_id = nil
+	delete(m.clearedFields, fieldpolicy.FieldTypeID)
+}
+
+// Where appends a list predicates to the FieldPolicyMutation builder.
+func (m *FieldPolicyMutation) Where(ps ...predicate.FieldPolicy) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the FieldPolicyMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *FieldPolicyMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.FieldPolicy, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *FieldPolicyMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *FieldPolicyMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (FieldPolicy).
+func (m *FieldPolicyMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *FieldPolicyMutation) Fields() []string {
+	fields := make([]string, 0, 6)
+	if m.account_id != nil {
+		fields = append(fields, fieldpolicy.FieldAccountID)
+	}
+	if m.created_at != nil {
+		fields = append(fields, fieldpolicy.FieldCreatedAt)
+	}
+	if m.version != nil {
+		fields = append(fields, fieldpolicy.FieldVersion)
+	}
+	if m.updated_at != nil {
+		fields = append(fields, fieldpolicy.FieldUpdatedAt)
+	}
+	if m.channel != nil {
+		fields = append(fields, fieldpolicy.FieldChannel)
+	}
+	if m.type_id != nil {
+		fields = append(fields, fieldpolicy.FieldTypeID)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *FieldPolicyMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case fieldpolicy.FieldAccountID:
+		return m.AccountID()
+	case fieldpolicy.FieldCreatedAt:
+		return m.CreatedAt()
+	case fieldpolicy.FieldVersion:
+		return m.Version()
+	case fieldpolicy.FieldUpdatedAt:
+		return m.UpdatedAt()
+	case fieldpolicy.FieldChannel:
+		return m.Channel()
+	case fieldpolicy.FieldTypeID:
+		return m.TypeID()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *FieldPolicyMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case fieldpolicy.FieldAccountID:
+		return m.OldAccountID(ctx)
+	case fieldpolicy.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case fieldpolicy.FieldVersion:
+		return m.OldVersion(ctx)
+	case fieldpolicy.FieldUpdatedAt:
+		return m.OldUpdatedAt(ctx)
+	case fieldpolicy.FieldChannel:
+		return m.OldChannel(ctx)
+	case fieldpolicy.FieldTypeID:
+		return m.OldTypeID(ctx)
+	}
+	return nil, fmt.Errorf("unknown FieldPolicy field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *FieldPolicyMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case fieldpolicy.FieldAccountID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAccountID(v)
+		return nil
+	case fieldpolicy.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case fieldpolicy.FieldVersion:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetVersion(v)
+		return nil
+	case fieldpolicy.FieldUpdatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUpdatedAt(v)
+		return nil
+	case fieldpolicy.FieldChannel:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetChannel(v)
+		return nil
+	case fieldpolicy.FieldTypeID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTypeID(v)
+		return nil
+	}
+	return fmt.Errorf("unknown FieldPolicy field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *FieldPolicyMutation) AddedFields() []string {
+	var fields []string
+	if m.addversion != nil {
+		fields = append(fields, fieldpolicy.FieldVersion)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *FieldPolicyMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case fieldpolicy.FieldVersion:
+		return m.AddedVersion()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *FieldPolicyMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case fieldpolicy.FieldVersion:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddVersion(v)
+		return nil
+	}
+	return fmt.Errorf("unknown FieldPolicy numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *FieldPolicyMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(fieldpolicy.FieldTypeID) {
+		fields = append(fields, fieldpolicy.FieldTypeID)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *FieldPolicyMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *FieldPolicyMutation) ClearField(name string) error {
+	switch name {
+	case fieldpolicy.FieldTypeID:
+		m.ClearTypeID()
+		return nil
+	}
+	return fmt.Errorf("unknown FieldPolicy nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *FieldPolicyMutation) ResetField(name string) error {
+	switch name {
+	case fieldpolicy.FieldAccountID:
+		m.ResetAccountID()
+		return nil
+	case fieldpolicy.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case fieldpolicy.FieldVersion:
+		m.ResetVersion()
+		return nil
+	case fieldpolicy.FieldUpdatedAt:
+		m.ResetUpdatedAt()
+		return nil
+	case fieldpolicy.FieldChannel:
+		m.ResetChannel()
+		return nil
+	case fieldpolicy.FieldTypeID:
+		m.ResetTypeID()
+		return nil
+	}
+	return fmt.Errorf("unknown FieldPolicy field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *FieldPolicyMutation) AddedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *FieldPolicyMutation) AddedIDs(name string) []ent.Value {
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *FieldPolicyMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *FieldPolicyMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *FieldPolicyMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *FieldPolicyMutation) EdgeCleared(name string) bool {
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *FieldPolicyMutation) ClearEdge(name string) error {
+	return fmt.Errorf("unknown FieldPolicy unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *FieldPolicyMutation) ResetEdge(name string) error {
+	return fmt.Errorf("unknown FieldPolicy edge %s", name)
+}
+
+// FieldRuleMutation represents an operation that mutates the FieldRule nodes in the graph.
+type FieldRuleMutation struct {
+	config
+	op            Op
+	typ           string
+	id            *uuid.UUID
+	account_id    *uuid.UUID
+	created_at    *time.Time
+	policy_id     *uuid.UUID
+	field         *string
+	required      *bool
+	visible       *bool
+	clearedFields map[string]struct{}
+	done          bool
+	oldValue      func(context.Context) (*FieldRule, error)
+	predicates    []predicate.FieldRule
+}
+
+var _ ent.Mutation = (*FieldRuleMutation)(nil)
+
+// fieldruleOption allows management of the mutation configuration using functional options.
+type fieldruleOption func(*FieldRuleMutation)
+
+// newFieldRuleMutation creates new mutation for the FieldRule entity.
+func newFieldRuleMutation(c config, op Op, opts ...fieldruleOption) *FieldRuleMutation {
+	m := &FieldRuleMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeFieldRule,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withFieldRuleID sets the ID field of the mutation.
+func withFieldRuleID(id uuid.UUID) fieldruleOption {
+	return func(m *FieldRuleMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *FieldRule
+		)
+		m.oldValue = func(ctx context.Context) (*FieldRule, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().FieldRule.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withFieldRule sets the old FieldRule of the mutation.
+func withFieldRule(node *FieldRule) fieldruleOption {
+	return func(m *FieldRuleMutation) {
+		m.oldValue = func(context.Context) (*FieldRule, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m FieldRuleMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m FieldRuleMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of FieldRule entities.
+func (m *FieldRuleMutation) SetID(id uuid.UUID) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *FieldRuleMutation) ID() (id uuid.UUID, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *FieldRuleMutation) IDs(ctx context.Context) ([]uuid.UUID, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []uuid.UUID{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().FieldRule.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetAccountID sets the "account_id" field.
+func (m *FieldRuleMutation) SetAccountID(u uuid.UUID) {
+	m.account_id = &u
+}
+
+// AccountID returns the value of the "account_id" field in the mutation.
+func (m *FieldRuleMutation) AccountID() (r uuid.UUID, exists bool) {
+	v := m.account_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAccountID returns the old "account_id" field's value of the FieldRule entity.
+// If the FieldRule object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *FieldRuleMutation) OldAccountID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAccountID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAccountID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAccountID: %w", err)
+	}
+	return oldValue.AccountID, nil
+}
+
+// ResetAccountID resets all changes to the "account_id" field.
+func (m *FieldRuleMutation) ResetAccountID() {
+	m.account_id = nil
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *FieldRuleMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *FieldRuleMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the FieldRule entity.
+// If the FieldRule object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *FieldRuleMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *FieldRuleMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetPolicyID sets the "policy_id" field.
+func (m *FieldRuleMutation) SetPolicyID(u uuid.UUID) {
+	m.policy_id = &u
+}
+
+// PolicyID returns the value of the "policy_id" field in the mutation.
+func (m *FieldRuleMutation) PolicyID() (r uuid.UUID, exists bool) {
+	v := m.policy_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPolicyID returns the old "policy_id" field's value of the FieldRule entity.
+// If the FieldRule object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *FieldRuleMutation) OldPolicyID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPolicyID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPolicyID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPolicyID: %w", err)
+	}
+	return oldValue.PolicyID, nil
+}
+
+// ResetPolicyID resets all changes to the "policy_id" field.
+func (m *FieldRuleMutation) ResetPolicyID() {
+	m.policy_id = nil
+}
+
+// SetFieldField sets the "field" field.
+func (m *FieldRuleMutation) SetFieldField(s string) {
+	m.field = &s
+}
+
+// GetField returns the value of the "field" field in the mutation.
+func (m *FieldRuleMutation) GetField() (r string, exists bool) {
+	v := m.field
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// GetOldField returns the old "field" field's value of the FieldRule entity.
+// If the FieldRule object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *FieldRuleMutation) GetOldField(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("GetOldField is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("GetOldField requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for GetOldField: %w", err)
+	}
+	return oldValue.Field, nil
+}
+
+// ResetFieldField resets all changes to the "field" field.
+func (m *FieldRuleMutation) ResetFieldField() {
+	m.field = nil
+}
+
+// SetRequired sets the "required" field.
+func (m *FieldRuleMutation) SetRequired(b bool) {
+	m.required = &b
+}
+
+// Required returns the value of the "required" field in the mutation.
+func (m *FieldRuleMutation) Required() (r bool, exists bool) {
+	v := m.required
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldRequired returns the old "required" field's value of the FieldRule entity.
+// If the FieldRule object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *FieldRuleMutation) OldRequired(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldRequired is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldRequired requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldRequired: %w", err)
+	}
+	return oldValue.Required, nil
+}
+
+// ResetRequired resets all changes to the "required" field.
+func (m *FieldRuleMutation) ResetRequired() {
+	m.required = nil
+}
+
+// SetVisible sets the "visible" field.
+func (m *FieldRuleMutation) SetVisible(b bool) {
+	m.visible = &b
+}
+
+// Visible returns the value of the "visible" field in the mutation.
+func (m *FieldRuleMutation) Visible() (r bool, exists bool) {
+	v := m.visible
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldVisible returns the old "visible" field's value of the FieldRule entity.
+// If the FieldRule object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *FieldRuleMutation) OldVisible(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldVisible is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldVisible requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldVisible: %w", err)
+	}
+	return oldValue.Visible, nil
+}
+
+// ResetVisible resets all changes to the "visible" field.
+func (m *FieldRuleMutation) ResetVisible() {
+	m.visible = nil
+}
+
+// Where appends a list predicates to the FieldRuleMutation builder.
+func (m *FieldRuleMutation) Where(ps ...predicate.FieldRule) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the FieldRuleMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *FieldRuleMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.FieldRule, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *FieldRuleMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *FieldRuleMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (FieldRule).
+func (m *FieldRuleMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *FieldRuleMutation) Fields() []string {
+	fields := make([]string, 0, 6)
+	if m.account_id != nil {
+		fields = append(fields, fieldrule.FieldAccountID)
+	}
+	if m.created_at != nil {
+		fields = append(fields, fieldrule.FieldCreatedAt)
+	}
+	if m.policy_id != nil {
+		fields = append(fields, fieldrule.FieldPolicyID)
+	}
+	if m.field != nil {
+		fields = append(fields, fieldrule.FieldField)
+	}
+	if m.required != nil {
+		fields = append(fields, fieldrule.FieldRequired)
+	}
+	if m.visible != nil {
+		fields = append(fields, fieldrule.FieldVisible)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *FieldRuleMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case fieldrule.FieldAccountID:
+		return m.AccountID()
+	case fieldrule.FieldCreatedAt:
+		return m.CreatedAt()
+	case fieldrule.FieldPolicyID:
+		return m.PolicyID()
+	case fieldrule.FieldField:
+		return m.GetField()
+	case fieldrule.FieldRequired:
+		return m.Required()
+	case fieldrule.FieldVisible:
+		return m.Visible()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *FieldRuleMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case fieldrule.FieldAccountID:
+		return m.OldAccountID(ctx)
+	case fieldrule.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case fieldrule.FieldPolicyID:
+		return m.OldPolicyID(ctx)
+	case fieldrule.FieldField:
+		return m.GetOldField(ctx)
+	case fieldrule.FieldRequired:
+		return m.OldRequired(ctx)
+	case fieldrule.FieldVisible:
+		return m.OldVisible(ctx)
+	}
+	return nil, fmt.Errorf("unknown FieldRule field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *FieldRuleMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case fieldrule.FieldAccountID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAccountID(v)
+		return nil
+	case fieldrule.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case fieldrule.FieldPolicyID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPolicyID(v)
+		return nil
+	case fieldrule.FieldField:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetFieldField(v)
+		return nil
+	case fieldrule.FieldRequired:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetRequired(v)
+		return nil
+	case fieldrule.FieldVisible:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetVisible(v)
+		return nil
+	}
+	return fmt.Errorf("unknown FieldRule field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *FieldRuleMutation) AddedFields() []string {
+	return nil
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *FieldRuleMutation) AddedField(name string) (ent.Value, bool) {
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *FieldRuleMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	}
+	return fmt.Errorf("unknown FieldRule numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *FieldRuleMutation) ClearedFields() []string {
+	return nil
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *FieldRuleMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *FieldRuleMutation) ClearField(name string) error {
+	return fmt.Errorf("unknown FieldRule nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *FieldRuleMutation) ResetField(name string) error {
+	switch name {
+	case fieldrule.FieldAccountID:
+		m.ResetAccountID()
+		return nil
+	case fieldrule.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case fieldrule.FieldPolicyID:
+		m.ResetPolicyID()
+		return nil
+	case fieldrule.FieldField:
+		m.ResetFieldField()
+		return nil
+	case fieldrule.FieldRequired:
+		m.ResetRequired()
+		return nil
+	case fieldrule.FieldVisible:
+		m.ResetVisible()
+		return nil
+	}
+	return fmt.Errorf("unknown FieldRule field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *FieldRuleMutation) AddedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *FieldRuleMutation) AddedIDs(name string) []ent.Value {
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *FieldRuleMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *FieldRuleMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *FieldRuleMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *FieldRuleMutation) EdgeCleared(name string) bool {
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *FieldRuleMutation) ClearEdge(name string) error {
+	return fmt.Errorf("unknown FieldRule unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *FieldRuleMutation) ResetEdge(name string) error {
+	return fmt.Errorf("unknown FieldRule edge %s", name)
 }
 
 // GarbageMutation represents an operation that mutates the Garbage nodes in the graph.
@@ -12408,6 +16665,915 @@ func (m *NoteMutation) ResetEdge(name string) error {
 	return fmt.Errorf("unknown Note edge %s", name)
 }
 
+// OfficeMutation represents an operation that mutates the Office nodes in the graph.
+type OfficeMutation struct {
+	config
+	op            Op
+	typ           string
+	id            *uuid.UUID
+	account_id    *uuid.UUID
+	created_at    *time.Time
+	version       *int32
+	addversion    *int32
+	updated_at    *time.Time
+	key           *string
+	label         *string
+	label_key     *string
+	position      *int32
+	addposition   *int32
+	archived_at   *time.Time
+	time_zone     *string
+	clearedFields map[string]struct{}
+	done          bool
+	oldValue      func(context.Context) (*Office, error)
+	predicates    []predicate.Office
+}
+
+var _ ent.Mutation = (*OfficeMutation)(nil)
+
+// officeOption allows management of the mutation configuration using functional options.
+type officeOption func(*OfficeMutation)
+
+// newOfficeMutation creates new mutation for the Office entity.
+func newOfficeMutation(c config, op Op, opts ...officeOption) *OfficeMutation {
+	m := &OfficeMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeOffice,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withOfficeID sets the ID field of the mutation.
+func withOfficeID(id uuid.UUID) officeOption {
+	return func(m *OfficeMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *Office
+		)
+		m.oldValue = func(ctx context.Context) (*Office, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().Office.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withOffice sets the old Office of the mutation.
+func withOffice(node *Office) officeOption {
+	return func(m *OfficeMutation) {
+		m.oldValue = func(context.Context) (*Office, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m OfficeMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m OfficeMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of Office entities.
+func (m *OfficeMutation) SetID(id uuid.UUID) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *OfficeMutation) ID() (id uuid.UUID, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *OfficeMutation) IDs(ctx context.Context) ([]uuid.UUID, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []uuid.UUID{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().Office.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetAccountID sets the "account_id" field.
+func (m *OfficeMutation) SetAccountID(u uuid.UUID) {
+	m.account_id = &u
+}
+
+// AccountID returns the value of the "account_id" field in the mutation.
+func (m *OfficeMutation) AccountID() (r uuid.UUID, exists bool) {
+	v := m.account_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAccountID returns the old "account_id" field's value of the Office entity.
+// If the Office object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *OfficeMutation) OldAccountID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAccountID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAccountID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAccountID: %w", err)
+	}
+	return oldValue.AccountID, nil
+}
+
+// ResetAccountID resets all changes to the "account_id" field.
+func (m *OfficeMutation) ResetAccountID() {
+	m.account_id = nil
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *OfficeMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *OfficeMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the Office entity.
+// If the Office object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *OfficeMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *OfficeMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetVersion sets the "version" field.
+func (m *OfficeMutation) SetVersion(i int32) {
+	m.version = &i
+	m.addversion = nil
+}
+
+// Version returns the value of the "version" field in the mutation.
+func (m *OfficeMutation) Version() (r int32, exists bool) {
+	v := m.version
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldVersion returns the old "version" field's value of the Office entity.
+// If the Office object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *OfficeMutation) OldVersion(ctx context.Context) (v int32, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldVersion is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldVersion requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldVersion: %w", err)
+	}
+	return oldValue.Version, nil
+}
+
+// AddVersion adds i to the "version" field.
+func (m *OfficeMutation) AddVersion(i int32) {
+	if m.addversion != nil {
+		*m.addversion += i
+	} else {
+		m.addversion = &i
+	}
+}
+
+// AddedVersion returns the value that was added to the "version" field in this mutation.
+func (m *OfficeMutation) AddedVersion() (r int32, exists bool) {
+	v := m.addversion
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetVersion resets all changes to the "version" field.
+func (m *OfficeMutation) ResetVersion() {
+	m.version = nil
+	m.addversion = nil
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (m *OfficeMutation) SetUpdatedAt(t time.Time) {
+	m.updated_at = &t
+}
+
+// UpdatedAt returns the value of the "updated_at" field in the mutation.
+func (m *OfficeMutation) UpdatedAt() (r time.Time, exists bool) {
+	v := m.updated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUpdatedAt returns the old "updated_at" field's value of the Office entity.
+// If the Office object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *OfficeMutation) OldUpdatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
+	}
+	return oldValue.UpdatedAt, nil
+}
+
+// ResetUpdatedAt resets all changes to the "updated_at" field.
+func (m *OfficeMutation) ResetUpdatedAt() {
+	m.updated_at = nil
+}
+
+// SetKey sets the "key" field.
+func (m *OfficeMutation) SetKey(s string) {
+	m.key = &s
+}
+
+// Key returns the value of the "key" field in the mutation.
+func (m *OfficeMutation) Key() (r string, exists bool) {
+	v := m.key
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldKey returns the old "key" field's value of the Office entity.
+// If the Office object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *OfficeMutation) OldKey(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldKey is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldKey requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldKey: %w", err)
+	}
+	return oldValue.Key, nil
+}
+
+// ResetKey resets all changes to the "key" field.
+func (m *OfficeMutation) ResetKey() {
+	m.key = nil
+}
+
+// SetLabel sets the "label" field.
+func (m *OfficeMutation) SetLabel(s string) {
+	m.label = &s
+}
+
+// Label returns the value of the "label" field in the mutation.
+func (m *OfficeMutation) Label() (r string, exists bool) {
+	v := m.label
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldLabel returns the old "label" field's value of the Office entity.
+// If the Office object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *OfficeMutation) OldLabel(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldLabel is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldLabel requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldLabel: %w", err)
+	}
+	return oldValue.Label, nil
+}
+
+// ResetLabel resets all changes to the "label" field.
+func (m *OfficeMutation) ResetLabel() {
+	m.label = nil
+}
+
+// SetLabelKey sets the "label_key" field.
+func (m *OfficeMutation) SetLabelKey(s string) {
+	m.label_key = &s
+}
+
+// LabelKey returns the value of the "label_key" field in the mutation.
+func (m *OfficeMutation) LabelKey() (r string, exists bool) {
+	v := m.label_key
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldLabelKey returns the old "label_key" field's value of the Office entity.
+// If the Office object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *OfficeMutation) OldLabelKey(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldLabelKey is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldLabelKey requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldLabelKey: %w", err)
+	}
+	return oldValue.LabelKey, nil
+}
+
+// ResetLabelKey resets all changes to the "label_key" field.
+func (m *OfficeMutation) ResetLabelKey() {
+	m.label_key = nil
+}
+
+// SetPosition sets the "position" field.
+func (m *OfficeMutation) SetPosition(i int32) {
+	m.position = &i
+	m.addposition = nil
+}
+
+// Position returns the value of the "position" field in the mutation.
+func (m *OfficeMutation) Position() (r int32, exists bool) {
+	v := m.position
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPosition returns the old "position" field's value of the Office entity.
+// If the Office object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *OfficeMutation) OldPosition(ctx context.Context) (v int32, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPosition is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPosition requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPosition: %w", err)
+	}
+	return oldValue.Position, nil
+}
+
+// AddPosition adds i to the "position" field.
+func (m *OfficeMutation) AddPosition(i int32) {
+	if m.addposition != nil {
+		*m.addposition += i
+	} else {
+		m.addposition = &i
+	}
+}
+
+// AddedPosition returns the value that was added to the "position" field in this mutation.
+func (m *OfficeMutation) AddedPosition() (r int32, exists bool) {
+	v := m.addposition
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetPosition resets all changes to the "position" field.
+func (m *OfficeMutation) ResetPosition() {
+	m.position = nil
+	m.addposition = nil
+}
+
+// SetArchivedAt sets the "archived_at" field.
+func (m *OfficeMutation) SetArchivedAt(t time.Time) {
+	m.archived_at = &t
+}
+
+// ArchivedAt returns the value of the "archived_at" field in the mutation.
+func (m *OfficeMutation) ArchivedAt() (r time.Time, exists bool) {
+	v := m.archived_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldArchivedAt returns the old "archived_at" field's value of the Office entity.
+// If the Office object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *OfficeMutation) OldArchivedAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldArchivedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldArchivedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldArchivedAt: %w", err)
+	}
+	return oldValue.ArchivedAt, nil
+}
+
+// ClearArchivedAt clears the value of the "archived_at" field.
+func (m *OfficeMutation) ClearArchivedAt() {
+	m.archived_at = nil
+	m.clearedFields[office.FieldArchivedAt] = struct{}{}
+}
+
+// ArchivedAtCleared returns if the "archived_at" field was cleared in this mutation.
+func (m *OfficeMutation) ArchivedAtCleared() bool {
+	_, ok := m.clearedFields[office.FieldArchivedAt]
+	return ok
+}
+
+// ResetArchivedAt resets all changes to the "archived_at" field.
+func (m *OfficeMutation) ResetArchivedAt() {
+	m.archived_at = nil
+	delete(m.clearedFields, office.FieldArchivedAt)
+}
+
+// SetTimeZone sets the "time_zone" field.
+func (m *OfficeMutation) SetTimeZone(s string) {
+	m.time_zone = &s
+}
+
+// TimeZone returns the value of the "time_zone" field in the mutation.
+func (m *OfficeMutation) TimeZone() (r string, exists bool) {
+	v := m.time_zone
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTimeZone returns the old "time_zone" field's value of the Office entity.
+// If the Office object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *OfficeMutation) OldTimeZone(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTimeZone is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTimeZone requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTimeZone: %w", err)
+	}
+	return oldValue.TimeZone, nil
+}
+
+// ResetTimeZone resets all changes to the "time_zone" field.
+func (m *OfficeMutation) ResetTimeZone() {
+	m.time_zone = nil
+}
+
+// Where appends a list predicates to the OfficeMutation builder.
+func (m *OfficeMutation) Where(ps ...predicate.Office) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the OfficeMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *OfficeMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.Office, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *OfficeMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *OfficeMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (Office).
+func (m *OfficeMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *OfficeMutation) Fields() []string {
+	fields := make([]string, 0, 10)
+	if m.account_id != nil {
+		fields = append(fields, office.FieldAccountID)
+	}
+	if m.created_at != nil {
+		fields = append(fields, office.FieldCreatedAt)
+	}
+	if m.version != nil {
+		fields = append(fields, office.FieldVersion)
+	}
+	if m.updated_at != nil {
+		fields = append(fields, office.FieldUpdatedAt)
+	}
+	if m.key != nil {
+		fields = append(fields, office.FieldKey)
+	}
+	if m.label != nil {
+		fields = append(fields, office.FieldLabel)
+	}
+	if m.label_key != nil {
+		fields = append(fields, office.FieldLabelKey)
+	}
+	if m.position != nil {
+		fields = append(fields, office.FieldPosition)
+	}
+	if m.archived_at != nil {
+		fields = append(fields, office.FieldArchivedAt)
+	}
+	if m.time_zone != nil {
+		fields = append(fields, office.FieldTimeZone)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *OfficeMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case office.FieldAccountID:
+		return m.AccountID()
+	case office.FieldCreatedAt:
+		return m.CreatedAt()
+	case office.FieldVersion:
+		return m.Version()
+	case office.FieldUpdatedAt:
+		return m.UpdatedAt()
+	case office.FieldKey:
+		return m.Key()
+	case office.FieldLabel:
+		return m.Label()
+	case office.FieldLabelKey:
+		return m.LabelKey()
+	case office.FieldPosition:
+		return m.Position()
+	case office.FieldArchivedAt:
+		return m.ArchivedAt()
+	case office.FieldTimeZone:
+		return m.TimeZone()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *OfficeMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case office.FieldAccountID:
+		return m.OldAccountID(ctx)
+	case office.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case office.FieldVersion:
+		return m.OldVersion(ctx)
+	case office.FieldUpdatedAt:
+		return m.OldUpdatedAt(ctx)
+	case office.FieldKey:
+		return m.OldKey(ctx)
+	case office.FieldLabel:
+		return m.OldLabel(ctx)
+	case office.FieldLabelKey:
+		return m.OldLabelKey(ctx)
+	case office.FieldPosition:
+		return m.OldPosition(ctx)
+	case office.FieldArchivedAt:
+		return m.OldArchivedAt(ctx)
+	case office.FieldTimeZone:
+		return m.OldTimeZone(ctx)
+	}
+	return nil, fmt.Errorf("unknown Office field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *OfficeMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case office.FieldAccountID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAccountID(v)
+		return nil
+	case office.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case office.FieldVersion:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetVersion(v)
+		return nil
+	case office.FieldUpdatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUpdatedAt(v)
+		return nil
+	case office.FieldKey:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetKey(v)
+		return nil
+	case office.FieldLabel:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetLabel(v)
+		return nil
+	case office.FieldLabelKey:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetLabelKey(v)
+		return nil
+	case office.FieldPosition:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPosition(v)
+		return nil
+	case office.FieldArchivedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetArchivedAt(v)
+		return nil
+	case office.FieldTimeZone:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTimeZone(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Office field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *OfficeMutation) AddedFields() []string {
+	var fields []string
+	if m.addversion != nil {
+		fields = append(fields, office.FieldVersion)
+	}
+	if m.addposition != nil {
+		fields = append(fields, office.FieldPosition)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *OfficeMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case office.FieldVersion:
+		return m.AddedVersion()
+	case office.FieldPosition:
+		return m.AddedPosition()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *OfficeMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case office.FieldVersion:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddVersion(v)
+		return nil
+	case office.FieldPosition:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddPosition(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Office numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *OfficeMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(office.FieldArchivedAt) {
+		fields = append(fields, office.FieldArchivedAt)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *OfficeMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *OfficeMutation) ClearField(name string) error {
+	switch name {
+	case office.FieldArchivedAt:
+		m.ClearArchivedAt()
+		return nil
+	}
+	return fmt.Errorf("unknown Office nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *OfficeMutation) ResetField(name string) error {
+	switch name {
+	case office.FieldAccountID:
+		m.ResetAccountID()
+		return nil
+	case office.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case office.FieldVersion:
+		m.ResetVersion()
+		return nil
+	case office.FieldUpdatedAt:
+		m.ResetUpdatedAt()
+		return nil
+	case office.FieldKey:
+		m.ResetKey()
+		return nil
+	case office.FieldLabel:
+		m.ResetLabel()
+		return nil
+	case office.FieldLabelKey:
+		m.ResetLabelKey()
+		return nil
+	case office.FieldPosition:
+		m.ResetPosition()
+		return nil
+	case office.FieldArchivedAt:
+		m.ResetArchivedAt()
+		return nil
+	case office.FieldTimeZone:
+		m.ResetTimeZone()
+		return nil
+	}
+	return fmt.Errorf("unknown Office field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *OfficeMutation) AddedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *OfficeMutation) AddedIDs(name string) []ent.Value {
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *OfficeMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *OfficeMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *OfficeMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *OfficeMutation) EdgeCleared(name string) bool {
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *OfficeMutation) ClearEdge(name string) error {
+	return fmt.Errorf("unknown Office unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *OfficeMutation) ResetEdge(name string) error {
+	return fmt.Errorf("unknown Office edge %s", name)
+}
+
 // PhoneNumberMutation represents an operation that mutates the PhoneNumber nodes in the graph.
 type PhoneNumberMutation struct {
 	config
@@ -15023,6 +20189,968 @@ func (m *RevisionMutation) ResetEdge(name string) error {
 	return fmt.Errorf("unknown Revision edge %s", name)
 }
 
+// ServiceMutation represents an operation that mutates the Service nodes in the graph.
+type ServiceMutation struct {
+	config
+	op                  Op
+	typ                 string
+	id                  *uuid.UUID
+	account_id          *uuid.UUID
+	created_at          *time.Time
+	version             *int32
+	addversion          *int32
+	updated_at          *time.Time
+	key                 *string
+	label               *string
+	label_key           *string
+	position            *int32
+	addposition         *int32
+	archived_at         *time.Time
+	duration_minutes    *int32
+	addduration_minutes *int32
+	clearedFields       map[string]struct{}
+	done                bool
+	oldValue            func(context.Context) (*Service, error)
+	predicates          []predicate.Service
+}
+
+var _ ent.Mutation = (*ServiceMutation)(nil)
+
+// serviceOption allows management of the mutation configuration using functional options.
+type serviceOption func(*ServiceMutation)
+
+// newServiceMutation creates new mutation for the Service entity.
+func newServiceMutation(c config, op Op, opts ...serviceOption) *ServiceMutation {
+	m := &ServiceMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeService,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withServiceID sets the ID field of the mutation.
+func withServiceID(id uuid.UUID) serviceOption {
+	return func(m *ServiceMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *Service
+		)
+		m.oldValue = func(ctx context.Context) (*Service, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().Service.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withService sets the old Service of the mutation.
+func withService(node *Service) serviceOption {
+	return func(m *ServiceMutation) {
+		m.oldValue = func(context.Context) (*Service, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m ServiceMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m ServiceMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of Service entities.
+func (m *ServiceMutation) SetID(id uuid.UUID) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *ServiceMutation) ID() (id uuid.UUID, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *ServiceMutation) IDs(ctx context.Context) ([]uuid.UUID, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []uuid.UUID{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().Service.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetAccountID sets the "account_id" field.
+func (m *ServiceMutation) SetAccountID(u uuid.UUID) {
+	m.account_id = &u
+}
+
+// AccountID returns the value of the "account_id" field in the mutation.
+func (m *ServiceMutation) AccountID() (r uuid.UUID, exists bool) {
+	v := m.account_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAccountID returns the old "account_id" field's value of the Service entity.
+// If the Service object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ServiceMutation) OldAccountID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAccountID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAccountID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAccountID: %w", err)
+	}
+	return oldValue.AccountID, nil
+}
+
+// ResetAccountID resets all changes to the "account_id" field.
+func (m *ServiceMutation) ResetAccountID() {
+	m.account_id = nil
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *ServiceMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *ServiceMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the Service entity.
+// If the Service object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ServiceMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *ServiceMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetVersion sets the "version" field.
+func (m *ServiceMutation) SetVersion(i int32) {
+	m.version = &i
+	m.addversion = nil
+}
+
+// Version returns the value of the "version" field in the mutation.
+func (m *ServiceMutation) Version() (r int32, exists bool) {
+	v := m.version
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldVersion returns the old "version" field's value of the Service entity.
+// If the Service object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ServiceMutation) OldVersion(ctx context.Context) (v int32, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldVersion is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldVersion requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldVersion: %w", err)
+	}
+	return oldValue.Version, nil
+}
+
+// AddVersion adds i to the "version" field.
+func (m *ServiceMutation) AddVersion(i int32) {
+	if m.addversion != nil {
+		*m.addversion += i
+	} else {
+		m.addversion = &i
+	}
+}
+
+// AddedVersion returns the value that was added to the "version" field in this mutation.
+func (m *ServiceMutation) AddedVersion() (r int32, exists bool) {
+	v := m.addversion
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetVersion resets all changes to the "version" field.
+func (m *ServiceMutation) ResetVersion() {
+	m.version = nil
+	m.addversion = nil
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (m *ServiceMutation) SetUpdatedAt(t time.Time) {
+	m.updated_at = &t
+}
+
+// UpdatedAt returns the value of the "updated_at" field in the mutation.
+func (m *ServiceMutation) UpdatedAt() (r time.Time, exists bool) {
+	v := m.updated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUpdatedAt returns the old "updated_at" field's value of the Service entity.
+// If the Service object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ServiceMutation) OldUpdatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
+	}
+	return oldValue.UpdatedAt, nil
+}
+
+// ResetUpdatedAt resets all changes to the "updated_at" field.
+func (m *ServiceMutation) ResetUpdatedAt() {
+	m.updated_at = nil
+}
+
+// SetKey sets the "key" field.
+func (m *ServiceMutation) SetKey(s string) {
+	m.key = &s
+}
+
+// Key returns the value of the "key" field in the mutation.
+func (m *ServiceMutation) Key() (r string, exists bool) {
+	v := m.key
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldKey returns the old "key" field's value of the Service entity.
+// If the Service object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ServiceMutation) OldKey(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldKey is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldKey requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldKey: %w", err)
+	}
+	return oldValue.Key, nil
+}
+
+// ResetKey resets all changes to the "key" field.
+func (m *ServiceMutation) ResetKey() {
+	m.key = nil
+}
+
+// SetLabel sets the "label" field.
+func (m *ServiceMutation) SetLabel(s string) {
+	m.label = &s
+}
+
+// Label returns the value of the "label" field in the mutation.
+func (m *ServiceMutation) Label() (r string, exists bool) {
+	v := m.label
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldLabel returns the old "label" field's value of the Service entity.
+// If the Service object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ServiceMutation) OldLabel(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldLabel is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldLabel requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldLabel: %w", err)
+	}
+	return oldValue.Label, nil
+}
+
+// ResetLabel resets all changes to the "label" field.
+func (m *ServiceMutation) ResetLabel() {
+	m.label = nil
+}
+
+// SetLabelKey sets the "label_key" field.
+func (m *ServiceMutation) SetLabelKey(s string) {
+	m.label_key = &s
+}
+
+// LabelKey returns the value of the "label_key" field in the mutation.
+func (m *ServiceMutation) LabelKey() (r string, exists bool) {
+	v := m.label_key
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldLabelKey returns the old "label_key" field's value of the Service entity.
+// If the Service object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ServiceMutation) OldLabelKey(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldLabelKey is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldLabelKey requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldLabelKey: %w", err)
+	}
+	return oldValue.LabelKey, nil
+}
+
+// ResetLabelKey resets all changes to the "label_key" field.
+func (m *ServiceMutation) ResetLabelKey() {
+	m.label_key = nil
+}
+
+// SetPosition sets the "position" field.
+func (m *ServiceMutation) SetPosition(i int32) {
+	m.position = &i
+	m.addposition = nil
+}
+
+// Position returns the value of the "position" field in the mutation.
+func (m *ServiceMutation) Position() (r int32, exists bool) {
+	v := m.position
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPosition returns the old "position" field's value of the Service entity.
+// If the Service object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ServiceMutation) OldPosition(ctx context.Context) (v int32, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPosition is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPosition requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPosition: %w", err)
+	}
+	return oldValue.Position, nil
+}
+
+// AddPosition adds i to the "position" field.
+func (m *ServiceMutation) AddPosition(i int32) {
+	if m.addposition != nil {
+		*m.addposition += i
+	} else {
+		m.addposition = &i
+	}
+}
+
+// AddedPosition returns the value that was added to the "position" field in this mutation.
+func (m *ServiceMutation) AddedPosition() (r int32, exists bool) {
+	v := m.addposition
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetPosition resets all changes to the "position" field.
+func (m *ServiceMutation) ResetPosition() {
+	m.position = nil
+	m.addposition = nil
+}
+
+// SetArchivedAt sets the "archived_at" field.
+func (m *ServiceMutation) SetArchivedAt(t time.Time) {
+	m.archived_at = &t
+}
+
+// ArchivedAt returns the value of the "archived_at" field in the mutation.
+func (m *ServiceMutation) ArchivedAt() (r time.Time, exists bool) {
+	v := m.archived_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldArchivedAt returns the old "archived_at" field's value of the Service entity.
+// If the Service object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ServiceMutation) OldArchivedAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldArchivedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldArchivedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldArchivedAt: %w", err)
+	}
+	return oldValue.ArchivedAt, nil
+}
+
+// ClearArchivedAt clears the value of the "archived_at" field.
+func (m *ServiceMutation) ClearArchivedAt() {
+	m.archived_at = nil
+	m.clearedFields[service.FieldArchivedAt] = struct{}{}
+}
+
+// ArchivedAtCleared returns if the "archived_at" field was cleared in this mutation.
+func (m *ServiceMutation) ArchivedAtCleared() bool {
+	_, ok := m.clearedFields[service.FieldArchivedAt]
+	return ok
+}
+
+// ResetArchivedAt resets all changes to the "archived_at" field.
+func (m *ServiceMutation) ResetArchivedAt() {
+	m.archived_at = nil
+	delete(m.clearedFields, service.FieldArchivedAt)
+}
+
+// SetDurationMinutes sets the "duration_minutes" field.
+func (m *ServiceMutation) SetDurationMinutes(i int32) {
+	m.duration_minutes = &i
+	m.addduration_minutes = nil
+}
+
+// DurationMinutes returns the value of the "duration_minutes" field in the mutation.
+func (m *ServiceMutation) DurationMinutes() (r int32, exists bool) {
+	v := m.duration_minutes
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDurationMinutes returns the old "duration_minutes" field's value of the Service entity.
+// If the Service object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ServiceMutation) OldDurationMinutes(ctx context.Context) (v *int32, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDurationMinutes is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDurationMinutes requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDurationMinutes: %w", err)
+	}
+	return oldValue.DurationMinutes, nil
+}
+
+// AddDurationMinutes adds i to the "duration_minutes" field.
+func (m *ServiceMutation) AddDurationMinutes(i int32) {
+	if m.addduration_minutes != nil {
+		*m.addduration_minutes += i
+	} else {
+		m.addduration_minutes = &i
+	}
+}
+
+// AddedDurationMinutes returns the value that was added to the "duration_minutes" field in this mutation.
+func (m *ServiceMutation) AddedDurationMinutes() (r int32, exists bool) {
+	v := m.addduration_minutes
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearDurationMinutes clears the value of the "duration_minutes" field.
+func (m *ServiceMutation) ClearDurationMinutes() {
+	m.duration_minutes = nil
+	m.addduration_minutes = nil
+	m.clearedFields[service.FieldDurationMinutes] = struct{}{}
+}
+
+// DurationMinutesCleared returns if the "duration_minutes" field was cleared in this mutation.
+func (m *ServiceMutation) DurationMinutesCleared() bool {
+	_, ok := m.clearedFields[service.FieldDurationMinutes]
+	return ok
+}
+
+// ResetDurationMinutes resets all changes to the "duration_minutes" field.
+func (m *ServiceMutation) ResetDurationMinutes() {
+	m.duration_minutes = nil
+	m.addduration_minutes = nil
+	delete(m.clearedFields, service.FieldDurationMinutes)
+}
+
+// Where appends a list predicates to the ServiceMutation builder.
+func (m *ServiceMutation) Where(ps ...predicate.Service) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the ServiceMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *ServiceMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.Service, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *ServiceMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *ServiceMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (Service).
+func (m *ServiceMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *ServiceMutation) Fields() []string {
+	fields := make([]string, 0, 10)
+	if m.account_id != nil {
+		fields = append(fields, service.FieldAccountID)
+	}
+	if m.created_at != nil {
+		fields = append(fields, service.FieldCreatedAt)
+	}
+	if m.version != nil {
+		fields = append(fields, service.FieldVersion)
+	}
+	if m.updated_at != nil {
+		fields = append(fields, service.FieldUpdatedAt)
+	}
+	if m.key != nil {
+		fields = append(fields, service.FieldKey)
+	}
+	if m.label != nil {
+		fields = append(fields, service.FieldLabel)
+	}
+	if m.label_key != nil {
+		fields = append(fields, service.FieldLabelKey)
+	}
+	if m.position != nil {
+		fields = append(fields, service.FieldPosition)
+	}
+	if m.archived_at != nil {
+		fields = append(fields, service.FieldArchivedAt)
+	}
+	if m.duration_minutes != nil {
+		fields = append(fields, service.FieldDurationMinutes)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *ServiceMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case service.FieldAccountID:
+		return m.AccountID()
+	case service.FieldCreatedAt:
+		return m.CreatedAt()
+	case service.FieldVersion:
+		return m.Version()
+	case service.FieldUpdatedAt:
+		return m.UpdatedAt()
+	case service.FieldKey:
+		return m.Key()
+	case service.FieldLabel:
+		return m.Label()
+	case service.FieldLabelKey:
+		return m.LabelKey()
+	case service.FieldPosition:
+		return m.Position()
+	case service.FieldArchivedAt:
+		return m.ArchivedAt()
+	case service.FieldDurationMinutes:
+		return m.DurationMinutes()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *ServiceMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case service.FieldAccountID:
+		return m.OldAccountID(ctx)
+	case service.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case service.FieldVersion:
+		return m.OldVersion(ctx)
+	case service.FieldUpdatedAt:
+		return m.OldUpdatedAt(ctx)
+	case service.FieldKey:
+		return m.OldKey(ctx)
+	case service.FieldLabel:
+		return m.OldLabel(ctx)
+	case service.FieldLabelKey:
+		return m.OldLabelKey(ctx)
+	case service.FieldPosition:
+		return m.OldPosition(ctx)
+	case service.FieldArchivedAt:
+		return m.OldArchivedAt(ctx)
+	case service.FieldDurationMinutes:
+		return m.OldDurationMinutes(ctx)
+	}
+	return nil, fmt.Errorf("unknown Service field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *ServiceMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case service.FieldAccountID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAccountID(v)
+		return nil
+	case service.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case service.FieldVersion:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetVersion(v)
+		return nil
+	case service.FieldUpdatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUpdatedAt(v)
+		return nil
+	case service.FieldKey:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetKey(v)
+		return nil
+	case service.FieldLabel:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetLabel(v)
+		return nil
+	case service.FieldLabelKey:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetLabelKey(v)
+		return nil
+	case service.FieldPosition:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPosition(v)
+		return nil
+	case service.FieldArchivedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetArchivedAt(v)
+		return nil
+	case service.FieldDurationMinutes:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDurationMinutes(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Service field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *ServiceMutation) AddedFields() []string {
+	var fields []string
+	if m.addversion != nil {
+		fields = append(fields, service.FieldVersion)
+	}
+	if m.addposition != nil {
+		fields = append(fields, service.FieldPosition)
+	}
+	if m.addduration_minutes != nil {
+		fields = append(fields, service.FieldDurationMinutes)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *ServiceMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case service.FieldVersion:
+		return m.AddedVersion()
+	case service.FieldPosition:
+		return m.AddedPosition()
+	case service.FieldDurationMinutes:
+		return m.AddedDurationMinutes()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *ServiceMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case service.FieldVersion:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddVersion(v)
+		return nil
+	case service.FieldPosition:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddPosition(v)
+		return nil
+	case service.FieldDurationMinutes:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddDurationMinutes(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Service numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *ServiceMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(service.FieldArchivedAt) {
+		fields = append(fields, service.FieldArchivedAt)
+	}
+	if m.FieldCleared(service.FieldDurationMinutes) {
+		fields = append(fields, service.FieldDurationMinutes)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *ServiceMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *ServiceMutation) ClearField(name string) error {
+	switch name {
+	case service.FieldArchivedAt:
+		m.ClearArchivedAt()
+		return nil
+	case service.FieldDurationMinutes:
+		m.ClearDurationMinutes()
+		return nil
+	}
+	return fmt.Errorf("unknown Service nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *ServiceMutation) ResetField(name string) error {
+	switch name {
+	case service.FieldAccountID:
+		m.ResetAccountID()
+		return nil
+	case service.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case service.FieldVersion:
+		m.ResetVersion()
+		return nil
+	case service.FieldUpdatedAt:
+		m.ResetUpdatedAt()
+		return nil
+	case service.FieldKey:
+		m.ResetKey()
+		return nil
+	case service.FieldLabel:
+		m.ResetLabel()
+		return nil
+	case service.FieldLabelKey:
+		m.ResetLabelKey()
+		return nil
+	case service.FieldPosition:
+		m.ResetPosition()
+		return nil
+	case service.FieldArchivedAt:
+		m.ResetArchivedAt()
+		return nil
+	case service.FieldDurationMinutes:
+		m.ResetDurationMinutes()
+		return nil
+	}
+	return fmt.Errorf("unknown Service field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *ServiceMutation) AddedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *ServiceMutation) AddedIDs(name string) []ent.Value {
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *ServiceMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *ServiceMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *ServiceMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *ServiceMutation) EdgeCleared(name string) bool {
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *ServiceMutation) ClearEdge(name string) error {
+	return fmt.Errorf("unknown Service unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *ServiceMutation) ResetEdge(name string) error {
+	return fmt.Errorf("unknown Service edge %s", name)
+}
+
 // StaffUserMutation represents an operation that mutates the StaffUser nodes in the graph.
 type StaffUserMutation struct {
 	config
@@ -15031,13 +21159,18 @@ type StaffUserMutation struct {
 	id            *uuid.UUID
 	account_id    *uuid.UUID
 	created_at    *time.Time
+	version       *int32
+	addversion    *int32
+	updated_at    *time.Time
 	subject       *string
 	display_name  *string
 	sort_name     *string
 	email         *string
+	email_key     *string
 	role          *string
+	signed_in_at  *time.Time
 	disabled_at   *time.Time
-	updated_at    *time.Time
+	archived_at   *time.Time
 	clearedFields map[string]struct{}
 	done          bool
 	oldValue      func(context.Context) (*StaffUser, error)
@@ -15220,6 +21353,98 @@ func (m *StaffUserMutation) ResetCreatedAt() {
 	m.created_at = nil
 }
 
+// SetVersion sets the "version" field.
+func (m *StaffUserMutation) SetVersion(i int32) {
+	m.version = &i
+	m.addversion = nil
+}
+
+// Version returns the value of the "version" field in the mutation.
+func (m *StaffUserMutation) Version() (r int32, exists bool) {
+	v := m.version
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldVersion returns the old "version" field's value of the StaffUser entity.
+// If the StaffUser object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *StaffUserMutation) OldVersion(ctx context.Context) (v int32, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldVersion is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldVersion requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldVersion: %w", err)
+	}
+	return oldValue.Version, nil
+}
+
+// AddVersion adds i to the "version" field.
+func (m *StaffUserMutation) AddVersion(i int32) {
+	if m.addversion != nil {
+		*m.addversion += i
+	} else {
+		m.addversion = &i
+	}
+}
+
+// AddedVersion returns the value that was added to the "version" field in this mutation.
+func (m *StaffUserMutation) AddedVersion() (r int32, exists bool) {
+	v := m.addversion
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetVersion resets all changes to the "version" field.
+func (m *StaffUserMutation) ResetVersion() {
+	m.version = nil
+	m.addversion = nil
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (m *StaffUserMutation) SetUpdatedAt(t time.Time) {
+	m.updated_at = &t
+}
+
+// UpdatedAt returns the value of the "updated_at" field in the mutation.
+func (m *StaffUserMutation) UpdatedAt() (r time.Time, exists bool) {
+	v := m.updated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUpdatedAt returns the old "updated_at" field's value of the StaffUser entity.
+// If the StaffUser object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *StaffUserMutation) OldUpdatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
+	}
+	return oldValue.UpdatedAt, nil
+}
+
+// ResetUpdatedAt resets all changes to the "updated_at" field.
+func (m *StaffUserMutation) ResetUpdatedAt() {
+	m.updated_at = nil
+}
+
 // SetSubject sets the "subject" field.
 func (m *StaffUserMutation) SetSubject(s string) {
 	m.subject = &s
@@ -15237,7 +21462,7 @@ func (m *StaffUserMutation) Subject() (r string, exists bool) {
 // OldSubject returns the old "subject" field's value of the StaffUser entity.
 // If the StaffUser object wasn't provided to the builder, the object is fetched from the database.
 // An error is returned if the mutation operation is not UpdateOne, or the database query fails.
-func (m *StaffUserMutation) OldSubject(ctx context.Context) (v string, err error) {
+func (m *StaffUserMutation) OldSubject(ctx context.Context) (v *string, err error) {
 	if !m.op.Is(OpUpdateOne) {
 		return v, errors.New("OldSubject is only allowed on UpdateOne operations")
 	}
@@ -15251,9 +21476,22 @@ func (m *StaffUserMutation) OldSubject(ctx context.Context) (v string, err error
 	return oldValue.Subject, nil
 }
 
+// ClearSubject clears the value of the "subject" field.
+func (m *StaffUserMutation) ClearSubject() {
+	m.subject = nil
+	m.clearedFields[staffuser.FieldSubject] = struct{}{}
+}
+
+// SubjectCleared returns if the "subject" field was cleared in this mutation.
+func (m *StaffUserMutation) SubjectCleared() bool {
+	_, ok := m.clearedFields[staffuser.FieldSubject]
+	return ok
+}
+
 // ResetSubject resets all changes to the "subject" field.
 func (m *StaffUserMutation) ResetSubject() {
 	m.subject = nil
+	delete(m.clearedFields, staffuser.FieldSubject)
 }
 
 // SetDisplayName sets the "display_name" field.
@@ -15377,6 +21615,55 @@ func (m *StaffUserMutation) ResetEmail() {
 	delete(m.clearedFields, staffuser.FieldEmail)
 }
 
+// SetEmailKey sets the "email_key" field.
+func (m *StaffUserMutation) SetEmailKey(s string) {
+	m.email_key = &s
+}
+
+// EmailKey returns the value of the "email_key" field in the mutation.
+func (m *StaffUserMutation) EmailKey() (r string, exists bool) {
+	v := m.email_key
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldEmailKey returns the old "email_key" field's value of the StaffUser entity.
+// If the StaffUser object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *StaffUserMutation) OldEmailKey(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldEmailKey is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldEmailKey requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldEmailKey: %w", err)
+	}
+	return oldValue.EmailKey, nil
+}
+
+// ClearEmailKey clears the value of the "email_key" field.
+func (m *StaffUserMutation) ClearEmailKey() {
+	m.email_key = nil
+	m.clearedFields[staffuser.FieldEmailKey] = struct{}{}
+}
+
+// EmailKeyCleared returns if the "email_key" field was cleared in this mutation.
+func (m *StaffUserMutation) EmailKeyCleared() bool {
+	_, ok := m.clearedFields[staffuser.FieldEmailKey]
+	return ok
+}
+
+// ResetEmailKey resets all changes to the "email_key" field.
+func (m *StaffUserMutation) ResetEmailKey() {
+	m.email_key = nil
+	delete(m.clearedFields, staffuser.FieldEmailKey)
+}
+
 // SetRole sets the "role" field.
 func (m *StaffUserMutation) SetRole(s string) {
 	m.role = &s
@@ -15411,6 +21698,55 @@ func (m *StaffUserMutation) OldRole(ctx context.Context) (v string, err error) {
 // ResetRole resets all changes to the "role" field.
 func (m *StaffUserMutation) ResetRole() {
 	m.role = nil
+}
+
+// SetSignedInAt sets the "signed_in_at" field.
+func (m *StaffUserMutation) SetSignedInAt(t time.Time) {
+	m.signed_in_at = &t
+}
+
+// SignedInAt returns the value of the "signed_in_at" field in the mutation.
+func (m *StaffUserMutation) SignedInAt() (r time.Time, exists bool) {
+	v := m.signed_in_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSignedInAt returns the old "signed_in_at" field's value of the StaffUser entity.
+// If the StaffUser object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *StaffUserMutation) OldSignedInAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSignedInAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSignedInAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSignedInAt: %w", err)
+	}
+	return oldValue.SignedInAt, nil
+}
+
+// ClearSignedInAt clears the value of the "signed_in_at" field.
+func (m *StaffUserMutation) ClearSignedInAt() {
+	m.signed_in_at = nil
+	m.clearedFields[staffuser.FieldSignedInAt] = struct{}{}
+}
+
+// SignedInAtCleared returns if the "signed_in_at" field was cleared in this mutation.
+func (m *StaffUserMutation) SignedInAtCleared() bool {
+	_, ok := m.clearedFields[staffuser.FieldSignedInAt]
+	return ok
+}
+
+// ResetSignedInAt resets all changes to the "signed_in_at" field.
+func (m *StaffUserMutation) ResetSignedInAt() {
+	m.signed_in_at = nil
+	delete(m.clearedFields, staffuser.FieldSignedInAt)
 }
 
 // SetDisabledAt sets the "disabled_at" field.
@@ -15462,40 +21798,53 @@ func (m *StaffUserMutation) ResetDisabledAt() {
 	delete(m.clearedFields, staffuser.FieldDisabledAt)
 }
 
-// SetUpdatedAt sets the "updated_at" field.
-func (m *StaffUserMutation) SetUpdatedAt(t time.Time) {
-	m.updated_at = &t
+// SetArchivedAt sets the "archived_at" field.
+func (m *StaffUserMutation) SetArchivedAt(t time.Time) {
+	m.archived_at = &t
 }
 
-// UpdatedAt returns the value of the "updated_at" field in the mutation.
-func (m *StaffUserMutation) UpdatedAt() (r time.Time, exists bool) {
-	v := m.updated_at
+// ArchivedAt returns the value of the "archived_at" field in the mutation.
+func (m *StaffUserMutation) ArchivedAt() (r time.Time, exists bool) {
+	v := m.archived_at
 	if v == nil {
 		return
 	}
 	return *v, true
 }
 
-// OldUpdatedAt returns the old "updated_at" field's value of the StaffUser entity.
+// OldArchivedAt returns the old "archived_at" field's value of the StaffUser entity.
 // If the StaffUser object wasn't provided to the builder, the object is fetched from the database.
 // An error is returned if the mutation operation is not UpdateOne, or the database query fails.
-func (m *StaffUserMutation) OldUpdatedAt(ctx context.Context) (v time.Time, err error) {
+func (m *StaffUserMutation) OldArchivedAt(ctx context.Context) (v *time.Time, err error) {
 	if !m.op.Is(OpUpdateOne) {
-		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
+		return v, errors.New("OldArchivedAt is only allowed on UpdateOne operations")
 	}
 	if m.id == nil || m.oldValue == nil {
-		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
+		return v, errors.New("OldArchivedAt requires an ID field in the mutation")
 	}
 	oldValue, err := m.oldValue(ctx)
 	if err != nil {
-		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
+		return v, fmt.Errorf("querying old value for OldArchivedAt: %w", err)
 	}
-	return oldValue.UpdatedAt, nil
+	return oldValue.ArchivedAt, nil
 }
 
-// ResetUpdatedAt resets all changes to the "updated_at" field.
-func (m *StaffUserMutation) ResetUpdatedAt() {
-	m.updated_at = nil
+// ClearArchivedAt clears the value of the "archived_at" field.
+func (m *StaffUserMutation) ClearArchivedAt() {
+	m.archived_at = nil
+	m.clearedFields[staffuser.FieldArchivedAt] = struct{}{}
+}
+
+// ArchivedAtCleared returns if the "archived_at" field was cleared in this mutation.
+func (m *StaffUserMutation) ArchivedAtCleared() bool {
+	_, ok := m.clearedFields[staffuser.FieldArchivedAt]
+	return ok
+}
+
+// ResetArchivedAt resets all changes to the "archived_at" field.
+func (m *StaffUserMutation) ResetArchivedAt() {
+	m.archived_at = nil
+	delete(m.clearedFields, staffuser.FieldArchivedAt)
 }
 
 // Where appends a list predicates to the StaffUserMutation builder.
@@ -15532,12 +21881,18 @@ func (m *StaffUserMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *StaffUserMutation) Fields() []string {
-	fields := make([]string, 0, 9)
+	fields := make([]string, 0, 13)
 	if m.account_id != nil {
 		fields = append(fields, staffuser.FieldAccountID)
 	}
 	if m.created_at != nil {
 		fields = append(fields, staffuser.FieldCreatedAt)
+	}
+	if m.version != nil {
+		fields = append(fields, staffuser.FieldVersion)
+	}
+	if m.updated_at != nil {
+		fields = append(fields, staffuser.FieldUpdatedAt)
 	}
 	if m.subject != nil {
 		fields = append(fields, staffuser.FieldSubject)
@@ -15551,14 +21906,20 @@ func (m *StaffUserMutation) Fields() []string {
 	if m.email != nil {
 		fields = append(fields, staffuser.FieldEmail)
 	}
+	if m.email_key != nil {
+		fields = append(fields, staffuser.FieldEmailKey)
+	}
 	if m.role != nil {
 		fields = append(fields, staffuser.FieldRole)
+	}
+	if m.signed_in_at != nil {
+		fields = append(fields, staffuser.FieldSignedInAt)
 	}
 	if m.disabled_at != nil {
 		fields = append(fields, staffuser.FieldDisabledAt)
 	}
-	if m.updated_at != nil {
-		fields = append(fields, staffuser.FieldUpdatedAt)
+	if m.archived_at != nil {
+		fields = append(fields, staffuser.FieldArchivedAt)
 	}
 	return fields
 }
@@ -15572,6 +21933,10 @@ func (m *StaffUserMutation) Field(name string) (ent.Value, bool) {
 		return m.AccountID()
 	case staffuser.FieldCreatedAt:
 		return m.CreatedAt()
+	case staffuser.FieldVersion:
+		return m.Version()
+	case staffuser.FieldUpdatedAt:
+		return m.UpdatedAt()
 	case staffuser.FieldSubject:
 		return m.Subject()
 	case staffuser.FieldDisplayName:
@@ -15580,12 +21945,16 @@ func (m *StaffUserMutation) Field(name string) (ent.Value, bool) {
 		return m.SortName()
 	case staffuser.FieldEmail:
 		return m.Email()
+	case staffuser.FieldEmailKey:
+		return m.EmailKey()
 	case staffuser.FieldRole:
 		return m.Role()
+	case staffuser.FieldSignedInAt:
+		return m.SignedInAt()
 	case staffuser.FieldDisabledAt:
 		return m.DisabledAt()
-	case staffuser.FieldUpdatedAt:
-		return m.UpdatedAt()
+	case staffuser.FieldArchivedAt:
+		return m.ArchivedAt()
 	}
 	return nil, false
 }
@@ -15599,6 +21968,10 @@ func (m *StaffUserMutation) OldField(ctx context.Context, name string) (ent.Valu
 		return m.OldAccountID(ctx)
 	case staffuser.FieldCreatedAt:
 		return m.OldCreatedAt(ctx)
+	case staffuser.FieldVersion:
+		return m.OldVersion(ctx)
+	case staffuser.FieldUpdatedAt:
+		return m.OldUpdatedAt(ctx)
 	case staffuser.FieldSubject:
 		return m.OldSubject(ctx)
 	case staffuser.FieldDisplayName:
@@ -15607,12 +21980,16 @@ func (m *StaffUserMutation) OldField(ctx context.Context, name string) (ent.Valu
 		return m.OldSortName(ctx)
 	case staffuser.FieldEmail:
 		return m.OldEmail(ctx)
+	case staffuser.FieldEmailKey:
+		return m.OldEmailKey(ctx)
 	case staffuser.FieldRole:
 		return m.OldRole(ctx)
+	case staffuser.FieldSignedInAt:
+		return m.OldSignedInAt(ctx)
 	case staffuser.FieldDisabledAt:
 		return m.OldDisabledAt(ctx)
-	case staffuser.FieldUpdatedAt:
-		return m.OldUpdatedAt(ctx)
+	case staffuser.FieldArchivedAt:
+		return m.OldArchivedAt(ctx)
 	}
 	return nil, fmt.Errorf("unknown StaffUser field %s", name)
 }
@@ -15635,6 +22012,20 @@ func (m *StaffUserMutation) SetField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetCreatedAt(v)
+		return nil
+	case staffuser.FieldVersion:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetVersion(v)
+		return nil
+	case staffuser.FieldUpdatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUpdatedAt(v)
 		return nil
 	case staffuser.FieldSubject:
 		v, ok := value.(string)
@@ -15664,12 +22055,26 @@ func (m *StaffUserMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetEmail(v)
 		return nil
+	case staffuser.FieldEmailKey:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetEmailKey(v)
+		return nil
 	case staffuser.FieldRole:
 		v, ok := value.(string)
 		if !ok {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetRole(v)
+		return nil
+	case staffuser.FieldSignedInAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSignedInAt(v)
 		return nil
 	case staffuser.FieldDisabledAt:
 		v, ok := value.(time.Time)
@@ -15678,12 +22083,12 @@ func (m *StaffUserMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetDisabledAt(v)
 		return nil
-	case staffuser.FieldUpdatedAt:
+	case staffuser.FieldArchivedAt:
 		v, ok := value.(time.Time)
 		if !ok {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
-		m.SetUpdatedAt(v)
+		m.SetArchivedAt(v)
 		return nil
 	}
 	return fmt.Errorf("unknown StaffUser field %s", name)
@@ -15692,13 +22097,21 @@ func (m *StaffUserMutation) SetField(name string, value ent.Value) error {
 // AddedFields returns all numeric fields that were incremented/decremented during
 // this mutation.
 func (m *StaffUserMutation) AddedFields() []string {
-	return nil
+	var fields []string
+	if m.addversion != nil {
+		fields = append(fields, staffuser.FieldVersion)
+	}
+	return fields
 }
 
 // AddedField returns the numeric value that was incremented/decremented on a field
 // with the given name. The second boolean return value indicates that this field
 // was not set, or was not defined in the schema.
 func (m *StaffUserMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case staffuser.FieldVersion:
+		return m.AddedVersion()
+	}
 	return nil, false
 }
 
@@ -15707,6 +22120,13 @@ func (m *StaffUserMutation) AddedField(name string) (ent.Value, bool) {
 // type.
 func (m *StaffUserMutation) AddField(name string, value ent.Value) error {
 	switch name {
+	case staffuser.FieldVersion:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddVersion(v)
+		return nil
 	}
 	return fmt.Errorf("unknown StaffUser numeric field %s", name)
 }
@@ -15715,11 +22135,23 @@ func (m *StaffUserMutation) AddField(name string, value ent.Value) error {
 // mutation.
 func (m *StaffUserMutation) ClearedFields() []string {
 	var fields []string
+	if m.FieldCleared(staffuser.FieldSubject) {
+		fields = append(fields, staffuser.FieldSubject)
+	}
 	if m.FieldCleared(staffuser.FieldEmail) {
 		fields = append(fields, staffuser.FieldEmail)
 	}
+	if m.FieldCleared(staffuser.FieldEmailKey) {
+		fields = append(fields, staffuser.FieldEmailKey)
+	}
+	if m.FieldCleared(staffuser.FieldSignedInAt) {
+		fields = append(fields, staffuser.FieldSignedInAt)
+	}
 	if m.FieldCleared(staffuser.FieldDisabledAt) {
 		fields = append(fields, staffuser.FieldDisabledAt)
+	}
+	if m.FieldCleared(staffuser.FieldArchivedAt) {
+		fields = append(fields, staffuser.FieldArchivedAt)
 	}
 	return fields
 }
@@ -15735,11 +22167,23 @@ func (m *StaffUserMutation) FieldCleared(name string) bool {
 // error if the field is not defined in the schema.
 func (m *StaffUserMutation) ClearField(name string) error {
 	switch name {
+	case staffuser.FieldSubject:
+		m.ClearSubject()
+		return nil
 	case staffuser.FieldEmail:
 		m.ClearEmail()
 		return nil
+	case staffuser.FieldEmailKey:
+		m.ClearEmailKey()
+		return nil
+	case staffuser.FieldSignedInAt:
+		m.ClearSignedInAt()
+		return nil
 	case staffuser.FieldDisabledAt:
 		m.ClearDisabledAt()
+		return nil
+	case staffuser.FieldArchivedAt:
+		m.ClearArchivedAt()
 		return nil
 	}
 	return fmt.Errorf("unknown StaffUser nullable field %s", name)
@@ -15755,6 +22199,12 @@ func (m *StaffUserMutation) ResetField(name string) error {
 	case staffuser.FieldCreatedAt:
 		m.ResetCreatedAt()
 		return nil
+	case staffuser.FieldVersion:
+		m.ResetVersion()
+		return nil
+	case staffuser.FieldUpdatedAt:
+		m.ResetUpdatedAt()
+		return nil
 	case staffuser.FieldSubject:
 		m.ResetSubject()
 		return nil
@@ -15767,14 +22217,20 @@ func (m *StaffUserMutation) ResetField(name string) error {
 	case staffuser.FieldEmail:
 		m.ResetEmail()
 		return nil
+	case staffuser.FieldEmailKey:
+		m.ResetEmailKey()
+		return nil
 	case staffuser.FieldRole:
 		m.ResetRole()
+		return nil
+	case staffuser.FieldSignedInAt:
+		m.ResetSignedInAt()
 		return nil
 	case staffuser.FieldDisabledAt:
 		m.ResetDisabledAt()
 		return nil
-	case staffuser.FieldUpdatedAt:
-		m.ResetUpdatedAt()
+	case staffuser.FieldArchivedAt:
+		m.ResetArchivedAt()
 		return nil
 	}
 	return fmt.Errorf("unknown StaffUser field %s", name)

@@ -8,18 +8,24 @@ import (
 	"dossier/ent/contact"
 	"dossier/ent/customer"
 	"dossier/ent/customerimage"
+	"dossier/ent/customerorigin"
+	"dossier/ent/customertype"
 	"dossier/ent/document"
 	"dossier/ent/documentversion"
 	"dossier/ent/emailaddress"
 	"dossier/ent/event"
+	"dossier/ent/fieldpolicy"
+	"dossier/ent/fieldrule"
 	"dossier/ent/garbage"
 	"dossier/ent/idempotency"
 	"dossier/ent/imagefile"
 	"dossier/ent/note"
+	"dossier/ent/office"
 	"dossier/ent/phonenumber"
 	"dossier/ent/postaladdress"
 	"dossier/ent/revision"
 	"dossier/ent/schema"
+	"dossier/ent/service"
 	"dossier/ent/staffuser"
 	"dossier/ent/storageusage"
 	"dossier/ent/timelineentry"
@@ -116,6 +122,14 @@ func init() {
 	customerDescStatus := customerFields[1].Descriptor()
 	// customer.DefaultStatus holds the default value on creation for the status field.
 	customer.DefaultStatus = customerDescStatus.Default.(string)
+	// customerDescTaxExempt is the schema descriptor for tax_exempt field.
+	customerDescTaxExempt := customerFields[14].Descriptor()
+	// customer.DefaultTaxExempt holds the default value on creation for the tax_exempt field.
+	customer.DefaultTaxExempt = customerDescTaxExempt.Default.(bool)
+	// customerDescCreatedVia is the schema descriptor for created_via field.
+	customerDescCreatedVia := customerFields[16].Descriptor()
+	// customer.DefaultCreatedVia holds the default value on creation for the created_via field.
+	customer.DefaultCreatedVia = customerDescCreatedVia.Default.(string)
 	customerimageMixin := schema.CustomerImage{}.Mixin()
 	customerimageMixinFields0 := customerimageMixin[0].Fields()
 	_ = customerimageMixinFields0
@@ -125,6 +139,44 @@ func init() {
 	customerimageDescCreatedAt := customerimageMixinFields0[2].Descriptor()
 	// customerimage.DefaultCreatedAt holds the default value on creation for the created_at field.
 	customerimage.DefaultCreatedAt = customerimageDescCreatedAt.Default.(func() time.Time)
+	customeroriginMixin := schema.CustomerOrigin{}.Mixin()
+	customeroriginMixinFields0 := customeroriginMixin[0].Fields()
+	_ = customeroriginMixinFields0
+	customeroriginMixinFields1 := customeroriginMixin[1].Fields()
+	_ = customeroriginMixinFields1
+	customeroriginFields := schema.CustomerOrigin{}.Fields()
+	_ = customeroriginFields
+	// customeroriginDescCreatedAt is the schema descriptor for created_at field.
+	customeroriginDescCreatedAt := customeroriginMixinFields0[2].Descriptor()
+	// customerorigin.DefaultCreatedAt holds the default value on creation for the created_at field.
+	customerorigin.DefaultCreatedAt = customeroriginDescCreatedAt.Default.(func() time.Time)
+	// customeroriginDescVersion is the schema descriptor for version field.
+	customeroriginDescVersion := customeroriginMixinFields1[0].Descriptor()
+	// customerorigin.DefaultVersion holds the default value on creation for the version field.
+	customerorigin.DefaultVersion = customeroriginDescVersion.Default.(int32)
+	// customeroriginDescUpdatedAt is the schema descriptor for updated_at field.
+	customeroriginDescUpdatedAt := customeroriginMixinFields1[1].Descriptor()
+	// customerorigin.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	customerorigin.DefaultUpdatedAt = customeroriginDescUpdatedAt.Default.(func() time.Time)
+	customertypeMixin := schema.CustomerType{}.Mixin()
+	customertypeMixinFields0 := customertypeMixin[0].Fields()
+	_ = customertypeMixinFields0
+	customertypeMixinFields1 := customertypeMixin[1].Fields()
+	_ = customertypeMixinFields1
+	customertypeFields := schema.CustomerType{}.Fields()
+	_ = customertypeFields
+	// customertypeDescCreatedAt is the schema descriptor for created_at field.
+	customertypeDescCreatedAt := customertypeMixinFields0[2].Descriptor()
+	// customertype.DefaultCreatedAt holds the default value on creation for the created_at field.
+	customertype.DefaultCreatedAt = customertypeDescCreatedAt.Default.(func() time.Time)
+	// customertypeDescVersion is the schema descriptor for version field.
+	customertypeDescVersion := customertypeMixinFields1[0].Descriptor()
+	// customertype.DefaultVersion holds the default value on creation for the version field.
+	customertype.DefaultVersion = customertypeDescVersion.Default.(int32)
+	// customertypeDescUpdatedAt is the schema descriptor for updated_at field.
+	customertypeDescUpdatedAt := customertypeMixinFields1[1].Descriptor()
+	// customertype.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	customertype.DefaultUpdatedAt = customertypeDescUpdatedAt.Default.(func() time.Time)
 	documentMixin := schema.Document{}.Mixin()
 	documentMixinFields0 := documentMixin[0].Fields()
 	_ = documentMixinFields0
@@ -178,6 +230,10 @@ func init() {
 	emailaddressDescCreatedAt := emailaddressMixinFields0[2].Descriptor()
 	// emailaddress.DefaultCreatedAt holds the default value on creation for the created_at field.
 	emailaddress.DefaultCreatedAt = emailaddressDescCreatedAt.Default.(func() time.Time)
+	// emailaddressDescPurposes is the schema descriptor for purposes field.
+	emailaddressDescPurposes := emailaddressFields[6].Descriptor()
+	// emailaddress.DefaultPurposes holds the default value on creation for the purposes field.
+	emailaddress.DefaultPurposes = emailaddressDescPurposes.Default.([]string)
 	eventMixin := schema.Event{}.Mixin()
 	eventMixinFields0 := eventMixin[0].Fields()
 	_ = eventMixinFields0
@@ -187,6 +243,34 @@ func init() {
 	eventDescCreatedAt := eventMixinFields0[2].Descriptor()
 	// event.DefaultCreatedAt holds the default value on creation for the created_at field.
 	event.DefaultCreatedAt = eventDescCreatedAt.Default.(func() time.Time)
+	fieldpolicyMixin := schema.FieldPolicy{}.Mixin()
+	fieldpolicyMixinFields0 := fieldpolicyMixin[0].Fields()
+	_ = fieldpolicyMixinFields0
+	fieldpolicyMixinFields1 := fieldpolicyMixin[1].Fields()
+	_ = fieldpolicyMixinFields1
+	fieldpolicyFields := schema.FieldPolicy{}.Fields()
+	_ = fieldpolicyFields
+	// fieldpolicyDescCreatedAt is the schema descriptor for created_at field.
+	fieldpolicyDescCreatedAt := fieldpolicyMixinFields0[2].Descriptor()
+	// fieldpolicy.DefaultCreatedAt holds the default value on creation for the created_at field.
+	fieldpolicy.DefaultCreatedAt = fieldpolicyDescCreatedAt.Default.(func() time.Time)
+	// fieldpolicyDescVersion is the schema descriptor for version field.
+	fieldpolicyDescVersion := fieldpolicyMixinFields1[0].Descriptor()
+	// fieldpolicy.DefaultVersion holds the default value on creation for the version field.
+	fieldpolicy.DefaultVersion = fieldpolicyDescVersion.Default.(int32)
+	// fieldpolicyDescUpdatedAt is the schema descriptor for updated_at field.
+	fieldpolicyDescUpdatedAt := fieldpolicyMixinFields1[1].Descriptor()
+	// fieldpolicy.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	fieldpolicy.DefaultUpdatedAt = fieldpolicyDescUpdatedAt.Default.(func() time.Time)
+	fieldruleMixin := schema.FieldRule{}.Mixin()
+	fieldruleMixinFields0 := fieldruleMixin[0].Fields()
+	_ = fieldruleMixinFields0
+	fieldruleFields := schema.FieldRule{}.Fields()
+	_ = fieldruleFields
+	// fieldruleDescCreatedAt is the schema descriptor for created_at field.
+	fieldruleDescCreatedAt := fieldruleMixinFields0[2].Descriptor()
+	// fieldrule.DefaultCreatedAt holds the default value on creation for the created_at field.
+	fieldrule.DefaultCreatedAt = fieldruleDescCreatedAt.Default.(func() time.Time)
 	garbageMixin := schema.Garbage{}.Mixin()
 	garbageMixinFields0 := garbageMixin[0].Fields()
 	_ = garbageMixinFields0
@@ -237,6 +321,25 @@ func init() {
 	noteDescPinned := noteFields[2].Descriptor()
 	// note.DefaultPinned holds the default value on creation for the pinned field.
 	note.DefaultPinned = noteDescPinned.Default.(bool)
+	officeMixin := schema.Office{}.Mixin()
+	officeMixinFields0 := officeMixin[0].Fields()
+	_ = officeMixinFields0
+	officeMixinFields1 := officeMixin[1].Fields()
+	_ = officeMixinFields1
+	officeFields := schema.Office{}.Fields()
+	_ = officeFields
+	// officeDescCreatedAt is the schema descriptor for created_at field.
+	officeDescCreatedAt := officeMixinFields0[2].Descriptor()
+	// office.DefaultCreatedAt holds the default value on creation for the created_at field.
+	office.DefaultCreatedAt = officeDescCreatedAt.Default.(func() time.Time)
+	// officeDescVersion is the schema descriptor for version field.
+	officeDescVersion := officeMixinFields1[0].Descriptor()
+	// office.DefaultVersion holds the default value on creation for the version field.
+	office.DefaultVersion = officeDescVersion.Default.(int32)
+	// officeDescUpdatedAt is the schema descriptor for updated_at field.
+	officeDescUpdatedAt := officeMixinFields1[1].Descriptor()
+	// office.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	office.DefaultUpdatedAt = officeDescUpdatedAt.Default.(func() time.Time)
 	phonenumberMixin := schema.PhoneNumber{}.Mixin()
 	phonenumberMixinFields0 := phonenumberMixin[0].Fields()
 	_ = phonenumberMixinFields0
@@ -264,17 +367,42 @@ func init() {
 	revisionDescCreatedAt := revisionMixinFields0[2].Descriptor()
 	// revision.DefaultCreatedAt holds the default value on creation for the created_at field.
 	revision.DefaultCreatedAt = revisionDescCreatedAt.Default.(func() time.Time)
+	serviceMixin := schema.Service{}.Mixin()
+	serviceMixinFields0 := serviceMixin[0].Fields()
+	_ = serviceMixinFields0
+	serviceMixinFields1 := serviceMixin[1].Fields()
+	_ = serviceMixinFields1
+	serviceFields := schema.Service{}.Fields()
+	_ = serviceFields
+	// serviceDescCreatedAt is the schema descriptor for created_at field.
+	serviceDescCreatedAt := serviceMixinFields0[2].Descriptor()
+	// service.DefaultCreatedAt holds the default value on creation for the created_at field.
+	service.DefaultCreatedAt = serviceDescCreatedAt.Default.(func() time.Time)
+	// serviceDescVersion is the schema descriptor for version field.
+	serviceDescVersion := serviceMixinFields1[0].Descriptor()
+	// service.DefaultVersion holds the default value on creation for the version field.
+	service.DefaultVersion = serviceDescVersion.Default.(int32)
+	// serviceDescUpdatedAt is the schema descriptor for updated_at field.
+	serviceDescUpdatedAt := serviceMixinFields1[1].Descriptor()
+	// service.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	service.DefaultUpdatedAt = serviceDescUpdatedAt.Default.(func() time.Time)
 	staffuserMixin := schema.StaffUser{}.Mixin()
 	staffuserMixinFields0 := staffuserMixin[0].Fields()
 	_ = staffuserMixinFields0
+	staffuserMixinFields1 := staffuserMixin[1].Fields()
+	_ = staffuserMixinFields1
 	staffuserFields := schema.StaffUser{}.Fields()
 	_ = staffuserFields
 	// staffuserDescCreatedAt is the schema descriptor for created_at field.
 	staffuserDescCreatedAt := staffuserMixinFields0[2].Descriptor()
 	// staffuser.DefaultCreatedAt holds the default value on creation for the created_at field.
 	staffuser.DefaultCreatedAt = staffuserDescCreatedAt.Default.(func() time.Time)
+	// staffuserDescVersion is the schema descriptor for version field.
+	staffuserDescVersion := staffuserMixinFields1[0].Descriptor()
+	// staffuser.DefaultVersion holds the default value on creation for the version field.
+	staffuser.DefaultVersion = staffuserDescVersion.Default.(int32)
 	// staffuserDescUpdatedAt is the schema descriptor for updated_at field.
-	staffuserDescUpdatedAt := staffuserFields[6].Descriptor()
+	staffuserDescUpdatedAt := staffuserMixinFields1[1].Descriptor()
 	// staffuser.DefaultUpdatedAt holds the default value on creation for the updated_at field.
 	staffuser.DefaultUpdatedAt = staffuserDescUpdatedAt.Default.(func() time.Time)
 	storageusageFields := schema.StorageUsage{}.Fields()

@@ -44,9 +44,45 @@ func (_c *StaffUserCreate) SetNillableCreatedAt(v *time.Time) *StaffUserCreate {
 	return _c
 }
 
+// SetVersion sets the "version" field.
+func (_c *StaffUserCreate) SetVersion(v int32) *StaffUserCreate {
+	_c.mutation.SetVersion(v)
+	return _c
+}
+
+// SetNillableVersion sets the "version" field if the given value is not nil.
+func (_c *StaffUserCreate) SetNillableVersion(v *int32) *StaffUserCreate {
+	if v != nil {
+		_c.SetVersion(*v)
+	}
+	return _c
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (_c *StaffUserCreate) SetUpdatedAt(v time.Time) *StaffUserCreate {
+	_c.mutation.SetUpdatedAt(v)
+	return _c
+}
+
+// SetNillableUpdatedAt sets the "updated_at" field if the given value is not nil.
+func (_c *StaffUserCreate) SetNillableUpdatedAt(v *time.Time) *StaffUserCreate {
+	if v != nil {
+		_c.SetUpdatedAt(*v)
+	}
+	return _c
+}
+
 // SetSubject sets the "subject" field.
 func (_c *StaffUserCreate) SetSubject(v string) *StaffUserCreate {
 	_c.mutation.SetSubject(v)
+	return _c
+}
+
+// SetNillableSubject sets the "subject" field if the given value is not nil.
+func (_c *StaffUserCreate) SetNillableSubject(v *string) *StaffUserCreate {
+	if v != nil {
+		_c.SetSubject(*v)
+	}
 	return _c
 }
 
@@ -76,9 +112,37 @@ func (_c *StaffUserCreate) SetNillableEmail(v *string) *StaffUserCreate {
 	return _c
 }
 
+// SetEmailKey sets the "email_key" field.
+func (_c *StaffUserCreate) SetEmailKey(v string) *StaffUserCreate {
+	_c.mutation.SetEmailKey(v)
+	return _c
+}
+
+// SetNillableEmailKey sets the "email_key" field if the given value is not nil.
+func (_c *StaffUserCreate) SetNillableEmailKey(v *string) *StaffUserCreate {
+	if v != nil {
+		_c.SetEmailKey(*v)
+	}
+	return _c
+}
+
 // SetRole sets the "role" field.
 func (_c *StaffUserCreate) SetRole(v string) *StaffUserCreate {
 	_c.mutation.SetRole(v)
+	return _c
+}
+
+// SetSignedInAt sets the "signed_in_at" field.
+func (_c *StaffUserCreate) SetSignedInAt(v time.Time) *StaffUserCreate {
+	_c.mutation.SetSignedInAt(v)
+	return _c
+}
+
+// SetNillableSignedInAt sets the "signed_in_at" field if the given value is not nil.
+func (_c *StaffUserCreate) SetNillableSignedInAt(v *time.Time) *StaffUserCreate {
+	if v != nil {
+		_c.SetSignedInAt(*v)
+	}
 	return _c
 }
 
@@ -96,16 +160,16 @@ func (_c *StaffUserCreate) SetNillableDisabledAt(v *time.Time) *StaffUserCreate 
 	return _c
 }
 
-// SetUpdatedAt sets the "updated_at" field.
-func (_c *StaffUserCreate) SetUpdatedAt(v time.Time) *StaffUserCreate {
-	_c.mutation.SetUpdatedAt(v)
+// SetArchivedAt sets the "archived_at" field.
+func (_c *StaffUserCreate) SetArchivedAt(v time.Time) *StaffUserCreate {
+	_c.mutation.SetArchivedAt(v)
 	return _c
 }
 
-// SetNillableUpdatedAt sets the "updated_at" field if the given value is not nil.
-func (_c *StaffUserCreate) SetNillableUpdatedAt(v *time.Time) *StaffUserCreate {
+// SetNillableArchivedAt sets the "archived_at" field if the given value is not nil.
+func (_c *StaffUserCreate) SetNillableArchivedAt(v *time.Time) *StaffUserCreate {
 	if v != nil {
-		_c.SetUpdatedAt(*v)
+		_c.SetArchivedAt(*v)
 	}
 	return _c
 }
@@ -155,6 +219,10 @@ func (_c *StaffUserCreate) defaults() {
 		v := staffuser.DefaultCreatedAt()
 		_c.mutation.SetCreatedAt(v)
 	}
+	if _, ok := _c.mutation.Version(); !ok {
+		v := staffuser.DefaultVersion
+		_c.mutation.SetVersion(v)
+	}
 	if _, ok := _c.mutation.UpdatedAt(); !ok {
 		v := staffuser.DefaultUpdatedAt()
 		_c.mutation.SetUpdatedAt(v)
@@ -169,8 +237,11 @@ func (_c *StaffUserCreate) check() error {
 	if _, ok := _c.mutation.CreatedAt(); !ok {
 		return &ValidationError{Name: "created_at", err: errors.New(`ent: missing required field "StaffUser.created_at"`)}
 	}
-	if _, ok := _c.mutation.Subject(); !ok {
-		return &ValidationError{Name: "subject", err: errors.New(`ent: missing required field "StaffUser.subject"`)}
+	if _, ok := _c.mutation.Version(); !ok {
+		return &ValidationError{Name: "version", err: errors.New(`ent: missing required field "StaffUser.version"`)}
+	}
+	if _, ok := _c.mutation.UpdatedAt(); !ok {
+		return &ValidationError{Name: "updated_at", err: errors.New(`ent: missing required field "StaffUser.updated_at"`)}
 	}
 	if _, ok := _c.mutation.DisplayName(); !ok {
 		return &ValidationError{Name: "display_name", err: errors.New(`ent: missing required field "StaffUser.display_name"`)}
@@ -180,9 +251,6 @@ func (_c *StaffUserCreate) check() error {
 	}
 	if _, ok := _c.mutation.Role(); !ok {
 		return &ValidationError{Name: "role", err: errors.New(`ent: missing required field "StaffUser.role"`)}
-	}
-	if _, ok := _c.mutation.UpdatedAt(); !ok {
-		return &ValidationError{Name: "updated_at", err: errors.New(`ent: missing required field "StaffUser.updated_at"`)}
 	}
 	return nil
 }
@@ -228,9 +296,17 @@ func (_c *StaffUserCreate) createSpec() (*StaffUser, *sqlgraph.CreateSpec) {
 		_spec.SetField(staffuser.FieldCreatedAt, field.TypeTime, value)
 		_node.CreatedAt = value
 	}
+	if value, ok := _c.mutation.Version(); ok {
+		_spec.SetField(staffuser.FieldVersion, field.TypeInt32, value)
+		_node.Version = value
+	}
+	if value, ok := _c.mutation.UpdatedAt(); ok {
+		_spec.SetField(staffuser.FieldUpdatedAt, field.TypeTime, value)
+		_node.UpdatedAt = value
+	}
 	if value, ok := _c.mutation.Subject(); ok {
 		_spec.SetField(staffuser.FieldSubject, field.TypeString, value)
-		_node.Subject = value
+		_node.Subject = &value
 	}
 	if value, ok := _c.mutation.DisplayName(); ok {
 		_spec.SetField(staffuser.FieldDisplayName, field.TypeString, value)
@@ -244,17 +320,25 @@ func (_c *StaffUserCreate) createSpec() (*StaffUser, *sqlgraph.CreateSpec) {
 		_spec.SetField(staffuser.FieldEmail, field.TypeString, value)
 		_node.Email = &value
 	}
+	if value, ok := _c.mutation.EmailKey(); ok {
+		_spec.SetField(staffuser.FieldEmailKey, field.TypeString, value)
+		_node.EmailKey = &value
+	}
 	if value, ok := _c.mutation.Role(); ok {
 		_spec.SetField(staffuser.FieldRole, field.TypeString, value)
 		_node.Role = value
+	}
+	if value, ok := _c.mutation.SignedInAt(); ok {
+		_spec.SetField(staffuser.FieldSignedInAt, field.TypeTime, value)
+		_node.SignedInAt = &value
 	}
 	if value, ok := _c.mutation.DisabledAt(); ok {
 		_spec.SetField(staffuser.FieldDisabledAt, field.TypeTime, value)
 		_node.DisabledAt = &value
 	}
-	if value, ok := _c.mutation.UpdatedAt(); ok {
-		_spec.SetField(staffuser.FieldUpdatedAt, field.TypeTime, value)
-		_node.UpdatedAt = value
+	if value, ok := _c.mutation.ArchivedAt(); ok {
+		_spec.SetField(staffuser.FieldArchivedAt, field.TypeTime, value)
+		_node.ArchivedAt = &value
 	}
 	return _node, _spec
 }
@@ -308,6 +392,36 @@ type (
 	}
 )
 
+// SetVersion sets the "version" field.
+func (u *StaffUserUpsert) SetVersion(v int32) *StaffUserUpsert {
+	u.Set(staffuser.FieldVersion, v)
+	return u
+}
+
+// UpdateVersion sets the "version" field to the value that was provided on create.
+func (u *StaffUserUpsert) UpdateVersion() *StaffUserUpsert {
+	u.SetExcluded(staffuser.FieldVersion)
+	return u
+}
+
+// AddVersion adds v to the "version" field.
+func (u *StaffUserUpsert) AddVersion(v int32) *StaffUserUpsert {
+	u.Add(staffuser.FieldVersion, v)
+	return u
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (u *StaffUserUpsert) SetUpdatedAt(v time.Time) *StaffUserUpsert {
+	u.Set(staffuser.FieldUpdatedAt, v)
+	return u
+}
+
+// UpdateUpdatedAt sets the "updated_at" field to the value that was provided on create.
+func (u *StaffUserUpsert) UpdateUpdatedAt() *StaffUserUpsert {
+	u.SetExcluded(staffuser.FieldUpdatedAt)
+	return u
+}
+
 // SetSubject sets the "subject" field.
 func (u *StaffUserUpsert) SetSubject(v string) *StaffUserUpsert {
 	u.Set(staffuser.FieldSubject, v)
@@ -317,6 +431,12 @@ func (u *StaffUserUpsert) SetSubject(v string) *StaffUserUpsert {
 // UpdateSubject sets the "subject" field to the value that was provided on create.
 func (u *StaffUserUpsert) UpdateSubject() *StaffUserUpsert {
 	u.SetExcluded(staffuser.FieldSubject)
+	return u
+}
+
+// ClearSubject clears the value of the "subject" field.
+func (u *StaffUserUpsert) ClearSubject() *StaffUserUpsert {
+	u.SetNull(staffuser.FieldSubject)
 	return u
 }
 
@@ -362,6 +482,24 @@ func (u *StaffUserUpsert) ClearEmail() *StaffUserUpsert {
 	return u
 }
 
+// SetEmailKey sets the "email_key" field.
+func (u *StaffUserUpsert) SetEmailKey(v string) *StaffUserUpsert {
+	u.Set(staffuser.FieldEmailKey, v)
+	return u
+}
+
+// UpdateEmailKey sets the "email_key" field to the value that was provided on create.
+func (u *StaffUserUpsert) UpdateEmailKey() *StaffUserUpsert {
+	u.SetExcluded(staffuser.FieldEmailKey)
+	return u
+}
+
+// ClearEmailKey clears the value of the "email_key" field.
+func (u *StaffUserUpsert) ClearEmailKey() *StaffUserUpsert {
+	u.SetNull(staffuser.FieldEmailKey)
+	return u
+}
+
 // SetRole sets the "role" field.
 func (u *StaffUserUpsert) SetRole(v string) *StaffUserUpsert {
 	u.Set(staffuser.FieldRole, v)
@@ -371,6 +509,24 @@ func (u *StaffUserUpsert) SetRole(v string) *StaffUserUpsert {
 // UpdateRole sets the "role" field to the value that was provided on create.
 func (u *StaffUserUpsert) UpdateRole() *StaffUserUpsert {
 	u.SetExcluded(staffuser.FieldRole)
+	return u
+}
+
+// SetSignedInAt sets the "signed_in_at" field.
+func (u *StaffUserUpsert) SetSignedInAt(v time.Time) *StaffUserUpsert {
+	u.Set(staffuser.FieldSignedInAt, v)
+	return u
+}
+
+// UpdateSignedInAt sets the "signed_in_at" field to the value that was provided on create.
+func (u *StaffUserUpsert) UpdateSignedInAt() *StaffUserUpsert {
+	u.SetExcluded(staffuser.FieldSignedInAt)
+	return u
+}
+
+// ClearSignedInAt clears the value of the "signed_in_at" field.
+func (u *StaffUserUpsert) ClearSignedInAt() *StaffUserUpsert {
+	u.SetNull(staffuser.FieldSignedInAt)
 	return u
 }
 
@@ -392,15 +548,21 @@ func (u *StaffUserUpsert) ClearDisabledAt() *StaffUserUpsert {
 	return u
 }
 
-// SetUpdatedAt sets the "updated_at" field.
-func (u *StaffUserUpsert) SetUpdatedAt(v time.Time) *StaffUserUpsert {
-	u.Set(staffuser.FieldUpdatedAt, v)
+// SetArchivedAt sets the "archived_at" field.
+func (u *StaffUserUpsert) SetArchivedAt(v time.Time) *StaffUserUpsert {
+	u.Set(staffuser.FieldArchivedAt, v)
 	return u
 }
 
-// UpdateUpdatedAt sets the "updated_at" field to the value that was provided on create.
-func (u *StaffUserUpsert) UpdateUpdatedAt() *StaffUserUpsert {
-	u.SetExcluded(staffuser.FieldUpdatedAt)
+// UpdateArchivedAt sets the "archived_at" field to the value that was provided on create.
+func (u *StaffUserUpsert) UpdateArchivedAt() *StaffUserUpsert {
+	u.SetExcluded(staffuser.FieldArchivedAt)
+	return u
+}
+
+// ClearArchivedAt clears the value of the "archived_at" field.
+func (u *StaffUserUpsert) ClearArchivedAt() *StaffUserUpsert {
+	u.SetNull(staffuser.FieldArchivedAt)
 	return u
 }
 
@@ -458,6 +620,41 @@ func (u *StaffUserUpsertOne) Update(set func(*StaffUserUpsert)) *StaffUserUpsert
 	return u
 }
 
+// SetVersion sets the "version" field.
+func (u *StaffUserUpsertOne) SetVersion(v int32) *StaffUserUpsertOne {
+	return u.Update(func(s *StaffUserUpsert) {
+		s.SetVersion(v)
+	})
+}
+
+// AddVersion adds v to the "version" field.
+func (u *StaffUserUpsertOne) AddVersion(v int32) *StaffUserUpsertOne {
+	return u.Update(func(s *StaffUserUpsert) {
+		s.AddVersion(v)
+	})
+}
+
+// UpdateVersion sets the "version" field to the value that was provided on create.
+func (u *StaffUserUpsertOne) UpdateVersion() *StaffUserUpsertOne {
+	return u.Update(func(s *StaffUserUpsert) {
+		s.UpdateVersion()
+	})
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (u *StaffUserUpsertOne) SetUpdatedAt(v time.Time) *StaffUserUpsertOne {
+	return u.Update(func(s *StaffUserUpsert) {
+		s.SetUpdatedAt(v)
+	})
+}
+
+// UpdateUpdatedAt sets the "updated_at" field to the value that was provided on create.
+func (u *StaffUserUpsertOne) UpdateUpdatedAt() *StaffUserUpsertOne {
+	return u.Update(func(s *StaffUserUpsert) {
+		s.UpdateUpdatedAt()
+	})
+}
+
 // SetSubject sets the "subject" field.
 func (u *StaffUserUpsertOne) SetSubject(v string) *StaffUserUpsertOne {
 	return u.Update(func(s *StaffUserUpsert) {
@@ -469,6 +666,13 @@ func (u *StaffUserUpsertOne) SetSubject(v string) *StaffUserUpsertOne {
 func (u *StaffUserUpsertOne) UpdateSubject() *StaffUserUpsertOne {
 	return u.Update(func(s *StaffUserUpsert) {
 		s.UpdateSubject()
+	})
+}
+
+// ClearSubject clears the value of the "subject" field.
+func (u *StaffUserUpsertOne) ClearSubject() *StaffUserUpsertOne {
+	return u.Update(func(s *StaffUserUpsert) {
+		s.ClearSubject()
 	})
 }
 
@@ -521,6 +725,27 @@ func (u *StaffUserUpsertOne) ClearEmail() *StaffUserUpsertOne {
 	})
 }
 
+// SetEmailKey sets the "email_key" field.
+func (u *StaffUserUpsertOne) SetEmailKey(v string) *StaffUserUpsertOne {
+	return u.Update(func(s *StaffUserUpsert) {
+		s.SetEmailKey(v)
+	})
+}
+
+// UpdateEmailKey sets the "email_key" field to the value that was provided on create.
+func (u *StaffUserUpsertOne) UpdateEmailKey() *StaffUserUpsertOne {
+	return u.Update(func(s *StaffUserUpsert) {
+		s.UpdateEmailKey()
+	})
+}
+
+// ClearEmailKey clears the value of the "email_key" field.
+func (u *StaffUserUpsertOne) ClearEmailKey() *StaffUserUpsertOne {
+	return u.Update(func(s *StaffUserUpsert) {
+		s.ClearEmailKey()
+	})
+}
+
 // SetRole sets the "role" field.
 func (u *StaffUserUpsertOne) SetRole(v string) *StaffUserUpsertOne {
 	return u.Update(func(s *StaffUserUpsert) {
@@ -532,6 +757,27 @@ func (u *StaffUserUpsertOne) SetRole(v string) *StaffUserUpsertOne {
 func (u *StaffUserUpsertOne) UpdateRole() *StaffUserUpsertOne {
 	return u.Update(func(s *StaffUserUpsert) {
 		s.UpdateRole()
+	})
+}
+
+// SetSignedInAt sets the "signed_in_at" field.
+func (u *StaffUserUpsertOne) SetSignedInAt(v time.Time) *StaffUserUpsertOne {
+	return u.Update(func(s *StaffUserUpsert) {
+		s.SetSignedInAt(v)
+	})
+}
+
+// UpdateSignedInAt sets the "signed_in_at" field to the value that was provided on create.
+func (u *StaffUserUpsertOne) UpdateSignedInAt() *StaffUserUpsertOne {
+	return u.Update(func(s *StaffUserUpsert) {
+		s.UpdateSignedInAt()
+	})
+}
+
+// ClearSignedInAt clears the value of the "signed_in_at" field.
+func (u *StaffUserUpsertOne) ClearSignedInAt() *StaffUserUpsertOne {
+	return u.Update(func(s *StaffUserUpsert) {
+		s.ClearSignedInAt()
 	})
 }
 
@@ -556,17 +802,24 @@ func (u *StaffUserUpsertOne) ClearDisabledAt() *StaffUserUpsertOne {
 	})
 }
 
-// SetUpdatedAt sets the "updated_at" field.
-func (u *StaffUserUpsertOne) SetUpdatedAt(v time.Time) *StaffUserUpsertOne {
+// SetArchivedAt sets the "archived_at" field.
+func (u *StaffUserUpsertOne) SetArchivedAt(v time.Time) *StaffUserUpsertOne {
 	return u.Update(func(s *StaffUserUpsert) {
-		s.SetUpdatedAt(v)
+		s.SetArchivedAt(v)
 	})
 }
 
-// UpdateUpdatedAt sets the "updated_at" field to the value that was provided on create.
-func (u *StaffUserUpsertOne) UpdateUpdatedAt() *StaffUserUpsertOne {
+// UpdateArchivedAt sets the "archived_at" field to the value that was provided on create.
+func (u *StaffUserUpsertOne) UpdateArchivedAt() *StaffUserUpsertOne {
 	return u.Update(func(s *StaffUserUpsert) {
-		s.UpdateUpdatedAt()
+		s.UpdateArchivedAt()
+	})
+}
+
+// ClearArchivedAt clears the value of the "archived_at" field.
+func (u *StaffUserUpsertOne) ClearArchivedAt() *StaffUserUpsertOne {
+	return u.Update(func(s *StaffUserUpsert) {
+		s.ClearArchivedAt()
 	})
 }
 
@@ -791,6 +1044,41 @@ func (u *StaffUserUpsertBulk) Update(set func(*StaffUserUpsert)) *StaffUserUpser
 	return u
 }
 
+// SetVersion sets the "version" field.
+func (u *StaffUserUpsertBulk) SetVersion(v int32) *StaffUserUpsertBulk {
+	return u.Update(func(s *StaffUserUpsert) {
+		s.SetVersion(v)
+	})
+}
+
+// AddVersion adds v to the "version" field.
+func (u *StaffUserUpsertBulk) AddVersion(v int32) *StaffUserUpsertBulk {
+	return u.Update(func(s *StaffUserUpsert) {
+		s.AddVersion(v)
+	})
+}
+
+// UpdateVersion sets the "version" field to the value that was provided on create.
+func (u *StaffUserUpsertBulk) UpdateVersion() *StaffUserUpsertBulk {
+	return u.Update(func(s *StaffUserUpsert) {
+		s.UpdateVersion()
+	})
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (u *StaffUserUpsertBulk) SetUpdatedAt(v time.Time) *StaffUserUpsertBulk {
+	return u.Update(func(s *StaffUserUpsert) {
+		s.SetUpdatedAt(v)
+	})
+}
+
+// UpdateUpdatedAt sets the "updated_at" field to the value that was provided on create.
+func (u *StaffUserUpsertBulk) UpdateUpdatedAt() *StaffUserUpsertBulk {
+	return u.Update(func(s *StaffUserUpsert) {
+		s.UpdateUpdatedAt()
+	})
+}
+
 // SetSubject sets the "subject" field.
 func (u *StaffUserUpsertBulk) SetSubject(v string) *StaffUserUpsertBulk {
 	return u.Update(func(s *StaffUserUpsert) {
@@ -802,6 +1090,13 @@ func (u *StaffUserUpsertBulk) SetSubject(v string) *StaffUserUpsertBulk {
 func (u *StaffUserUpsertBulk) UpdateSubject() *StaffUserUpsertBulk {
 	return u.Update(func(s *StaffUserUpsert) {
 		s.UpdateSubject()
+	})
+}
+
+// ClearSubject clears the value of the "subject" field.
+func (u *StaffUserUpsertBulk) ClearSubject() *StaffUserUpsertBulk {
+	return u.Update(func(s *StaffUserUpsert) {
+		s.ClearSubject()
 	})
 }
 
@@ -854,6 +1149,27 @@ func (u *StaffUserUpsertBulk) ClearEmail() *StaffUserUpsertBulk {
 	})
 }
 
+// SetEmailKey sets the "email_key" field.
+func (u *StaffUserUpsertBulk) SetEmailKey(v string) *StaffUserUpsertBulk {
+	return u.Update(func(s *StaffUserUpsert) {
+		s.SetEmailKey(v)
+	})
+}
+
+// UpdateEmailKey sets the "email_key" field to the value that was provided on create.
+func (u *StaffUserUpsertBulk) UpdateEmailKey() *StaffUserUpsertBulk {
+	return u.Update(func(s *StaffUserUpsert) {
+		s.UpdateEmailKey()
+	})
+}
+
+// ClearEmailKey clears the value of the "email_key" field.
+func (u *StaffUserUpsertBulk) ClearEmailKey() *StaffUserUpsertBulk {
+	return u.Update(func(s *StaffUserUpsert) {
+		s.ClearEmailKey()
+	})
+}
+
 // SetRole sets the "role" field.
 func (u *StaffUserUpsertBulk) SetRole(v string) *StaffUserUpsertBulk {
 	return u.Update(func(s *StaffUserUpsert) {
@@ -865,6 +1181,27 @@ func (u *StaffUserUpsertBulk) SetRole(v string) *StaffUserUpsertBulk {
 func (u *StaffUserUpsertBulk) UpdateRole() *StaffUserUpsertBulk {
 	return u.Update(func(s *StaffUserUpsert) {
 		s.UpdateRole()
+	})
+}
+
+// SetSignedInAt sets the "signed_in_at" field.
+func (u *StaffUserUpsertBulk) SetSignedInAt(v time.Time) *StaffUserUpsertBulk {
+	return u.Update(func(s *StaffUserUpsert) {
+		s.SetSignedInAt(v)
+	})
+}
+
+// UpdateSignedInAt sets the "signed_in_at" field to the value that was provided on create.
+func (u *StaffUserUpsertBulk) UpdateSignedInAt() *StaffUserUpsertBulk {
+	return u.Update(func(s *StaffUserUpsert) {
+		s.UpdateSignedInAt()
+	})
+}
+
+// ClearSignedInAt clears the value of the "signed_in_at" field.
+func (u *StaffUserUpsertBulk) ClearSignedInAt() *StaffUserUpsertBulk {
+	return u.Update(func(s *StaffUserUpsert) {
+		s.ClearSignedInAt()
 	})
 }
 
@@ -889,17 +1226,24 @@ func (u *StaffUserUpsertBulk) ClearDisabledAt() *StaffUserUpsertBulk {
 	})
 }
 
-// SetUpdatedAt sets the "updated_at" field.
-func (u *StaffUserUpsertBulk) SetUpdatedAt(v time.Time) *StaffUserUpsertBulk {
+// SetArchivedAt sets the "archived_at" field.
+func (u *StaffUserUpsertBulk) SetArchivedAt(v time.Time) *StaffUserUpsertBulk {
 	return u.Update(func(s *StaffUserUpsert) {
-		s.SetUpdatedAt(v)
+		s.SetArchivedAt(v)
 	})
 }
 
-// UpdateUpdatedAt sets the "updated_at" field to the value that was provided on create.
-func (u *StaffUserUpsertBulk) UpdateUpdatedAt() *StaffUserUpsertBulk {
+// UpdateArchivedAt sets the "archived_at" field to the value that was provided on create.
+func (u *StaffUserUpsertBulk) UpdateArchivedAt() *StaffUserUpsertBulk {
 	return u.Update(func(s *StaffUserUpsert) {
-		s.UpdateUpdatedAt()
+		s.UpdateArchivedAt()
+	})
+}
+
+// ClearArchivedAt clears the value of the "archived_at" field.
+func (u *StaffUserUpsertBulk) ClearArchivedAt() *StaffUserUpsertBulk {
+	return u.Update(func(s *StaffUserUpsert) {
+		s.ClearArchivedAt()
 	})
 }
 

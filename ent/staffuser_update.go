@@ -29,6 +29,41 @@ func (_u *StaffUserUpdate) Where(ps ...predicate.StaffUser) *StaffUserUpdate {
 	return _u
 }
 
+// SetVersion sets the "version" field.
+func (_u *StaffUserUpdate) SetVersion(v int32) *StaffUserUpdate {
+	_u.mutation.ResetVersion()
+	_u.mutation.SetVersion(v)
+	return _u
+}
+
+// SetNillableVersion sets the "version" field if the given value is not nil.
+func (_u *StaffUserUpdate) SetNillableVersion(v *int32) *StaffUserUpdate {
+	if v != nil {
+		_u.SetVersion(*v)
+	}
+	return _u
+}
+
+// AddVersion adds value to the "version" field.
+func (_u *StaffUserUpdate) AddVersion(v int32) *StaffUserUpdate {
+	_u.mutation.AddVersion(v)
+	return _u
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (_u *StaffUserUpdate) SetUpdatedAt(v time.Time) *StaffUserUpdate {
+	_u.mutation.SetUpdatedAt(v)
+	return _u
+}
+
+// SetNillableUpdatedAt sets the "updated_at" field if the given value is not nil.
+func (_u *StaffUserUpdate) SetNillableUpdatedAt(v *time.Time) *StaffUserUpdate {
+	if v != nil {
+		_u.SetUpdatedAt(*v)
+	}
+	return _u
+}
+
 // SetSubject sets the "subject" field.
 func (_u *StaffUserUpdate) SetSubject(v string) *StaffUserUpdate {
 	_u.mutation.SetSubject(v)
@@ -40,6 +75,12 @@ func (_u *StaffUserUpdate) SetNillableSubject(v *string) *StaffUserUpdate {
 	if v != nil {
 		_u.SetSubject(*v)
 	}
+	return _u
+}
+
+// ClearSubject clears the value of the "subject" field.
+func (_u *StaffUserUpdate) ClearSubject() *StaffUserUpdate {
+	_u.mutation.ClearSubject()
 	return _u
 }
 
@@ -91,6 +132,26 @@ func (_u *StaffUserUpdate) ClearEmail() *StaffUserUpdate {
 	return _u
 }
 
+// SetEmailKey sets the "email_key" field.
+func (_u *StaffUserUpdate) SetEmailKey(v string) *StaffUserUpdate {
+	_u.mutation.SetEmailKey(v)
+	return _u
+}
+
+// SetNillableEmailKey sets the "email_key" field if the given value is not nil.
+func (_u *StaffUserUpdate) SetNillableEmailKey(v *string) *StaffUserUpdate {
+	if v != nil {
+		_u.SetEmailKey(*v)
+	}
+	return _u
+}
+
+// ClearEmailKey clears the value of the "email_key" field.
+func (_u *StaffUserUpdate) ClearEmailKey() *StaffUserUpdate {
+	_u.mutation.ClearEmailKey()
+	return _u
+}
+
 // SetRole sets the "role" field.
 func (_u *StaffUserUpdate) SetRole(v string) *StaffUserUpdate {
 	_u.mutation.SetRole(v)
@@ -102,6 +163,26 @@ func (_u *StaffUserUpdate) SetNillableRole(v *string) *StaffUserUpdate {
 	if v != nil {
 		_u.SetRole(*v)
 	}
+	return _u
+}
+
+// SetSignedInAt sets the "signed_in_at" field.
+func (_u *StaffUserUpdate) SetSignedInAt(v time.Time) *StaffUserUpdate {
+	_u.mutation.SetSignedInAt(v)
+	return _u
+}
+
+// SetNillableSignedInAt sets the "signed_in_at" field if the given value is not nil.
+func (_u *StaffUserUpdate) SetNillableSignedInAt(v *time.Time) *StaffUserUpdate {
+	if v != nil {
+		_u.SetSignedInAt(*v)
+	}
+	return _u
+}
+
+// ClearSignedInAt clears the value of the "signed_in_at" field.
+func (_u *StaffUserUpdate) ClearSignedInAt() *StaffUserUpdate {
+	_u.mutation.ClearSignedInAt()
 	return _u
 }
 
@@ -125,17 +206,23 @@ func (_u *StaffUserUpdate) ClearDisabledAt() *StaffUserUpdate {
 	return _u
 }
 
-// SetUpdatedAt sets the "updated_at" field.
-func (_u *StaffUserUpdate) SetUpdatedAt(v time.Time) *StaffUserUpdate {
-	_u.mutation.SetUpdatedAt(v)
+// SetArchivedAt sets the "archived_at" field.
+func (_u *StaffUserUpdate) SetArchivedAt(v time.Time) *StaffUserUpdate {
+	_u.mutation.SetArchivedAt(v)
 	return _u
 }
 
-// SetNillableUpdatedAt sets the "updated_at" field if the given value is not nil.
-func (_u *StaffUserUpdate) SetNillableUpdatedAt(v *time.Time) *StaffUserUpdate {
+// SetNillableArchivedAt sets the "archived_at" field if the given value is not nil.
+func (_u *StaffUserUpdate) SetNillableArchivedAt(v *time.Time) *StaffUserUpdate {
 	if v != nil {
-		_u.SetUpdatedAt(*v)
+		_u.SetArchivedAt(*v)
 	}
+	return _u
+}
+
+// ClearArchivedAt clears the value of the "archived_at" field.
+func (_u *StaffUserUpdate) ClearArchivedAt() *StaffUserUpdate {
+	_u.mutation.ClearArchivedAt()
 	return _u
 }
 
@@ -186,8 +273,20 @@ func (_u *StaffUserUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 			}
 		}
 	}
+	if value, ok := _u.mutation.Version(); ok {
+		_spec.SetField(staffuser.FieldVersion, field.TypeInt32, value)
+	}
+	if value, ok := _u.mutation.AddedVersion(); ok {
+		_spec.AddField(staffuser.FieldVersion, field.TypeInt32, value)
+	}
+	if value, ok := _u.mutation.UpdatedAt(); ok {
+		_spec.SetField(staffuser.FieldUpdatedAt, field.TypeTime, value)
+	}
 	if value, ok := _u.mutation.Subject(); ok {
 		_spec.SetField(staffuser.FieldSubject, field.TypeString, value)
+	}
+	if _u.mutation.SubjectCleared() {
+		_spec.ClearField(staffuser.FieldSubject, field.TypeString)
 	}
 	if value, ok := _u.mutation.DisplayName(); ok {
 		_spec.SetField(staffuser.FieldDisplayName, field.TypeString, value)
@@ -201,8 +300,20 @@ func (_u *StaffUserUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	if _u.mutation.EmailCleared() {
 		_spec.ClearField(staffuser.FieldEmail, field.TypeString)
 	}
+	if value, ok := _u.mutation.EmailKey(); ok {
+		_spec.SetField(staffuser.FieldEmailKey, field.TypeString, value)
+	}
+	if _u.mutation.EmailKeyCleared() {
+		_spec.ClearField(staffuser.FieldEmailKey, field.TypeString)
+	}
 	if value, ok := _u.mutation.Role(); ok {
 		_spec.SetField(staffuser.FieldRole, field.TypeString, value)
+	}
+	if value, ok := _u.mutation.SignedInAt(); ok {
+		_spec.SetField(staffuser.FieldSignedInAt, field.TypeTime, value)
+	}
+	if _u.mutation.SignedInAtCleared() {
+		_spec.ClearField(staffuser.FieldSignedInAt, field.TypeTime)
 	}
 	if value, ok := _u.mutation.DisabledAt(); ok {
 		_spec.SetField(staffuser.FieldDisabledAt, field.TypeTime, value)
@@ -210,8 +321,11 @@ func (_u *StaffUserUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	if _u.mutation.DisabledAtCleared() {
 		_spec.ClearField(staffuser.FieldDisabledAt, field.TypeTime)
 	}
-	if value, ok := _u.mutation.UpdatedAt(); ok {
-		_spec.SetField(staffuser.FieldUpdatedAt, field.TypeTime, value)
+	if value, ok := _u.mutation.ArchivedAt(); ok {
+		_spec.SetField(staffuser.FieldArchivedAt, field.TypeTime, value)
+	}
+	if _u.mutation.ArchivedAtCleared() {
+		_spec.ClearField(staffuser.FieldArchivedAt, field.TypeTime)
 	}
 	_spec.AddModifiers(_u.modifiers...)
 	if _node, err = sqlgraph.UpdateNodes(ctx, _u.driver, _spec); err != nil {
@@ -235,6 +349,41 @@ type StaffUserUpdateOne struct {
 	modifiers []func(*sql.UpdateBuilder)
 }
 
+// SetVersion sets the "version" field.
+func (_u *StaffUserUpdateOne) SetVersion(v int32) *StaffUserUpdateOne {
+	_u.mutation.ResetVersion()
+	_u.mutation.SetVersion(v)
+	return _u
+}
+
+// SetNillableVersion sets the "version" field if the given value is not nil.
+func (_u *StaffUserUpdateOne) SetNillableVersion(v *int32) *StaffUserUpdateOne {
+	if v != nil {
+		_u.SetVersion(*v)
+	}
+	return _u
+}
+
+// AddVersion adds value to the "version" field.
+func (_u *StaffUserUpdateOne) AddVersion(v int32) *StaffUserUpdateOne {
+	_u.mutation.AddVersion(v)
+	return _u
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (_u *StaffUserUpdateOne) SetUpdatedAt(v time.Time) *StaffUserUpdateOne {
+	_u.mutation.SetUpdatedAt(v)
+	return _u
+}
+
+// SetNillableUpdatedAt sets the "updated_at" field if the given value is not nil.
+func (_u *StaffUserUpdateOne) SetNillableUpdatedAt(v *time.Time) *StaffUserUpdateOne {
+	if v != nil {
+		_u.SetUpdatedAt(*v)
+	}
+	return _u
+}
+
 // SetSubject sets the "subject" field.
 func (_u *StaffUserUpdateOne) SetSubject(v string) *StaffUserUpdateOne {
 	_u.mutation.SetSubject(v)
@@ -246,6 +395,12 @@ func (_u *StaffUserUpdateOne) SetNillableSubject(v *string) *StaffUserUpdateOne 
 	if v != nil {
 		_u.SetSubject(*v)
 	}
+	return _u
+}
+
+// ClearSubject clears the value of the "subject" field.
+func (_u *StaffUserUpdateOne) ClearSubject() *StaffUserUpdateOne {
+	_u.mutation.ClearSubject()
 	return _u
 }
 
@@ -297,6 +452,26 @@ func (_u *StaffUserUpdateOne) ClearEmail() *StaffUserUpdateOne {
 	return _u
 }
 
+// SetEmailKey sets the "email_key" field.
+func (_u *StaffUserUpdateOne) SetEmailKey(v string) *StaffUserUpdateOne {
+	_u.mutation.SetEmailKey(v)
+	return _u
+}
+
+// SetNillableEmailKey sets the "email_key" field if the given value is not nil.
+func (_u *StaffUserUpdateOne) SetNillableEmailKey(v *string) *StaffUserUpdateOne {
+	if v != nil {
+		_u.SetEmailKey(*v)
+	}
+	return _u
+}
+
+// ClearEmailKey clears the value of the "email_key" field.
+func (_u *StaffUserUpdateOne) ClearEmailKey() *StaffUserUpdateOne {
+	_u.mutation.ClearEmailKey()
+	return _u
+}
+
 // SetRole sets the "role" field.
 func (_u *StaffUserUpdateOne) SetRole(v string) *StaffUserUpdateOne {
 	_u.mutation.SetRole(v)
@@ -308,6 +483,26 @@ func (_u *StaffUserUpdateOne) SetNillableRole(v *string) *StaffUserUpdateOne {
 	if v != nil {
 		_u.SetRole(*v)
 	}
+	return _u
+}
+
+// SetSignedInAt sets the "signed_in_at" field.
+func (_u *StaffUserUpdateOne) SetSignedInAt(v time.Time) *StaffUserUpdateOne {
+	_u.mutation.SetSignedInAt(v)
+	return _u
+}
+
+// SetNillableSignedInAt sets the "signed_in_at" field if the given value is not nil.
+func (_u *StaffUserUpdateOne) SetNillableSignedInAt(v *time.Time) *StaffUserUpdateOne {
+	if v != nil {
+		_u.SetSignedInAt(*v)
+	}
+	return _u
+}
+
+// ClearSignedInAt clears the value of the "signed_in_at" field.
+func (_u *StaffUserUpdateOne) ClearSignedInAt() *StaffUserUpdateOne {
+	_u.mutation.ClearSignedInAt()
 	return _u
 }
 
@@ -331,17 +526,23 @@ func (_u *StaffUserUpdateOne) ClearDisabledAt() *StaffUserUpdateOne {
 	return _u
 }
 
-// SetUpdatedAt sets the "updated_at" field.
-func (_u *StaffUserUpdateOne) SetUpdatedAt(v time.Time) *StaffUserUpdateOne {
-	_u.mutation.SetUpdatedAt(v)
+// SetArchivedAt sets the "archived_at" field.
+func (_u *StaffUserUpdateOne) SetArchivedAt(v time.Time) *StaffUserUpdateOne {
+	_u.mutation.SetArchivedAt(v)
 	return _u
 }
 
-// SetNillableUpdatedAt sets the "updated_at" field if the given value is not nil.
-func (_u *StaffUserUpdateOne) SetNillableUpdatedAt(v *time.Time) *StaffUserUpdateOne {
+// SetNillableArchivedAt sets the "archived_at" field if the given value is not nil.
+func (_u *StaffUserUpdateOne) SetNillableArchivedAt(v *time.Time) *StaffUserUpdateOne {
 	if v != nil {
-		_u.SetUpdatedAt(*v)
+		_u.SetArchivedAt(*v)
 	}
+	return _u
+}
+
+// ClearArchivedAt clears the value of the "archived_at" field.
+func (_u *StaffUserUpdateOne) ClearArchivedAt() *StaffUserUpdateOne {
+	_u.mutation.ClearArchivedAt()
 	return _u
 }
 
@@ -422,8 +623,20 @@ func (_u *StaffUserUpdateOne) sqlSave(ctx context.Context) (_node *StaffUser, er
 			}
 		}
 	}
+	if value, ok := _u.mutation.Version(); ok {
+		_spec.SetField(staffuser.FieldVersion, field.TypeInt32, value)
+	}
+	if value, ok := _u.mutation.AddedVersion(); ok {
+		_spec.AddField(staffuser.FieldVersion, field.TypeInt32, value)
+	}
+	if value, ok := _u.mutation.UpdatedAt(); ok {
+		_spec.SetField(staffuser.FieldUpdatedAt, field.TypeTime, value)
+	}
 	if value, ok := _u.mutation.Subject(); ok {
 		_spec.SetField(staffuser.FieldSubject, field.TypeString, value)
+	}
+	if _u.mutation.SubjectCleared() {
+		_spec.ClearField(staffuser.FieldSubject, field.TypeString)
 	}
 	if value, ok := _u.mutation.DisplayName(); ok {
 		_spec.SetField(staffuser.FieldDisplayName, field.TypeString, value)
@@ -437,8 +650,20 @@ func (_u *StaffUserUpdateOne) sqlSave(ctx context.Context) (_node *StaffUser, er
 	if _u.mutation.EmailCleared() {
 		_spec.ClearField(staffuser.FieldEmail, field.TypeString)
 	}
+	if value, ok := _u.mutation.EmailKey(); ok {
+		_spec.SetField(staffuser.FieldEmailKey, field.TypeString, value)
+	}
+	if _u.mutation.EmailKeyCleared() {
+		_spec.ClearField(staffuser.FieldEmailKey, field.TypeString)
+	}
 	if value, ok := _u.mutation.Role(); ok {
 		_spec.SetField(staffuser.FieldRole, field.TypeString, value)
+	}
+	if value, ok := _u.mutation.SignedInAt(); ok {
+		_spec.SetField(staffuser.FieldSignedInAt, field.TypeTime, value)
+	}
+	if _u.mutation.SignedInAtCleared() {
+		_spec.ClearField(staffuser.FieldSignedInAt, field.TypeTime)
 	}
 	if value, ok := _u.mutation.DisabledAt(); ok {
 		_spec.SetField(staffuser.FieldDisabledAt, field.TypeTime, value)
@@ -446,8 +671,11 @@ func (_u *StaffUserUpdateOne) sqlSave(ctx context.Context) (_node *StaffUser, er
 	if _u.mutation.DisabledAtCleared() {
 		_spec.ClearField(staffuser.FieldDisabledAt, field.TypeTime)
 	}
-	if value, ok := _u.mutation.UpdatedAt(); ok {
-		_spec.SetField(staffuser.FieldUpdatedAt, field.TypeTime, value)
+	if value, ok := _u.mutation.ArchivedAt(); ok {
+		_spec.SetField(staffuser.FieldArchivedAt, field.TypeTime, value)
+	}
+	if _u.mutation.ArchivedAtCleared() {
+		_spec.ClearField(staffuser.FieldArchivedAt, field.TypeTime)
 	}
 	_spec.AddModifiers(_u.modifiers...)
 	_node = &StaffUser{config: _u.config}

@@ -24,6 +24,10 @@ type Tx struct {
 	Customer *CustomerClient
 	// CustomerImage is the client for interacting with the CustomerImage builders.
 	CustomerImage *CustomerImageClient
+	// CustomerOrigin is the client for interacting with the CustomerOrigin builders.
+	CustomerOrigin *CustomerOriginClient
+	// CustomerType is the client for interacting with the CustomerType builders.
+	CustomerType *CustomerTypeClient
 	// Document is the client for interacting with the Document builders.
 	Document *DocumentClient
 	// DocumentVersion is the client for interacting with the DocumentVersion builders.
@@ -32,6 +36,10 @@ type Tx struct {
 	EmailAddress *EmailAddressClient
 	// Event is the client for interacting with the Event builders.
 	Event *EventClient
+	// FieldPolicy is the client for interacting with the FieldPolicy builders.
+	FieldPolicy *FieldPolicyClient
+	// FieldRule is the client for interacting with the FieldRule builders.
+	FieldRule *FieldRuleClient
 	// Garbage is the client for interacting with the Garbage builders.
 	Garbage *GarbageClient
 	// Idempotency is the client for interacting with the Idempotency builders.
@@ -40,12 +48,16 @@ type Tx struct {
 	ImageFile *ImageFileClient
 	// Note is the client for interacting with the Note builders.
 	Note *NoteClient
+	// Office is the client for interacting with the Office builders.
+	Office *OfficeClient
 	// PhoneNumber is the client for interacting with the PhoneNumber builders.
 	PhoneNumber *PhoneNumberClient
 	// PostalAddress is the client for interacting with the PostalAddress builders.
 	PostalAddress *PostalAddressClient
 	// Revision is the client for interacting with the Revision builders.
 	Revision *RevisionClient
+	// Service is the client for interacting with the Service builders.
+	Service *ServiceClient
 	// StaffUser is the client for interacting with the StaffUser builders.
 	StaffUser *StaffUserClient
 	// StorageUsage is the client for interacting with the StorageUsage builders.
@@ -190,17 +202,23 @@ func (tx *Tx) init() {
 	tx.Contact = NewContactClient(tx.config)
 	tx.Customer = NewCustomerClient(tx.config)
 	tx.CustomerImage = NewCustomerImageClient(tx.config)
+	tx.CustomerOrigin = NewCustomerOriginClient(tx.config)
+	tx.CustomerType = NewCustomerTypeClient(tx.config)
 	tx.Document = NewDocumentClient(tx.config)
 	tx.DocumentVersion = NewDocumentVersionClient(tx.config)
 	tx.EmailAddress = NewEmailAddressClient(tx.config)
 	tx.Event = NewEventClient(tx.config)
+	tx.FieldPolicy = NewFieldPolicyClient(tx.config)
+	tx.FieldRule = NewFieldRuleClient(tx.config)
 	tx.Garbage = NewGarbageClient(tx.config)
 	tx.Idempotency = NewIdempotencyClient(tx.config)
 	tx.ImageFile = NewImageFileClient(tx.config)
 	tx.Note = NewNoteClient(tx.config)
+	tx.Office = NewOfficeClient(tx.config)
 	tx.PhoneNumber = NewPhoneNumberClient(tx.config)
 	tx.PostalAddress = NewPostalAddressClient(tx.config)
 	tx.Revision = NewRevisionClient(tx.config)
+	tx.Service = NewServiceClient(tx.config)
 	tx.StaffUser = NewStaffUserClient(tx.config)
 	tx.StorageUsage = NewStorageUsageClient(tx.config)
 	tx.TimelineEntry = NewTimelineEntryClient(tx.config)

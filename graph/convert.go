@@ -36,7 +36,10 @@ func list[In, Out any](in []In, convert func(In) Out) []Out {
 }
 
 func email(in *model.EmailAddressInput) customer.EmailInput {
-	return customer.EmailInput{ID: in.ID.Value(), Address: in.Address, Type: string(in.Type), IsPrimary: in.IsPrimary.Value()}
+	return customer.EmailInput{
+		ID: in.ID.Value(), Address: in.Address, Type: string(in.Type), IsPrimary: in.IsPrimary.Value(),
+		Purposes: list(in.Purposes.Value(), func(p model.ContactPurpose) string { return string(p) }),
+	}
 }
 
 func phone(in *model.PhoneNumberInput) customer.PhoneInput {
@@ -54,9 +57,58 @@ func address(in *model.PostalAddressInput) customer.AddressInput {
 func customerDraft(in model.CustomerCreateInput) customer.Draft {
 	return customer.Draft{
 		Kind: customer.Kind(in.Kind), GivenName: in.GivenName.Value(), FamilyName: in.FamilyName.Value(), CompanyName: in.CompanyName.Value(),
+		ProfileInput: customerProfile(model.CustomerUpdateInput{
+			LanguageTag: in.LanguageTag, TimeZone: in.TimeZone, ExternalID: in.ExternalID, PreferredChannel: in.PreferredChannel,
+			DeliveryDistanceKm: in.DeliveryDistanceKm, WebsiteURL: in.WebsiteURL, BusinessArea: in.BusinessArea, TaxExempt: in.TaxExempt,
+			TaxExemptReason: in.TaxExemptReason, TypeID: in.TypeID, OriginID: in.OriginID, PreferredOfficeID: in.PreferredOfficeID,
+			SalespersonID: in.SalespersonID, RepresentativeID: in.RepresentativeID,
+			PreferredStaffID: in.PreferredStaffID,
+		}),
 		Emails: list(in.Emails.Value(), email), Phones: list(in.Phones.Value(), phone), Addresses: list(in.Addresses.Value(), address),
 		Contacts: list(in.Contacts.Value(), func(c *model.ContactCreateInput) customer.ContactDraft { return contactDraft(*c) }),
 	}
+}
+
+func customerProfile(in model.CustomerUpdateInput) customer.ProfileInput {
+	return customer.ProfileInput{
+		LanguageTag: field(in.LanguageTag), TimeZone: field(in.TimeZone), ExternalID: field(in.ExternalID),
+		PreferredChannel: textField(in.PreferredChannel), DeliveryDistanceKm: field(in.DeliveryDistanceKm), WebsiteURL: field(in.WebsiteURL),
+		BusinessArea: field(in.BusinessArea), TaxExempt: field(in.TaxExempt), TaxExemptReason: field(in.TaxExemptReason),
+		TypeID: field(in.TypeID), OriginID: field(in.OriginID), PreferredOfficeID: field(in.PreferredOfficeID),
+		SalespersonID: field(in.SalespersonID), RepresentativeID: field(in.RepresentativeID), PreferredStaffID: field(in.PreferredStaffID),
+	}
+}
+
+// textField is a field of an enumeration, which the areas have as text.
+func textField[E ~string](v graphql.Omittable[*E]) optional.Field[*string] {
+	out := optional.Field[*string]{Given: v.IsSet()}
+	if e := v.Value(); e != nil {
+		s := string(*e)
+		out.Value = &s
+	}
+	return out
+}
+
+func upsertPatch(in model.CustomerUpsertInput) customer.Patch {
+	patch := customerPatch(model.CustomerUpdateInput{
+		Kind: in.Kind, GivenName: in.GivenName, FamilyName: in.FamilyName, CompanyName: in.CompanyName,
+		LanguageTag: in.LanguageTag, TimeZone: in.TimeZone, PreferredChannel: in.PreferredChannel,
+		DeliveryDistanceKm: in.DeliveryDistanceKm, WebsiteURL: in.WebsiteURL, BusinessArea: in.BusinessArea, TaxExempt: in.TaxExempt,
+		TaxExemptReason: in.TaxExemptReason, TypeID: in.TypeID, OriginID: in.OriginID, PreferredOfficeID: in.PreferredOfficeID,
+		SalespersonID: in.SalespersonID, RepresentativeID: in.RepresentativeID,
+		PreferredStaffID: in.PreferredStaffID, Emails: in.Emails, Phones: in.Phones, Addresses: in.Addresses,
+	})
+	patch.Contacts = fieldList(in.Contacts, func(c *model.ContactCreateInput) customer.ContactNested {
+		return contactNested(&model.ContactNestedInput{
+			GivenName: c.GivenName, FamilyName: c.FamilyName, Role: c.Role, IsPrimary: c.IsPrimary,
+			Emails: c.Emails, Phones: c.Phones, Addresses: c.Addresses,
+		})
+	})
+	return patch
+}
+
+func customerKey(in model.CustomerKey) customer.Key {
+	return customer.Key{ExternalID: in.ExternalID.Value()}
 }
 
 func contactDraft(in model.ContactCreateInput) customer.ContactDraft {
@@ -69,7 +121,8 @@ func contactDraft(in model.ContactCreateInput) customer.ContactDraft {
 func customerPatch(in model.CustomerUpdateInput) customer.Patch {
 	patch := customer.Patch{
 		GivenName: field(in.GivenName), FamilyName: field(in.FamilyName), CompanyName: field(in.CompanyName),
-		Emails: fieldList(in.Emails, email), Phones: fieldList(in.Phones, phone), Addresses: fieldList(in.Addresses, address),
+		ProfileInput: customerProfile(in),
+		Emails:       fieldList(in.Emails, email), Phones: fieldList(in.Phones, phone), Addresses: fieldList(in.Addresses, address),
 		Contacts: fieldList(in.Contacts, contactNested),
 	}
 	if in.Kind.IsSet() {

@@ -145,6 +145,8 @@ func TestEveryFieldOfAnInputArrives(t *testing.T) {
 	t.Parallel()
 	arrives(t, "CustomerCreateInput", plain(customerDraft))
 	arrives(t, "CustomerUpdateInput", plain(customerPatch))
+	arrives(t, "CustomerUpsertInput", plain(upsertPatch))
+	arrives(t, "CustomerKey", plain(customerKey))
 	arrives(t, "ContactCreateInput", plain(contactDraft))
 	arrives(t, "ContactUpdateInput", plain(contactPatch))
 	arrives(t, "ContactNestedInput", func(in model.ContactNestedInput) (any, error) { return contactNested(&in), nil })
@@ -160,7 +162,7 @@ func TestEveryFieldOfAnInputArrives(t *testing.T) {
 func TestEveryInputOfAMutationIsConverted(t *testing.T) {
 	t.Parallel()
 	tested := map[string]bool{
-		"CustomerCreateInput": true, "CustomerUpdateInput": true, "ContactCreateInput": true, "ContactUpdateInput": true,
+		"CustomerCreateInput": true, "CustomerUpdateInput": true, "CustomerUpsertInput": true, "CustomerKey": true, "ContactCreateInput": true, "ContactUpdateInput": true,
 		"DocumentUploadInput": true, "DocumentUploadBeginInput": true, "DocumentUpdateInput": true,
 		"TimelineEntryInput": true, "TimelineEntryUpdateInput": true, "ApiKeyCreateInput": true,
 	}
@@ -185,9 +187,12 @@ func TestNullInAnUpdateIsGivenAndAMissingFieldIsNot(t *testing.T) {
 	} {
 		for _, f := range schema.Types[typeName].Fields {
 			out := reflect.ValueOf(convert(`{"` + f.Name + `":null}`))
-			for i := range out.NumField() {
-				name := out.Type().Field(i).Name
-				given, value := out.Field(i).FieldByName("Given").Bool(), out.Field(i).FieldByName("Value")
+			for _, member := range reflect.VisibleFields(out.Type()) {
+				if member.Anonymous {
+					continue
+				}
+				name, stored := member.Name, out.FieldByIndex(member.Index)
+				given, value := stored.FieldByName("Given").Bool(), stored.FieldByName("Value")
 				if want := strings.EqualFold(name, f.Name); given != want || !value.IsZero() {
 					t.Errorf("%s{%s: null}: %s is given %v with %v, want given %v with nothing", typeName, f.Name, name, given, value, want)
 				}

@@ -36,7 +36,7 @@ type customers struct {
 }
 
 func (s customers) CustomerCreate(
-	context.Context, auth.Principal, *idempotency.Key, func() (customer.Change, error),
+	context.Context, auth.Principal, *idempotency.Key, func(customer.Reading) (customer.Change, error),
 ) (uuid.UUID, error) {
 	return s.create()
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"dossier/graph/model"
+	"dossier/internal/customer"
 	"dossier/internal/read"
 	"dossier/internal/typeid"
 )
@@ -28,13 +29,23 @@ func (r mutationResolver) CustomerCreate(
 
 // CustomerUpdate changes a customer.
 func (r mutationResolver) CustomerUpdate(
-	ctx context.Context, id string, expectedVersion int, input model.CustomerUpdateInput,
+	ctx context.Context, id string, expectedVersion int, input model.CustomerUpdateInput, onConflict model.OnConflict,
 ) (*read.Object, error) {
 	u, err := parseID(typeid.Customer, id, "id")
 	if err == nil {
-		err = r.Customers.Update(ctx, viewer(ctx), u, expectedVersion, customerPatch(input))
+		err = r.Customers.Update(ctx, viewer(ctx), u, expectedVersion, customerPatch(input), customer.OnConflict(onConflict))
 	}
 	return r.customerPayload(ctx, u, err)
+}
+
+// CustomerUpsert creates or changes the customer with a key.
+func (r mutationResolver) CustomerUpsert(
+	ctx context.Context, by model.CustomerKey, input model.CustomerUpsertInput,
+) (*read.Object, error) {
+	id, created, err := r.Customers.Upsert(ctx, viewer(ctx), customerKey(by), upsertPatch(input))
+	return r.payload(ctx, "CustomerUpsertPayload", map[string]any{
+		"customer": read.Ref{Type: "Customer", ID: id}, "created": created,
+	}, err)
 }
 
 // CustomerArchive archives a customer.
@@ -69,11 +80,11 @@ func (r mutationResolver) ContactCreate(
 
 // ContactUpdate changes a contact.
 func (r mutationResolver) ContactUpdate(
-	ctx context.Context, id string, expectedVersion int, input model.ContactUpdateInput,
+	ctx context.Context, id string, expectedVersion int, input model.ContactUpdateInput, onConflict model.OnConflict,
 ) (*read.Object, error) {
 	u, err := parseID(typeid.Contact, id, "id")
 	if err == nil {
-		err = r.Customers.ContactUpdate(ctx, viewer(ctx), u, expectedVersion, contactPatch(input))
+		err = r.Customers.ContactUpdate(ctx, viewer(ctx), u, expectedVersion, contactPatch(input), customer.OnConflict(onConflict))
 	}
 	return r.contactPayload(ctx, u, err)
 }

@@ -31,6 +31,11 @@ func (r queryResolver) Customer(ctx context.Context, _ string) (*read.Object, er
 	return r.Engine.Field(ctx)
 }
 
+// CustomerByExternalID is the customer that another system knows by an id.
+func (r queryResolver) CustomerByExternalID(ctx context.Context, _ string) (*read.Object, error) {
+	return r.Engine.Field(ctx)
+}
+
 // Document is the document with an id.
 func (r queryResolver) Document(ctx context.Context, _ string) (*read.Object, error) {
 	return r.Engine.Field(ctx)
@@ -52,3 +57,38 @@ func (r queryResolver) Events(
 
 // Storage is the account's use of storage.
 func (r queryResolver) Storage(ctx context.Context) (*read.Object, error) { return r.Engine.Field(ctx) }
+
+// CustomerTypes are the types of customers.
+func (r queryResolver) CustomerTypes(
+	ctx context.Context, _ *model.ListWhere, _ *int, _ *string, _ *int, _ *string,
+) (*read.Object, error) {
+	return r.Engine.Field(ctx)
+}
+
+// CustomerOrigins are the ways in which customers come.
+func (r queryResolver) CustomerOrigins(
+	ctx context.Context, _ *model.ListWhere, _ *int, _ *string, _ *int, _ *string,
+) (*read.Object, error) {
+	return r.Engine.Field(ctx)
+}
+
+// Offices are where the business works.
+func (r queryResolver) Offices(
+	ctx context.Context, _ *model.ListWhere, _ *int, _ *string, _ *int, _ *string,
+) (*read.Object, error) {
+	return r.Engine.Field(ctx)
+}
+
+// Services are what the business does.
+func (r queryResolver) Services(
+	ctx context.Context, _ *model.ListWhere, _ *int, _ *string, _ *int, _ *string,
+) (*read.Object, error) {
+	return r.Engine.Field(ctx)
+}
+
+// StaffUsers are the people of the business.
+func (r queryResolver) StaffUsers(
+	ctx context.Context, _ *model.ListWhere, _ *int, _ *string, _ *int, _ *string,
+) (*read.Object, error) {
+	return r.Engine.Field(ctx)
+}

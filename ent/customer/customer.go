@@ -39,6 +39,40 @@ const (
 	FieldFamilyName = "family_name"
 	// FieldCompanyName holds the string denoting the company_name field in the database.
 	FieldCompanyName = "company_name"
+	// FieldLanguageTag holds the string denoting the language_tag field in the database.
+	FieldLanguageTag = "language_tag"
+	// FieldTimeZone holds the string denoting the time_zone field in the database.
+	FieldTimeZone = "time_zone"
+	// FieldExternalID holds the string denoting the external_id field in the database.
+	FieldExternalID = "external_id"
+	// FieldPreferredChannel holds the string denoting the preferred_channel field in the database.
+	FieldPreferredChannel = "preferred_channel"
+	// FieldDeliveryDistanceKm holds the string denoting the delivery_distance_km field in the database.
+	FieldDeliveryDistanceKm = "delivery_distance_km"
+	// FieldWebsiteURL holds the string denoting the website_url field in the database.
+	FieldWebsiteURL = "website_url"
+	// FieldBusinessArea holds the string denoting the business_area field in the database.
+	FieldBusinessArea = "business_area"
+	// FieldTaxExempt holds the string denoting the tax_exempt field in the database.
+	FieldTaxExempt = "tax_exempt"
+	// FieldTaxExemptReason holds the string denoting the tax_exempt_reason field in the database.
+	FieldTaxExemptReason = "tax_exempt_reason"
+	// FieldCreatedVia holds the string denoting the created_via field in the database.
+	FieldCreatedVia = "created_via"
+	// FieldTypeID holds the string denoting the type_id field in the database.
+	FieldTypeID = "type_id"
+	// FieldOriginID holds the string denoting the origin_id field in the database.
+	FieldOriginID = "origin_id"
+	// FieldSalespersonID holds the string denoting the salesperson_id field in the database.
+	FieldSalespersonID = "salesperson_id"
+	// FieldRepresentativeID holds the string denoting the representative_id field in the database.
+	FieldRepresentativeID = "representative_id"
+	// FieldPreferredOfficeID holds the string denoting the preferred_office_id field in the database.
+	FieldPreferredOfficeID = "preferred_office_id"
+	// FieldPreferredStaffID holds the string denoting the preferred_staff_id field in the database.
+	FieldPreferredStaffID = "preferred_staff_id"
+	// FieldMergedIntoID holds the string denoting the merged_into_id field in the database.
+	FieldMergedIntoID = "merged_into_id"
 	// FieldArchivedAt holds the string denoting the archived_at field in the database.
 	FieldArchivedAt = "archived_at"
 	// FieldImageID holds the string denoting the image_id field in the database.
@@ -63,6 +97,23 @@ var Columns = []string{
 	FieldGivenName,
 	FieldFamilyName,
 	FieldCompanyName,
+	FieldLanguageTag,
+	FieldTimeZone,
+	FieldExternalID,
+	FieldPreferredChannel,
+	FieldDeliveryDistanceKm,
+	FieldWebsiteURL,
+	FieldBusinessArea,
+	FieldTaxExempt,
+	FieldTaxExemptReason,
+	FieldCreatedVia,
+	FieldTypeID,
+	FieldOriginID,
+	FieldSalespersonID,
+	FieldRepresentativeID,
+	FieldPreferredOfficeID,
+	FieldPreferredStaffID,
+	FieldMergedIntoID,
 	FieldArchivedAt,
 	FieldImageID,
 }
@@ -86,6 +137,10 @@ var (
 	DefaultUpdatedAt func() time.Time
 	// DefaultStatus holds the default value on creation for the "status" field.
 	DefaultStatus string
+	// DefaultTaxExempt holds the default value on creation for the "tax_exempt" field.
+	DefaultTaxExempt bool
+	// DefaultCreatedVia holds the default value on creation for the "created_via" field.
+	DefaultCreatedVia string
 )
 
 // OrderOption defines the ordering options for the Customer queries.
@@ -159,6 +214,91 @@ func ByFamilyName(opts ...sql.OrderTermOption) OrderOption {
 // ByCompanyName orders the results by the company_name field.
 func ByCompanyName(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldCompanyName, opts...).ToFunc()
+}
+
+// ByLanguageTag orders the results by the language_tag field.
+func ByLanguageTag(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldLanguageTag, opts...).ToFunc()
+}
+
+// ByTimeZone orders the results by the time_zone field.
+func ByTimeZone(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldTimeZone, opts...).ToFunc()
+}
+
+// ByExternalID orders the results by the external_id field.
+func ByExternalID(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldExternalID, opts...).ToFunc()
+}
+
+// ByPreferredChannel orders the results by the preferred_channel field.
+func ByPreferredChannel(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldPreferredChannel, opts...).ToFunc()
+}
+
+// ByDeliveryDistanceKm orders the results by the delivery_distance_km field.
+func ByDeliveryDistanceKm(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldDeliveryDistanceKm, opts...).ToFunc()
+}
+
+// ByWebsiteURL orders the results by the website_url field.
+func ByWebsiteURL(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldWebsiteURL, opts...).ToFunc()
+}
+
+// ByBusinessArea orders the results by the business_area field.
+func ByBusinessArea(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldBusinessArea, opts...).ToFunc()
+}
+
+// ByTaxExempt orders the results by the tax_exempt field.
+func ByTaxExempt(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldTaxExempt, opts...).ToFunc()
+}
+
+// ByTaxExemptReason orders the results by the tax_exempt_reason field.
+func ByTaxExemptReason(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldTaxExemptReason, opts...).ToFunc()
+}
+
+// ByCreatedVia orders the results by the created_via field.
+func ByCreatedVia(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldCreatedVia, opts...).ToFunc()
+}
+
+// ByTypeID orders the results by the type_id field.
+func ByTypeID(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldTypeID, opts...).ToFunc()
+}
+
+// ByOriginID orders the results by the origin_id field.
+func ByOriginID(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldOriginID, opts...).ToFunc()
+}
+
+// BySalespersonID orders the results by the salesperson_id field.
+func BySalespersonID(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldSalespersonID, opts...).ToFunc()
+}
+
+// ByRepresentativeID orders the results by the representative_id field.
+func ByRepresentativeID(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldRepresentativeID, opts...).ToFunc()
+}
+
+// ByPreferredOfficeID orders the results by the preferred_office_id field.
+func ByPreferredOfficeID(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldPreferredOfficeID, opts...).ToFunc()
+}
+
+// ByPreferredStaffID orders the results by the preferred_staff_id field.
+func ByPreferredStaffID(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldPreferredStaffID, opts...).ToFunc()
+}
+
+// ByMergedIntoID orders the results by the merged_into_id field.
+func ByMergedIntoID(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldMergedIntoID, opts...).ToFunc()
 }
 
 // ByArchivedAt orders the results by the archived_at field.

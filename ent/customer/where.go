@@ -120,6 +120,91 @@ func CompanyName(v string) predicate.Customer {
 	return predicate.Customer(sql.FieldEQ(FieldCompanyName, v))
 }
 
+// LanguageTag applies equality check predicate on the "language_tag" field. It's identical to LanguageTagEQ.
+func LanguageTag(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldEQ(FieldLanguageTag, v))
+}
+
+// TimeZone applies equality check predicate on the "time_zone" field. It's identical to TimeZoneEQ.
+func TimeZone(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldEQ(FieldTimeZone, v))
+}
+
+// ExternalID applies equality check predicate on the "external_id" field. It's identical to ExternalIDEQ.
+func ExternalID(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldEQ(FieldExternalID, v))
+}
+
+// PreferredChannel applies equality check predicate on the "preferred_channel" field. It's identical to PreferredChannelEQ.
+func PreferredChannel(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldEQ(FieldPreferredChannel, v))
+}
+
+// DeliveryDistanceKm applies equality check predicate on the "delivery_distance_km" field. It's identical to DeliveryDistanceKmEQ.
+func DeliveryDistanceKm(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldEQ(FieldDeliveryDistanceKm, v))
+}
+
+// WebsiteURL applies equality check predicate on the "website_url" field. It's identical to WebsiteURLEQ.
+func WebsiteURL(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldEQ(FieldWebsiteURL, v))
+}
+
+// BusinessArea applies equality check predicate on the "business_area" field. It's identical to BusinessAreaEQ.
+func BusinessArea(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldEQ(FieldBusinessArea, v))
+}
+
+// TaxExempt applies equality check predicate on the "tax_exempt" field. It's identical to TaxExemptEQ.
+func TaxExempt(v bool) predicate.Customer {
+	return predicate.Customer(sql.FieldEQ(FieldTaxExempt, v))
+}
+
+// TaxExemptReason applies equality check predicate on the "tax_exempt_reason" field. It's identical to TaxExemptReasonEQ.
+func TaxExemptReason(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldEQ(FieldTaxExemptReason, v))
+}
+
+// CreatedVia applies equality check predicate on the "created_via" field. It's identical to CreatedViaEQ.
+func CreatedVia(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldEQ(FieldCreatedVia, v))
+}
+
+// TypeID applies equality check predicate on the "type_id" field. It's identical to TypeIDEQ.
+func TypeID(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldEQ(FieldTypeID, v))
+}
+
+// OriginID applies equality check predicate on the "origin_id" field. It's identical to OriginIDEQ.
+func OriginID(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldEQ(FieldOriginID, v))
+}
+
+// SalespersonID applies equality check predicate on the "salesperson_id" field. It's identical to SalespersonIDEQ.
+func SalespersonID(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldEQ(FieldSalespersonID, v))
+}
+
+// RepresentativeID applies equality check predicate on the "representative_id" field. It's identical to RepresentativeIDEQ.
+func RepresentativeID(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldEQ(FieldRepresentativeID, v))
+}
+
+// PreferredOfficeID applies equality check predicate on the "preferred_office_id" field. It's identical to PreferredOfficeIDEQ.
+func PreferredOfficeID(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldEQ(FieldPreferredOfficeID, v))
+}
+
+// PreferredStaffID applies equality check predicate on the "preferred_staff_id" field. It's identical to PreferredStaffIDEQ.
+func PreferredStaffID(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldEQ(FieldPreferredStaffID, v))
+}
+
+// MergedIntoID applies equality check predicate on the "merged_into_id" field. It's identical to MergedIntoIDEQ.
+func MergedIntoID(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldEQ(FieldMergedIntoID, v))
+}
+
 // ArchivedAt applies equality check predicate on the "archived_at" field. It's identical to ArchivedAtEQ.
 func ArchivedAt(v time.Time) predicate.Customer {
 	return predicate.Customer(sql.FieldEQ(FieldArchivedAt, v))
@@ -898,6 +983,1031 @@ func CompanyNameEqualFold(v string) predicate.Customer {
 // CompanyNameContainsFold applies the ContainsFold predicate on the "company_name" field.
 func CompanyNameContainsFold(v string) predicate.Customer {
 	return predicate.Customer(sql.FieldContainsFold(FieldCompanyName, v))
+}
+
+// LanguageTagEQ applies the EQ predicate on the "language_tag" field.
+func LanguageTagEQ(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldEQ(FieldLanguageTag, v))
+}
+
+// LanguageTagNEQ applies the NEQ predicate on the "language_tag" field.
+func LanguageTagNEQ(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldNEQ(FieldLanguageTag, v))
+}
+
+// LanguageTagIn applies the In predicate on the "language_tag" field.
+func LanguageTagIn(vs ...string) predicate.Customer {
+	return predicate.Customer(sql.FieldIn(FieldLanguageTag, vs...))
+}
+
+// LanguageTagNotIn applies the NotIn predicate on the "language_tag" field.
+func LanguageTagNotIn(vs ...string) predicate.Customer {
+	return predicate.Customer(sql.FieldNotIn(FieldLanguageTag, vs...))
+}
+
+// LanguageTagGT applies the GT predicate on the "language_tag" field.
+func LanguageTagGT(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldGT(FieldLanguageTag, v))
+}
+
+// LanguageTagGTE applies the GTE predicate on the "language_tag" field.
+func LanguageTagGTE(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldGTE(FieldLanguageTag, v))
+}
+
+// LanguageTagLT applies the LT predicate on the "language_tag" field.
+func LanguageTagLT(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldLT(FieldLanguageTag, v))
+}
+
+// LanguageTagLTE applies the LTE predicate on the "language_tag" field.
+func LanguageTagLTE(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldLTE(FieldLanguageTag, v))
+}
+
+// LanguageTagContains applies the Contains predicate on the "language_tag" field.
+func LanguageTagContains(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldContains(FieldLanguageTag, v))
+}
+
+// LanguageTagHasPrefix applies the HasPrefix predicate on the "language_tag" field.
+func LanguageTagHasPrefix(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldHasPrefix(FieldLanguageTag, v))
+}
+
+// LanguageTagHasSuffix applies the HasSuffix predicate on the "language_tag" field.
+func LanguageTagHasSuffix(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldHasSuffix(FieldLanguageTag, v))
+}
+
+// LanguageTagIsNil applies the IsNil predicate on the "language_tag" field.
+func LanguageTagIsNil() predicate.Customer {
+	return predicate.Customer(sql.FieldIsNull(FieldLanguageTag))
+}
+
+// LanguageTagNotNil applies the NotNil predicate on the "language_tag" field.
+func LanguageTagNotNil() predicate.Customer {
+	return predicate.Customer(sql.FieldNotNull(FieldLanguageTag))
+}
+
+// LanguageTagEqualFold applies the EqualFold predicate on the "language_tag" field.
+func LanguageTagEqualFold(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldEqualFold(FieldLanguageTag, v))
+}
+
+// LanguageTagContainsFold applies the ContainsFold predicate on the "language_tag" field.
+func LanguageTagContainsFold(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldContainsFold(FieldLanguageTag, v))
+}
+
+// TimeZoneEQ applies the EQ predicate on the "time_zone" field.
+func TimeZoneEQ(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldEQ(FieldTimeZone, v))
+}
+
+// TimeZoneNEQ applies the NEQ predicate on the "time_zone" field.
+func TimeZoneNEQ(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldNEQ(FieldTimeZone, v))
+}
+
+// TimeZoneIn applies the In predicate on the "time_zone" field.
+func TimeZoneIn(vs ...string) predicate.Customer {
+	return predicate.Customer(sql.FieldIn(FieldTimeZone, vs...))
+}
+
+// TimeZoneNotIn applies the NotIn predicate on the "time_zone" field.
+func TimeZoneNotIn(vs ...string) predicate.Customer {
+	return predicate.Customer(sql.FieldNotIn(FieldTimeZone, vs...))
+}
+
+// TimeZoneGT applies the GT predicate on the "time_zone" field.
+func TimeZoneGT(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldGT(FieldTimeZone, v))
+}
+
+// TimeZoneGTE applies the GTE predicate on the "time_zone" field.
+func TimeZoneGTE(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldGTE(FieldTimeZone, v))
+}
+
+// TimeZoneLT applies the LT predicate on the "time_zone" field.
+func TimeZoneLT(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldLT(FieldTimeZone, v))
+}
+
+// TimeZoneLTE applies the LTE predicate on the "time_zone" field.
+func TimeZoneLTE(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldLTE(FieldTimeZone, v))
+}
+
+// TimeZoneContains applies the Contains predicate on the "time_zone" field.
+func TimeZoneContains(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldContains(FieldTimeZone, v))
+}
+
+// TimeZoneHasPrefix applies the HasPrefix predicate on the "time_zone" field.
+func TimeZoneHasPrefix(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldHasPrefix(FieldTimeZone, v))
+}
+
+// TimeZoneHasSuffix applies the HasSuffix predicate on the "time_zone" field.
+func TimeZoneHasSuffix(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldHasSuffix(FieldTimeZone, v))
+}
+
+// TimeZoneIsNil applies the IsNil predicate on the "time_zone" field.
+func TimeZoneIsNil() predicate.Customer {
+	return predicate.Customer(sql.FieldIsNull(FieldTimeZone))
+}
+
+// TimeZoneNotNil applies the NotNil predicate on the "time_zone" field.
+func TimeZoneNotNil() predicate.Customer {
+	return predicate.Customer(sql.FieldNotNull(FieldTimeZone))
+}
+
+// TimeZoneEqualFold applies the EqualFold predicate on the "time_zone" field.
+func TimeZoneEqualFold(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldEqualFold(FieldTimeZone, v))
+}
+
+// TimeZoneContainsFold applies the ContainsFold predicate on the "time_zone" field.
+func TimeZoneContainsFold(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldContainsFold(FieldTimeZone, v))
+}
+
+// ExternalIDEQ applies the EQ predicate on the "external_id" field.
+func ExternalIDEQ(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldEQ(FieldExternalID, v))
+}
+
+// ExternalIDNEQ applies the NEQ predicate on the "external_id" field.
+func ExternalIDNEQ(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldNEQ(FieldExternalID, v))
+}
+
+// ExternalIDIn applies the In predicate on the "external_id" field.
+func ExternalIDIn(vs ...string) predicate.Customer {
+	return predicate.Customer(sql.FieldIn(FieldExternalID, vs...))
+}
+
+// ExternalIDNotIn applies the NotIn predicate on the "external_id" field.
+func ExternalIDNotIn(vs ...string) predicate.Customer {
+	return predicate.Customer(sql.FieldNotIn(FieldExternalID, vs...))
+}
+
+// ExternalIDGT applies the GT predicate on the "external_id" field.
+func ExternalIDGT(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldGT(FieldExternalID, v))
+}
+
+// ExternalIDGTE applies the GTE predicate on the "external_id" field.
+func ExternalIDGTE(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldGTE(FieldExternalID, v))
+}
+
+// ExternalIDLT applies the LT predicate on the "external_id" field.
+func ExternalIDLT(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldLT(FieldExternalID, v))
+}
+
+// ExternalIDLTE applies the LTE predicate on the "external_id" field.
+func ExternalIDLTE(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldLTE(FieldExternalID, v))
+}
+
+// ExternalIDContains applies the Contains predicate on the "external_id" field.
+func ExternalIDContains(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldContains(FieldExternalID, v))
+}
+
+// ExternalIDHasPrefix applies the HasPrefix predicate on the "external_id" field.
+func ExternalIDHasPrefix(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldHasPrefix(FieldExternalID, v))
+}
+
+// ExternalIDHasSuffix applies the HasSuffix predicate on the "external_id" field.
+func ExternalIDHasSuffix(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldHasSuffix(FieldExternalID, v))
+}
+
+// ExternalIDIsNil applies the IsNil predicate on the "external_id" field.
+func ExternalIDIsNil() predicate.Customer {
+	return predicate.Customer(sql.FieldIsNull(FieldExternalID))
+}
+
+// ExternalIDNotNil applies the NotNil predicate on the "external_id" field.
+func ExternalIDNotNil() predicate.Customer {
+	return predicate.Customer(sql.FieldNotNull(FieldExternalID))
+}
+
+// ExternalIDEqualFold applies the EqualFold predicate on the "external_id" field.
+func ExternalIDEqualFold(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldEqualFold(FieldExternalID, v))
+}
+
+// ExternalIDContainsFold applies the ContainsFold predicate on the "external_id" field.
+func ExternalIDContainsFold(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldContainsFold(FieldExternalID, v))
+}
+
+// PreferredChannelEQ applies the EQ predicate on the "preferred_channel" field.
+func PreferredChannelEQ(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldEQ(FieldPreferredChannel, v))
+}
+
+// PreferredChannelNEQ applies the NEQ predicate on the "preferred_channel" field.
+func PreferredChannelNEQ(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldNEQ(FieldPreferredChannel, v))
+}
+
+// PreferredChannelIn applies the In predicate on the "preferred_channel" field.
+func PreferredChannelIn(vs ...string) predicate.Customer {
+	return predicate.Customer(sql.FieldIn(FieldPreferredChannel, vs...))
+}
+
+// PreferredChannelNotIn applies the NotIn predicate on the "preferred_channel" field.
+func PreferredChannelNotIn(vs ...string) predicate.Customer {
+	return predicate.Customer(sql.FieldNotIn(FieldPreferredChannel, vs...))
+}
+
+// PreferredChannelGT applies the GT predicate on the "preferred_channel" field.
+func PreferredChannelGT(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldGT(FieldPreferredChannel, v))
+}
+
+// PreferredChannelGTE applies the GTE predicate on the "preferred_channel" field.
+func PreferredChannelGTE(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldGTE(FieldPreferredChannel, v))
+}
+
+// PreferredChannelLT applies the LT predicate on the "preferred_channel" field.
+func PreferredChannelLT(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldLT(FieldPreferredChannel, v))
+}
+
+// PreferredChannelLTE applies the LTE predicate on the "preferred_channel" field.
+func PreferredChannelLTE(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldLTE(FieldPreferredChannel, v))
+}
+
+// PreferredChannelContains applies the Contains predicate on the "preferred_channel" field.
+func PreferredChannelContains(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldContains(FieldPreferredChannel, v))
+}
+
+// PreferredChannelHasPrefix applies the HasPrefix predicate on the "preferred_channel" field.
+func PreferredChannelHasPrefix(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldHasPrefix(FieldPreferredChannel, v))
+}
+
+// PreferredChannelHasSuffix applies the HasSuffix predicate on the "preferred_channel" field.
+func PreferredChannelHasSuffix(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldHasSuffix(FieldPreferredChannel, v))
+}
+
+// PreferredChannelIsNil applies the IsNil predicate on the "preferred_channel" field.
+func PreferredChannelIsNil() predicate.Customer {
+	return predicate.Customer(sql.FieldIsNull(FieldPreferredChannel))
+}
+
+// PreferredChannelNotNil applies the NotNil predicate on the "preferred_channel" field.
+func PreferredChannelNotNil() predicate.Customer {
+	return predicate.Customer(sql.FieldNotNull(FieldPreferredChannel))
+}
+
+// PreferredChannelEqualFold applies the EqualFold predicate on the "preferred_channel" field.
+func PreferredChannelEqualFold(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldEqualFold(FieldPreferredChannel, v))
+}
+
+// PreferredChannelContainsFold applies the ContainsFold predicate on the "preferred_channel" field.
+func PreferredChannelContainsFold(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldContainsFold(FieldPreferredChannel, v))
+}
+
+// DeliveryDistanceKmEQ applies the EQ predicate on the "delivery_distance_km" field.
+func DeliveryDistanceKmEQ(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldEQ(FieldDeliveryDistanceKm, v))
+}
+
+// DeliveryDistanceKmNEQ applies the NEQ predicate on the "delivery_distance_km" field.
+func DeliveryDistanceKmNEQ(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldNEQ(FieldDeliveryDistanceKm, v))
+}
+
+// DeliveryDistanceKmIn applies the In predicate on the "delivery_distance_km" field.
+func DeliveryDistanceKmIn(vs ...string) predicate.Customer {
+	return predicate.Customer(sql.FieldIn(FieldDeliveryDistanceKm, vs...))
+}
+
+// DeliveryDistanceKmNotIn applies the NotIn predicate on the "delivery_distance_km" field.
+func DeliveryDistanceKmNotIn(vs ...string) predicate.Customer {
+	return predicate.Customer(sql.FieldNotIn(FieldDeliveryDistanceKm, vs...))
+}
+
+// DeliveryDistanceKmGT applies the GT predicate on the "delivery_distance_km" field.
+func DeliveryDistanceKmGT(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldGT(FieldDeliveryDistanceKm, v))
+}
+
+// DeliveryDistanceKmGTE applies the GTE predicate on the "delivery_distance_km" field.
+func DeliveryDistanceKmGTE(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldGTE(FieldDeliveryDistanceKm, v))
+}
+
+// DeliveryDistanceKmLT applies the LT predicate on the "delivery_distance_km" field.
+func DeliveryDistanceKmLT(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldLT(FieldDeliveryDistanceKm, v))
+}
+
+// DeliveryDistanceKmLTE applies the LTE predicate on the "delivery_distance_km" field.
+func DeliveryDistanceKmLTE(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldLTE(FieldDeliveryDistanceKm, v))
+}
+
+// DeliveryDistanceKmContains applies the Contains predicate on the "delivery_distance_km" field.
+func DeliveryDistanceKmContains(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldContains(FieldDeliveryDistanceKm, v))
+}
+
+// DeliveryDistanceKmHasPrefix applies the HasPrefix predicate on the "delivery_distance_km" field.
+func DeliveryDistanceKmHasPrefix(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldHasPrefix(FieldDeliveryDistanceKm, v))
+}
+
+// DeliveryDistanceKmHasSuffix applies the HasSuffix predicate on the "delivery_distance_km" field.
+func DeliveryDistanceKmHasSuffix(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldHasSuffix(FieldDeliveryDistanceKm, v))
+}
+
+// DeliveryDistanceKmIsNil applies the IsNil predicate on the "delivery_distance_km" field.
+func DeliveryDistanceKmIsNil() predicate.Customer {
+	return predicate.Customer(sql.FieldIsNull(FieldDeliveryDistanceKm))
+}
+
+// DeliveryDistanceKmNotNil applies the NotNil predicate on the "delivery_distance_km" field.
+func DeliveryDistanceKmNotNil() predicate.Customer {
+	return predicate.Customer(sql.FieldNotNull(FieldDeliveryDistanceKm))
+}
+
+// DeliveryDistanceKmEqualFold applies the EqualFold predicate on the "delivery_distance_km" field.
+func DeliveryDistanceKmEqualFold(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldEqualFold(FieldDeliveryDistanceKm, v))
+}
+
+// DeliveryDistanceKmContainsFold applies the ContainsFold predicate on the "delivery_distance_km" field.
+func DeliveryDistanceKmContainsFold(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldContainsFold(FieldDeliveryDistanceKm, v))
+}
+
+// WebsiteURLEQ applies the EQ predicate on the "website_url" field.
+func WebsiteURLEQ(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldEQ(FieldWebsiteURL, v))
+}
+
+// WebsiteURLNEQ applies the NEQ predicate on the "website_url" field.
+func WebsiteURLNEQ(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldNEQ(FieldWebsiteURL, v))
+}
+
+// WebsiteURLIn applies the In predicate on the "website_url" field.
+func WebsiteURLIn(vs ...string) predicate.Customer {
+	return predicate.Customer(sql.FieldIn(FieldWebsiteURL, vs...))
+}
+
+// WebsiteURLNotIn applies the NotIn predicate on the "website_url" field.
+func WebsiteURLNotIn(vs ...string) predicate.Customer {
+	return predicate.Customer(sql.FieldNotIn(FieldWebsiteURL, vs...))
+}
+
+// WebsiteURLGT applies the GT predicate on the "website_url" field.
+func WebsiteURLGT(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldGT(FieldWebsiteURL, v))
+}
+
+// WebsiteURLGTE applies the GTE predicate on the "website_url" field.
+func WebsiteURLGTE(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldGTE(FieldWebsiteURL, v))
+}
+
+// WebsiteURLLT applies the LT predicate on the "website_url" field.
+func WebsiteURLLT(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldLT(FieldWebsiteURL, v))
+}
+
+// WebsiteURLLTE applies the LTE predicate on the "website_url" field.
+func WebsiteURLLTE(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldLTE(FieldWebsiteURL, v))
+}
+
+// WebsiteURLContains applies the Contains predicate on the "website_url" field.
+func WebsiteURLContains(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldContains(FieldWebsiteURL, v))
+}
+
+// WebsiteURLHasPrefix applies the HasPrefix predicate on the "website_url" field.
+func WebsiteURLHasPrefix(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldHasPrefix(FieldWebsiteURL, v))
+}
+
+// WebsiteURLHasSuffix applies the HasSuffix predicate on the "website_url" field.
+func WebsiteURLHasSuffix(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldHasSuffix(FieldWebsiteURL, v))
+}
+
+// WebsiteURLIsNil applies the IsNil predicate on the "website_url" field.
+func WebsiteURLIsNil() predicate.Customer {
+	return predicate.Customer(sql.FieldIsNull(FieldWebsiteURL))
+}
+
+// WebsiteURLNotNil applies the NotNil predicate on the "website_url" field.
+func WebsiteURLNotNil() predicate.Customer {
+	return predicate.Customer(sql.FieldNotNull(FieldWebsiteURL))
+}
+
+// WebsiteURLEqualFold applies the EqualFold predicate on the "website_url" field.
+func WebsiteURLEqualFold(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldEqualFold(FieldWebsiteURL, v))
+}
+
+// WebsiteURLContainsFold applies the ContainsFold predicate on the "website_url" field.
+func WebsiteURLContainsFold(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldContainsFold(FieldWebsiteURL, v))
+}
+
+// BusinessAreaEQ applies the EQ predicate on the "business_area" field.
+func BusinessAreaEQ(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldEQ(FieldBusinessArea, v))
+}
+
+// BusinessAreaNEQ applies the NEQ predicate on the "business_area" field.
+func BusinessAreaNEQ(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldNEQ(FieldBusinessArea, v))
+}
+
+// BusinessAreaIn applies the In predicate on the "business_area" field.
+func BusinessAreaIn(vs ...string) predicate.Customer {
+	return predicate.Customer(sql.FieldIn(FieldBusinessArea, vs...))
+}
+
+// BusinessAreaNotIn applies the NotIn predicate on the "business_area" field.
+func BusinessAreaNotIn(vs ...string) predicate.Customer {
+	return predicate.Customer(sql.FieldNotIn(FieldBusinessArea, vs...))
+}
+
+// BusinessAreaGT applies the GT predicate on the "business_area" field.
+func BusinessAreaGT(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldGT(FieldBusinessArea, v))
+}
+
+// BusinessAreaGTE applies the GTE predicate on the "business_area" field.
+func BusinessAreaGTE(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldGTE(FieldBusinessArea, v))
+}
+
+// BusinessAreaLT applies the LT predicate on the "business_area" field.
+func BusinessAreaLT(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldLT(FieldBusinessArea, v))
+}
+
+// BusinessAreaLTE applies the LTE predicate on the "business_area" field.
+func BusinessAreaLTE(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldLTE(FieldBusinessArea, v))
+}
+
+// BusinessAreaContains applies the Contains predicate on the "business_area" field.
+func BusinessAreaContains(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldContains(FieldBusinessArea, v))
+}
+
+// BusinessAreaHasPrefix applies the HasPrefix predicate on the "business_area" field.
+func BusinessAreaHasPrefix(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldHasPrefix(FieldBusinessArea, v))
+}
+
+// BusinessAreaHasSuffix applies the HasSuffix predicate on the "business_area" field.
+func BusinessAreaHasSuffix(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldHasSuffix(FieldBusinessArea, v))
+}
+
+// BusinessAreaIsNil applies the IsNil predicate on the "business_area" field.
+func BusinessAreaIsNil() predicate.Customer {
+	return predicate.Customer(sql.FieldIsNull(FieldBusinessArea))
+}
+
+// BusinessAreaNotNil applies the NotNil predicate on the "business_area" field.
+func BusinessAreaNotNil() predicate.Customer {
+	return predicate.Customer(sql.FieldNotNull(FieldBusinessArea))
+}
+
+// BusinessAreaEqualFold applies the EqualFold predicate on the "business_area" field.
+func BusinessAreaEqualFold(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldEqualFold(FieldBusinessArea, v))
+}
+
+// BusinessAreaContainsFold applies the ContainsFold predicate on the "business_area" field.
+func BusinessAreaContainsFold(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldContainsFold(FieldBusinessArea, v))
+}
+
+// TaxExemptEQ applies the EQ predicate on the "tax_exempt" field.
+func TaxExemptEQ(v bool) predicate.Customer {
+	return predicate.Customer(sql.FieldEQ(FieldTaxExempt, v))
+}
+
+// TaxExemptNEQ applies the NEQ predicate on the "tax_exempt" field.
+func TaxExemptNEQ(v bool) predicate.Customer {
+	return predicate.Customer(sql.FieldNEQ(FieldTaxExempt, v))
+}
+
+// TaxExemptReasonEQ applies the EQ predicate on the "tax_exempt_reason" field.
+func TaxExemptReasonEQ(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldEQ(FieldTaxExemptReason, v))
+}
+
+// TaxExemptReasonNEQ applies the NEQ predicate on the "tax_exempt_reason" field.
+func TaxExemptReasonNEQ(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldNEQ(FieldTaxExemptReason, v))
+}
+
+// TaxExemptReasonIn applies the In predicate on the "tax_exempt_reason" field.
+func TaxExemptReasonIn(vs ...string) predicate.Customer {
+	return predicate.Customer(sql.FieldIn(FieldTaxExemptReason, vs...))
+}
+
+// TaxExemptReasonNotIn applies the NotIn predicate on the "tax_exempt_reason" field.
+func TaxExemptReasonNotIn(vs ...string) predicate.Customer {
+	return predicate.Customer(sql.FieldNotIn(FieldTaxExemptReason, vs...))
+}
+
+// TaxExemptReasonGT applies the GT predicate on the "tax_exempt_reason" field.
+func TaxExemptReasonGT(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldGT(FieldTaxExemptReason, v))
+}
+
+// TaxExemptReasonGTE applies the GTE predicate on the "tax_exempt_reason" field.
+func TaxExemptReasonGTE(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldGTE(FieldTaxExemptReason, v))
+}
+
+// TaxExemptReasonLT applies the LT predicate on the "tax_exempt_reason" field.
+func TaxExemptReasonLT(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldLT(FieldTaxExemptReason, v))
+}
+
+// TaxExemptReasonLTE applies the LTE predicate on the "tax_exempt_reason" field.
+func TaxExemptReasonLTE(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldLTE(FieldTaxExemptReason, v))
+}
+
+// TaxExemptReasonContains applies the Contains predicate on the "tax_exempt_reason" field.
+func TaxExemptReasonContains(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldContains(FieldTaxExemptReason, v))
+}
+
+// TaxExemptReasonHasPrefix applies the HasPrefix predicate on the "tax_exempt_reason" field.
+func TaxExemptReasonHasPrefix(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldHasPrefix(FieldTaxExemptReason, v))
+}
+
+// TaxExemptReasonHasSuffix applies the HasSuffix predicate on the "tax_exempt_reason" field.
+func TaxExemptReasonHasSuffix(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldHasSuffix(FieldTaxExemptReason, v))
+}
+
+// TaxExemptReasonIsNil applies the IsNil predicate on the "tax_exempt_reason" field.
+func TaxExemptReasonIsNil() predicate.Customer {
+	return predicate.Customer(sql.FieldIsNull(FieldTaxExemptReason))
+}
+
+// TaxExemptReasonNotNil applies the NotNil predicate on the "tax_exempt_reason" field.
+func TaxExemptReasonNotNil() predicate.Customer {
+	return predicate.Customer(sql.FieldNotNull(FieldTaxExemptReason))
+}
+
+// TaxExemptReasonEqualFold applies the EqualFold predicate on the "tax_exempt_reason" field.
+func TaxExemptReasonEqualFold(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldEqualFold(FieldTaxExemptReason, v))
+}
+
+// TaxExemptReasonContainsFold applies the ContainsFold predicate on the "tax_exempt_reason" field.
+func TaxExemptReasonContainsFold(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldContainsFold(FieldTaxExemptReason, v))
+}
+
+// CreatedViaEQ applies the EQ predicate on the "created_via" field.
+func CreatedViaEQ(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldEQ(FieldCreatedVia, v))
+}
+
+// CreatedViaNEQ applies the NEQ predicate on the "created_via" field.
+func CreatedViaNEQ(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldNEQ(FieldCreatedVia, v))
+}
+
+// CreatedViaIn applies the In predicate on the "created_via" field.
+func CreatedViaIn(vs ...string) predicate.Customer {
+	return predicate.Customer(sql.FieldIn(FieldCreatedVia, vs...))
+}
+
+// CreatedViaNotIn applies the NotIn predicate on the "created_via" field.
+func CreatedViaNotIn(vs ...string) predicate.Customer {
+	return predicate.Customer(sql.FieldNotIn(FieldCreatedVia, vs...))
+}
+
+// CreatedViaGT applies the GT predicate on the "created_via" field.
+func CreatedViaGT(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldGT(FieldCreatedVia, v))
+}
+
+// CreatedViaGTE applies the GTE predicate on the "created_via" field.
+func CreatedViaGTE(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldGTE(FieldCreatedVia, v))
+}
+
+// CreatedViaLT applies the LT predicate on the "created_via" field.
+func CreatedViaLT(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldLT(FieldCreatedVia, v))
+}
+
+// CreatedViaLTE applies the LTE predicate on the "created_via" field.
+func CreatedViaLTE(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldLTE(FieldCreatedVia, v))
+}
+
+// CreatedViaContains applies the Contains predicate on the "created_via" field.
+func CreatedViaContains(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldContains(FieldCreatedVia, v))
+}
+
+// CreatedViaHasPrefix applies the HasPrefix predicate on the "created_via" field.
+func CreatedViaHasPrefix(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldHasPrefix(FieldCreatedVia, v))
+}
+
+// CreatedViaHasSuffix applies the HasSuffix predicate on the "created_via" field.
+func CreatedViaHasSuffix(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldHasSuffix(FieldCreatedVia, v))
+}
+
+// CreatedViaEqualFold applies the EqualFold predicate on the "created_via" field.
+func CreatedViaEqualFold(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldEqualFold(FieldCreatedVia, v))
+}
+
+// CreatedViaContainsFold applies the ContainsFold predicate on the "created_via" field.
+func CreatedViaContainsFold(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldContainsFold(FieldCreatedVia, v))
+}
+
+// TypeIDEQ applies the EQ predicate on the "type_id" field.
+func TypeIDEQ(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldEQ(FieldTypeID, v))
+}
+
+// TypeIDNEQ applies the NEQ predicate on the "type_id" field.
+func TypeIDNEQ(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldNEQ(FieldTypeID, v))
+}
+
+// TypeIDIn applies the In predicate on the "type_id" field.
+func TypeIDIn(vs ...uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldIn(FieldTypeID, vs...))
+}
+
+// TypeIDNotIn applies the NotIn predicate on the "type_id" field.
+func TypeIDNotIn(vs ...uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldNotIn(FieldTypeID, vs...))
+}
+
+// TypeIDGT applies the GT predicate on the "type_id" field.
+func TypeIDGT(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldGT(FieldTypeID, v))
+}
+
+// TypeIDGTE applies the GTE predicate on the "type_id" field.
+func TypeIDGTE(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldGTE(FieldTypeID, v))
+}
+
+// TypeIDLT applies the LT predicate on the "type_id" field.
+func TypeIDLT(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldLT(FieldTypeID, v))
+}
+
+// TypeIDLTE applies the LTE predicate on the "type_id" field.
+func TypeIDLTE(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldLTE(FieldTypeID, v))
+}
+
+// TypeIDIsNil applies the IsNil predicate on the "type_id" field.
+func TypeIDIsNil() predicate.Customer {
+	return predicate.Customer(sql.FieldIsNull(FieldTypeID))
+}
+
+// TypeIDNotNil applies the NotNil predicate on the "type_id" field.
+func TypeIDNotNil() predicate.Customer {
+	return predicate.Customer(sql.FieldNotNull(FieldTypeID))
+}
+
+// OriginIDEQ applies the EQ predicate on the "origin_id" field.
+func OriginIDEQ(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldEQ(FieldOriginID, v))
+}
+
+// OriginIDNEQ applies the NEQ predicate on the "origin_id" field.
+func OriginIDNEQ(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldNEQ(FieldOriginID, v))
+}
+
+// OriginIDIn applies the In predicate on the "origin_id" field.
+func OriginIDIn(vs ...uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldIn(FieldOriginID, vs...))
+}
+
+// OriginIDNotIn applies the NotIn predicate on the "origin_id" field.
+func OriginIDNotIn(vs ...uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldNotIn(FieldOriginID, vs...))
+}
+
+// OriginIDGT applies the GT predicate on the "origin_id" field.
+func OriginIDGT(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldGT(FieldOriginID, v))
+}
+
+// OriginIDGTE applies the GTE predicate on the "origin_id" field.
+func OriginIDGTE(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldGTE(FieldOriginID, v))
+}
+
+// OriginIDLT applies the LT predicate on the "origin_id" field.
+func OriginIDLT(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldLT(FieldOriginID, v))
+}
+
+// OriginIDLTE applies the LTE predicate on the "origin_id" field.
+func OriginIDLTE(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldLTE(FieldOriginID, v))
+}
+
+// OriginIDIsNil applies the IsNil predicate on the "origin_id" field.
+func OriginIDIsNil() predicate.Customer {
+	return predicate.Customer(sql.FieldIsNull(FieldOriginID))
+}
+
+// OriginIDNotNil applies the NotNil predicate on the "origin_id" field.
+func OriginIDNotNil() predicate.Customer {
+	return predicate.Customer(sql.FieldNotNull(FieldOriginID))
+}
+
+// SalespersonIDEQ applies the EQ predicate on the "salesperson_id" field.
+func SalespersonIDEQ(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldEQ(FieldSalespersonID, v))
+}
+
+// SalespersonIDNEQ applies the NEQ predicate on the "salesperson_id" field.
+func SalespersonIDNEQ(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldNEQ(FieldSalespersonID, v))
+}
+
+// SalespersonIDIn applies the In predicate on the "salesperson_id" field.
+func SalespersonIDIn(vs ...uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldIn(FieldSalespersonID, vs...))
+}
+
+// SalespersonIDNotIn applies the NotIn predicate on the "salesperson_id" field.
+func SalespersonIDNotIn(vs ...uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldNotIn(FieldSalespersonID, vs...))
+}
+
+// SalespersonIDGT applies the GT predicate on the "salesperson_id" field.
+func SalespersonIDGT(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldGT(FieldSalespersonID, v))
+}
+
+// SalespersonIDGTE applies the GTE predicate on the "salesperson_id" field.
+func SalespersonIDGTE(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldGTE(FieldSalespersonID, v))
+}
+
+// SalespersonIDLT applies the LT predicate on the "salesperson_id" field.
+func SalespersonIDLT(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldLT(FieldSalespersonID, v))
+}
+
+// SalespersonIDLTE applies the LTE predicate on the "salesperson_id" field.
+func SalespersonIDLTE(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldLTE(FieldSalespersonID, v))
+}
+
+// SalespersonIDIsNil applies the IsNil predicate on the "salesperson_id" field.
+func SalespersonIDIsNil() predicate.Customer {
+	return predicate.Customer(sql.FieldIsNull(FieldSalespersonID))
+}
+
+// SalespersonIDNotNil applies the NotNil predicate on the "salesperson_id" field.
+func SalespersonIDNotNil() predicate.Customer {
+	return predicate.Customer(sql.FieldNotNull(FieldSalespersonID))
+}
+
+// RepresentativeIDEQ applies the EQ predicate on the "representative_id" field.
+func RepresentativeIDEQ(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldEQ(FieldRepresentativeID, v))
+}
+
+// RepresentativeIDNEQ applies the NEQ predicate on the "representative_id" field.
+func RepresentativeIDNEQ(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldNEQ(FieldRepresentativeID, v))
+}
+
+// RepresentativeIDIn applies the In predicate on the "representative_id" field.
+func RepresentativeIDIn(vs ...uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldIn(FieldRepresentativeID, vs...))
+}
+
+// RepresentativeIDNotIn applies the NotIn predicate on the "representative_id" field.
+func RepresentativeIDNotIn(vs ...uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldNotIn(FieldRepresentativeID, vs...))
+}
+
+// RepresentativeIDGT applies the GT predicate on the "representative_id" field.
+func RepresentativeIDGT(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldGT(FieldRepresentativeID, v))
+}
+
+// RepresentativeIDGTE applies the GTE predicate on the "representative_id" field.
+func RepresentativeIDGTE(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldGTE(FieldRepresentativeID, v))
+}
+
+// RepresentativeIDLT applies the LT predicate on the "representative_id" field.
+func RepresentativeIDLT(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldLT(FieldRepresentativeID, v))
+}
+
+// RepresentativeIDLTE applies the LTE predicate on the "representative_id" field.
+func RepresentativeIDLTE(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldLTE(FieldRepresentativeID, v))
+}
+
+// RepresentativeIDIsNil applies the IsNil predicate on the "representative_id" field.
+func RepresentativeIDIsNil() predicate.Customer {
+	return predicate.Customer(sql.FieldIsNull(FieldRepresentativeID))
+}
+
+// RepresentativeIDNotNil applies the NotNil predicate on the "representative_id" field.
+func RepresentativeIDNotNil() predicate.Customer {
+	return predicate.Customer(sql.FieldNotNull(FieldRepresentativeID))
+}
+
+// PreferredOfficeIDEQ applies the EQ predicate on the "preferred_office_id" field.
+func PreferredOfficeIDEQ(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldEQ(FieldPreferredOfficeID, v))
+}
+
+// PreferredOfficeIDNEQ applies the NEQ predicate on the "preferred_office_id" field.
+func PreferredOfficeIDNEQ(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldNEQ(FieldPreferredOfficeID, v))
+}
+
+// PreferredOfficeIDIn applies the In predicate on the "preferred_office_id" field.
+func PreferredOfficeIDIn(vs ...uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldIn(FieldPreferredOfficeID, vs...))
+}
+
+// PreferredOfficeIDNotIn applies the NotIn predicate on the "preferred_office_id" field.
+func PreferredOfficeIDNotIn(vs ...uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldNotIn(FieldPreferredOfficeID, vs...))
+}
+
+// PreferredOfficeIDGT applies the GT predicate on the "preferred_office_id" field.
+func PreferredOfficeIDGT(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldGT(FieldPreferredOfficeID, v))
+}
+
+// PreferredOfficeIDGTE applies the GTE predicate on the "preferred_office_id" field.
+func PreferredOfficeIDGTE(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldGTE(FieldPreferredOfficeID, v))
+}
+
+// PreferredOfficeIDLT applies the LT predicate on the "preferred_office_id" field.
+func PreferredOfficeIDLT(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldLT(FieldPreferredOfficeID, v))
+}
+
+// PreferredOfficeIDLTE applies the LTE predicate on the "preferred_office_id" field.
+func PreferredOfficeIDLTE(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldLTE(FieldPreferredOfficeID, v))
+}
+
+// PreferredOfficeIDIsNil applies the IsNil predicate on the "preferred_office_id" field.
+func PreferredOfficeIDIsNil() predicate.Customer {
+	return predicate.Customer(sql.FieldIsNull(FieldPreferredOfficeID))
+}
+
+// PreferredOfficeIDNotNil applies the NotNil predicate on the "preferred_office_id" field.
+func PreferredOfficeIDNotNil() predicate.Customer {
+	return predicate.Customer(sql.FieldNotNull(FieldPreferredOfficeID))
+}
+
+// PreferredStaffIDEQ applies the EQ predicate on the "preferred_staff_id" field.
+func PreferredStaffIDEQ(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldEQ(FieldPreferredStaffID, v))
+}
+
+// PreferredStaffIDNEQ applies the NEQ predicate on the "preferred_staff_id" field.
+func PreferredStaffIDNEQ(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldNEQ(FieldPreferredStaffID, v))
+}
+
+// PreferredStaffIDIn applies the In predicate on the "preferred_staff_id" field.
+func PreferredStaffIDIn(vs ...uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldIn(FieldPreferredStaffID, vs...))
+}
+
+// PreferredStaffIDNotIn applies the NotIn predicate on the "preferred_staff_id" field.
+func PreferredStaffIDNotIn(vs ...uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldNotIn(FieldPreferredStaffID, vs...))
+}
+
+// PreferredStaffIDGT applies the GT predicate on the "preferred_staff_id" field.
+func PreferredStaffIDGT(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldGT(FieldPreferredStaffID, v))
+}
+
+// PreferredStaffIDGTE applies the GTE predicate on the "preferred_staff_id" field.
+func PreferredStaffIDGTE(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldGTE(FieldPreferredStaffID, v))
+}
+
+// PreferredStaffIDLT applies the LT predicate on the "preferred_staff_id" field.
+func PreferredStaffIDLT(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldLT(FieldPreferredStaffID, v))
+}
+
+// PreferredStaffIDLTE applies the LTE predicate on the "preferred_staff_id" field.
+func PreferredStaffIDLTE(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldLTE(FieldPreferredStaffID, v))
+}
+
+// PreferredStaffIDIsNil applies the IsNil predicate on the "preferred_staff_id" field.
+func PreferredStaffIDIsNil() predicate.Customer {
+	return predicate.Customer(sql.FieldIsNull(FieldPreferredStaffID))
+}
+
+// PreferredStaffIDNotNil applies the NotNil predicate on the "preferred_staff_id" field.
+func PreferredStaffIDNotNil() predicate.Customer {
+	return predicate.Customer(sql.FieldNotNull(FieldPreferredStaffID))
+}
+
+// MergedIntoIDEQ applies the EQ predicate on the "merged_into_id" field.
+func MergedIntoIDEQ(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldEQ(FieldMergedIntoID, v))
+}
+
+// MergedIntoIDNEQ applies the NEQ predicate on the "merged_into_id" field.
+func MergedIntoIDNEQ(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldNEQ(FieldMergedIntoID, v))
+}
+
+// MergedIntoIDIn applies the In predicate on the "merged_into_id" field.
+func MergedIntoIDIn(vs ...uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldIn(FieldMergedIntoID, vs...))
+}
+
+// MergedIntoIDNotIn applies the NotIn predicate on the "merged_into_id" field.
+func MergedIntoIDNotIn(vs ...uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldNotIn(FieldMergedIntoID, vs...))
+}
+
+// MergedIntoIDGT applies the GT predicate on the "merged_into_id" field.
+func MergedIntoIDGT(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldGT(FieldMergedIntoID, v))
+}
+
+// MergedIntoIDGTE applies the GTE predicate on the "merged_into_id" field.
+func MergedIntoIDGTE(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldGTE(FieldMergedIntoID, v))
+}
+
+// MergedIntoIDLT applies the LT predicate on the "merged_into_id" field.
+func MergedIntoIDLT(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldLT(FieldMergedIntoID, v))
+}
+
+// MergedIntoIDLTE applies the LTE predicate on the "merged_into_id" field.
+func MergedIntoIDLTE(v uuid.UUID) predicate.Customer {
+	return predicate.Customer(sql.FieldLTE(FieldMergedIntoID, v))
+}
+
+// MergedIntoIDIsNil applies the IsNil predicate on the "merged_into_id" field.
+func MergedIntoIDIsNil() predicate.Customer {
+	return predicate.Customer(sql.FieldIsNull(FieldMergedIntoID))
+}
+
+// MergedIntoIDNotNil applies the NotNil predicate on the "merged_into_id" field.
+func MergedIntoIDNotNil() predicate.Customer {
+	return predicate.Customer(sql.FieldNotNull(FieldMergedIntoID))
 }
 
 // ArchivedAtEQ applies the EQ predicate on the "archived_at" field.

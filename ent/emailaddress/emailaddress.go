@@ -29,6 +29,8 @@ const (
 	FieldAddress = "address"
 	// FieldAddressKey holds the string denoting the address_key field in the database.
 	FieldAddressKey = "address_key"
+	// FieldPurposes holds the string denoting the purposes field in the database.
+	FieldPurposes = "purposes"
 	// Table holds the table name of the emailaddress in the database.
 	Table = "email_address"
 )
@@ -44,6 +46,7 @@ var Columns = []string{
 	FieldPosition,
 	FieldAddress,
 	FieldAddressKey,
+	FieldPurposes,
 }
 
 // ValidColumn reports if the column name is valid (part of the table columns).
@@ -59,6 +62,8 @@ func ValidColumn(column string) bool {
 var (
 	// DefaultCreatedAt holds the default value on creation for the "created_at" field.
 	DefaultCreatedAt func() time.Time
+	// DefaultPurposes holds the default value on creation for the "purposes" field.
+	DefaultPurposes []string
 )
 
 // OrderOption defines the ordering options for the EmailAddress queries.

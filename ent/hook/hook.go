@@ -68,6 +68,30 @@ func (f CustomerImageFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Valu
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.CustomerImageMutation", m)
 }
 
+// The CustomerOriginFunc type is an adapter to allow the use of ordinary
+// function as CustomerOrigin mutator.
+type CustomerOriginFunc func(context.Context, *ent.CustomerOriginMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f CustomerOriginFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.CustomerOriginMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.CustomerOriginMutation", m)
+}
+
+// The CustomerTypeFunc type is an adapter to allow the use of ordinary
+// function as CustomerType mutator.
+type CustomerTypeFunc func(context.Context, *ent.CustomerTypeMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f CustomerTypeFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.CustomerTypeMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.CustomerTypeMutation", m)
+}
+
 // The DocumentFunc type is an adapter to allow the use of ordinary
 // function as Document mutator.
 type DocumentFunc func(context.Context, *ent.DocumentMutation) (ent.Value, error)
@@ -114,6 +138,30 @@ func (f EventFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error
 		return f(ctx, mv)
 	}
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.EventMutation", m)
+}
+
+// The FieldPolicyFunc type is an adapter to allow the use of ordinary
+// function as FieldPolicy mutator.
+type FieldPolicyFunc func(context.Context, *ent.FieldPolicyMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f FieldPolicyFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.FieldPolicyMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.FieldPolicyMutation", m)
+}
+
+// The FieldRuleFunc type is an adapter to allow the use of ordinary
+// function as FieldRule mutator.
+type FieldRuleFunc func(context.Context, *ent.FieldRuleMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f FieldRuleFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.FieldRuleMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.FieldRuleMutation", m)
 }
 
 // The GarbageFunc type is an adapter to allow the use of ordinary
@@ -164,6 +212,18 @@ func (f NoteFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error)
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.NoteMutation", m)
 }
 
+// The OfficeFunc type is an adapter to allow the use of ordinary
+// function as Office mutator.
+type OfficeFunc func(context.Context, *ent.OfficeMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f OfficeFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.OfficeMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.OfficeMutation", m)
+}
+
 // The PhoneNumberFunc type is an adapter to allow the use of ordinary
 // function as PhoneNumber mutator.
 type PhoneNumberFunc func(context.Context, *ent.PhoneNumberMutation) (ent.Value, error)
@@ -198,6 +258,18 @@ func (f RevisionFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, er
 		return f(ctx, mv)
 	}
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.RevisionMutation", m)
+}
+
+// The ServiceFunc type is an adapter to allow the use of ordinary
+// function as Service mutator.
+type ServiceFunc func(context.Context, *ent.ServiceMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f ServiceFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.ServiceMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.ServiceMutation", m)
 }
 
 // The StaffUserFunc type is an adapter to allow the use of ordinary

@@ -128,6 +128,23 @@ var (
 		{Name: "given_name", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "family_name", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "company_name", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "language_tag", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "time_zone", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "external_id", Type: field.TypeString, Nullable: true, Collation: "C", SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "preferred_channel", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "delivery_distance_km", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "numeric(12,3)"}},
+		{Name: "website_url", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "business_area", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "tax_exempt", Type: field.TypeBool, Default: schema.Expr("false")},
+		{Name: "tax_exempt_reason", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "created_via", Type: field.TypeString, Default: schema.Expr("'STAFF'"), SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "type_id", Type: field.TypeUUID, Nullable: true},
+		{Name: "origin_id", Type: field.TypeUUID, Nullable: true},
+		{Name: "salesperson_id", Type: field.TypeUUID, Nullable: true},
+		{Name: "representative_id", Type: field.TypeUUID, Nullable: true},
+		{Name: "preferred_office_id", Type: field.TypeUUID, Nullable: true},
+		{Name: "preferred_staff_id", Type: field.TypeUUID, Nullable: true},
+		{Name: "merged_into_id", Type: field.TypeUUID, Nullable: true},
 		{Name: "archived_at", Type: field.TypeTime, Nullable: true},
 		{Name: "image_id", Type: field.TypeUUID, Nullable: true},
 	}
@@ -162,6 +179,22 @@ var (
 				Unique:  false,
 				Columns: []*schema.Column{CustomerColumns[1], CustomerColumns[4], CustomerColumns[0]},
 			},
+			{
+				Name:    "customer_one_external_id",
+				Unique:  true,
+				Columns: []*schema.Column{CustomerColumns[1], CustomerColumns[16]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "external_id IS NOT NULL",
+				},
+			},
+			{
+				Name:    "customer_account_id_merged_into_id",
+				Unique:  false,
+				Columns: []*schema.Column{CustomerColumns[1], CustomerColumns[30]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "merged_into_id IS NOT NULL",
+				},
+			},
 		},
 	}
 	// CustomerImageColumns holds the columns for the "customer_image" table.
@@ -193,6 +226,94 @@ var (
 				Name:    "customerimage_account_id_customer_id",
 				Unique:  true,
 				Columns: []*schema.Column{CustomerImageColumns[1], CustomerImageColumns[5]},
+			},
+		},
+	}
+	// CustomerOriginColumns holds the columns for the "customer_origin" table.
+	CustomerOriginColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "account_id", Type: field.TypeUUID},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "version", Type: field.TypeInt32, Default: 1},
+		{Name: "updated_at", Type: field.TypeTime},
+		{Name: "key", Type: field.TypeString, Collation: "C", SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "label", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "label_key", Type: field.TypeString, Collation: "C", SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "position", Type: field.TypeInt32},
+		{Name: "archived_at", Type: field.TypeTime, Nullable: true},
+	}
+	// CustomerOriginTable holds the schema information for the "customer_origin" table.
+	CustomerOriginTable = &schema.Table{
+		Name:       "customer_origin",
+		Columns:    CustomerOriginColumns,
+		PrimaryKey: []*schema.Column{CustomerOriginColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "customerorigin_account_id_id",
+				Unique:  true,
+				Columns: []*schema.Column{CustomerOriginColumns[1], CustomerOriginColumns[0]},
+			},
+			{
+				Name:    "customerorigin_account_id_position_id",
+				Unique:  false,
+				Columns: []*schema.Column{CustomerOriginColumns[1], CustomerOriginColumns[8], CustomerOriginColumns[0]},
+			},
+			{
+				Name:    "customerorigin_account_id_key",
+				Unique:  true,
+				Columns: []*schema.Column{CustomerOriginColumns[1], CustomerOriginColumns[5]},
+			},
+			{
+				Name:    "customerorigin_account_id_label_key",
+				Unique:  true,
+				Columns: []*schema.Column{CustomerOriginColumns[1], CustomerOriginColumns[7]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "archived_at IS NULL",
+				},
+			},
+		},
+	}
+	// CustomerTypeColumns holds the columns for the "customer_type" table.
+	CustomerTypeColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "account_id", Type: field.TypeUUID},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "version", Type: field.TypeInt32, Default: 1},
+		{Name: "updated_at", Type: field.TypeTime},
+		{Name: "key", Type: field.TypeString, Collation: "C", SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "label", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "label_key", Type: field.TypeString, Collation: "C", SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "position", Type: field.TypeInt32},
+		{Name: "archived_at", Type: field.TypeTime, Nullable: true},
+	}
+	// CustomerTypeTable holds the schema information for the "customer_type" table.
+	CustomerTypeTable = &schema.Table{
+		Name:       "customer_type",
+		Columns:    CustomerTypeColumns,
+		PrimaryKey: []*schema.Column{CustomerTypeColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "customertype_account_id_id",
+				Unique:  true,
+				Columns: []*schema.Column{CustomerTypeColumns[1], CustomerTypeColumns[0]},
+			},
+			{
+				Name:    "customertype_account_id_position_id",
+				Unique:  false,
+				Columns: []*schema.Column{CustomerTypeColumns[1], CustomerTypeColumns[8], CustomerTypeColumns[0]},
+			},
+			{
+				Name:    "customertype_account_id_key",
+				Unique:  true,
+				Columns: []*schema.Column{CustomerTypeColumns[1], CustomerTypeColumns[5]},
+			},
+			{
+				Name:    "customertype_account_id_label_key",
+				Unique:  true,
+				Columns: []*schema.Column{CustomerTypeColumns[1], CustomerTypeColumns[7]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "archived_at IS NULL",
+				},
 			},
 		},
 	}
@@ -284,6 +405,7 @@ var (
 		{Name: "position", Type: field.TypeInt16},
 		{Name: "address", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "address_key", Type: field.TypeString, Collation: "C", SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "purposes", Type: field.TypeJSON, Default: schema.Expr("'[]'")},
 	}
 	// EmailAddressTable holds the schema information for the "email_address" table.
 	EmailAddressTable = &schema.Table{
@@ -316,6 +438,14 @@ var (
 				Name:    "emailaddress_account_id_address_key_customer_id",
 				Unique:  false,
 				Columns: []*schema.Column{EmailAddressColumns[1], EmailAddressColumns[8], EmailAddressColumns[3]},
+			},
+			{
+				Name:    "email_address_one_statement",
+				Unique:  true,
+				Columns: []*schema.Column{EmailAddressColumns[1], EmailAddressColumns[3]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "contact_id IS NULL AND purposes @> '[\"STATEMENT\"]'",
+				},
 			},
 		},
 	}
@@ -353,6 +483,73 @@ var (
 				Name:    "event_account_id_type_seq",
 				Unique:  false,
 				Columns: []*schema.Column{EventColumns[1], EventColumns[6], EventColumns[5]},
+			},
+		},
+	}
+	// FieldPolicyColumns holds the columns for the "field_policy" table.
+	FieldPolicyColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "account_id", Type: field.TypeUUID},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "version", Type: field.TypeInt32, Default: 1},
+		{Name: "updated_at", Type: field.TypeTime},
+		{Name: "channel", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "type_id", Type: field.TypeUUID, Nullable: true},
+	}
+	// FieldPolicyTable holds the schema information for the "field_policy" table.
+	FieldPolicyTable = &schema.Table{
+		Name:       "field_policy",
+		Columns:    FieldPolicyColumns,
+		PrimaryKey: []*schema.Column{FieldPolicyColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "fieldpolicy_account_id_id",
+				Unique:  true,
+				Columns: []*schema.Column{FieldPolicyColumns[1], FieldPolicyColumns[0]},
+			},
+			{
+				Name:    "field_policy_all_types",
+				Unique:  true,
+				Columns: []*schema.Column{FieldPolicyColumns[1], FieldPolicyColumns[5]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "type_id IS NULL",
+				},
+			},
+			{
+				Name:    "field_policy_one_type",
+				Unique:  true,
+				Columns: []*schema.Column{FieldPolicyColumns[1], FieldPolicyColumns[5], FieldPolicyColumns[6]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "type_id IS NOT NULL",
+				},
+			},
+			{
+				Name:    "fieldpolicy_account_id_type_id",
+				Unique:  false,
+				Columns: []*schema.Column{FieldPolicyColumns[1], FieldPolicyColumns[6]},
+			},
+		},
+	}
+	// FieldRuleColumns holds the columns for the "field_rule" table.
+	FieldRuleColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "account_id", Type: field.TypeUUID},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "policy_id", Type: field.TypeUUID},
+		{Name: "field", Type: field.TypeString, Collation: "C", SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "required", Type: field.TypeBool},
+		{Name: "visible", Type: field.TypeBool},
+	}
+	// FieldRuleTable holds the schema information for the "field_rule" table.
+	FieldRuleTable = &schema.Table{
+		Name:       "field_rule",
+		Columns:    FieldRuleColumns,
+		PrimaryKey: []*schema.Column{FieldRuleColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "fieldrule_account_id_policy_id_field",
+				Unique:  true,
+				Columns: []*schema.Column{FieldRuleColumns[1], FieldRuleColumns[3], FieldRuleColumns[4]},
 			},
 		},
 	}
@@ -478,6 +675,51 @@ var (
 			},
 		},
 	}
+	// OfficeColumns holds the columns for the "office" table.
+	OfficeColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "account_id", Type: field.TypeUUID},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "version", Type: field.TypeInt32, Default: 1},
+		{Name: "updated_at", Type: field.TypeTime},
+		{Name: "key", Type: field.TypeString, Collation: "C", SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "label", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "label_key", Type: field.TypeString, Collation: "C", SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "position", Type: field.TypeInt32},
+		{Name: "archived_at", Type: field.TypeTime, Nullable: true},
+		{Name: "time_zone", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+	}
+	// OfficeTable holds the schema information for the "office" table.
+	OfficeTable = &schema.Table{
+		Name:       "office",
+		Columns:    OfficeColumns,
+		PrimaryKey: []*schema.Column{OfficeColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "office_account_id_id",
+				Unique:  true,
+				Columns: []*schema.Column{OfficeColumns[1], OfficeColumns[0]},
+			},
+			{
+				Name:    "office_account_id_position_id",
+				Unique:  false,
+				Columns: []*schema.Column{OfficeColumns[1], OfficeColumns[8], OfficeColumns[0]},
+			},
+			{
+				Name:    "office_account_id_key",
+				Unique:  true,
+				Columns: []*schema.Column{OfficeColumns[1], OfficeColumns[5]},
+			},
+			{
+				Name:    "office_account_id_label_key",
+				Unique:  true,
+				Columns: []*schema.Column{OfficeColumns[1], OfficeColumns[7]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "archived_at IS NULL",
+				},
+			},
+		},
+	}
 	// PhoneNumberColumns holds the columns for the "phone_number" table.
 	PhoneNumberColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeUUID},
@@ -593,18 +835,67 @@ var (
 			},
 		},
 	}
+	// ServiceColumns holds the columns for the "service" table.
+	ServiceColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "account_id", Type: field.TypeUUID},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "version", Type: field.TypeInt32, Default: 1},
+		{Name: "updated_at", Type: field.TypeTime},
+		{Name: "key", Type: field.TypeString, Collation: "C", SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "label", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "label_key", Type: field.TypeString, Collation: "C", SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "position", Type: field.TypeInt32},
+		{Name: "archived_at", Type: field.TypeTime, Nullable: true},
+		{Name: "duration_minutes", Type: field.TypeInt32, Nullable: true},
+	}
+	// ServiceTable holds the schema information for the "service" table.
+	ServiceTable = &schema.Table{
+		Name:       "service",
+		Columns:    ServiceColumns,
+		PrimaryKey: []*schema.Column{ServiceColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "service_account_id_id",
+				Unique:  true,
+				Columns: []*schema.Column{ServiceColumns[1], ServiceColumns[0]},
+			},
+			{
+				Name:    "service_account_id_position_id",
+				Unique:  false,
+				Columns: []*schema.Column{ServiceColumns[1], ServiceColumns[8], ServiceColumns[0]},
+			},
+			{
+				Name:    "service_account_id_key",
+				Unique:  true,
+				Columns: []*schema.Column{ServiceColumns[1], ServiceColumns[5]},
+			},
+			{
+				Name:    "service_account_id_label_key",
+				Unique:  true,
+				Columns: []*schema.Column{ServiceColumns[1], ServiceColumns[7]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "archived_at IS NULL",
+				},
+			},
+		},
+	}
 	// StaffUserColumns holds the columns for the "staff_user" table.
 	StaffUserColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeUUID},
 		{Name: "account_id", Type: field.TypeUUID},
 		{Name: "created_at", Type: field.TypeTime},
-		{Name: "subject", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "version", Type: field.TypeInt32, Default: 1},
+		{Name: "updated_at", Type: field.TypeTime},
+		{Name: "subject", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "display_name", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "sort_name", Type: field.TypeString, Collation: "C", SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "email", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "email_key", Type: field.TypeString, Nullable: true, Collation: "C", SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "role", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "signed_in_at", Type: field.TypeTime, Nullable: true},
 		{Name: "disabled_at", Type: field.TypeTime, Nullable: true},
-		{Name: "updated_at", Type: field.TypeTime},
+		{Name: "archived_at", Type: field.TypeTime, Nullable: true},
 	}
 	// StaffUserTable holds the schema information for the "staff_user" table.
 	StaffUserTable = &schema.Table{
@@ -620,12 +911,20 @@ var (
 			{
 				Name:    "staffuser_account_id_subject",
 				Unique:  true,
-				Columns: []*schema.Column{StaffUserColumns[1], StaffUserColumns[3]},
+				Columns: []*schema.Column{StaffUserColumns[1], StaffUserColumns[5]},
 			},
 			{
 				Name:    "staffuser_account_id_sort_name_id",
 				Unique:  false,
-				Columns: []*schema.Column{StaffUserColumns[1], StaffUserColumns[5], StaffUserColumns[0]},
+				Columns: []*schema.Column{StaffUserColumns[1], StaffUserColumns[7], StaffUserColumns[0]},
+			},
+			{
+				Name:    "staff_user_awaited",
+				Unique:  true,
+				Columns: []*schema.Column{StaffUserColumns[1], StaffUserColumns[9]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "subject IS NULL AND archived_at IS NULL",
+				},
 			},
 		},
 	}
@@ -741,17 +1040,23 @@ var (
 		ContactTable,
 		CustomerTable,
 		CustomerImageTable,
+		CustomerOriginTable,
+		CustomerTypeTable,
 		DocumentTable,
 		DocumentVersionTable,
 		EmailAddressTable,
 		EventTable,
+		FieldPolicyTable,
+		FieldRuleTable,
 		GarbageTable,
 		IdempotencyTable,
 		ImageFileTable,
 		NoteTable,
+		OfficeTable,
 		PhoneNumberTable,
 		PostalAddressTable,
 		RevisionTable,
+		ServiceTable,
 		StaffUserTable,
 		StorageUsageTable,
 		TimelineEntryTable,
@@ -773,9 +1078,12 @@ func init() {
 		Table: "customer",
 	}
 	CustomerTable.Annotation.Checks = map[string]string{
+		"customer_channel":         "preferred_channel IN ('EMAIL', 'PHONE', 'SMS')",
 		"customer_created_by_kind": "created_by_kind IN ('STAFF', 'API_KEY')",
+		"customer_created_via":     "created_via IN ('STAFF', 'BOOKING', 'IMPORT', 'API', 'SECURE_LINK')",
+		"customer_distance":        "delivery_distance_km >= 0",
 		"customer_kind":            "kind IN ('PERSON', 'COMPANY')",
-		"customer_status":          "status IN ('ACTIVE', 'ARCHIVED')",
+		"customer_status":          "status IN ('ACTIVE', 'ARCHIVED', 'MERGED')",
 	}
 	CustomerImageTable.Annotation = &entsql.Annotation{
 		Table: "customer_image",
@@ -783,6 +1091,22 @@ func init() {
 	CustomerImageTable.Annotation.Checks = map[string]string{
 		"customer_image_created_by_kind": "created_by_kind IN ('STAFF', 'API_KEY')",
 		"customer_image_size":            "size_bytes > 0 AND width > 0 AND height > 0",
+	}
+	CustomerOriginTable.Annotation = &entsql.Annotation{
+		Table: "customer_origin",
+	}
+	CustomerOriginTable.Annotation.Checks = map[string]string{
+		"customer_origin_key":      "key ~ '^[a-z0-9]+(_[a-z0-9]+)*$' AND char_length(key) <= 60",
+		"customer_origin_label":    "char_length(label) BETWEEN 1 AND 200",
+		"customer_origin_position": "position >= 0",
+	}
+	CustomerTypeTable.Annotation = &entsql.Annotation{
+		Table: "customer_type",
+	}
+	CustomerTypeTable.Annotation.Checks = map[string]string{
+		"customer_type_key":      "key ~ '^[a-z0-9]+(_[a-z0-9]+)*$' AND char_length(key) <= 60",
+		"customer_type_label":    "char_length(label) BETWEEN 1 AND 200",
+		"customer_type_position": "position >= 0",
 	}
 	DocumentTable.Annotation = &entsql.Annotation{
 		Table: "document",
@@ -812,7 +1136,20 @@ func init() {
 	}
 	EventTable.Annotation.Checks = map[string]string{
 		"event_created_by_kind": "created_by_kind IN ('STAFF', 'API_KEY')",
-		"event_subject_type":    "subject_type IN ('Customer', 'Contact', 'Document', 'TimelineEntry', 'Note')",
+		"event_subject_type":    "subject_type IN ('Customer', 'Contact', 'Document', 'TimelineEntry', 'Account', 'Note')",
+	}
+	FieldPolicyTable.Annotation = &entsql.Annotation{
+		Table: "field_policy",
+	}
+	FieldPolicyTable.Annotation.Checks = map[string]string{
+		"field_policy_channel": "channel IN ('STAFF', 'BOOKING', 'IMPORT', 'API', 'SECURE_LINK')",
+	}
+	FieldRuleTable.Annotation = &entsql.Annotation{
+		Table: "field_rule",
+	}
+	FieldRuleTable.Annotation.Checks = map[string]string{
+		"field_rule_field": "char_length(field) BETWEEN 1 AND 100",
+		"field_rule_sense": "visible OR NOT required",
 	}
 	GarbageTable.Annotation = &entsql.Annotation{
 		Table: "garbage",
@@ -834,6 +1171,14 @@ func init() {
 		"note_created_by_kind": "created_by_kind IN ('STAFF', 'API_KEY')",
 		"note_edited_by_kind":  "edited_by_kind IN ('STAFF', 'API_KEY')",
 	}
+	OfficeTable.Annotation = &entsql.Annotation{
+		Table: "office",
+	}
+	OfficeTable.Annotation.Checks = map[string]string{
+		"office_key":      "key ~ '^[a-z0-9]+(_[a-z0-9]+)*$' AND char_length(key) <= 60",
+		"office_label":    "char_length(label) BETWEEN 1 AND 200",
+		"office_position": "position >= 0",
+	}
 	PhoneNumberTable.Annotation = &entsql.Annotation{
 		Table: "phone_number",
 	}
@@ -849,11 +1194,21 @@ func init() {
 	RevisionTable.Annotation = &entsql.Annotation{
 		Table: "revision",
 	}
+	ServiceTable.Annotation = &entsql.Annotation{
+		Table: "service",
+	}
+	ServiceTable.Annotation.Checks = map[string]string{
+		"service_duration": "duration_minutes BETWEEN 1 AND 525600",
+		"service_key":      "key ~ '^[a-z0-9]+(_[a-z0-9]+)*$' AND char_length(key) <= 60",
+		"service_label":    "char_length(label) BETWEEN 1 AND 200",
+		"service_position": "position >= 0",
+	}
 	StaffUserTable.Annotation = &entsql.Annotation{
 		Table: "staff_user",
 	}
 	StaffUserTable.Annotation.Checks = map[string]string{
-		"staff_user_role": "role IN ('VIEWER', 'EDITOR', 'ADMIN')",
+		"staff_user_role":    "role IN ('VIEWER', 'EDITOR', 'ADMIN')",
+		"staff_user_unknown": "subject IS NOT NULL OR email_key IS NOT NULL",
 	}
 	StorageUsageTable.Annotation = &entsql.Annotation{
 		Table: "storage_usage",
@@ -867,7 +1222,7 @@ func init() {
 	TimelineEntryTable.Annotation.Checks = map[string]string{
 		"timeline_entry_created_by_kind": "created_by_kind IN ('STAFF', 'API_KEY')",
 		"timeline_entry_kind":            "kind IN ('CUSTOMER_CREATED', 'CUSTOMER_ARCHIVED', 'CUSTOMER_RESTORED', 'CONTACT_ADDED', 'DOCUMENT_ADDED', 'DOCUMENT_REPLACED', 'DOCUMENT_EXPIRES', 'VISIT', 'CALL', 'TASK', 'NOTE')",
-		"timeline_entry_subject_type":    "subject_type IN ('Customer', 'Contact', 'Document', 'TimelineEntry', 'Note')",
+		"timeline_entry_subject_type":    "subject_type IN ('Customer', 'Contact', 'Document', 'TimelineEntry', 'Account', 'Note')",
 	}
 	UploadTable.Annotation = &entsql.Annotation{
 		Table: "upload",

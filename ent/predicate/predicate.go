@@ -21,6 +21,12 @@ type Customer func(*sql.Selector)
 // CustomerImage is the predicate function for customerimage builders.
 type CustomerImage func(*sql.Selector)
 
+// CustomerOrigin is the predicate function for customerorigin builders.
+type CustomerOrigin func(*sql.Selector)
+
+// CustomerType is the predicate function for customertype builders.
+type CustomerType func(*sql.Selector)
+
 // Document is the predicate function for document builders.
 type Document func(*sql.Selector)
 
@@ -32,6 +38,12 @@ type EmailAddress func(*sql.Selector)
 
 // Event is the predicate function for event builders.
 type Event func(*sql.Selector)
+
+// FieldPolicy is the predicate function for fieldpolicy builders.
+type FieldPolicy func(*sql.Selector)
+
+// FieldRule is the predicate function for fieldrule builders.
+type FieldRule func(*sql.Selector)
 
 // Garbage is the predicate function for garbage builders.
 type Garbage func(*sql.Selector)
@@ -45,6 +57,9 @@ type ImageFile func(*sql.Selector)
 // Note is the predicate function for note builders.
 type Note func(*sql.Selector)
 
+// Office is the predicate function for office builders.
+type Office func(*sql.Selector)
+
 // PhoneNumber is the predicate function for phonenumber builders.
 type PhoneNumber func(*sql.Selector)
 
@@ -53,6 +68,9 @@ type PostalAddress func(*sql.Selector)
 
 // Revision is the predicate function for revision builders.
 type Revision func(*sql.Selector)
+
+// Service is the predicate function for service builders.
+type Service func(*sql.Selector)
 
 // StaffUser is the predicate function for staffuser builders.
 type StaffUser func(*sql.Selector)

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"entgo.io/ent"
+	"entgo.io/ent/dialect/entsql"
 	"entgo.io/ent/schema"
 	"entgo.io/ent/schema/field"
 	"entgo.io/ent/schema/index"
@@ -57,27 +58,34 @@ func (StorageUsage) Fields() []ent.Field {
 	}
 }
 
-// StaffUser is a person of the staff, made when the person's first token arrives.
+// StaffUser is a person of the staff, made when the person's first token arrives or before that by an administrator; then
+// subject is null until a token with the same verified e-mail address claims the row. archived_at takes the person out of
+// what can be chosen; disabled_at locks the person out.
 type StaffUser struct{ ent.Schema }
 
 // Annotations of the table.
 func (StaffUser) Annotations() []schema.Annotation {
-	return table("staff_user", map[string]string{"staff_user_role": oneOf("role", "VIEWER", "EDITOR", "ADMIN")})
+	return table("staff_user", map[string]string{
+		"staff_user_role":    oneOf("role", "VIEWER", "EDITOR", "ADMIN"),
+		"staff_user_unknown": "subject IS NOT NULL OR email_key IS NOT NULL",
+	})
 }
 
 // Mixin of the table.
-func (StaffUser) Mixin() []ent.Mixin { return []ent.Mixin{owned{}} }
+func (StaffUser) Mixin() []ent.Mixin { return []ent.Mixin{owned{}, versioned{}} }
 
 // Fields of the table.
 func (StaffUser) Fields() []ent.Field {
 	return []ent.Field{
-		text("subject"),
+		optionalText("subject"),
 		text("display_name"),
 		foldedText("sort_name"),
 		optionalText("email"),
+		field.String("email_key").SchemaType(textType).Optional().Nillable().Annotations(entsql.Annotation{Collation: "C"}),
 		text("role"),
+		optionalInstant("signed_in_at"),
 		optionalInstant("disabled_at"),
-		field.Time("updated_at").Default(time.Now),
+		optionalInstant("archived_at"),
 	}
 }
 
@@ -86,6 +94,9 @@ func (StaffUser) Indexes() []ent.Index {
 	return []ent.Index{
 		index.Fields("account_id", "subject").Unique(),
 		index.Fields("account_id", "sort_name", "id"),
+		// Whom a first token may claim: one person for each address.
+		index.Fields("account_id", "email_key").Unique().StorageKey("staff_user_awaited").
+			Annotations(entsql.IndexWhere("subject IS NULL AND archived_at IS NULL")),
 	}
 }
 

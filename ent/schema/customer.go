@@ -15,7 +15,10 @@ type Customer struct{ ent.Schema }
 func (Customer) Annotations() []schema.Annotation {
 	return table("customer", map[string]string{
 		"customer_kind":            oneOf("kind", "PERSON", "COMPANY"),
-		"customer_status":          oneOf("status", "ACTIVE", "ARCHIVED"),
+		"customer_status":          oneOf("status", "ACTIVE", "ARCHIVED", "MERGED"),
+		"customer_channel":         oneOf("preferred_channel", "EMAIL", "PHONE", "SMS"),
+		"customer_created_via":     oneOf("created_via", "STAFF", "BOOKING", "IMPORT", "API", "SECURE_LINK"),
+		"customer_distance":        "delivery_distance_km >= 0",
 		"customer_created_by_kind": actorKinds,
 	})
 }
@@ -33,6 +36,23 @@ func (Customer) Fields() []ent.Field {
 		optionalText("given_name"),
 		optionalText("family_name"),
 		optionalText("company_name"),
+		optionalText("language_tag"),
+		optionalText("time_zone"),
+		foldedOptional("external_id"),
+		optionalText("preferred_channel"),
+		field.String("delivery_distance_km").SchemaType(decimalType).Optional().Nillable(),
+		optionalText("website_url"),
+		optionalText("business_area"),
+		field.Bool("tax_exempt").Default(false).Annotations(entsql.DefaultExpr("false")),
+		optionalText("tax_exempt_reason"),
+		field.String("created_via").SchemaType(textType).Default("STAFF").Annotations(entsql.DefaultExpr("'STAFF'")),
+		optionalID("type_id"),
+		optionalID("origin_id"),
+		optionalID("salesperson_id"),
+		optionalID("representative_id"),
+		optionalID("preferred_office_id"),
+		optionalID("preferred_staff_id"),
+		optionalID("merged_into_id"),
 		optionalInstant("archived_at"),
 		optionalID("image_id"),
 	}
@@ -45,6 +65,9 @@ func (Customer) Indexes() []ent.Index {
 		index.Fields("account_id", "sort_name", "id"),
 		index.Fields("account_id", "created_at", "id"),
 		index.Fields("account_id", "updated_at", "id"),
+		index.Fields("account_id", "external_id").Unique().StorageKey("customer_one_external_id").
+			Annotations(entsql.IndexWhere("external_id IS NOT NULL")),
+		index.Fields("account_id", "merged_into_id").Annotations(entsql.IndexWhere("merged_into_id IS NOT NULL")),
 	}
 }
 
@@ -106,7 +129,8 @@ func pointType(tableName string) map[string]string {
 	return map[string]string{tableName + "_type": oneOf("type", "MOBILE", "HOME", "WORK", "BILLING", "SHIPPING", "OTHER")}
 }
 
-// EmailAddress is an e-mail address of a customer or a contact. address_key is the address folded, for look-ups.
+// EmailAddress is an e-mail address of a customer or a contact. address_key is the address folded, for look-ups; purposes
+// is a sorted list of what mail goes there.
 type EmailAddress struct{ contactPoint }
 
 // Annotations of the table.
@@ -119,12 +143,17 @@ func (EmailAddress) Mixin() []ent.Mixin { return []ent.Mixin{owned{}} }
 
 // Fields of the table.
 func (e EmailAddress) Fields() []ent.Field {
-	return e.fields(text("address"), foldedText("address_key"))
+	return e.fields(text("address"), foldedText("address_key"),
+		field.Strings("purposes").Default([]string{}).Annotations(entsql.DefaultExpr("'[]'")))
 }
 
 // Indexes of the table.
 func (e EmailAddress) Indexes() []ent.Index {
-	return e.indexes(index.Fields("account_id", "address_key", "customer_id"))
+	return e.indexes(
+		index.Fields("account_id", "address_key", "customer_id"),
+		index.Fields("account_id", "customer_id").Unique().StorageKey("email_address_one_statement").
+			Annotations(entsql.IndexWhere(`contact_id IS NULL AND purposes @> '["STATEMENT"]'`)),
+	)
 }
 
 // PhoneNumber is a telephone number of a customer or a contact.

@@ -12,7 +12,7 @@ import (
 var uuidZero = uuid.UUID{}
 
 // subjects are the types that an event or a timeline entry can be about, in the spelling of the SDL.
-var subjects = []string{"Customer", "Contact", "Document", "TimelineEntry", "Note"}
+var subjects = []string{"Customer", "Contact", "Document", "TimelineEntry", "Account", "Note"}
 
 // Event is the account's append-only log. seq is dense and in commit order.
 type Event struct{ ent.Schema }

@@ -21,9 +21,11 @@ import (
 )
 
 var (
-	textType   = map[string]string{dialect.Postgres: "text"}
-	dateType   = map[string]string{dialect.Postgres: "date"}
-	binaryType = map[string]string{dialect.Postgres: "bytea"}
+	textType = map[string]string{dialect.Postgres: "text"}
+	dateType = map[string]string{dialect.Postgres: "date"}
+	// decimalType holds exact decimal fractions; in Go they are texts such as 12.5.
+	decimalType = map[string]string{dialect.Postgres: "numeric(12,3)"}
+	binaryType  = map[string]string{dialect.Postgres: "bytea"}
 )
 
 // text is a text column; PostgreSQL's varchar(n) would add a limit in the wrong place, the rules are in the areas.
@@ -37,6 +39,10 @@ func optionalText(name string) ent.Field {
 // index depends on the version of a collation library.
 func foldedText(name string) ent.Field {
 	return field.String(name).SchemaType(textType).Annotations(entsql.Annotation{Collation: "C"})
+}
+
+func foldedOptional(name string) ent.Field {
+	return field.String(name).SchemaType(textType).Optional().Nillable().Annotations(entsql.Annotation{Collation: "C"})
 }
 
 func id(name string) ent.Field { return field.UUID(name, uuid.UUID{}).Immutable() }

@@ -65,6 +65,16 @@ func CreatedAt(v time.Time) predicate.StaffUser {
 	return predicate.StaffUser(sql.FieldEQ(FieldCreatedAt, v))
 }
 
+// Version applies equality check predicate on the "version" field. It's identical to VersionEQ.
+func Version(v int32) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldEQ(FieldVersion, v))
+}
+
+// UpdatedAt applies equality check predicate on the "updated_at" field. It's identical to UpdatedAtEQ.
+func UpdatedAt(v time.Time) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldEQ(FieldUpdatedAt, v))
+}
+
 // Subject applies equality check predicate on the "subject" field. It's identical to SubjectEQ.
 func Subject(v string) predicate.StaffUser {
 	return predicate.StaffUser(sql.FieldEQ(FieldSubject, v))
@@ -85,9 +95,19 @@ func Email(v string) predicate.StaffUser {
 	return predicate.StaffUser(sql.FieldEQ(FieldEmail, v))
 }
 
+// EmailKey applies equality check predicate on the "email_key" field. It's identical to EmailKeyEQ.
+func EmailKey(v string) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldEQ(FieldEmailKey, v))
+}
+
 // Role applies equality check predicate on the "role" field. It's identical to RoleEQ.
 func Role(v string) predicate.StaffUser {
 	return predicate.StaffUser(sql.FieldEQ(FieldRole, v))
+}
+
+// SignedInAt applies equality check predicate on the "signed_in_at" field. It's identical to SignedInAtEQ.
+func SignedInAt(v time.Time) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldEQ(FieldSignedInAt, v))
 }
 
 // DisabledAt applies equality check predicate on the "disabled_at" field. It's identical to DisabledAtEQ.
@@ -95,9 +115,9 @@ func DisabledAt(v time.Time) predicate.StaffUser {
 	return predicate.StaffUser(sql.FieldEQ(FieldDisabledAt, v))
 }
 
-// UpdatedAt applies equality check predicate on the "updated_at" field. It's identical to UpdatedAtEQ.
-func UpdatedAt(v time.Time) predicate.StaffUser {
-	return predicate.StaffUser(sql.FieldEQ(FieldUpdatedAt, v))
+// ArchivedAt applies equality check predicate on the "archived_at" field. It's identical to ArchivedAtEQ.
+func ArchivedAt(v time.Time) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldEQ(FieldArchivedAt, v))
 }
 
 // AccountIDEQ applies the EQ predicate on the "account_id" field.
@@ -180,6 +200,86 @@ func CreatedAtLTE(v time.Time) predicate.StaffUser {
 	return predicate.StaffUser(sql.FieldLTE(FieldCreatedAt, v))
 }
 
+// VersionEQ applies the EQ predicate on the "version" field.
+func VersionEQ(v int32) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldEQ(FieldVersion, v))
+}
+
+// VersionNEQ applies the NEQ predicate on the "version" field.
+func VersionNEQ(v int32) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldNEQ(FieldVersion, v))
+}
+
+// VersionIn applies the In predicate on the "version" field.
+func VersionIn(vs ...int32) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldIn(FieldVersion, vs...))
+}
+
+// VersionNotIn applies the NotIn predicate on the "version" field.
+func VersionNotIn(vs ...int32) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldNotIn(FieldVersion, vs...))
+}
+
+// VersionGT applies the GT predicate on the "version" field.
+func VersionGT(v int32) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldGT(FieldVersion, v))
+}
+
+// VersionGTE applies the GTE predicate on the "version" field.
+func VersionGTE(v int32) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldGTE(FieldVersion, v))
+}
+
+// VersionLT applies the LT predicate on the "version" field.
+func VersionLT(v int32) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldLT(FieldVersion, v))
+}
+
+// VersionLTE applies the LTE predicate on the "version" field.
+func VersionLTE(v int32) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldLTE(FieldVersion, v))
+}
+
+// UpdatedAtEQ applies the EQ predicate on the "updated_at" field.
+func UpdatedAtEQ(v time.Time) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldEQ(FieldUpdatedAt, v))
+}
+
+// UpdatedAtNEQ applies the NEQ predicate on the "updated_at" field.
+func UpdatedAtNEQ(v time.Time) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldNEQ(FieldUpdatedAt, v))
+}
+
+// UpdatedAtIn applies the In predicate on the "updated_at" field.
+func UpdatedAtIn(vs ...time.Time) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldIn(FieldUpdatedAt, vs...))
+}
+
+// UpdatedAtNotIn applies the NotIn predicate on the "updated_at" field.
+func UpdatedAtNotIn(vs ...time.Time) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldNotIn(FieldUpdatedAt, vs...))
+}
+
+// UpdatedAtGT applies the GT predicate on the "updated_at" field.
+func UpdatedAtGT(v time.Time) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldGT(FieldUpdatedAt, v))
+}
+
+// UpdatedAtGTE applies the GTE predicate on the "updated_at" field.
+func UpdatedAtGTE(v time.Time) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldGTE(FieldUpdatedAt, v))
+}
+
+// UpdatedAtLT applies the LT predicate on the "updated_at" field.
+func UpdatedAtLT(v time.Time) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldLT(FieldUpdatedAt, v))
+}
+
+// UpdatedAtLTE applies the LTE predicate on the "updated_at" field.
+func UpdatedAtLTE(v time.Time) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldLTE(FieldUpdatedAt, v))
+}
+
 // SubjectEQ applies the EQ predicate on the "subject" field.
 func SubjectEQ(v string) predicate.StaffUser {
 	return predicate.StaffUser(sql.FieldEQ(FieldSubject, v))
@@ -233,6 +333,16 @@ func SubjectHasPrefix(v string) predicate.StaffUser {
 // SubjectHasSuffix applies the HasSuffix predicate on the "subject" field.
 func SubjectHasSuffix(v string) predicate.StaffUser {
 	return predicate.StaffUser(sql.FieldHasSuffix(FieldSubject, v))
+}
+
+// SubjectIsNil applies the IsNil predicate on the "subject" field.
+func SubjectIsNil() predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldIsNull(FieldSubject))
+}
+
+// SubjectNotNil applies the NotNil predicate on the "subject" field.
+func SubjectNotNil() predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldNotNull(FieldSubject))
 }
 
 // SubjectEqualFold applies the EqualFold predicate on the "subject" field.
@@ -450,6 +560,81 @@ func EmailContainsFold(v string) predicate.StaffUser {
 	return predicate.StaffUser(sql.FieldContainsFold(FieldEmail, v))
 }
 
+// EmailKeyEQ applies the EQ predicate on the "email_key" field.
+func EmailKeyEQ(v string) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldEQ(FieldEmailKey, v))
+}
+
+// EmailKeyNEQ applies the NEQ predicate on the "email_key" field.
+func EmailKeyNEQ(v string) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldNEQ(FieldEmailKey, v))
+}
+
+// EmailKeyIn applies the In predicate on the "email_key" field.
+func EmailKeyIn(vs ...string) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldIn(FieldEmailKey, vs...))
+}
+
+// EmailKeyNotIn applies the NotIn predicate on the "email_key" field.
+func EmailKeyNotIn(vs ...string) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldNotIn(FieldEmailKey, vs...))
+}
+
+// EmailKeyGT applies the GT predicate on the "email_key" field.
+func EmailKeyGT(v string) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldGT(FieldEmailKey, v))
+}
+
+// EmailKeyGTE applies the GTE predicate on the "email_key" field.
+func EmailKeyGTE(v string) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldGTE(FieldEmailKey, v))
+}
+
+// EmailKeyLT applies the LT predicate on the "email_key" field.
+func EmailKeyLT(v string) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldLT(FieldEmailKey, v))
+}
+
+// EmailKeyLTE applies the LTE predicate on the "email_key" field.
+func EmailKeyLTE(v string) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldLTE(FieldEmailKey, v))
+}
+
+// EmailKeyContains applies the Contains predicate on the "email_key" field.
+func EmailKeyContains(v string) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldContains(FieldEmailKey, v))
+}
+
+// EmailKeyHasPrefix applies the HasPrefix predicate on the "email_key" field.
+func EmailKeyHasPrefix(v string) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldHasPrefix(FieldEmailKey, v))
+}
+
+// EmailKeyHasSuffix applies the HasSuffix predicate on the "email_key" field.
+func EmailKeyHasSuffix(v string) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldHasSuffix(FieldEmailKey, v))
+}
+
+// EmailKeyIsNil applies the IsNil predicate on the "email_key" field.
+func EmailKeyIsNil() predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldIsNull(FieldEmailKey))
+}
+
+// EmailKeyNotNil applies the NotNil predicate on the "email_key" field.
+func EmailKeyNotNil() predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldNotNull(FieldEmailKey))
+}
+
+// EmailKeyEqualFold applies the EqualFold predicate on the "email_key" field.
+func EmailKeyEqualFold(v string) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldEqualFold(FieldEmailKey, v))
+}
+
+// EmailKeyContainsFold applies the ContainsFold predicate on the "email_key" field.
+func EmailKeyContainsFold(v string) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldContainsFold(FieldEmailKey, v))
+}
+
 // RoleEQ applies the EQ predicate on the "role" field.
 func RoleEQ(v string) predicate.StaffUser {
 	return predicate.StaffUser(sql.FieldEQ(FieldRole, v))
@@ -515,6 +700,56 @@ func RoleContainsFold(v string) predicate.StaffUser {
 	return predicate.StaffUser(sql.FieldContainsFold(FieldRole, v))
 }
 
+// SignedInAtEQ applies the EQ predicate on the "signed_in_at" field.
+func SignedInAtEQ(v time.Time) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldEQ(FieldSignedInAt, v))
+}
+
+// SignedInAtNEQ applies the NEQ predicate on the "signed_in_at" field.
+func SignedInAtNEQ(v time.Time) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldNEQ(FieldSignedInAt, v))
+}
+
+// SignedInAtIn applies the In predicate on the "signed_in_at" field.
+func SignedInAtIn(vs ...time.Time) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldIn(FieldSignedInAt, vs...))
+}
+
+// SignedInAtNotIn applies the NotIn predicate on the "signed_in_at" field.
+func SignedInAtNotIn(vs ...time.Time) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldNotIn(FieldSignedInAt, vs...))
+}
+
+// SignedInAtGT applies the GT predicate on the "signed_in_at" field.
+func SignedInAtGT(v time.Time) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldGT(FieldSignedInAt, v))
+}
+
+// SignedInAtGTE applies the GTE predicate on the "signed_in_at" field.
+func SignedInAtGTE(v time.Time) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldGTE(FieldSignedInAt, v))
+}
+
+// SignedInAtLT applies the LT predicate on the "signed_in_at" field.
+func SignedInAtLT(v time.Time) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldLT(FieldSignedInAt, v))
+}
+
+// SignedInAtLTE applies the LTE predicate on the "signed_in_at" field.
+func SignedInAtLTE(v time.Time) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldLTE(FieldSignedInAt, v))
+}
+
+// SignedInAtIsNil applies the IsNil predicate on the "signed_in_at" field.
+func SignedInAtIsNil() predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldIsNull(FieldSignedInAt))
+}
+
+// SignedInAtNotNil applies the NotNil predicate on the "signed_in_at" field.
+func SignedInAtNotNil() predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldNotNull(FieldSignedInAt))
+}
+
 // DisabledAtEQ applies the EQ predicate on the "disabled_at" field.
 func DisabledAtEQ(v time.Time) predicate.StaffUser {
 	return predicate.StaffUser(sql.FieldEQ(FieldDisabledAt, v))
@@ -565,44 +800,54 @@ func DisabledAtNotNil() predicate.StaffUser {
 	return predicate.StaffUser(sql.FieldNotNull(FieldDisabledAt))
 }
 
-// UpdatedAtEQ applies the EQ predicate on the "updated_at" field.
-func UpdatedAtEQ(v time.Time) predicate.StaffUser {
-	return predicate.StaffUser(sql.FieldEQ(FieldUpdatedAt, v))
+// ArchivedAtEQ applies the EQ predicate on the "archived_at" field.
+func ArchivedAtEQ(v time.Time) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldEQ(FieldArchivedAt, v))
 }
 
-// UpdatedAtNEQ applies the NEQ predicate on the "updated_at" field.
-func UpdatedAtNEQ(v time.Time) predicate.StaffUser {
-	return predicate.StaffUser(sql.FieldNEQ(FieldUpdatedAt, v))
+// ArchivedAtNEQ applies the NEQ predicate on the "archived_at" field.
+func ArchivedAtNEQ(v time.Time) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldNEQ(FieldArchivedAt, v))
 }
 
-// UpdatedAtIn applies the In predicate on the "updated_at" field.
-func UpdatedAtIn(vs ...time.Time) predicate.StaffUser {
-	return predicate.StaffUser(sql.FieldIn(FieldUpdatedAt, vs...))
+// ArchivedAtIn applies the In predicate on the "archived_at" field.
+func ArchivedAtIn(vs ...time.Time) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldIn(FieldArchivedAt, vs...))
 }
 
-// UpdatedAtNotIn applies the NotIn predicate on the "updated_at" field.
-func UpdatedAtNotIn(vs ...time.Time) predicate.StaffUser {
-	return predicate.StaffUser(sql.FieldNotIn(FieldUpdatedAt, vs...))
+// ArchivedAtNotIn applies the NotIn predicate on the "archived_at" field.
+func ArchivedAtNotIn(vs ...time.Time) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldNotIn(FieldArchivedAt, vs...))
 }
 
-// UpdatedAtGT applies the GT predicate on the "updated_at" field.
-func UpdatedAtGT(v time.Time) predicate.StaffUser {
-	return predicate.StaffUser(sql.FieldGT(FieldUpdatedAt, v))
+// ArchivedAtGT applies the GT predicate on the "archived_at" field.
+func ArchivedAtGT(v time.Time) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldGT(FieldArchivedAt, v))
 }
 
-// UpdatedAtGTE applies the GTE predicate on the "updated_at" field.
-func UpdatedAtGTE(v time.Time) predicate.StaffUser {
-	return predicate.StaffUser(sql.FieldGTE(FieldUpdatedAt, v))
+// ArchivedAtGTE applies the GTE predicate on the "archived_at" field.
+func ArchivedAtGTE(v time.Time) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldGTE(FieldArchivedAt, v))
 }
 
-// UpdatedAtLT applies the LT predicate on the "updated_at" field.
-func UpdatedAtLT(v time.Time) predicate.StaffUser {
-	return predicate.StaffUser(sql.FieldLT(FieldUpdatedAt, v))
+// ArchivedAtLT applies the LT predicate on the "archived_at" field.
+func ArchivedAtLT(v time.Time) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldLT(FieldArchivedAt, v))
 }
 
-// UpdatedAtLTE applies the LTE predicate on the "updated_at" field.
-func UpdatedAtLTE(v time.Time) predicate.StaffUser {
-	return predicate.StaffUser(sql.FieldLTE(FieldUpdatedAt, v))
+// ArchivedAtLTE applies the LTE predicate on the "archived_at" field.
+func ArchivedAtLTE(v time.Time) predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldLTE(FieldArchivedAt, v))
+}
+
+// ArchivedAtIsNil applies the IsNil predicate on the "archived_at" field.
+func ArchivedAtIsNil() predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldIsNull(FieldArchivedAt))
+}
+
+// ArchivedAtNotNil applies the NotNil predicate on the "archived_at" field.
+func ArchivedAtNotNil() predicate.StaffUser {
+	return predicate.StaffUser(sql.FieldNotNull(FieldArchivedAt))
 }
 
 // And groups predicates with the AND operator between them.

@@ -46,13 +46,14 @@ type ComplexityRoot struct {
 		APIKeyRevoke           func(childComplexity int, id string) int
 		ContactArchive         func(childComplexity int, id string, expectedVersion int) int
 		ContactCreate          func(childComplexity int, customerID string, input model.ContactCreateInput, idempotencyKey *string) int
-		ContactUpdate          func(childComplexity int, id string, expectedVersion int, input model.ContactUpdateInput) int
+		ContactUpdate          func(childComplexity int, id string, expectedVersion int, input model.ContactUpdateInput, onConflict model.OnConflict) int
 		CustomerArchive        func(childComplexity int, id string, expectedVersion int) int
 		CustomerCreate         func(childComplexity int, input model.CustomerCreateInput, idempotencyKey *string) int
 		CustomerImageRemove    func(childComplexity int, id string, expectedVersion int) int
 		CustomerImageSet       func(childComplexity int, id string, expectedVersion int, file transport.Upload) int
 		CustomerRestore        func(childComplexity int, id string, expectedVersion int) int
-		CustomerUpdate         func(childComplexity int, id string, expectedVersion int, input model.CustomerUpdateInput) int
+		CustomerUpdate         func(childComplexity int, id string, expectedVersion int, input model.CustomerUpdateInput, onConflict model.OnConflict) int
+		CustomerUpsert         func(childComplexity int, by model.CustomerKey, input model.CustomerUpsertInput) int
 		DocumentArchive        func(childComplexity int, id string, expectedVersion int) int
 		DocumentReplace        func(childComplexity int, id string, expectedVersion int, file transport.Upload) int
 		DocumentRestore        func(childComplexity int, id string, expectedVersion int) int
@@ -69,15 +70,21 @@ type ComplexityRoot struct {
 	}
 
 	Query struct {
-		Account   func(childComplexity int) int
-		Customer  func(childComplexity int, id string) int
-		Customers func(childComplexity int, where *model.CustomerWhere, orderBy *model.CustomerOrder, first *int, after *string, last *int, before *string) int
-		Document  func(childComplexity int, id string) int
-		Events    func(childComplexity int, after *string, types []model.EventType, customerID *string, first *int) int
-		Node      func(childComplexity int, id string) int
-		Nodes     func(childComplexity int, ids []string) int
-		Storage   func(childComplexity int) int
-		Viewer    func(childComplexity int) int
+		Account              func(childComplexity int) int
+		Customer             func(childComplexity int, id string) int
+		CustomerByExternalID func(childComplexity int, externalID string) int
+		CustomerOrigins      func(childComplexity int, where *model.ListWhere, first *int, after *string, last *int, before *string) int
+		CustomerTypes        func(childComplexity int, where *model.ListWhere, first *int, after *string, last *int, before *string) int
+		Customers            func(childComplexity int, where *model.CustomerWhere, orderBy *model.CustomerOrder, first *int, after *string, last *int, before *string) int
+		Document             func(childComplexity int, id string) int
+		Events               func(childComplexity int, after *string, types []model.EventType, customerID *string, first *int) int
+		Node                 func(childComplexity int, id string) int
+		Nodes                func(childComplexity int, ids []string) int
+		Offices              func(childComplexity int, where *model.ListWhere, first *int, after *string, last *int, before *string) int
+		Services             func(childComplexity int, where *model.ListWhere, first *int, after *string, last *int, before *string) int
+		StaffUsers           func(childComplexity int, where *model.ListWhere, first *int, after *string, last *int, before *string) int
+		Storage              func(childComplexity int) int
+		Viewer               func(childComplexity int) int
 	}
 
 	Subscription struct {
@@ -92,11 +99,12 @@ type ComplexityRoot struct {
 
 type MutationResolver interface {
 	CustomerCreate(ctx context.Context, input model.CustomerCreateInput, idempotencyKey *string) (*read.Object, error)
-	CustomerUpdate(ctx context.Context, id string, expectedVersion int, input model.CustomerUpdateInput) (*read.Object, error)
+	CustomerUpdate(ctx context.Context, id string, expectedVersion int, input model.CustomerUpdateInput, onConflict model.OnConflict) (*read.Object, error)
+	CustomerUpsert(ctx context.Context, by model.CustomerKey, input model.CustomerUpsertInput) (*read.Object, error)
 	CustomerArchive(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
 	CustomerRestore(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
 	ContactCreate(ctx context.Context, customerID string, input model.ContactCreateInput, idempotencyKey *string) (*read.Object, error)
-	ContactUpdate(ctx context.Context, id string, expectedVersion int, input model.ContactUpdateInput) (*read.Object, error)
+	ContactUpdate(ctx context.Context, id string, expectedVersion int, input model.ContactUpdateInput, onConflict model.OnConflict) (*read.Object, error)
 	ContactArchive(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
 	DocumentUpload(ctx context.Context, input model.DocumentUploadInput, files []*transport.Upload, idempotencyKey *string) (*read.Object, error)
 	DocumentUploadBegin(ctx context.Context, input model.DocumentUploadBeginInput, idempotencyKey *string) (*read.Object, error)
@@ -122,10 +130,16 @@ type QueryResolver interface {
 	Node(ctx context.Context, id string) (*read.Object, error)
 	Nodes(ctx context.Context, ids []string) (*read.Object, error)
 	Customer(ctx context.Context, id string) (*read.Object, error)
+	CustomerByExternalID(ctx context.Context, externalID string) (*read.Object, error)
 	Document(ctx context.Context, id string) (*read.Object, error)
 	Customers(ctx context.Context, where *model.CustomerWhere, orderBy *model.CustomerOrder, first *int, after *string, last *int, before *string) (*read.Object, error)
 	Events(ctx context.Context, after *string, types []model.EventType, customerID *string, first *int) (*read.Object, error)
 	Storage(ctx context.Context) (*read.Object, error)
+	CustomerTypes(ctx context.Context, where *model.ListWhere, first *int, after *string, last *int, before *string) (*read.Object, error)
+	CustomerOrigins(ctx context.Context, where *model.ListWhere, first *int, after *string, last *int, before *string) (*read.Object, error)
+	Offices(ctx context.Context, where *model.ListWhere, first *int, after *string, last *int, before *string) (*read.Object, error)
+	Services(ctx context.Context, where *model.ListWhere, first *int, after *string, last *int, before *string) (*read.Object, error)
+	StaffUsers(ctx context.Context, where *model.ListWhere, first *int, after *string, last *int, before *string) (*read.Object, error)
 }
 type SubscriptionResolver interface {
 	DocumentEvents(ctx context.Context, customerID string, after *string) (<-chan *read.Object, error)
@@ -204,7 +218,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.ContactUpdate(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["input"].(model.ContactUpdateInput)), true
+		return e.ComplexityRoot.Mutation.ContactUpdate(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["input"].(model.ContactUpdateInput), args["onConflict"].(model.OnConflict)), true
 	case "Mutation.customerArchive":
 		if e.ComplexityRoot.Mutation.CustomerArchive == nil {
 			break
@@ -270,7 +284,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.CustomerUpdate(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["input"].(model.CustomerUpdateInput)), true
+		return e.ComplexityRoot.Mutation.CustomerUpdate(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["input"].(model.CustomerUpdateInput), args["onConflict"].(model.OnConflict)), true
+	case "Mutation.customerUpsert":
+		if e.ComplexityRoot.Mutation.CustomerUpsert == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_customerUpsert_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CustomerUpsert(childComplexity, args["by"].(model.CustomerKey), args["input"].(model.CustomerUpsertInput)), true
 	case "Mutation.documentArchive":
 		if e.ComplexityRoot.Mutation.DocumentArchive == nil {
 			break
@@ -432,6 +457,39 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Customer(childComplexity, args["id"].(string)), true
+	case "Query.customerByExternalId":
+		if e.ComplexityRoot.Query.CustomerByExternalID == nil {
+			break
+		}
+
+		args, err := ec.field_Query_customerByExternalId_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.CustomerByExternalID(childComplexity, args["externalId"].(string)), true
+	case "Query.customerOrigins":
+		if e.ComplexityRoot.Query.CustomerOrigins == nil {
+			break
+		}
+
+		args, err := ec.field_Query_customerOrigins_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.CustomerOrigins(childComplexity, args["where"].(*model.ListWhere), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.customerTypes":
+		if e.ComplexityRoot.Query.CustomerTypes == nil {
+			break
+		}
+
+		args, err := ec.field_Query_customerTypes_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.CustomerTypes(childComplexity, args["where"].(*model.ListWhere), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Query.customers":
 		if e.ComplexityRoot.Query.Customers == nil {
 			break
@@ -488,6 +546,39 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Nodes(childComplexity, args["ids"].([]string)), true
+	case "Query.offices":
+		if e.ComplexityRoot.Query.Offices == nil {
+			break
+		}
+
+		args, err := ec.field_Query_offices_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Offices(childComplexity, args["where"].(*model.ListWhere), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.services":
+		if e.ComplexityRoot.Query.Services == nil {
+			break
+		}
+
+		args, err := ec.field_Query_services_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Services(childComplexity, args["where"].(*model.ListWhere), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.staffUsers":
+		if e.ComplexityRoot.Query.StaffUsers == nil {
+			break
+		}
+
+		args, err := ec.field_Query_staffUsers_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.StaffUsers(childComplexity, args["where"].(*model.ListWhere), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Query.storage":
 		if e.ComplexityRoot.Query.Storage == nil {
 			break
@@ -539,8 +630,10 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("ContactUpdateInput", ec.unmarshalInputContactUpdateInput),
 			graphql.NewInputUnmarshaler("ContactWhere", ec.unmarshalInputContactWhere),
 			graphql.NewInputUnmarshaler("CustomerCreateInput", ec.unmarshalInputCustomerCreateInput),
+			graphql.NewInputUnmarshaler("CustomerKey", ec.unmarshalInputCustomerKey),
 			graphql.NewInputUnmarshaler("CustomerOrder", ec.unmarshalInputCustomerOrder),
 			graphql.NewInputUnmarshaler("CustomerUpdateInput", ec.unmarshalInputCustomerUpdateInput),
+			graphql.NewInputUnmarshaler("CustomerUpsertInput", ec.unmarshalInputCustomerUpsertInput),
 			graphql.NewInputUnmarshaler("CustomerWhere", ec.unmarshalInputCustomerWhere),
 			graphql.NewInputUnmarshaler("DateTimeFilter", ec.unmarshalInputDateTimeFilter),
 			graphql.NewInputUnmarshaler("DocumentOrder", ec.unmarshalInputDocumentOrder),
@@ -549,6 +642,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("DocumentUploadInput", ec.unmarshalInputDocumentUploadInput),
 			graphql.NewInputUnmarshaler("DocumentWhere", ec.unmarshalInputDocumentWhere),
 			graphql.NewInputUnmarshaler("EmailAddressInput", ec.unmarshalInputEmailAddressInput),
+			graphql.NewInputUnmarshaler("ListWhere", ec.unmarshalInputListWhere),
 			graphql.NewInputUnmarshaler("NoteCreateInput", ec.unmarshalInputNoteCreateInput),
 			graphql.NewInputUnmarshaler("NoteUpdateInput", ec.unmarshalInputNoteUpdateInput),
 			graphql.NewInputUnmarshaler("NoteWhere", ec.unmarshalInputNoteWhere),
@@ -672,6 +766,9 @@ scalar Date @specifiedBy(url: "https://www.rfc-editor.org/rfc/rfc3339#section-5.
 
 "A whole number of up to 64 bits (0 to 9,007,199,254,740,991 in practice), written as a JSON number."
 scalar BigInt
+
+"An exact decimal fraction as text, for example ` + "`" + `\"12.5\"` + "`" + `; a JSON number is accepted in inputs. Without zeros at the end."
+scalar Decimal
 
 "An absolute URL."
 scalar URL @specifiedBy(url: "https://www.rfc-editor.org/rfc/rfc3986")
@@ -881,18 +978,27 @@ enum Role {
   ADMIN
 }
 
-"A person who works at the business. Made by Dossier when the person's first token arrives."
+"""
+A person who works at the business. Made by Dossier when the person's first token arrives, or before that by ` + "`" + `staffUserCreate` + "`" + `:
+then the first token with the same verified e-mail address takes the record over.
+"""
 type StaffUser implements Node & Actor {
   "The global id, ` + "`" + `usr_...` + "`" + `."
   id: ID!
+  "Grows by one with every change. Pass it back as ` + "`" + `expectedVersion` + "`" + `."
+  version: Int!
   "The name in the person's newest token, else the e-mail address."
   displayName: String!
   "The e-mail address in the person's newest token."
   email: String
-  "The role in the person's newest token."
+  "The role in the person's newest token; VIEWER before the first one."
   role: Role!
-  "When the first token arrived."
+  "When the record was made."
   createdAt: DateTime!
+  "When the first token arrived, null before that."
+  signedInAt: DateTime
+  "When the person was archived, null while they can be chosen. It does not lock them out: signing in is the issuer's affair."
+  archivedAt: DateTime
 }
 
 "A secret key of a server. The secret itself is shown once, by ` + "`" + `apiKeyCreate` + "`" + `, and never again."
@@ -1021,14 +1127,68 @@ enum CustomerStatus {
   ACTIVE
   "Out of the directory's default view, with all it had. Can be restored."
   ARCHIVED
+  "Merged into another customer, which has all it had."
+  MERGED
+}
+
+"The way by which something entered the customer file. Rules of which fields are required hold per channel."
+enum EntryChannel {
+  "A person of the staff."
+  STAFF
+  "The customer, by booking online."
+  BOOKING
+  "An import of a file."
+  IMPORT
+  "A server with an API key."
+  API
+  "The customer, by a link that was sent to them."
+  SECURE_LINK
+}
+
+"A way to reach somebody."
+enum ContactChannel {
+  "By e-mail."
+  EMAIL
+  "By telephone."
+  PHONE
+  "By text message."
+  SMS
+}
+
+"What mail goes to an e-mail address."
+enum ContactPurpose {
+  "Anything that has no address of its own."
+  GENERAL
+  "Invoices."
+  INVOICE
+  "The statement of account. At most one address of a customer has it."
+  STATEMENT
+  "Appointments: confirmations, reminders, changes."
+  APPOINTMENT
+  "News and offers."
+  MARKETING
+}
+
+"What is still missing in a customer's file, for an app to ask for."
+enum SetupTask {
+  "A company has nobody to talk to."
+  ADD_CONTACT
+  "There is no e-mail address, neither of the customer nor of a contact."
+  ADD_EMAIL
+  "There is no telephone number, neither of the customer nor of a contact."
+  ADD_PHONE
+  "There is no postal address, neither of the customer nor of a contact."
+  ADD_ADDRESS
 }
 
 "What the viewer may do with a customer, so that an app shows only what works."
 enum CustomerPermission {
   "Change it, and its contacts."
   UPDATE
-  "Archive or restore it."
+  "Archive it. Only while it is active."
   ARCHIVE
+  "Restore it. Only while it is archived."
+  RESTORE
   "Upload documents to it."
   UPLOAD_DOCUMENT
   "Plan and log timeline entries."
@@ -1055,12 +1215,50 @@ type Customer implements Node {
   familyName: String
   "Name of the business, of a company."
   companyName: String
+  "The language to talk in, as BCP 47, for example ` + "`" + `de-CH` + "`" + `."
+  languageTag: String
+  "The time zone as a name of the IANA database, for example ` + "`" + `Europe/Zurich` + "`" + `."
+  timeZone: String
+  "The id that another system knows the customer by; unique in the account. See ` + "`" + `customerByExternalId` + "`" + ` and ` + "`" + `customerUpsert` + "`" + `."
+  externalId: String
+  "What sort of customer it is, from the account's list."
+  type: CustomerType
+  "Where the customer came from, from the account's list; also a dimension of reports."
+  origin: CustomerOrigin
+  "Who sells to the customer; also a dimension of reports."
+  salesperson: StaffUser
+  "Who looks after the customer: the one that was chosen, else the salesperson."
+  representative: StaffUser
+  "Whether no representative was chosen, so that the salesperson is it, also when the salesperson changes."
+  representativeIsDefault: Boolean!
+  "The office that the customer prefers."
+  preferredOffice: Office
+  "The person of the staff whom the customer prefers."
+  preferredStaff: StaffUser
+  "The way by which the customer prefers to be reached."
+  preferredChannel: ContactChannel
+  "The way to the customer for deliveries, in kilometres, with three decimals at most."
+  deliveryDistanceKm: Decimal
+  "The customer's home page."
+  websiteUrl: URL
+  "What the customer does or builds, for example ` + "`" + `Condo towers` + "`" + `."
+  businessArea: String
+  "Whether the customer pays no sales tax."
+  taxExempt: Boolean!
+  "Why it pays none, for example the number of a certificate."
+  taxExemptReason: String
+  "The way by which it came in."
+  createdVia: EntryChannel!
   "The e-mail addresses, the primary one first; at most 20."
   emails: [EmailAddress!]!
+  "The e-mail address for a purpose: the first one that has it, else the primary one. Null when there is none."
+  emailFor(purpose: ContactPurpose!): EmailAddress
   "The telephone numbers, the primary one first; at most 20."
   phones: [PhoneNumber!]!
   "The postal addresses, the primary one first; at most 20."
   addresses: [PostalAddress!]!
+  "What is still missing in the file."
+  setupTasks: [SetupTask!]!
   "The people to talk to, the primary one first, then by name."
   contacts(first: Int, after: String, last: Int, before: String, where: ContactWhere): ContactConnection!
   "The documents, newest first. Without ` + "`" + `where.status` + "`" + ` only active ones."
@@ -1114,6 +1312,8 @@ type EmailAddress implements Node {
   address: String!
   "What it is for."
   type: ContactPointType!
+  "What mail goes there, sorted. Mail of a purpose that no address has goes to the primary one."
+  purposes: [ContactPurpose!]!
   "Whether it is the one to use first. Exactly one is, when there are any."
   isPrimary: Boolean!
 }
@@ -1244,6 +1444,22 @@ input CustomerWhere {
   email: String
   "Has this telephone number (E.164), itself or one of its contacts."
   phone: String
+  "Known to another system by one of these ids, at most 100."
+  externalId: [String!]
+  "Of one of these types, at most 100."
+  typeId: [ID!]
+  "From one of these origins, at most 100."
+  originId: [ID!]
+  "Prefers one of these offices, at most 100."
+  preferredOfficeId: [ID!]
+  "Sold to by one of these staff users, at most 100."
+  salespersonId: [ID!]
+  "Prefers one of these staff users, at most 100."
+  preferredStaffId: [ID!]
+  "Came in by one of these ways."
+  createdVia: [EntryChannel!]
+  "Pays no sales tax, or does."
+  taxExempt: Boolean
   "Created then."
   createdAt: DateTimeFilter
   "Changed last then."
@@ -1276,6 +1492,180 @@ input CustomerOrder {
 input ContactWhere {
   "Only the primary one, or only the others."
   isPrimary: Boolean
+}
+
+# ------------------------------------------------------------------------------------------- lists that an account edits
+
+"""
+Which items of a list. An archived item stays readable where it is used and cannot be chosen anew.
+"""
+input ListWhere {
+  "True for those that were archived, false for those that can be chosen. Without it: false."
+  archived: Boolean
+}
+
+"What sort of customer somebody is, for example a builder. Decides which fields there are: see ` + "`" + `fieldPolicy` + "`" + `."
+type CustomerType implements Node {
+  "The global id, ` + "`" + `cty_...` + "`" + `."
+  id: ID!
+  "Grows by one with every change of the item itself. Pass it back as ` + "`" + `expectedVersion` + "`" + `."
+  version: Int!
+  "A name for programs, for example in an import: lower case letters, digits and underscores. It never changes."
+  key: String!
+  "The name to show."
+  label: String!
+  "The place in the list, smallest first. It can change without a new version when other items are moved."
+  position: Int!
+  "When it was created."
+  createdAt: DateTime!
+  "When it was changed last."
+  updatedAt: DateTime!
+  "When it was archived, null while it can be chosen."
+  archivedAt: DateTime
+}
+
+"How a customer came to the business, for example by a flyer."
+type CustomerOrigin implements Node {
+  "The global id, ` + "`" + `cor_...` + "`" + `."
+  id: ID!
+  "Grows by one with every change of the item itself. Pass it back as ` + "`" + `expectedVersion` + "`" + `."
+  version: Int!
+  "A name for programs, for example in an import: lower case letters, digits and underscores. It never changes."
+  key: String!
+  "The name to show."
+  label: String!
+  "The place in the list, smallest first. It can change without a new version when other items are moved."
+  position: Int!
+  "When it was created."
+  createdAt: DateTime!
+  "When it was changed last."
+  updatedAt: DateTime!
+  "When it was archived, null while it can be chosen."
+  archivedAt: DateTime
+}
+
+"A place where the business works."
+type Office implements Node {
+  "The global id, ` + "`" + `off_...` + "`" + `."
+  id: ID!
+  "Grows by one with every change of the item itself. Pass it back as ` + "`" + `expectedVersion` + "`" + `."
+  version: Int!
+  "A name for programs, for example in an import: lower case letters, digits and underscores. It never changes."
+  key: String!
+  "The name to show."
+  name: String!
+  "The time zone, as its IANA name, for example ` + "`" + `Europe/Berlin` + "`" + `."
+  timeZone: String!
+  "The place in the list, smallest first. It can change without a new version when other items are moved."
+  position: Int!
+  "When it was created."
+  createdAt: DateTime!
+  "When it was changed last."
+  updatedAt: DateTime!
+  "When it was archived, null while it can be chosen."
+  archivedAt: DateTime
+}
+
+"What the business does for its customers."
+type Service implements Node {
+  "The global id, ` + "`" + `srv_...` + "`" + `."
+  id: ID!
+  "Grows by one with every change of the item itself. Pass it back as ` + "`" + `expectedVersion` + "`" + `."
+  version: Int!
+  "A name for programs, for example in an import: lower case letters, digits and underscores. It never changes."
+  key: String!
+  "The name to show."
+  name: String!
+  "How long it takes, null where that differs."
+  durationMinutes: Int
+  "The place in the list, smallest first. It can change without a new version when other items are moved."
+  position: Int!
+  "When it was created."
+  createdAt: DateTime!
+  "When it was changed last."
+  updatedAt: DateTime!
+  "When it was archived, null while it can be chosen."
+  archivedAt: DateTime
+}
+
+"A list of customer types."
+type CustomerTypeConnection {
+  "The items with their cursors."
+  edges: [CustomerTypeEdge!]!
+  "The items."
+  nodes: [CustomerType!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many there are, counted up to 10,000; 10,001 means more. Costs a count: ask only when it is shown."
+  totalCount: Int!
+}
+
+"An item of the list."
+type CustomerTypeEdge {
+  "The item's place in the list."
+  cursor: String!
+  "The item."
+  node: CustomerType!
+}
+
+"A list of origins."
+type CustomerOriginConnection {
+  "The items with their cursors."
+  edges: [CustomerOriginEdge!]!
+  "The items."
+  nodes: [CustomerOrigin!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many there are, counted up to 10,000; 10,001 means more. Costs a count: ask only when it is shown."
+  totalCount: Int!
+}
+
+"An item of the list."
+type CustomerOriginEdge {
+  "The item's place in the list."
+  cursor: String!
+  "The item."
+  node: CustomerOrigin!
+}
+
+"A list of offices."
+type OfficeConnection {
+  "The items with their cursors."
+  edges: [OfficeEdge!]!
+  "The items."
+  nodes: [Office!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many there are, counted up to 10,000; 10,001 means more. Costs a count: ask only when it is shown."
+  totalCount: Int!
+}
+
+"An item of the list."
+type OfficeEdge {
+  "The item's place in the list."
+  cursor: String!
+  "The item."
+  node: Office!
+}
+
+"A list of services."
+type ServiceConnection {
+  "The items with their cursors."
+  edges: [ServiceEdge!]!
+  "The items."
+  nodes: [Service!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many there are, counted up to 10,000; 10,001 means more. Costs a count: ask only when it is shown."
+  totalCount: Int!
+}
+
+"An item of the list."
+type ServiceEdge {
+  "The item's place in the list."
+  cursor: String!
+  "The item."
+  node: Service!
 }
 
 # -------------------------------------------------------------------------------------------------------------- documents
@@ -1472,7 +1862,7 @@ enum TimelineKind {
 }
 
 "What a timeline entry or an event is about."
-union Subject = Customer | Contact | Document | TimelineEntry | Note
+union Subject = Customer | Contact | Document | TimelineEntry | Account | Note
 
 "One line on a customer's timeline."
 type TimelineEntry implements Node {
@@ -1759,6 +2149,8 @@ type Query {
   nodes(ids: [ID!]!): [Node]!
   "The customer with this id, null when there is none in this account."
   customer(id: ID!): Customer
+  "The customer that another system knows by this id, null when there is none in this account."
+  customerByExternalId(externalId: String!): Customer
   "The document with this id, null when there is none in this account."
   document(id: ID!): Document
   "The directory of customers."
@@ -1774,6 +2166,17 @@ type Query {
   events(after: EventCursor, types: [EventType!], customerId: ID, first: Int): EventConnection!
   "How much of the account's storage is in use."
   storage: StorageUsage!
+
+  "The types of customers, in the order of the account."
+  customerTypes(where: ListWhere, first: Int, after: String, last: Int, before: String): CustomerTypeConnection!
+  "The ways in which customers come, in the order of the account."
+  customerOrigins(where: ListWhere, first: Int, after: String, last: Int, before: String): CustomerOriginConnection!
+  "The offices, in the order of the account."
+  offices(where: ListWhere, first: Int, after: String, last: Int, before: String): OfficeConnection!
+  "The services, in the order of the account."
+  services(where: ListWhere, first: Int, after: String, last: Int, before: String): ServiceConnection!
+  "The staff, by name."
+  staffUsers(where: ListWhere, first: Int, after: String, last: Int, before: String): StaffUserConnection!
 }
 
 # --------------------------------------------------------------------------------------------------------------- mutations
@@ -1787,8 +2190,17 @@ hours at least; with other input it is IDEMPOTENCY_KEY_REUSED. It is scoped to t
 type Mutation {
   "Creates a customer with all that is nested in the input, or nothing."
   customerCreate(input: CustomerCreateInput!, idempotencyKey: String): CustomerPayload!
-  "Changes what is given in the input and nothing else."
-  customerUpdate(id: ID!, expectedVersion: Int!, input: CustomerUpdateInput!): CustomerPayload!
+  """
+  Changes what is given in the input and nothing else. When somebody else changed the customer since ` + "`" + `expectedVersion` + "`" + `, ` + "`" + `onConflict` + "`" + `
+  decides: REJECT answers a VersionConflictError; MERGE_DISJOINT applies the input as long as none of its fields was changed since.
+  """
+  customerUpdate(id: ID!, expectedVersion: Int!, input: CustomerUpdateInput!, onConflict: OnConflict! = REJECT): CustomerPayload!
+  """
+  Creates the customer with this key, or changes the one that has it, without asking for its version: for servers that mirror another
+  system. Entries of lists are matched by what they are (an address, a number, a contact's name), so that sending the same again
+  changes nothing.
+  """
+  customerUpsert(by: CustomerKey!, input: CustomerUpsertInput!): CustomerUpsertPayload!
   "Takes a customer out of the directory's default view, with all it has. Archiving an archived customer changes nothing."
   customerArchive(id: ID!, expectedVersion: Int!): CustomerPayload!
   "Brings an archived customer back."
@@ -1796,7 +2208,7 @@ type Mutation {
   "Adds a contact to a customer."
   contactCreate(customerId: ID!, input: ContactCreateInput!, idempotencyKey: String): ContactPayload!
   "Changes what is given in the input and nothing else."
-  contactUpdate(id: ID!, expectedVersion: Int!, input: ContactUpdateInput!): ContactPayload!
+  contactUpdate(id: ID!, expectedVersion: Int!, input: ContactUpdateInput!, onConflict: OnConflict! = REJECT): ContactPayload!
   "Takes a contact out of its customer's contacts. The oldest of the others becomes primary when it was."
   contactArchive(id: ID!, expectedVersion: Int!): ContactPayload!
   """
@@ -1844,6 +2256,14 @@ type Mutation {
   apiKeyRevoke(id: ID!): ApiKeyPayload!
 }
 
+"What an update does when somebody else changed the node since ` + "`" + `expectedVersion` + "`" + `."
+enum OnConflict {
+  "Change nothing and answer a VersionConflictError."
+  REJECT
+  "Apply the input when none of its fields was changed since; else as REJECT. A list counts as one field."
+  MERGE_DISJOINT
+}
+
 """
 An e-mail address to store. In an update an entry with ` + "`" + `id` + "`" + ` changes that address, one without adds an address, and those not in
 the list are removed.
@@ -1855,6 +2275,8 @@ input EmailAddressInput {
   address: String!
   "What it is for."
   type: ContactPointType! = OTHER
+  "What mail goes there. At most one address has STATEMENT. In an update of an address with ` + "`" + `id` + "`" + `: unchanged when not given."
+  purposes: [ContactPurpose!]
   "Whether it is the one to use first. Without any, the first of the list is."
   isPrimary: Boolean
 }
@@ -1937,6 +2359,36 @@ input CustomerCreateInput {
   familyName: String
   "Name of the business; at most 200 characters. Required for a company."
   companyName: String
+  "BCP 47, for example ` + "`" + `de-CH` + "`" + `."
+  languageTag: String
+  "A name of the IANA time zone database, for example ` + "`" + `Europe/Zurich` + "`" + `."
+  timeZone: String
+  "The id that another system knows the customer by; at most 255 characters, unique in the account."
+  externalId: String
+  "What sort of customer it is: an id of ` + "`" + `customerTypes` + "`" + `."
+  typeId: ID
+  "Where the customer came from: an id of ` + "`" + `customerOrigins` + "`" + `."
+  originId: ID
+  "Who sells to the customer: an id of a staff user."
+  salespersonId: ID
+  "Who looks after the customer: an id of a staff user. Without one it is the salesperson."
+  representativeId: ID
+  "The office that the customer prefers: an id of ` + "`" + `offices` + "`" + `."
+  preferredOfficeId: ID
+  "The person of the staff whom the customer prefers."
+  preferredStaffId: ID
+  "The way by which the customer prefers to be reached."
+  preferredChannel: ContactChannel
+  "The way to the customer in kilometres: 0 to 999,999.999, three decimals at most."
+  deliveryDistanceKm: Decimal
+  "The home page, with http:// or https://; at most 2,000 characters."
+  websiteUrl: URL
+  "What the customer does or builds; at most 200 characters."
+  businessArea: String
+  "Whether the customer pays no sales tax. False also removes the reason."
+  taxExempt: Boolean
+  "Why it pays none; at most 200 characters. Only with taxExempt."
+  taxExemptReason: String
   "At most 20."
   emails: [EmailAddressInput!]
   "At most 20."
@@ -1980,6 +2432,36 @@ input CustomerUpdateInput {
   familyName: String
   "Name of the business; at most 200 characters."
   companyName: String
+  "BCP 47, for example ` + "`" + `de-CH` + "`" + `."
+  languageTag: String
+  "A name of the IANA time zone database, for example ` + "`" + `Europe/Zurich` + "`" + `."
+  timeZone: String
+  "The id that another system knows the customer by; at most 255 characters, unique in the account."
+  externalId: String
+  "What sort of customer it is: an id of ` + "`" + `customerTypes` + "`" + `."
+  typeId: ID
+  "Where the customer came from: an id of ` + "`" + `customerOrigins` + "`" + `."
+  originId: ID
+  "Who sells to the customer: an id of a staff user."
+  salespersonId: ID
+  "Who looks after the customer: an id of a staff user. Without one it is the salesperson."
+  representativeId: ID
+  "The office that the customer prefers: an id of ` + "`" + `offices` + "`" + `."
+  preferredOfficeId: ID
+  "The person of the staff whom the customer prefers."
+  preferredStaffId: ID
+  "The way by which the customer prefers to be reached."
+  preferredChannel: ContactChannel
+  "The way to the customer in kilometres: 0 to 999,999.999, three decimals at most."
+  deliveryDistanceKm: Decimal
+  "The home page, with http:// or https://; at most 2,000 characters."
+  websiteUrl: URL
+  "What the customer does or builds; at most 200 characters."
+  businessArea: String
+  "Whether the customer pays no sales tax. False also removes the reason."
+  taxExempt: Boolean
+  "Why it pays none; at most 200 characters. Only with taxExempt."
+  taxExemptReason: String
   "All its e-mail addresses from now on; at most 20."
   emails: [EmailAddressInput!]
   "All its telephone numbers from now on; at most 20."
@@ -1988,6 +2470,73 @@ input CustomerUpdateInput {
   addresses: [PostalAddressInput!]
   "All its contacts from now on; at most 50. To change one contact without the others use ` + "`" + `contactUpdate` + "`" + `."
   contacts: [ContactNestedInput!]
+}
+
+"What tells the customer of ` + "`" + `customerUpsert` + "`" + `. Exactly one key is given."
+input CustomerKey {
+  "The id that another system knows the customer by; at most 255 characters."
+  externalId: String
+}
+
+"""
+What a customer is to be. A field that is not given stays as it is, and is empty on a new customer; null empties it. A list that is
+given is all there is from now on.
+"""
+input CustomerUpsertInput {
+  "Person or company. PERSON when it is not given for a new customer."
+  kind: CustomerKind
+  "First name; at most 200 characters."
+  givenName: String
+  "Last name; at most 200 characters."
+  familyName: String
+  "Name of the business; at most 200 characters. Required for a company."
+  companyName: String
+  "BCP 47, for example ` + "`" + `de-CH` + "`" + `."
+  languageTag: String
+  "A name of the IANA time zone database, for example ` + "`" + `Europe/Zurich` + "`" + `."
+  timeZone: String
+  "What sort of customer it is: an id of ` + "`" + `customerTypes` + "`" + `."
+  typeId: ID
+  "Where the customer came from: an id of ` + "`" + `customerOrigins` + "`" + `."
+  originId: ID
+  "Who sells to the customer: an id of a staff user."
+  salespersonId: ID
+  "Who looks after the customer: an id of a staff user. Without one it is the salesperson."
+  representativeId: ID
+  "The office that the customer prefers: an id of ` + "`" + `offices` + "`" + `."
+  preferredOfficeId: ID
+  "The person of the staff whom the customer prefers."
+  preferredStaffId: ID
+  "The way by which the customer prefers to be reached."
+  preferredChannel: ContactChannel
+  "The way to the customer in kilometres: 0 to 999,999.999, three decimals at most."
+  deliveryDistanceKm: Decimal
+  "The home page, with http:// or https://; at most 2,000 characters."
+  websiteUrl: URL
+  "What the customer does or builds; at most 200 characters."
+  businessArea: String
+  "Whether the customer pays no sales tax. False also removes the reason."
+  taxExempt: Boolean
+  "Why it pays none; at most 200 characters. Only with taxExempt."
+  taxExemptReason: String
+  "At most 20. An entry is the address that is stored already when both are the same, case aside."
+  emails: [EmailAddressInput!]
+  "At most 20. An entry is the number that is stored already when both are the same."
+  phones: [PhoneNumberInput!]
+  "At most 20. An entry is the address that is stored already when all their lines are the same."
+  addresses: [PostalAddressInput!]
+  "At most 50. An entry is the contact that is there already when the names are the same, case and accents aside."
+  contacts: [ContactCreateInput!]
+}
+
+"The answer of ` + "`" + `customerUpsert` + "`" + `."
+type CustomerUpsertPayload {
+  "The customer as it is now; null when there are user errors."
+  customer: Customer
+  "Whether the customer is new; null when there are user errors."
+  created: Boolean
+  "What stands in the way; empty on success."
+  userErrors: [UserError!]!
 }
 
 "The answer of a mutation of a customer."
@@ -2411,6 +2960,14 @@ func (ec *executionContext) field_Mutation_contactUpdate_args(ctx context.Contex
 		return nil, err
 	}
 	args["input"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "onConflict",
+		func(ctx context.Context, v any) (model.OnConflict, error) {
+			return ec.unmarshalNOnConflict2dossierᚋgraphᚋmodelᚐOnConflict(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["onConflict"] = arg3
 	return args, nil
 }
 
@@ -2559,6 +3116,36 @@ func (ec *executionContext) field_Mutation_customerUpdate_args(ctx context.Conte
 		return nil, err
 	}
 	args["input"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "onConflict",
+		func(ctx context.Context, v any) (model.OnConflict, error) {
+			return ec.unmarshalNOnConflict2dossierᚋgraphᚋmodelᚐOnConflict(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["onConflict"] = arg3
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_customerUpsert_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "by",
+		func(ctx context.Context, v any) (model.CustomerKey, error) {
+			return ec.unmarshalNCustomerKey2dossierᚋgraphᚋmodelᚐCustomerKey(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["by"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.CustomerUpsertInput, error) {
+			return ec.unmarshalNCustomerUpsertInput2dossierᚋgraphᚋmodelᚐCustomerUpsertInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg1
 	return args, nil
 }
 
@@ -2910,6 +3497,112 @@ func (ec *executionContext) field_Query___type_args(ctx context.Context, rawArgs
 	return args, nil
 }
 
+func (ec *executionContext) field_Query_customerByExternalId_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "externalId",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNString2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["externalId"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_customerOrigins_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "where",
+		func(ctx context.Context, v any) (*model.ListWhere, error) {
+			return ec.unmarshalOListWhere2ᚖdossierᚋgraphᚋmodelᚐListWhere(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["where"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg4
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_customerTypes_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "where",
+		func(ctx context.Context, v any) (*model.ListWhere, error) {
+			return ec.unmarshalOListWhere2ᚖdossierᚋgraphᚋmodelᚐListWhere(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["where"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg4
+	return args, nil
+}
+
 func (ec *executionContext) field_Query_customer_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -3055,6 +3748,144 @@ func (ec *executionContext) field_Query_nodes_args(ctx context.Context, rawArgs 
 		return nil, err
 	}
 	args["ids"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_offices_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "where",
+		func(ctx context.Context, v any) (*model.ListWhere, error) {
+			return ec.unmarshalOListWhere2ᚖdossierᚋgraphᚋmodelᚐListWhere(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["where"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg4
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_services_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "where",
+		func(ctx context.Context, v any) (*model.ListWhere, error) {
+			return ec.unmarshalOListWhere2ᚖdossierᚋgraphᚋmodelᚐListWhere(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["where"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg4
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_staffUsers_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "where",
+		func(ctx context.Context, v any) (*model.ListWhere, error) {
+			return ec.unmarshalOListWhere2ᚖdossierᚋgraphᚋmodelᚐListWhere(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["where"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg4
 	return args, nil
 }
 
@@ -3238,7 +4069,7 @@ func (ec *executionContext) _Mutation_customerUpdate(ctx context.Context, field 
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().CustomerUpdate(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int), fc.Args["input"].(model.CustomerUpdateInput))
+			return ec.Resolvers.Mutation().CustomerUpdate(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int), fc.Args["input"].(model.CustomerUpdateInput), fc.Args["onConflict"].(model.OnConflict))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
@@ -3266,6 +4097,50 @@ func (ec *executionContext) fieldContext_Mutation_customerUpdate(ctx context.Con
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_customerUpdate_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_customerUpsert(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_customerUpsert(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CustomerUpsert(ctx, fc.Args["by"].(model.CustomerKey), fc.Args["input"].(model.CustomerUpsertInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNCustomerUpsertPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_customerUpsert(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_customerUpsert_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -3414,7 +4289,7 @@ func (ec *executionContext) _Mutation_contactUpdate(ctx context.Context, field g
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().ContactUpdate(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int), fc.Args["input"].(model.ContactUpdateInput))
+			return ec.Resolvers.Mutation().ContactUpdate(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int), fc.Args["input"].(model.ContactUpdateInput), fc.Args["onConflict"].(model.OnConflict))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
@@ -4436,6 +5311,50 @@ func (ec *executionContext) fieldContext_Query_customer(ctx context.Context, fie
 	return fc, nil
 }
 
+func (ec *executionContext) _Query_customerByExternalId(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_customerByExternalId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().CustomerByExternalID(ctx, fc.Args["externalId"].(string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalOCustomer2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_customerByExternalId(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_customerByExternalId_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Query_document(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -4596,6 +5515,226 @@ func (ec *executionContext) fieldContext_Query_storage(_ context.Context, field 
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
 		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_customerTypes(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_customerTypes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().CustomerTypes(ctx, fc.Args["where"].(*model.ListWhere), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNCustomerTypeConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_customerTypes(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_customerTypes_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_customerOrigins(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_customerOrigins(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().CustomerOrigins(ctx, fc.Args["where"].(*model.ListWhere), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNCustomerOriginConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_customerOrigins(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_customerOrigins_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_offices(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_offices(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Offices(ctx, fc.Args["where"].(*model.ListWhere), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNOfficeConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_offices(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_offices_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_services(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_services(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Services(ctx, fc.Args["where"].(*model.ListWhere), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNServiceConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_services(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_services_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_staffUsers(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_staffUsers(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().StaffUsers(ctx, fc.Args["where"].(*model.ListWhere), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNStaffUserConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_staffUsers(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_staffUsers_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
 	}
 	return fc, nil
 }
@@ -6209,7 +7348,7 @@ func (ec *executionContext) unmarshalInputCustomerCreateInput(ctx context.Contex
 		asMap["kind"] = "PERSON"
 	}
 
-	fieldsInOrder := [...]string{"kind", "givenName", "familyName", "companyName", "emails", "phones", "addresses", "contacts"}
+	fieldsInOrder := [...]string{"kind", "givenName", "familyName", "companyName", "languageTag", "timeZone", "externalId", "typeId", "originId", "salespersonId", "representativeId", "preferredOfficeId", "preferredStaffId", "preferredChannel", "deliveryDistanceKm", "websiteUrl", "businessArea", "taxExempt", "taxExemptReason", "emails", "phones", "addresses", "contacts"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -6244,6 +7383,111 @@ func (ec *executionContext) unmarshalInputCustomerCreateInput(ctx context.Contex
 				return it, err
 			}
 			it.CompanyName = graphql.OmittableOf(data)
+		case "languageTag":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("languageTag"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.LanguageTag = graphql.OmittableOf(data)
+		case "timeZone":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("timeZone"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TimeZone = graphql.OmittableOf(data)
+		case "externalId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("externalId"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExternalID = graphql.OmittableOf(data)
+		case "typeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("typeId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TypeID = graphql.OmittableOf(data)
+		case "originId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("originId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.OriginID = graphql.OmittableOf(data)
+		case "salespersonId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("salespersonId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.SalespersonID = graphql.OmittableOf(data)
+		case "representativeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("representativeId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.RepresentativeID = graphql.OmittableOf(data)
+		case "preferredOfficeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preferredOfficeId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PreferredOfficeID = graphql.OmittableOf(data)
+		case "preferredStaffId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preferredStaffId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PreferredStaffID = graphql.OmittableOf(data)
+		case "preferredChannel":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preferredChannel"))
+			data, err := ec.unmarshalOContactChannel2ᚖdossierᚋgraphᚋmodelᚐContactChannel(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PreferredChannel = graphql.OmittableOf(data)
+		case "deliveryDistanceKm":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("deliveryDistanceKm"))
+			data, err := ec.unmarshalODecimal2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DeliveryDistanceKm = graphql.OmittableOf(data)
+		case "websiteUrl":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("websiteUrl"))
+			data, err := ec.unmarshalOURL2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.WebsiteURL = graphql.OmittableOf(data)
+		case "businessArea":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("businessArea"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.BusinessArea = graphql.OmittableOf(data)
+		case "taxExempt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("taxExempt"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TaxExempt = graphql.OmittableOf(data)
+		case "taxExemptReason":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("taxExemptReason"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TaxExemptReason = graphql.OmittableOf(data)
 		case "emails":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("emails"))
 			data, err := ec.unmarshalOEmailAddressInput2ᚕᚖdossierᚋgraphᚋmodelᚐEmailAddressInputᚄ(ctx, v)
@@ -6286,6 +7530,48 @@ func (ec *executionContext) unmarshalInputCustomerCreateInput(ctx context.Contex
 func UnmarshalCustomerCreateInput(ctx context.Context, raw any) (model.CustomerCreateInput, error) {
 	var out model.CustomerCreateInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "CustomerCreateInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputCustomerKey(ctx context.Context, obj any) (model.CustomerKey, error) {
+	var it model.CustomerKey
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"externalId"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "externalId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("externalId"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExternalID = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalCustomerKey unmarshals raw into the CustomerKey input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalCustomerKey(ctx context.Context, raw any) (model.CustomerKey, error) {
+	var out model.CustomerKey
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "CustomerKey", raw, &out)
 	return out, err
 }
 
@@ -6356,7 +7642,7 @@ func (ec *executionContext) unmarshalInputCustomerUpdateInput(ctx context.Contex
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"kind", "givenName", "familyName", "companyName", "emails", "phones", "addresses", "contacts"}
+	fieldsInOrder := [...]string{"kind", "givenName", "familyName", "companyName", "languageTag", "timeZone", "externalId", "typeId", "originId", "salespersonId", "representativeId", "preferredOfficeId", "preferredStaffId", "preferredChannel", "deliveryDistanceKm", "websiteUrl", "businessArea", "taxExempt", "taxExemptReason", "emails", "phones", "addresses", "contacts"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -6391,6 +7677,111 @@ func (ec *executionContext) unmarshalInputCustomerUpdateInput(ctx context.Contex
 				return it, err
 			}
 			it.CompanyName = graphql.OmittableOf(data)
+		case "languageTag":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("languageTag"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.LanguageTag = graphql.OmittableOf(data)
+		case "timeZone":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("timeZone"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TimeZone = graphql.OmittableOf(data)
+		case "externalId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("externalId"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExternalID = graphql.OmittableOf(data)
+		case "typeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("typeId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TypeID = graphql.OmittableOf(data)
+		case "originId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("originId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.OriginID = graphql.OmittableOf(data)
+		case "salespersonId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("salespersonId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.SalespersonID = graphql.OmittableOf(data)
+		case "representativeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("representativeId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.RepresentativeID = graphql.OmittableOf(data)
+		case "preferredOfficeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preferredOfficeId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PreferredOfficeID = graphql.OmittableOf(data)
+		case "preferredStaffId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preferredStaffId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PreferredStaffID = graphql.OmittableOf(data)
+		case "preferredChannel":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preferredChannel"))
+			data, err := ec.unmarshalOContactChannel2ᚖdossierᚋgraphᚋmodelᚐContactChannel(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PreferredChannel = graphql.OmittableOf(data)
+		case "deliveryDistanceKm":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("deliveryDistanceKm"))
+			data, err := ec.unmarshalODecimal2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DeliveryDistanceKm = graphql.OmittableOf(data)
+		case "websiteUrl":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("websiteUrl"))
+			data, err := ec.unmarshalOURL2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.WebsiteURL = graphql.OmittableOf(data)
+		case "businessArea":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("businessArea"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.BusinessArea = graphql.OmittableOf(data)
+		case "taxExempt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("taxExempt"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TaxExempt = graphql.OmittableOf(data)
+		case "taxExemptReason":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("taxExemptReason"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TaxExemptReason = graphql.OmittableOf(data)
 		case "emails":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("emails"))
 			data, err := ec.unmarshalOEmailAddressInput2ᚕᚖdossierᚋgraphᚋmodelᚐEmailAddressInputᚄ(ctx, v)
@@ -6436,6 +7827,195 @@ func UnmarshalCustomerUpdateInput(ctx context.Context, raw any) (model.CustomerU
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputCustomerUpsertInput(ctx context.Context, obj any) (model.CustomerUpsertInput, error) {
+	var it model.CustomerUpsertInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"kind", "givenName", "familyName", "companyName", "languageTag", "timeZone", "typeId", "originId", "salespersonId", "representativeId", "preferredOfficeId", "preferredStaffId", "preferredChannel", "deliveryDistanceKm", "websiteUrl", "businessArea", "taxExempt", "taxExemptReason", "emails", "phones", "addresses", "contacts"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "kind":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("kind"))
+			data, err := ec.unmarshalOCustomerKind2ᚖdossierᚋgraphᚋmodelᚐCustomerKind(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Kind = graphql.OmittableOf(data)
+		case "givenName":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("givenName"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.GivenName = graphql.OmittableOf(data)
+		case "familyName":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("familyName"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.FamilyName = graphql.OmittableOf(data)
+		case "companyName":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("companyName"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.CompanyName = graphql.OmittableOf(data)
+		case "languageTag":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("languageTag"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.LanguageTag = graphql.OmittableOf(data)
+		case "timeZone":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("timeZone"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TimeZone = graphql.OmittableOf(data)
+		case "typeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("typeId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TypeID = graphql.OmittableOf(data)
+		case "originId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("originId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.OriginID = graphql.OmittableOf(data)
+		case "salespersonId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("salespersonId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.SalespersonID = graphql.OmittableOf(data)
+		case "representativeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("representativeId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.RepresentativeID = graphql.OmittableOf(data)
+		case "preferredOfficeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preferredOfficeId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PreferredOfficeID = graphql.OmittableOf(data)
+		case "preferredStaffId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preferredStaffId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PreferredStaffID = graphql.OmittableOf(data)
+		case "preferredChannel":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preferredChannel"))
+			data, err := ec.unmarshalOContactChannel2ᚖdossierᚋgraphᚋmodelᚐContactChannel(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PreferredChannel = graphql.OmittableOf(data)
+		case "deliveryDistanceKm":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("deliveryDistanceKm"))
+			data, err := ec.unmarshalODecimal2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DeliveryDistanceKm = graphql.OmittableOf(data)
+		case "websiteUrl":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("websiteUrl"))
+			data, err := ec.unmarshalOURL2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.WebsiteURL = graphql.OmittableOf(data)
+		case "businessArea":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("businessArea"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.BusinessArea = graphql.OmittableOf(data)
+		case "taxExempt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("taxExempt"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TaxExempt = graphql.OmittableOf(data)
+		case "taxExemptReason":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("taxExemptReason"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TaxExemptReason = graphql.OmittableOf(data)
+		case "emails":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("emails"))
+			data, err := ec.unmarshalOEmailAddressInput2ᚕᚖdossierᚋgraphᚋmodelᚐEmailAddressInputᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Emails = graphql.OmittableOf(data)
+		case "phones":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("phones"))
+			data, err := ec.unmarshalOPhoneNumberInput2ᚕᚖdossierᚋgraphᚋmodelᚐPhoneNumberInputᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Phones = graphql.OmittableOf(data)
+		case "addresses":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("addresses"))
+			data, err := ec.unmarshalOPostalAddressInput2ᚕᚖdossierᚋgraphᚋmodelᚐPostalAddressInputᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Addresses = graphql.OmittableOf(data)
+		case "contacts":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("contacts"))
+			data, err := ec.unmarshalOContactCreateInput2ᚕᚖdossierᚋgraphᚋmodelᚐContactCreateInputᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Contacts = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalCustomerUpsertInput unmarshals raw into the CustomerUpsertInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalCustomerUpsertInput(ctx context.Context, raw any) (model.CustomerUpsertInput, error) {
+	var out model.CustomerUpsertInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "CustomerUpsertInput", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputCustomerWhere(ctx context.Context, obj any) (model.CustomerWhere, error) {
 	var it model.CustomerWhere
 	if obj == nil {
@@ -6447,7 +8027,7 @@ func (ec *executionContext) unmarshalInputCustomerWhere(ctx context.Context, obj
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"kind", "status", "ids", "displayNameStartsWith", "email", "phone", "createdAt", "updatedAt", "and", "or"}
+	fieldsInOrder := [...]string{"kind", "status", "ids", "displayNameStartsWith", "email", "phone", "externalId", "typeId", "originId", "preferredOfficeId", "salespersonId", "preferredStaffId", "createdVia", "taxExempt", "createdAt", "updatedAt", "and", "or"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -6496,6 +8076,62 @@ func (ec *executionContext) unmarshalInputCustomerWhere(ctx context.Context, obj
 				return it, err
 			}
 			it.Phone = graphql.OmittableOf(data)
+		case "externalId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("externalId"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExternalID = graphql.OmittableOf(data)
+		case "typeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("typeId"))
+			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TypeID = graphql.OmittableOf(data)
+		case "originId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("originId"))
+			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.OriginID = graphql.OmittableOf(data)
+		case "preferredOfficeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preferredOfficeId"))
+			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PreferredOfficeID = graphql.OmittableOf(data)
+		case "salespersonId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("salespersonId"))
+			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.SalespersonID = graphql.OmittableOf(data)
+		case "preferredStaffId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preferredStaffId"))
+			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PreferredStaffID = graphql.OmittableOf(data)
+		case "createdVia":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("createdVia"))
+			data, err := ec.unmarshalOEntryChannel2ᚕdossierᚋgraphᚋmodelᚐEntryChannelᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.CreatedVia = graphql.OmittableOf(data)
+		case "taxExempt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("taxExempt"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TaxExempt = graphql.OmittableOf(data)
 		case "createdAt":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("createdAt"))
 			data, err := ec.unmarshalODateTimeFilter2ᚖdossierᚋgraphᚋmodelᚐDateTimeFilter(ctx, v)
@@ -6899,7 +8535,7 @@ func (ec *executionContext) unmarshalInputEmailAddressInput(ctx context.Context,
 		asMap["type"] = "OTHER"
 	}
 
-	fieldsInOrder := [...]string{"id", "address", "type", "isPrimary"}
+	fieldsInOrder := [...]string{"id", "address", "type", "purposes", "isPrimary"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -6927,6 +8563,13 @@ func (ec *executionContext) unmarshalInputEmailAddressInput(ctx context.Context,
 				return it, err
 			}
 			it.Type = data
+		case "purposes":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("purposes"))
+			data, err := ec.unmarshalOContactPurpose2ᚕdossierᚋgraphᚋmodelᚐContactPurposeᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Purposes = graphql.OmittableOf(data)
 		case "isPrimary":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("isPrimary"))
 			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
@@ -6948,6 +8591,48 @@ func (ec *executionContext) unmarshalInputEmailAddressInput(ctx context.Context,
 func UnmarshalEmailAddressInput(ctx context.Context, raw any) (model.EmailAddressInput, error) {
 	var out model.EmailAddressInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "EmailAddressInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputListWhere(ctx context.Context, obj any) (model.ListWhere, error) {
+	var it model.ListWhere
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"archived"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "archived":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("archived"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Archived = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalListWhere unmarshals raw into the ListWhere input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalListWhere(ctx context.Context, raw any) (model.ListWhere, error) {
+	var out model.ListWhere
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "ListWhere", raw, &out)
 	return out, err
 }
 
@@ -7410,6 +9095,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "customerUpsert":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_customerUpsert(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "customerArchive":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_customerArchive(ctx, field)
@@ -7630,6 +9322,12 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_customer(ctx, field)
 				})
+		case "customerByExternalId":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_customerByExternalId(ctx, field)
+				})
 		case "document":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
 				true, false,
@@ -7653,6 +9351,36 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				true, true,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_storage(ctx, field)
+				})
+		case "customerTypes":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_customerTypes(ctx, field)
+				})
+		case "customerOrigins":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_customerOrigins(ctx, field)
+				})
+		case "offices":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_offices(ctx, field)
+				})
+		case "services":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_services(ctx, field)
+				})
+		case "staffUsers":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_staffUsers(ctx, field)
 				})
 		case "__type":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
@@ -8183,6 +9911,16 @@ func (ec *executionContext) marshalNContactPointType2dossierᚋgraphᚋmodelᚐC
 	return v
 }
 
+func (ec *executionContext) unmarshalNContactPurpose2dossierᚋgraphᚋmodelᚐContactPurpose(ctx context.Context, v any) (model.ContactPurpose, error) {
+	var res model.ContactPurpose
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNContactPurpose2dossierᚋgraphᚋmodelᚐContactPurpose(ctx context.Context, sel ast.SelectionSet, v model.ContactPurpose) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) unmarshalNContactUpdateInput2dossierᚋgraphᚋmodelᚐContactUpdateInput(ctx context.Context, v any) (model.ContactUpdateInput, error) {
 	res, err := ec.unmarshalInputContactUpdateInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -8207,6 +9945,11 @@ func (ec *executionContext) unmarshalNCustomerCreateInput2dossierᚋgraphᚋmode
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalNCustomerKey2dossierᚋgraphᚋmodelᚐCustomerKey(ctx context.Context, v any) (model.CustomerKey, error) {
+	res, err := ec.unmarshalInputCustomerKey(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalNCustomerKind2dossierᚋgraphᚋmodelᚐCustomerKind(ctx context.Context, v any) (model.CustomerKind, error) {
 	var res model.CustomerKind
 	err := res.UnmarshalGQL(v)
@@ -8225,6 +9968,20 @@ func (ec *executionContext) unmarshalNCustomerOrderField2dossierᚋgraphᚋmodel
 
 func (ec *executionContext) marshalNCustomerOrderField2dossierᚋgraphᚋmodelᚐCustomerOrderField(ctx context.Context, sel ast.SelectionSet, v model.CustomerOrderField) graphql.Marshaler {
 	return v
+}
+
+func (ec *executionContext) unmarshalNCustomerOriginConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNCustomerOriginConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "CustomerOriginConnection!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
 }
 
 func (ec *executionContext) unmarshalNCustomerPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
@@ -8251,9 +10008,42 @@ func (ec *executionContext) marshalNCustomerStatus2dossierᚋgraphᚋmodelᚐCus
 	return v
 }
 
+func (ec *executionContext) unmarshalNCustomerTypeConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNCustomerTypeConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "CustomerTypeConnection!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
 func (ec *executionContext) unmarshalNCustomerUpdateInput2dossierᚋgraphᚋmodelᚐCustomerUpdateInput(ctx context.Context, v any) (model.CustomerUpdateInput, error) {
 	res, err := ec.unmarshalInputCustomerUpdateInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNCustomerUpsertInput2dossierᚋgraphᚋmodelᚐCustomerUpsertInput(ctx context.Context, v any) (model.CustomerUpsertInput, error) {
+	res, err := ec.unmarshalInputCustomerUpsertInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNCustomerUpsertPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNCustomerUpsertPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "CustomerUpsertPayload!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
 }
 
 func (ec *executionContext) unmarshalNCustomerWhere2ᚖdossierᚋgraphᚋmodelᚐCustomerWhere(ctx context.Context, v any) (*model.CustomerWhere, error) {
@@ -8351,6 +10141,16 @@ func (ec *executionContext) marshalNDocumentUploadPayload2ᚖdossierᚋinternal�
 func (ec *executionContext) unmarshalNEmailAddressInput2ᚖdossierᚋgraphᚋmodelᚐEmailAddressInput(ctx context.Context, v any) (*model.EmailAddressInput, error) {
 	res, err := ec.unmarshalInputEmailAddressInput(ctx, v)
 	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNEntryChannel2dossierᚋgraphᚋmodelᚐEntryChannel(ctx context.Context, v any) (model.EntryChannel, error) {
+	var res model.EntryChannel
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNEntryChannel2dossierᚋgraphᚋmodelᚐEntryChannel(ctx context.Context, sel ast.SelectionSet, v model.EntryChannel) graphql.Marshaler {
+	return v
 }
 
 func (ec *executionContext) unmarshalNEventConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
@@ -8500,6 +10300,30 @@ func (ec *executionContext) unmarshalNNoteUpdateInput2dossierᚋgraphᚋmodelᚐ
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalNOfficeConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNOfficeConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "OfficeConnection!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNOnConflict2dossierᚋgraphᚋmodelᚐOnConflict(ctx context.Context, v any) (model.OnConflict, error) {
+	var res model.OnConflict
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNOnConflict2dossierᚋgraphᚋmodelᚐOnConflict(ctx context.Context, sel ast.SelectionSet, v model.OnConflict) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) unmarshalNOrderDirection2dossierᚋgraphᚋmodelᚐOrderDirection(ctx context.Context, v any) (model.OrderDirection, error) {
 	var res model.OrderDirection
 	err := res.UnmarshalGQL(v)
@@ -8520,6 +10344,20 @@ func (ec *executionContext) unmarshalNPostalAddressInput2ᚖdossierᚋgraphᚋmo
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalNServiceConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNServiceConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "ServiceConnection!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
 func (ec *executionContext) unmarshalNStaffTimelineKind2dossierᚋgraphᚋmodelᚐStaffTimelineKind(ctx context.Context, v any) (model.StaffTimelineKind, error) {
 	var res model.StaffTimelineKind
 	err := res.UnmarshalGQL(v)
@@ -8528,6 +10366,20 @@ func (ec *executionContext) unmarshalNStaffTimelineKind2dossierᚋgraphᚋmodel�
 
 func (ec *executionContext) marshalNStaffTimelineKind2dossierᚋgraphᚋmodelᚐStaffTimelineKind(ctx context.Context, sel ast.SelectionSet, v model.StaffTimelineKind) graphql.Marshaler {
 	return v
+}
+
+func (ec *executionContext) unmarshalNStaffUserConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNStaffUserConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "StaffUserConnection!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
 }
 
 func (ec *executionContext) unmarshalNStorageUsage2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
@@ -8886,6 +10738,22 @@ func (ec *executionContext) marshalOBoolean2ᚖbool(ctx context.Context, sel ast
 	return res
 }
 
+func (ec *executionContext) unmarshalOContactChannel2ᚖdossierᚋgraphᚋmodelᚐContactChannel(ctx context.Context, v any) (*model.ContactChannel, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(model.ContactChannel)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOContactChannel2ᚖdossierᚋgraphᚋmodelᚐContactChannel(ctx context.Context, sel ast.SelectionSet, v *model.ContactChannel) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
+}
+
 func (ec *executionContext) unmarshalOContactCreateInput2ᚕᚖdossierᚋgraphᚋmodelᚐContactCreateInputᚄ(ctx context.Context, v any) ([]*model.ContactCreateInput, error) {
 	if v == nil {
 		return nil, nil
@@ -8918,6 +10786,42 @@ func (ec *executionContext) unmarshalOContactNestedInput2ᚕᚖdossierᚋgraph�
 		}
 	}
 	return res, nil
+}
+
+func (ec *executionContext) unmarshalOContactPurpose2ᚕdossierᚋgraphᚋmodelᚐContactPurposeᚄ(ctx context.Context, v any) ([]model.ContactPurpose, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]model.ContactPurpose, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNContactPurpose2dossierᚋgraphᚋmodelᚐContactPurpose(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOContactPurpose2ᚕdossierᚋgraphᚋmodelᚐContactPurposeᚄ(ctx context.Context, sel ast.SelectionSet, v []model.ContactPurpose) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNContactPurpose2dossierᚋgraphᚋmodelᚐContactPurpose(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) unmarshalOCustomer2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
@@ -9101,6 +11005,24 @@ func (ec *executionContext) unmarshalODateTimeFilter2ᚖdossierᚋgraphᚋmodel�
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalODecimal2ᚖstring(ctx context.Context, v any) (*string, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := scalar.UnmarshalDecimal(v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalODecimal2ᚖstring(ctx context.Context, sel ast.SelectionSet, v *string) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := scalar.MarshalDecimal(*v)
+	return res
+}
+
 func (ec *executionContext) unmarshalODocument2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
 	if v == nil {
 		return nil, nil
@@ -9204,6 +11126,42 @@ func (ec *executionContext) unmarshalOEmailAddressInput2ᚕᚖdossierᚋgraphᚋ
 		}
 	}
 	return res, nil
+}
+
+func (ec *executionContext) unmarshalOEntryChannel2ᚕdossierᚋgraphᚋmodelᚐEntryChannelᚄ(ctx context.Context, v any) ([]model.EntryChannel, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]model.EntryChannel, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNEntryChannel2dossierᚋgraphᚋmodelᚐEntryChannel(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOEntryChannel2ᚕdossierᚋgraphᚋmodelᚐEntryChannelᚄ(ctx context.Context, sel ast.SelectionSet, v []model.EntryChannel) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNEntryChannel2dossierᚋgraphᚋmodelᚐEntryChannel(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) unmarshalOEventCursor2ᚖstring(ctx context.Context, v any) (*string, error) {
@@ -9331,6 +11289,14 @@ func (ec *executionContext) marshalOInt2ᚖint(ctx context.Context, sel ast.Sele
 	return res
 }
 
+func (ec *executionContext) unmarshalOListWhere2ᚖdossierᚋgraphᚋmodelᚐListWhere(ctx context.Context, v any) (*model.ListWhere, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputListWhere(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalONode2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
 	if v == nil {
 		return nil, nil
@@ -9397,6 +11363,41 @@ func (ec *executionContext) marshalOStaffTimelineKind2ᚖdossierᚋgraphᚋmodel
 	return v
 }
 
+func (ec *executionContext) unmarshalOString2ᚕstringᚄ(ctx context.Context, v any) ([]string, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]string, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNString2string(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOString2ᚕstringᚄ(ctx context.Context, sel ast.SelectionSet, v []string) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := make(graphql.Array, len(v))
+	for i := range v {
+		ret[i] = ec.marshalNString2string(ctx, sel, v[i])
+	}
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) unmarshalOString2ᚕᚖstring(ctx context.Context, v any) ([]*string, error) {
 	if v == nil {
 		return nil, nil
@@ -9435,6 +11436,24 @@ func (ec *executionContext) unmarshalOString2ᚖstring(ctx context.Context, v an
 }
 
 func (ec *executionContext) marshalOString2ᚖstring(ctx context.Context, sel ast.SelectionSet, v *string) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := scalar.MarshalText(*v)
+	return res
+}
+
+func (ec *executionContext) unmarshalOURL2ᚖstring(ctx context.Context, v any) (*string, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := scalar.UnmarshalText(v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOURL2ᚖstring(ctx context.Context, sel ast.SelectionSet, v *string) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}

@@ -95,6 +95,36 @@ type CustomerCreateInput struct {
 	FamilyName graphql.Omittable[*string] `json:"familyName,omitempty"`
 	// Name of the business; at most 200 characters. Required for a company.
 	CompanyName graphql.Omittable[*string] `json:"companyName,omitempty"`
+	// BCP 47, for example `de-CH`.
+	LanguageTag graphql.Omittable[*string] `json:"languageTag,omitempty"`
+	// A name of the IANA time zone database, for example `Europe/Zurich`.
+	TimeZone graphql.Omittable[*string] `json:"timeZone,omitempty"`
+	// The id that another system knows the customer by; at most 255 characters, unique in the account.
+	ExternalID graphql.Omittable[*string] `json:"externalId,omitempty"`
+	// What sort of customer it is: an id of `customerTypes`.
+	TypeID graphql.Omittable[*string] `json:"typeId,omitempty"`
+	// Where the customer came from: an id of `customerOrigins`.
+	OriginID graphql.Omittable[*string] `json:"originId,omitempty"`
+	// Who sells to the customer: an id of a staff user.
+	SalespersonID graphql.Omittable[*string] `json:"salespersonId,omitempty"`
+	// Who looks after the customer: an id of a staff user. Without one it is the salesperson.
+	RepresentativeID graphql.Omittable[*string] `json:"representativeId,omitempty"`
+	// The office that the customer prefers: an id of `offices`.
+	PreferredOfficeID graphql.Omittable[*string] `json:"preferredOfficeId,omitempty"`
+	// The person of the staff whom the customer prefers.
+	PreferredStaffID graphql.Omittable[*string] `json:"preferredStaffId,omitempty"`
+	// The way by which the customer prefers to be reached.
+	PreferredChannel graphql.Omittable[*ContactChannel] `json:"preferredChannel,omitempty"`
+	// The way to the customer in kilometres: 0 to 999,999.999, three decimals at most.
+	DeliveryDistanceKm graphql.Omittable[*string] `json:"deliveryDistanceKm,omitempty"`
+	// The home page, with http:// or https://; at most 2,000 characters.
+	WebsiteURL graphql.Omittable[*string] `json:"websiteUrl,omitempty"`
+	// What the customer does or builds; at most 200 characters.
+	BusinessArea graphql.Omittable[*string] `json:"businessArea,omitempty"`
+	// Whether the customer pays no sales tax. False also removes the reason.
+	TaxExempt graphql.Omittable[*bool] `json:"taxExempt,omitempty"`
+	// Why it pays none; at most 200 characters. Only with taxExempt.
+	TaxExemptReason graphql.Omittable[*string] `json:"taxExemptReason,omitempty"`
 	// At most 20.
 	Emails graphql.Omittable[[]*EmailAddressInput] `json:"emails,omitempty"`
 	// At most 20.
@@ -103,6 +133,12 @@ type CustomerCreateInput struct {
 	Addresses graphql.Omittable[[]*PostalAddressInput] `json:"addresses,omitempty"`
 	// At most 50.
 	Contacts graphql.Omittable[[]*ContactCreateInput] `json:"contacts,omitempty"`
+}
+
+// What tells the customer of `customerUpsert`. Exactly one key is given.
+type CustomerKey struct {
+	// The id that another system knows the customer by; at most 255 characters.
+	ExternalID graphql.Omittable[*string] `json:"externalId,omitempty"`
 }
 
 // An order of customers.
@@ -123,6 +159,36 @@ type CustomerUpdateInput struct {
 	FamilyName graphql.Omittable[*string] `json:"familyName,omitempty"`
 	// Name of the business; at most 200 characters.
 	CompanyName graphql.Omittable[*string] `json:"companyName,omitempty"`
+	// BCP 47, for example `de-CH`.
+	LanguageTag graphql.Omittable[*string] `json:"languageTag,omitempty"`
+	// A name of the IANA time zone database, for example `Europe/Zurich`.
+	TimeZone graphql.Omittable[*string] `json:"timeZone,omitempty"`
+	// The id that another system knows the customer by; at most 255 characters, unique in the account.
+	ExternalID graphql.Omittable[*string] `json:"externalId,omitempty"`
+	// What sort of customer it is: an id of `customerTypes`.
+	TypeID graphql.Omittable[*string] `json:"typeId,omitempty"`
+	// Where the customer came from: an id of `customerOrigins`.
+	OriginID graphql.Omittable[*string] `json:"originId,omitempty"`
+	// Who sells to the customer: an id of a staff user.
+	SalespersonID graphql.Omittable[*string] `json:"salespersonId,omitempty"`
+	// Who looks after the customer: an id of a staff user. Without one it is the salesperson.
+	RepresentativeID graphql.Omittable[*string] `json:"representativeId,omitempty"`
+	// The office that the customer prefers: an id of `offices`.
+	PreferredOfficeID graphql.Omittable[*string] `json:"preferredOfficeId,omitempty"`
+	// The person of the staff whom the customer prefers.
+	PreferredStaffID graphql.Omittable[*string] `json:"preferredStaffId,omitempty"`
+	// The way by which the customer prefers to be reached.
+	PreferredChannel graphql.Omittable[*ContactChannel] `json:"preferredChannel,omitempty"`
+	// The way to the customer in kilometres: 0 to 999,999.999, three decimals at most.
+	DeliveryDistanceKm graphql.Omittable[*string] `json:"deliveryDistanceKm,omitempty"`
+	// The home page, with http:// or https://; at most 2,000 characters.
+	WebsiteURL graphql.Omittable[*string] `json:"websiteUrl,omitempty"`
+	// What the customer does or builds; at most 200 characters.
+	BusinessArea graphql.Omittable[*string] `json:"businessArea,omitempty"`
+	// Whether the customer pays no sales tax. False also removes the reason.
+	TaxExempt graphql.Omittable[*bool] `json:"taxExempt,omitempty"`
+	// Why it pays none; at most 200 characters. Only with taxExempt.
+	TaxExemptReason graphql.Omittable[*string] `json:"taxExemptReason,omitempty"`
 	// All its e-mail addresses from now on; at most 20.
 	Emails graphql.Omittable[[]*EmailAddressInput] `json:"emails,omitempty"`
 	// All its telephone numbers from now on; at most 20.
@@ -131,6 +197,55 @@ type CustomerUpdateInput struct {
 	Addresses graphql.Omittable[[]*PostalAddressInput] `json:"addresses,omitempty"`
 	// All its contacts from now on; at most 50. To change one contact without the others use `contactUpdate`.
 	Contacts graphql.Omittable[[]*ContactNestedInput] `json:"contacts,omitempty"`
+}
+
+// What a customer is to be. A field that is not given stays as it is, and is empty on a new customer; null empties it. A list that is
+// given is all there is from now on.
+type CustomerUpsertInput struct {
+	// Person or company. PERSON when it is not given for a new customer.
+	Kind graphql.Omittable[*CustomerKind] `json:"kind,omitempty"`
+	// First name; at most 200 characters.
+	GivenName graphql.Omittable[*string] `json:"givenName,omitempty"`
+	// Last name; at most 200 characters.
+	FamilyName graphql.Omittable[*string] `json:"familyName,omitempty"`
+	// Name of the business; at most 200 characters. Required for a company.
+	CompanyName graphql.Omittable[*string] `json:"companyName,omitempty"`
+	// BCP 47, for example `de-CH`.
+	LanguageTag graphql.Omittable[*string] `json:"languageTag,omitempty"`
+	// A name of the IANA time zone database, for example `Europe/Zurich`.
+	TimeZone graphql.Omittable[*string] `json:"timeZone,omitempty"`
+	// What sort of customer it is: an id of `customerTypes`.
+	TypeID graphql.Omittable[*string] `json:"typeId,omitempty"`
+	// Where the customer came from: an id of `customerOrigins`.
+	OriginID graphql.Omittable[*string] `json:"originId,omitempty"`
+	// Who sells to the customer: an id of a staff user.
+	SalespersonID graphql.Omittable[*string] `json:"salespersonId,omitempty"`
+	// Who looks after the customer: an id of a staff user. Without one it is the salesperson.
+	RepresentativeID graphql.Omittable[*string] `json:"representativeId,omitempty"`
+	// The office that the customer prefers: an id of `offices`.
+	PreferredOfficeID graphql.Omittable[*string] `json:"preferredOfficeId,omitempty"`
+	// The person of the staff whom the customer prefers.
+	PreferredStaffID graphql.Omittable[*string] `json:"preferredStaffId,omitempty"`
+	// The way by which the customer prefers to be reached.
+	PreferredChannel graphql.Omittable[*ContactChannel] `json:"preferredChannel,omitempty"`
+	// The way to the customer in kilometres: 0 to 999,999.999, three decimals at most.
+	DeliveryDistanceKm graphql.Omittable[*string] `json:"deliveryDistanceKm,omitempty"`
+	// The home page, with http:// or https://; at most 2,000 characters.
+	WebsiteURL graphql.Omittable[*string] `json:"websiteUrl,omitempty"`
+	// What the customer does or builds; at most 200 characters.
+	BusinessArea graphql.Omittable[*string] `json:"businessArea,omitempty"`
+	// Whether the customer pays no sales tax. False also removes the reason.
+	TaxExempt graphql.Omittable[*bool] `json:"taxExempt,omitempty"`
+	// Why it pays none; at most 200 characters. Only with taxExempt.
+	TaxExemptReason graphql.Omittable[*string] `json:"taxExemptReason,omitempty"`
+	// At most 20. An entry is the address that is stored already when both are the same, case aside.
+	Emails graphql.Omittable[[]*EmailAddressInput] `json:"emails,omitempty"`
+	// At most 20. An entry is the number that is stored already when both are the same.
+	Phones graphql.Omittable[[]*PhoneNumberInput] `json:"phones,omitempty"`
+	// At most 20. An entry is the address that is stored already when all their lines are the same.
+	Addresses graphql.Omittable[[]*PostalAddressInput] `json:"addresses,omitempty"`
+	// At most 50. An entry is the contact that is there already when the names are the same, case and accents aside.
+	Contacts graphql.Omittable[[]*ContactCreateInput] `json:"contacts,omitempty"`
 }
 
 // Which customers. All that is given must hold; an empty object holds for every customer.
@@ -147,6 +262,22 @@ type CustomerWhere struct {
 	Email graphql.Omittable[*string] `json:"email,omitempty"`
 	// Has this telephone number (E.164), itself or one of its contacts.
 	Phone graphql.Omittable[*string] `json:"phone,omitempty"`
+	// Known to another system by one of these ids, at most 100.
+	ExternalID graphql.Omittable[[]string] `json:"externalId,omitempty"`
+	// Of one of these types, at most 100.
+	TypeID graphql.Omittable[[]string] `json:"typeId,omitempty"`
+	// From one of these origins, at most 100.
+	OriginID graphql.Omittable[[]string] `json:"originId,omitempty"`
+	// Prefers one of these offices, at most 100.
+	PreferredOfficeID graphql.Omittable[[]string] `json:"preferredOfficeId,omitempty"`
+	// Sold to by one of these staff users, at most 100.
+	SalespersonID graphql.Omittable[[]string] `json:"salespersonId,omitempty"`
+	// Prefers one of these staff users, at most 100.
+	PreferredStaffID graphql.Omittable[[]string] `json:"preferredStaffId,omitempty"`
+	// Came in by one of these ways.
+	CreatedVia graphql.Omittable[[]EntryChannel] `json:"createdVia,omitempty"`
+	// Pays no sales tax, or does.
+	TaxExempt graphql.Omittable[*bool] `json:"taxExempt,omitempty"`
 	// Created then.
 	CreatedAt graphql.Omittable[*DateTimeFilter] `json:"createdAt,omitempty"`
 	// Changed last then.
@@ -226,8 +357,16 @@ type EmailAddressInput struct {
 	Address string `json:"address"`
 	// What it is for.
 	Type ContactPointType `json:"type"`
+	// What mail goes there. At most one address has STATEMENT. In an update of an address with `id`: unchanged when not given.
+	Purposes graphql.Omittable[[]ContactPurpose] `json:"purposes,omitempty"`
 	// Whether it is the one to use first. Without any, the first of the list is.
 	IsPrimary graphql.Omittable[*bool] `json:"isPrimary,omitempty"`
+}
+
+// Which items of a list. An archived item stays readable where it is used and cannot be chosen anew.
+type ListWhere struct {
+	// True for those that were archived, false for those that can be chosen. Without it: false.
+	Archived graphql.Omittable[*bool] `json:"archived,omitempty"`
 }
 
 // What can be changed. An operation has at most one mutation field, so that it takes effect as a whole or not at all.
@@ -320,6 +459,67 @@ type TimelineEntryUpdateInput struct {
 	Title graphql.Omittable[*string] `json:"title,omitempty"`
 }
 
+// A way to reach somebody.
+type ContactChannel string
+
+const (
+	// By e-mail.
+	ContactChannelEmail ContactChannel = "EMAIL"
+	// By telephone.
+	ContactChannelPhone ContactChannel = "PHONE"
+	// By text message.
+	ContactChannelSms ContactChannel = "SMS"
+)
+
+var AllContactChannel = []ContactChannel{
+	ContactChannelEmail,
+	ContactChannelPhone,
+	ContactChannelSms,
+}
+
+func (e ContactChannel) IsValid() bool {
+	switch e {
+	case ContactChannelEmail, ContactChannelPhone, ContactChannelSms:
+		return true
+	}
+	return false
+}
+
+func (e ContactChannel) String() string {
+	return string(e)
+}
+
+func (e *ContactChannel) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = ContactChannel(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid ContactChannel", str)
+	}
+	return nil
+}
+
+func (e ContactChannel) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *ContactChannel) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e ContactChannel) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
 // What a telephone number or postal address is for.
 type ContactPointType string
 
@@ -385,6 +585,73 @@ func (e *ContactPointType) UnmarshalJSON(b []byte) error {
 }
 
 func (e ContactPointType) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What mail goes to an e-mail address.
+type ContactPurpose string
+
+const (
+	// Anything that has no address of its own.
+	ContactPurposeGeneral ContactPurpose = "GENERAL"
+	// Invoices.
+	ContactPurposeInvoice ContactPurpose = "INVOICE"
+	// The statement of account. At most one address of a customer has it.
+	ContactPurposeStatement ContactPurpose = "STATEMENT"
+	// Appointments: confirmations, reminders, changes.
+	ContactPurposeAppointment ContactPurpose = "APPOINTMENT"
+	// News and offers.
+	ContactPurposeMarketing ContactPurpose = "MARKETING"
+)
+
+var AllContactPurpose = []ContactPurpose{
+	ContactPurposeGeneral,
+	ContactPurposeInvoice,
+	ContactPurposeStatement,
+	ContactPurposeAppointment,
+	ContactPurposeMarketing,
+}
+
+func (e ContactPurpose) IsValid() bool {
+	switch e {
+	case ContactPurposeGeneral, ContactPurposeInvoice, ContactPurposeStatement, ContactPurposeAppointment, ContactPurposeMarketing:
+		return true
+	}
+	return false
+}
+
+func (e ContactPurpose) String() string {
+	return string(e)
+}
+
+func (e *ContactPurpose) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = ContactPurpose(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid ContactPurpose", str)
+	}
+	return nil
+}
+
+func (e ContactPurpose) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *ContactPurpose) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e ContactPurpose) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil
@@ -515,8 +782,10 @@ type CustomerPermission string
 const (
 	// Change it, and its contacts.
 	CustomerPermissionUpdate CustomerPermission = "UPDATE"
-	// Archive or restore it.
+	// Archive it. Only while it is active.
 	CustomerPermissionArchive CustomerPermission = "ARCHIVE"
+	// Restore it. Only while it is archived.
+	CustomerPermissionRestore CustomerPermission = "RESTORE"
 	// Upload documents to it.
 	CustomerPermissionUploadDocument CustomerPermission = "UPLOAD_DOCUMENT"
 	// Plan and log timeline entries.
@@ -528,6 +797,7 @@ const (
 var AllCustomerPermission = []CustomerPermission{
 	CustomerPermissionUpdate,
 	CustomerPermissionArchive,
+	CustomerPermissionRestore,
 	CustomerPermissionUploadDocument,
 	CustomerPermissionAddTimelineEntry,
 	CustomerPermissionAddNote,
@@ -535,7 +805,7 @@ var AllCustomerPermission = []CustomerPermission{
 
 func (e CustomerPermission) IsValid() bool {
 	switch e {
-	case CustomerPermissionUpdate, CustomerPermissionArchive, CustomerPermissionUploadDocument, CustomerPermissionAddTimelineEntry, CustomerPermissionAddNote:
+	case CustomerPermissionUpdate, CustomerPermissionArchive, CustomerPermissionRestore, CustomerPermissionUploadDocument, CustomerPermissionAddTimelineEntry, CustomerPermissionAddNote:
 		return true
 	}
 	return false
@@ -584,16 +854,19 @@ const (
 	CustomerStatusActive CustomerStatus = "ACTIVE"
 	// Out of the directory's default view, with all it had. Can be restored.
 	CustomerStatusArchived CustomerStatus = "ARCHIVED"
+	// Merged into another customer, which has all it had.
+	CustomerStatusMerged CustomerStatus = "MERGED"
 )
 
 var AllCustomerStatus = []CustomerStatus{
 	CustomerStatusActive,
 	CustomerStatusArchived,
+	CustomerStatusMerged,
 }
 
 func (e CustomerStatus) IsValid() bool {
 	switch e {
-	case CustomerStatusActive, CustomerStatusArchived:
+	case CustomerStatusActive, CustomerStatusArchived, CustomerStatusMerged:
 		return true
 	}
 	return false
@@ -872,6 +1145,73 @@ func (e DocumentStatus) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// The way by which something entered the customer file. Rules of which fields are required hold per channel.
+type EntryChannel string
+
+const (
+	// A person of the staff.
+	EntryChannelStaff EntryChannel = "STAFF"
+	// The customer, by booking online.
+	EntryChannelBooking EntryChannel = "BOOKING"
+	// An import of a file.
+	EntryChannelImport EntryChannel = "IMPORT"
+	// A server with an API key.
+	EntryChannelAPI EntryChannel = "API"
+	// The customer, by a link that was sent to them.
+	EntryChannelSecureLink EntryChannel = "SECURE_LINK"
+)
+
+var AllEntryChannel = []EntryChannel{
+	EntryChannelStaff,
+	EntryChannelBooking,
+	EntryChannelImport,
+	EntryChannelAPI,
+	EntryChannelSecureLink,
+}
+
+func (e EntryChannel) IsValid() bool {
+	switch e {
+	case EntryChannelStaff, EntryChannelBooking, EntryChannelImport, EntryChannelAPI, EntryChannelSecureLink:
+		return true
+	}
+	return false
+}
+
+func (e EntryChannel) String() string {
+	return string(e)
+}
+
+func (e *EntryChannel) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = EntryChannel(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid EntryChannel", str)
+	}
+	return nil
+}
+
+func (e EntryChannel) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *EntryChannel) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e EntryChannel) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
 // What class a failure is of: `extensions.code` of a top-level error and `UserError.code`. A document that cannot be parsed or is
 // not valid for this schema has the codes GRAPHQL_PARSE_FAILED and GRAPHQL_VALIDATION_FAILED instead.
 type ErrorCode string
@@ -1082,6 +1422,64 @@ func (e EventType) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// What an update does when somebody else changed the node since `expectedVersion`.
+type OnConflict string
+
+const (
+	// Change nothing and answer a VersionConflictError.
+	OnConflictReject OnConflict = "REJECT"
+	// Apply the input when none of its fields was changed since; else as REJECT. A list counts as one field.
+	OnConflictMergeDisjoint OnConflict = "MERGE_DISJOINT"
+)
+
+var AllOnConflict = []OnConflict{
+	OnConflictReject,
+	OnConflictMergeDisjoint,
+}
+
+func (e OnConflict) IsValid() bool {
+	switch e {
+	case OnConflictReject, OnConflictMergeDisjoint:
+		return true
+	}
+	return false
+}
+
+func (e OnConflict) String() string {
+	return string(e)
+}
+
+func (e *OnConflict) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = OnConflict(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid OnConflict", str)
+	}
+	return nil
+}
+
+func (e OnConflict) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *OnConflict) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e OnConflict) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
 // The direction of an order.
 type OrderDirection string
 
@@ -1196,6 +1594,70 @@ func (e *Role) UnmarshalJSON(b []byte) error {
 }
 
 func (e Role) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What is still missing in a customer's file, for an app to ask for.
+type SetupTask string
+
+const (
+	// A company has nobody to talk to.
+	SetupTaskAddContact SetupTask = "ADD_CONTACT"
+	// There is no e-mail address, neither of the customer nor of a contact.
+	SetupTaskAddEmail SetupTask = "ADD_EMAIL"
+	// There is no telephone number, neither of the customer nor of a contact.
+	SetupTaskAddPhone SetupTask = "ADD_PHONE"
+	// There is no postal address, neither of the customer nor of a contact.
+	SetupTaskAddAddress SetupTask = "ADD_ADDRESS"
+)
+
+var AllSetupTask = []SetupTask{
+	SetupTaskAddContact,
+	SetupTaskAddEmail,
+	SetupTaskAddPhone,
+	SetupTaskAddAddress,
+}
+
+func (e SetupTask) IsValid() bool {
+	switch e {
+	case SetupTaskAddContact, SetupTaskAddEmail, SetupTaskAddPhone, SetupTaskAddAddress:
+		return true
+	}
+	return false
+}
+
+func (e SetupTask) String() string {
+	return string(e)
+}
+
+func (e *SetupTask) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = SetupTask(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid SetupTask", str)
+	}
+	return nil
+}
+
+func (e SetupTask) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *SetupTask) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e SetupTask) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

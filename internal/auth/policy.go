@@ -70,18 +70,27 @@ var permissionTable = []struct {
 // fieldTable is the permission that each GraphQL root field needs before anything of it runs. A field that is not
 // listed is refused to everybody.
 var fieldTable = map[string]Permission{
-	"Query.viewer":    Authenticated,
-	"Query.node":      Authenticated, // what may be read of the node is decided by its type
-	"Query.nodes":     Authenticated,
-	"Query.account":   AccountRead,
-	"Query.storage":   AccountRead,
-	"Query.customer":  CustomersRead,
-	"Query.customers": CustomersRead,
-	"Query.document":  DocumentsRead,
-	"Query.events":    EventsRead,
+	"Query.viewer":               Authenticated,
+	"Query.node":                 Authenticated, // what may be read of the node is decided by its type
+	"Query.nodes":                Authenticated,
+	"Query.account":              AccountRead,
+	"Query.storage":              AccountRead,
+	"Query.customer":             CustomersRead,
+	"Query.customers":            CustomersRead,
+	"Query.customerByExternalId": CustomersRead,
+	"Query.document":             DocumentsRead,
+	"Query.events":               EventsRead,
+
+	// The settings of the account: everybody needs them to draw a form, administrators change them.
+	"Query.customerTypes":   AccountRead,
+	"Query.customerOrigins": AccountRead,
+	"Query.offices":         AccountRead,
+	"Query.services":        AccountRead,
+	"Query.staffUsers":      StaffRead,
 
 	"Mutation.customerCreate":         CustomersWrite,
 	"Mutation.customerUpdate":         CustomersWrite,
+	"Mutation.customerUpsert":         CustomersWrite,
 	"Mutation.customerArchive":        CustomersWrite,
 	"Mutation.customerRestore":        CustomersWrite,
 	"Mutation.contactCreate":          CustomersWrite,
@@ -115,6 +124,10 @@ var typeTable = map[string]Permission{
 	"Account":         AccountRead,
 	"StorageUsage":    AccountRead,
 	"AccountLimits":   AccountRead,
+	"CustomerType":    AccountRead,
+	"CustomerOrigin":  AccountRead,
+	"Office":          AccountRead,
+	"Service":         AccountRead,
 	"Viewer":          Authenticated,
 	"StaffUser":       StaffRead,
 	"ApiKey":          StaffRead, // as an actor it is an id and a name; the rest is in memberTable

@@ -27,8 +27,9 @@ func apiKey(scopes ...string) auth.Principal {
 func TestEveryRootFieldAndTypeHasAPermission(t *testing.T) {
 	t.Parallel()
 	fields := map[string]string{
-		"Query": "viewer account node nodes customer document customers events storage",
-		"Mutation": "customerCreate customerUpdate customerArchive customerRestore contactCreate contactUpdate contactArchive " +
+		"Query": "viewer account node nodes customer customerByExternalId document customers events storage " +
+			"customerTypes customerOrigins offices services staffUsers",
+		"Mutation": "customerCreate customerUpdate customerUpsert customerArchive customerRestore contactCreate contactUpdate contactArchive " +
 			"documentUpload documentUploadBegin documentUploadComplete documentReplace documentUpdate documentArchive documentRestore " +
 			"timelineEntryCreate timelineEntryUpdate timelineEntryDelete noteCreate noteUpdate noteDelete customerImageSet customerImageRemove apiKeyCreate apiKeyRevoke",
 		"Subscription": "documentEvents events",
@@ -57,7 +58,8 @@ func TestEveryRootFieldAndTypeHasAPermission(t *testing.T) {
 		t.Errorf("got %d fields in the policy, want %d", got, count)
 	}
 	for name := range strings.FieldsSeq("Customer Contact EmailAddress PhoneNumber PostalAddress Document DocumentVersion " +
-		"TimelineEntry Note Image Event StaffUser ApiKey Account StorageUsage AccountLimits Viewer") {
+		"TimelineEntry Event StaffUser ApiKey Account StorageUsage AccountLimits Viewer CustomerType CustomerOrigin Office Service " +
+		"Note Image") {
 		if !staff(auth.Viewer).CanRead(name) {
 			t.Errorf("%s: got refused, want it readable for VIEWER", name)
 		}

@@ -37,13 +37,14 @@ func (ch Change) Nothing() bool { return len(ch.Fields) == 0 && len(ch.Contacts)
 const fieldContacts = "contacts"
 
 // create makes the customer that the draft asks for.
-func create(c *check, d Draft) Change {
+func create(c *check, d Draft, via Channel) Change {
 	path := []string{"input"}
-	cus := Customer{ID: c.newID(), Version: 1, Status: Active, Kind: c.kind(at(path, "kind"), d.Kind)}
+	cus := Customer{ID: c.newID(), Version: 1, Status: Active, Kind: c.kind(at(path, "kind"), d.Kind), CreatedVia: via}
 	cus.GivenName = c.line(at(path, "givenName"), d.GivenName, MaxName)
 	cus.FamilyName = c.line(at(path, "familyName"), d.FamilyName, MaxName)
 	cus.CompanyName = c.line(at(path, "companyName"), d.CompanyName, MaxName)
 	c.customerName(path, cus, blank(d.GivenName, d.FamilyName), blank(d.CompanyName))
+	c.profile(path, &cus.Profile, d.ProfileInput)
 	cus.Emails = c.emails(at(path, "emails"), nil, d.Emails)
 	cus.Phones = c.phones(at(path, "phones"), nil, d.Phones)
 	cus.Addresses = c.addresses(at(path, "addresses"), nil, d.Addresses)
@@ -77,6 +78,7 @@ func update(c *check, f File, p Patch) Change {
 	c.setLine(at(path, "familyName"), &next.FamilyName, p.FamilyName)
 	c.setLine(at(path, "companyName"), &next.CompanyName, p.CompanyName)
 	c.customerName(path, next, blank(raw(p.GivenName, given), raw(p.FamilyName, family)), blank(raw(p.CompanyName, company)))
+	c.profile(path, &next.Profile, p.ProfileInput)
 	c.setPoints(path, &next.Points, p.Emails, p.Phones, p.Addresses)
 
 	ch := Change{Customer: next, Fields: diffCustomer(f.Customer, next)}
@@ -169,6 +171,7 @@ func diffCustomer(a, b Customer) []string {
 	fields["givenName"] = a.GivenName != b.GivenName
 	fields["familyName"] = a.FamilyName != b.FamilyName
 	fields["companyName"] = a.CompanyName != b.CompanyName
+	diffProfile(a.Profile, b.Profile, fields)
 	return given(fields)
 }
 

@@ -15,6 +15,47 @@ import (
 type check struct {
 	faults fault.List
 	newID  func() uuid.UUID
+	// choices are what was chosen from lists of the account, to be looked up.
+	choices []choice
+}
+
+// choice is what was chosen at a path of the input.
+type choice struct {
+	path []string
+	Choice
+}
+
+// ask finds what is wrong that only the stored data can tell, and gives all that is wrong.
+func (c *check) ask(stored Reading, f File) error {
+	if len(c.choices) > 0 {
+		list := make([]Choice, len(c.choices))
+		for i, ch := range c.choices {
+			list[i] = ch.Choice
+		}
+		known, err := stored.Choices(list)
+		if err != nil {
+			return err
+		}
+		for i, ch := range c.choices {
+			switch {
+			case !known[i].Exists:
+				c.missing(ch.path, string(ch.List))
+			case known[i].Archived:
+				c.faults = append(c.faults, fault.At(fault.Conflict, ch.path, "This %s is archived and cannot be chosen any more.", ch.List))
+			}
+		}
+	}
+	if f.ExternalID != "" {
+		taken, err := stored.ExternalIDTaken(f.ExternalID, f.ID)
+		if err != nil {
+			return err
+		}
+		if taken {
+			c.faults = append(c.faults, fault.At(fault.Conflict, []string{"input", "externalId"},
+				"Another customer has this external id. Use customerUpsert to change that one."))
+		}
+	}
+	return c.faults.Err()
 }
 
 func (c *check) bad(path []string, format string, args ...any) {

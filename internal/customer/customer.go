@@ -34,6 +34,17 @@ type Status string
 const (
 	Active   Status = "ACTIVE"
 	Archived Status = "ARCHIVED"
+	Merged   Status = "MERGED"
+)
+
+// Channel is the way by which something enters the customer file, in the spelling of the SDL's EntryChannel.
+type Channel string
+
+// The channels.
+const (
+	ByStaff  Channel = "STAFF"
+	ByImport Channel = "IMPORT"
+	ByAPI    Channel = "API"
 )
 
 // Customer is somebody whom the business serves. Empty text stands for null.
@@ -45,7 +56,9 @@ type Customer struct {
 	GivenName   string
 	FamilyName  string
 	CompanyName string
+	CreatedVia  Channel
 	ArchivedAt  *time.Time
+	Profile
 	Points
 }
 
@@ -103,11 +116,22 @@ type Points struct {
 }
 
 // Email is an e-mail address. Key is the address in the form in which it is looked up.
+// Purposes is what mail goes there: names of the SDL's ContactPurpose, sorted, with a comma between them, so that an
+// Email can be compared.
 type Email struct {
-	ID      uuid.UUID
-	Type    string
-	Address string
-	Key     string
+	ID       uuid.UUID
+	Type     string
+	Address  string
+	Key      string
+	Purposes string
+}
+
+// PurposeList is Purposes as a list.
+func (e Email) PurposeList() []string {
+	if e.Purposes == "" {
+		return []string{}
+	}
+	return strings.Split(e.Purposes, ",")
 }
 
 // Phone is a telephone number.

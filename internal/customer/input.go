@@ -4,14 +4,15 @@ import "dossier/internal/optional"
 
 // Draft is the input of a new customer. The JSON names are part of the fingerprint of idempotency keys.
 type Draft struct {
-	Kind        Kind           `json:"kind,omitempty"`
-	GivenName   *string        `json:"givenName,omitempty"`
-	FamilyName  *string        `json:"familyName,omitempty"`
-	CompanyName *string        `json:"companyName,omitempty"`
-	Emails      []EmailInput   `json:"emails,omitempty"`
-	Phones      []PhoneInput   `json:"phones,omitempty"`
-	Addresses   []AddressInput `json:"addresses,omitempty"`
-	Contacts    []ContactDraft `json:"contacts,omitempty"`
+	Kind        Kind    `json:"kind,omitempty"`
+	GivenName   *string `json:"givenName,omitempty"`
+	FamilyName  *string `json:"familyName,omitempty"`
+	CompanyName *string `json:"companyName,omitempty"`
+	ProfileInput
+	Emails    []EmailInput   `json:"emails,omitempty"`
+	Phones    []PhoneInput   `json:"phones,omitempty"`
+	Addresses []AddressInput `json:"addresses,omitempty"`
+	Contacts  []ContactDraft `json:"contacts,omitempty"`
 }
 
 // ContactDraft is the input of a new contact.
@@ -31,6 +32,8 @@ type EmailInput struct {
 	Address   string  `json:"address"`
 	Type      string  `json:"type,omitempty"`
 	IsPrimary *bool   `json:"isPrimary,omitempty"`
+	// Purposes is nil when they are not given.
+	Purposes []string `json:"purposes,omitempty"`
 }
 
 // PhoneInput is a telephone number of an input.
@@ -66,10 +69,11 @@ type Patch struct {
 	GivenName   optional.Field[*string]
 	FamilyName  optional.Field[*string]
 	CompanyName optional.Field[*string]
-	Emails      optional.Field[[]EmailInput]
-	Phones      optional.Field[[]PhoneInput]
-	Addresses   optional.Field[[]AddressInput]
-	Contacts    optional.Field[[]ContactNested]
+	ProfileInput
+	Emails    optional.Field[[]EmailInput]
+	Phones    optional.Field[[]PhoneInput]
+	Addresses optional.Field[[]AddressInput]
+	Contacts  optional.Field[[]ContactNested]
 }
 
 // ContactPatch is what to change of a contact.
@@ -91,10 +95,12 @@ type ContactNested struct {
 
 // fields names what the input gives, in the spelling of the schema.
 func (p Patch) fields() []string {
-	return given(map[string]bool{
+	fields := map[string]bool{
 		"kind": p.Kind.Given, "givenName": p.GivenName.Given, "familyName": p.FamilyName.Given, "companyName": p.CompanyName.Given,
 		"emails": p.Emails.Given, "phones": p.Phones.Given, "addresses": p.Addresses.Given, "contacts": p.Contacts.Given,
-	})
+	}
+	p.ProfileInput.fields(fields)
+	return given(fields)
 }
 
 func (p ContactPatch) fields() []string {

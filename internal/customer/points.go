@@ -73,11 +73,48 @@ func (c *check) pointID(path []string, prefix, noun string, ref *string, known f
 }
 
 func (c *check) emails(path []string, old []Email, in []EmailInput) []Email {
-	return merge(c, path, typeid.EmailAddress, "e-mail address", old, in, func(path []string, id uuid.UUID, in EmailInput) Email {
+	list := merge(c, path, typeid.EmailAddress, "e-mail address", old, in, func(path []string, id uuid.UUID, in EmailInput) Email {
 		address, problem := cleanEmail(in.Address)
 		c.add(at(path, "address"), problem)
-		return Email{ID: id, Type: c.pointType(path, in.Type), Address: address, Key: fold.Email(address)}
+		e := Email{ID: id, Type: c.pointType(path, in.Type), Address: address, Key: fold.Email(address)}
+		if i := slices.IndexFunc(old, func(e Email) bool { return e.ID == id }); i >= 0 && in.Purposes == nil {
+			e.Purposes = old[i].Purposes
+		} else {
+			e.Purposes = c.purposes(at(path, "purposes"), in.Purposes)
+		}
+		return e
 	})
+	if len(list) == len(in) {
+		c.oneStatement(path, list)
+	}
+	return list
+}
+
+// contactPurposes are what mail can be for, in the spelling of the SDL's ContactPurpose.
+var contactPurposes = []string{"GENERAL", "INVOICE", "STATEMENT", "APPOINTMENT", "MARKETING"}
+
+const statement = "STATEMENT"
+
+func (c *check) purposes(path []string, in []string) string {
+	for i, p := range in {
+		if !slices.Contains(contactPurposes, p) {
+			c.bad(item(path, i), "The purpose is one of %s.", strings.Join(contactPurposes, ", "))
+		}
+	}
+	return strings.Join(slices.Compact(slices.Sorted(slices.Values(in))), ",")
+}
+
+// oneStatement holds that one address at most gets the statement of account: what is sent there is meant for one reader.
+func (c *check) oneStatement(path []string, list []Email) {
+	n := 0
+	for _, e := range list {
+		if slices.Contains(e.PurposeList(), statement) {
+			n++
+		}
+	}
+	if n > 1 {
+		c.bad(path, "%d e-mail addresses have the purpose STATEMENT; one can have it.", n)
+	}
 }
 
 func (c *check) phones(path []string, old []Phone, in []PhoneInput) []Phone {

@@ -48,7 +48,7 @@ func TestEverythingWrongIsReportedAtOnce(t *testing.T) {
 			{GivenName: ptr("Ada")},
 			{Role: ptr("Manager"), Emails: []EmailInput{{Address: "@"}}},
 		},
-	})
+	}, ByStaff)
 	want := []string{
 		"BAD_USER_INPUT input.addresses.0.addressCountry",
 		"BAD_USER_INPUT input.addresses.0.postalCode",
@@ -75,7 +75,7 @@ func TestLongListsAreRefused(t *testing.T) {
 	create(c, Draft{
 		GivenName: ptr("Ada"), Emails: make([]EmailInput, 21), Phones: make([]PhoneInput, 21), Addresses: make([]AddressInput, 21),
 		Contacts: make([]ContactDraft, 51),
-	})
+	}, ByStaff)
 	want := []string{"BAD_USER_INPUT input.addresses", "BAD_USER_INPUT input.contacts", "BAD_USER_INPUT input.emails", "BAD_USER_INPUT input.phones"}
 	if got := wrong(c); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v and nothing about the items", got, want)
@@ -99,7 +99,7 @@ func TestNames(t *testing.T) {
 		"a wrong name is not also called none": {Draft{GivenName: ptr("\u202eadA")}, "", "", "BAD_USER_INPUT input.givenName"},
 	} {
 		chk := &check{newID: numbered()}
-		cus := create(chk, c.draft).Customer
+		cus := create(chk, c.draft, ByStaff).Customer
 		if got := strings.Join(wrong(chk), ", "); got != c.want {
 			t.Errorf("%s: faults %q, want %q", name, got, c.want)
 		}
@@ -302,7 +302,7 @@ func TestContactsOneByOne(t *testing.T) {
 func TestMessagesAreForTheClient(t *testing.T) {
 	t.Parallel()
 	c := &check{newID: numbered()}
-	create(c, Draft{Kind: Company, Emails: []EmailInput{{Address: "x"}}, Phones: []PhoneInput{{Number: "x"}}})
+	create(c, Draft{Kind: Company, Emails: []EmailInput{{Address: "x"}}, Phones: []PhoneInput{{Number: "x"}}}, ByStaff)
 	for _, f := range c.faults {
 		if len(f.Message) < 10 || !strings.HasSuffix(f.Message, ".") || f.Code == fault.Internal {
 			t.Errorf("%v: %q is no sentence", f.Path, f.Message)

@@ -2,6 +2,7 @@ package customer
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,22 +17,62 @@ import (
 type Store interface {
 	// CustomerCreate stores what make gives: a new customer with its contacts. With a key it happens once; a later use
 	// gets the id of the customer that the first one made.
-	CustomerCreate(ctx context.Context, p auth.Principal, key *idempotency.Key, create func() (Change, error)) (uuid.UUID, error)
+	CustomerCreate(ctx context.Context, p auth.Principal, key *idempotency.Key, create func(Reading) (Change, error)) (uuid.UUID, error)
+	// CustomerUpsert finds the customer that another system knows by an id, locks it and hands its file to change; where
+	// there is none it stores what create gives. It says which it was.
+	CustomerUpsert(ctx context.Context, p auth.Principal, externalID string, create func(Reading) (Change, error),
+		change func(File, Reading) (Change, error)) (id uuid.UUID, created bool, err error)
 	// CustomerChange locks the customer, hands its file to decide and stores the change, if it is any. A customer of
 	// another account is NOT_FOUND at path.
-	CustomerChange(ctx context.Context, p auth.Principal, id uuid.UUID, path []string, decide func(File, Conflict) (Change, error)) error
+	CustomerChange(ctx context.Context, p auth.Principal, id uuid.UUID, path []string, decide func(File, Reading) (Change, error)) error
 	// ContactCreate is CustomerChange for a new contact, which decide gives the id of, at most once per key.
 	ContactCreate(ctx context.Context, p auth.Principal, key *idempotency.Key, customerID uuid.UUID, path []string,
-		decide func(File) (uuid.UUID, Change, error)) (uuid.UUID, error)
+		decide func(File, Reading) (uuid.UUID, Change, error)) (uuid.UUID, error)
 	// ContactChange is CustomerChange for the customer of a contact. i is the contact's place in the file, -1 when it was archived.
-	ContactChange(ctx context.Context, p auth.Principal, id uuid.UUID, path []string, decide func(f File, i int, c Conflict) (Change, error)) error
+	ContactChange(ctx context.Context, p auth.Principal, id uuid.UUID, path []string, decide func(f File, i int, r Reading) (Change, error)) error
 	// CustomerExists says whether the account has the customer.
 	CustomerExists(ctx context.Context, accountID, id uuid.UUID) (bool, error)
 }
 
-// Conflict makes the fault of an update whose expected version is not the stored one, naming which of the fields of the
-// input were changed since. It reads the revisions only when the versions differ.
-type Conflict func(expected int, fields []string) error
+// Reading is the stored data as the transaction of a change sees it.
+type Reading interface {
+	// Conflict makes the fault of an update whose expected version is not the stored one, naming which of the fields of the
+	// input were changed since. It reads the revisions only when the versions differ.
+	Conflict(expected int, fields []string) error
+	// Choices says of each choice whether there is such an item in the account. An item that is chosen stays until the end
+	// of the transaction.
+	Choices(list []Choice) ([]ChoiceState, error)
+	// ExternalIDTaken says whether a customer other than this one has the external id.
+	ExternalIDTaken(externalID string, except uuid.UUID) (bool, error)
+}
+
+// Choice is an item of a list of the account.
+type Choice struct {
+	List List
+	ID   uuid.UUID
+}
+
+// ChoiceState is what has become of an item.
+type ChoiceState struct{ Exists, Archived bool }
+
+// OnConflict is what an update does when its expected version is not the stored one, in the spelling of the SDL.
+type OnConflict string
+
+// MergeDisjoint applies an update whose fields nobody changed since. Every other value refuses it.
+const MergeDisjoint OnConflict = "MERGE_DISJOINT"
+
+// settle is nil when an update may go on.
+func (o OnConflict) settle(r Reading, expected int, fields []string) error {
+	err := r.Conflict(expected, fields)
+	var f *fault.Error
+	if o != MergeDisjoint || !errors.As(err, &f) {
+		return err
+	}
+	if d, ok := f.Detail.(fault.VersionConflictDetail); ok && expected > 0 && expected < d.CurrentVersion && len(d.ConflictingFields) == 0 {
+		return nil
+	}
+	return err
+}
 
 // Service is the use cases of the customer file.
 type Service struct {
@@ -69,56 +110,78 @@ func (s *Service) Create(ctx context.Context, p auth.Principal, d Draft, idempot
 	if err != nil {
 		return uuid.Nil, err
 	}
-	if err := s.tryCreate(d); err != nil {
-		return uuid.Nil, err
-	}
-	id, err := s.Store.CustomerCreate(ctx, p, key, func() (Change, error) {
-		c := s.check()
-		ch := create(c, d)
-		return ch, c.faults.Err()
-	})
+	id, err := s.Store.CustomerCreate(ctx, p, key, func(r Reading) (Change, error) { return s.create(r, d, channel(p)) })
 	return id, fault.Wrap("customer.Create", err)
 }
 
-// tryCreate finds what is wrong with a draft before a transaction is begun for it.
-func (s *Service) tryCreate(d Draft) error {
+func (s *Service) create(r Reading, d Draft, via Channel) (Change, error) {
 	c := s.check()
-	create(c, d)
-	return c.faults.Err()
+	ch := create(c, d, via)
+	return ch, c.ask(r, File{Customer: ch.Customer})
+}
+
+// channel is the way by which a principal enters something.
+func channel(p auth.Principal) Channel {
+	if p.Kind == auth.KindAPIKey {
+		return ByAPI
+	}
+	return ByStaff
 }
 
 // Update changes a customer. It needs customers:write.
-func (s *Service) Update(ctx context.Context, p auth.Principal, id uuid.UUID, expectedVersion int, patch Patch) error {
-	return s.change(ctx, "customer.Update", p, id, func(f File, conflict Conflict) (Change, error) {
-		if err := conflict(expectedVersion, patch.fields()); err != nil {
+func (s *Service) Update(ctx context.Context, p auth.Principal, id uuid.UUID, expectedVersion int, patch Patch, onConflict OnConflict) error {
+	return s.change(ctx, "customer.Update", p, id, func(f File, r Reading) (Change, error) {
+		if err := onConflict.settle(r, expectedVersion, patch.fields()); err != nil {
 			return Change{}, err
 		}
-		c := s.check()
-		ch := update(c, f, patch)
-		return ch, c.faults.Err()
+		return s.update(r, f, patch)
 	})
+}
+
+func (s *Service) update(r Reading, f File, patch Patch) (Change, error) {
+	if err := changeable(f); err != nil {
+		return Change{}, err
+	}
+	c := s.check()
+	ch := update(c, f, patch)
+	asked := File{}
+	if patch.ExternalID.Given {
+		asked.Customer = ch.Customer
+	}
+	return ch, c.ask(r, asked)
+}
+
+// changeable refuses a customer that was merged into another one.
+func changeable(f File) error {
+	if f.Status == Merged {
+		return fault.At(fault.Conflict, []string{"id"}, "The customer was merged into another one. Change that one.")
+	}
+	return nil
 }
 
 // Archive takes a customer out of the directory's default view. An archived customer stays as it is, whatever version is
 // expected, so that a retry succeeds. It needs customers:write.
 func (s *Service) Archive(ctx context.Context, p auth.Principal, id uuid.UUID, expectedVersion int) error {
-	return s.change(ctx, "customer.Archive", p, id, func(f File, conflict Conflict) (Change, error) {
-		return s.move(expectedVersion, conflict, archive(f))
+	return s.change(ctx, "customer.Archive", p, id, func(f File, r Reading) (Change, error) {
+		return s.move(expectedVersion, r, f, archive(f))
 	})
 }
 
 // Restore brings an archived customer back. It needs customers:write.
 func (s *Service) Restore(ctx context.Context, p auth.Principal, id uuid.UUID, expectedVersion int) error {
-	return s.change(ctx, "customer.Restore", p, id, func(f File, conflict Conflict) (Change, error) {
-		return s.move(expectedVersion, conflict, restore(f))
+	return s.change(ctx, "customer.Restore", p, id, func(f File, r Reading) (Change, error) {
+		return s.move(expectedVersion, r, f, restore(f))
 	})
 }
 
-func (s *Service) move(expectedVersion int, conflict Conflict, ch Change) (Change, error) {
+func (s *Service) move(expectedVersion int, r Reading, f File, ch Change) (Change, error) {
 	if ch.Nothing() {
 		return ch, nil
 	}
-	if err := conflict(expectedVersion, []string{"status"}); err != nil {
+	if err := changeable(f); err != nil {
+		return Change{}, err
+	}
+	if err := r.Conflict(expectedVersion, []string{"status"}); err != nil {
 		return Change{}, err
 	}
 	ch.Customer.ArchivedAt = nil
@@ -129,7 +192,7 @@ func (s *Service) move(expectedVersion int, conflict Conflict, ch Change) (Chang
 	return ch, nil
 }
 
-func (s *Service) change(ctx context.Context, op string, p auth.Principal, id uuid.UUID, decide func(File, Conflict) (Change, error)) error {
+func (s *Service) change(ctx context.Context, op string, p auth.Principal, id uuid.UUID, decide func(File, Reading) (Change, error)) error {
 	if err := p.Require(auth.CustomersWrite); err != nil {
 		return err
 	}
@@ -148,7 +211,10 @@ func (s *Service) ContactCreate(ctx context.Context, p auth.Principal, customerI
 	if err != nil {
 		return uuid.Nil, err
 	}
-	id, err := s.Store.ContactCreate(ctx, p, key, customerID, []string{"customerId"}, func(f File) (uuid.UUID, Change, error) {
+	id, err := s.Store.ContactCreate(ctx, p, key, customerID, []string{"customerId"}, func(f File, _ Reading) (uuid.UUID, Change, error) {
+		if err := changeable(f); err != nil {
+			return uuid.Nil, Change{}, err
+		}
 		c := s.check()
 		contact, ch := createContact(c, f, d)
 		return contact.ID, ch, c.faults.Err()
@@ -157,12 +223,12 @@ func (s *Service) ContactCreate(ctx context.Context, p auth.Principal, customerI
 }
 
 // ContactUpdate changes a contact. It needs customers:write.
-func (s *Service) ContactUpdate(ctx context.Context, p auth.Principal, id uuid.UUID, expectedVersion int, patch ContactPatch) error {
-	return s.changeContact(ctx, "customer.ContactUpdate", p, id, func(f File, i int, conflict Conflict) (Change, error) {
+func (s *Service) ContactUpdate(ctx context.Context, p auth.Principal, id uuid.UUID, expectedVersion int, patch ContactPatch, onConflict OnConflict) error {
+	return s.changeContact(ctx, "customer.ContactUpdate", p, id, func(f File, i int, r Reading) (Change, error) {
 		if i < 0 {
 			return Change{}, fault.At(fault.Conflict, []string{"id"}, "The contact was archived and cannot be changed.")
 		}
-		if err := conflict(expectedVersion, patch.fields()); err != nil {
+		if err := onConflict.settle(r, expectedVersion, patch.fields()); err != nil {
 			return Change{}, err
 		}
 		c := s.check()
@@ -173,18 +239,18 @@ func (s *Service) ContactUpdate(ctx context.Context, p auth.Principal, id uuid.U
 
 // ContactArchive takes a contact out of its customer's contacts; an archived one stays as it is. It needs customers:write.
 func (s *Service) ContactArchive(ctx context.Context, p auth.Principal, id uuid.UUID, expectedVersion int) error {
-	return s.changeContact(ctx, "customer.ContactArchive", p, id, func(f File, i int, conflict Conflict) (Change, error) {
+	return s.changeContact(ctx, "customer.ContactArchive", p, id, func(f File, i int, r Reading) (Change, error) {
 		if i < 0 {
 			return Change{Customer: f.Customer}, nil
 		}
-		if err := conflict(expectedVersion, nil); err != nil {
+		if err := r.Conflict(expectedVersion, nil); err != nil {
 			return Change{}, err
 		}
 		return archiveContact(f, i), nil
 	})
 }
 
-func (s *Service) changeContact(ctx context.Context, op string, p auth.Principal, id uuid.UUID, decide func(File, int, Conflict) (Change, error)) error {
+func (s *Service) changeContact(ctx context.Context, op string, p auth.Principal, id uuid.UUID, decide func(File, int, Reading) (Change, error)) error {
 	if err := p.Require(auth.CustomersWrite); err != nil {
 		return err
 	}

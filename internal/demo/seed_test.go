@@ -22,9 +22,9 @@ type accepts struct {
 }
 
 func (a accepts) CustomerCreate(
-	_ context.Context, _ auth.Principal, _ *idempotency.Key, create func() (customer.Change, error),
+	_ context.Context, _ auth.Principal, _ *idempotency.Key, create func(customer.Reading) (customer.Change, error),
 ) (uuid.UUID, error) {
-	_, err := create()
+	_, err := create(nil) // the samples choose nothing that is stored
 	*a.customers++
 	return uuid.New(), err
 }

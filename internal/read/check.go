@@ -23,6 +23,13 @@ func (e *Engine) check() error {
 	for _, n := range declared() {
 		c.noun(e.nouns[n.name])
 	}
+	for name, d := range finds() {
+		if def := c.schema.Query.Fields.ForName(name); def == nil {
+			c.broken("Query.%s is declared and not in the SDL", name)
+		} else {
+			c.first("Query."+name, &d, def)
+		}
+	}
 	for name, conn := range e.roots() {
 		def := c.schema.Query.Fields.ForName(name)
 		if def == nil {
@@ -86,17 +93,18 @@ func (c *checker) noun(n *noun) {
 var scalars = map[kind][]string{
 	kindText: {"String", "URL"}, kindPlain: {"String"}, kindInt: {"Int"}, kindBig: {"BigInt"}, kindBool: {"Boolean"}, kindNot: {"Boolean"},
 	kindZero: {"Boolean"}, kindInstant: {"DateTime"}, kindDate: {"Date"}, kindID: {"ID"}, kindHex: {"String"}, kindJSON: {"String"},
+	kindDecimal: {"Decimal"},
 }
 
 func (c *checker) field(n *noun, f *field, def *ast.FieldDefinition) {
 	name, t := n.name+"."+f.name, def.Type
-	if f.page == nil && len(def.Arguments) > 0 {
+	if f.page == nil && f.first == nil && len(def.Arguments) > 0 {
 		c.broken("%s has arguments that nothing reads", name)
 	}
 	switch {
 	case f.column != "":
 		target := c.schema.Types[t.Name()]
-		fits := slices.Contains(scalars[f.kind], t.Name()) || f.kind == kindPlain && target.Kind == ast.Enum
+		fits := slices.Contains(scalars[f.kind], t.Name()) || (f.kind == kindPlain || f.kind == kindJSON) && target.Kind == ast.Enum
 		if !fits || (f.kind == kindJSON) != (t.Elem != nil) {
 			c.broken("%s is %s in the SDL, which its column cannot be shown as", name, t)
 		}
@@ -108,6 +116,13 @@ func (c *checker) field(n *noun, f *field, def *ast.FieldDefinition) {
 		for _, column := range f.compute.columns {
 			c.column(name, n, column, 0, false)
 		}
+		for _, x := range f.compute.exists {
+			if target := c.e.nouns[x.noun]; target == nil {
+				c.broken("%s asks for rows of %s, which is not declared", name, x.noun)
+			} else {
+				c.column(name, target, x.foreignKey, kindID, false)
+			}
+		}
 	case f.embed != "":
 		target := c.e.nouns[f.embed]
 		if target == nil || target.table != n.table || t.Name() != f.embed {
@@ -116,6 +131,9 @@ func (c *checker) field(n *noun, f *field, def *ast.FieldDefinition) {
 	case f.one != nil:
 		c.target(name, f.one.noun, t.Name())
 		c.column(name, n, f.one.column, kindID, t.NonNull)
+		if f.one.fallback != "" {
+			c.column(name, n, f.one.fallback, kindID, false)
+		}
 	case f.poly != nil:
 		c.poly(name, n, f.poly, t)
 	case f.list != nil:
@@ -126,6 +144,8 @@ func (c *checker) field(n *noun, f *field, def *ast.FieldDefinition) {
 			c.column(name, target, f.list.foreignKey, kindID, false)
 			c.order(name, target, f.list.order)
 		}
+	case f.first != nil:
+		c.first(name, f.first, def)
 	case f.page != nil:
 		c.connection(name, f.page, def)
 	case f.constant == nil:
@@ -180,10 +200,12 @@ func (c *checker) column(name string, n *noun, column string, k kind, nonNull bo
 
 // reads says whether the binary form of a column is what the kind expects.
 func (k kind) reads(col *schema.Column) bool {
-	isDate := col.SchemaType["postgres"] == "date"
+	isDate, isDecimal := col.SchemaType["postgres"] == "date", strings.HasPrefix(col.SchemaType["postgres"], "numeric")
 	switch k {
 	case kindText, kindPlain:
-		return col.Type == entfield.TypeString
+		return col.Type == entfield.TypeString && !isDecimal
+	case kindDecimal:
+		return isDecimal
 	case kindInt:
 		return col.Type == entfield.TypeInt32 || col.Type == entfield.TypeInt16
 	case kindZero:
@@ -204,6 +226,25 @@ func (k kind) reads(col *schema.Column) bool {
 		return col.Type == entfield.TypeBytes
 	}
 	return false
+}
+
+// first checks a field that is the first row which its arguments choose: it is null where there is none, and reads all its
+// arguments.
+func (c *checker) first(name string, d *toFirst, def *ast.FieldDefinition) {
+	if def.Type.NonNull || def.Type.Elem != nil {
+		c.broken("%s: there may be no such row, so the field must be nullable", name)
+	}
+	for _, arg := range def.Arguments {
+		if !slices.Contains(d.arguments, arg.Name) {
+			c.broken("%s does not read its argument %s", name, arg.Name)
+		}
+	}
+	if target := c.target(name, d.noun, def.Type.Name()); target != nil {
+		if d.foreignKey != "" {
+			c.column(name, target, d.foreignKey, kindID, false)
+		}
+		c.order(name, target, d.order)
+	}
 }
 
 // order checks that the keys of an order are never null: a row comparison with NULL would lose rows.

@@ -1,6 +1,7 @@
 package read
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -90,19 +91,35 @@ func (c *checker) choices(defs ast.ArgumentDefinitionList) []arguments {
 
 // filters compiles each member of a connection's filter alone: one that leaves the statement as it is was forgotten.
 func (c *checker) filters(name string, conn *connection, def *ast.FieldDefinition) {
-	without := c.where(name, conn, arguments{})
+	without, err := c.where(conn, arguments{})
+	if err != nil {
+		c.broken("%s: its filter refuses to be empty: %w", name, err)
+		return
+	}
+	// reads says whether a value changes the statement. Which type an id must be of only the filter knows, so all are tried.
+	reads := func(t *ast.Type, with func(v any) arguments) bool {
+		var refused error
+		for _, prefix := range slices.Sorted(maps.Keys(c.e.prefixes)) {
+			text, err := c.where(conn, with(sample(c.schema, t, prefix)))
+			if err == nil {
+				return text != without
+			}
+			refused = err
+		}
+		c.broken("%s: its filter refuses a sound value: %w", name, refused)
+		return true
+	}
 	for _, argName := range conn.arguments {
 		arg := def.Arguments.ForName(argName)
 		t := c.schema.Types[arg.Type.Name()]
 		switch {
 		case t.Kind != ast.InputObject:
-			if v := sample(c.schema, arg.Type); v != nil && arg.Type.Elem != nil && c.where(name, conn, arguments{argName: v}) == without {
+			if arg.Type.Elem != nil && !reads(arg.Type, func(v any) arguments { return arguments{argName: v} }) {
 				c.broken("%s does not read its argument %s", name, argName)
 			}
 		case t.Fields.ForName("direction") == nil:
 			for _, member := range t.Fields {
-				v := sample(c.schema, member.Type)
-				if c.where(name, conn, arguments{argName: arguments{member.Name: v}}) == without {
+				if !reads(member.Type, func(v any) arguments { return arguments{argName: arguments{member.Name: v}} }) {
 					c.broken("%s does not read %s.%s", name, argName, member.Name)
 				}
 			}
@@ -111,22 +128,22 @@ func (c *checker) filters(name string, conn *connection, def *ast.FieldDefinitio
 }
 
 // where gives the text of the conditions for some arguments.
-func (c *checker) where(name string, conn *connection, args arguments) string {
+func (c *checker) where(conn *connection, args arguments) (string, error) {
 	comp := c.e.newCompiler(&request{env: &environment{config: &c.e.config}, now: c.e.config.Now()}, nil)
 	comp.b.args = []arguments{args}
 	f := &filter{c: comp, arguments: args}
 	if err := conn.filter(f); err != nil {
-		c.broken("%s: its filter refuses a sound value: %w", name, err)
+		return "", err
 	}
 	w := newWriter(comp.u)
 	w.and(f.conds, "t")
-	return w.sql.String()
+	return w.sql.String(), nil
 }
 
-// sample is some value of an input type.
-func sample(schema *ast.Schema, t *ast.Type) any {
+// sample is some value of an input type; an id has the prefix.
+func sample(schema *ast.Schema, t *ast.Type, prefix string) any {
 	if t.Elem != nil {
-		return []any{sample(schema, t.Elem)}
+		return []any{sample(schema, t.Elem, prefix)}
 	}
 	def := schema.Types[t.NamedType]
 	switch {
@@ -139,7 +156,7 @@ func sample(schema *ast.Schema, t *ast.Type) any {
 	case def.Name == "Boolean":
 		return true
 	case def.Name == "ID":
-		return "cus_01h455vb4pex5vsknk084sn02q"
+		return prefix + "_01h455vb4pex5vsknk084sn02q"
 	}
 	return "1"
 }

@@ -28,6 +28,14 @@ type place struct {
 	via   *joined
 }
 
+// noun is whose row it is.
+func (p place) noun() *noun {
+	if p.via != nil {
+		return p.via.noun
+	}
+	return p.level.noun
+}
+
 func (e *Engine) newCompiler(rq *request, ids []uuid.UUID) *compiler {
 	u := &unit{}
 	c := &compiler{
@@ -138,7 +146,7 @@ func (c *compiler) field(o *object, at place, d *field, sel selected, path []str
 	case d.column != "":
 		x.code, x.kind, x.slot = opColumn, d.kind, at.level.slot(at.via, d.column)
 		if d.kind == kindID {
-			x.prefix = c.e.prefixOf(at)
+			x.prefix = at.noun().prefix
 		}
 	case d.constant != nil:
 		o.literal(sel.key, string(appendInt(nil, d.constant(&c.e.config))))
@@ -147,6 +155,9 @@ func (c *compiler) field(o *object, at place, d *field, sel selected, path []str
 		x.code, x.compute = opCompute, d.compute
 		for _, column := range d.compute.columns {
 			x.slots = append(x.slots, at.level.slot(at.via, column))
+		}
+		for _, e := range d.compute.exists {
+			x.slots = append(x.slots, at.level.answer(at.via, at.noun().id, question{e, c.e.nouns[e.noun]}))
 		}
 	case d.embed != "":
 		child, ok := c.object(at, c.e.nouns[d.embed], sel.sets(), path)
@@ -160,6 +171,8 @@ func (c *compiler) field(o *object, at place, d *field, sel selected, path []str
 		c.poly(&x, at, d, sel)
 	case d.list != nil:
 		return c.list(o, at, d, sel, x)
+	case d.first != nil:
+		return c.first(o, at, d, sel, x)
 	default:
 		return c.page(o, at, d, sel, x)
 	}
@@ -173,7 +186,7 @@ func (c *compiler) one(o *object, at place, d *field, sel selected, x op) bool {
 		c.fail(x.path, err)
 		return false
 	}
-	j := at.level.join(n, at.via, d.one.column, "", "")
+	j := at.level.join(joined{noun: n, parent: at.via, column: d.one.column, fallback: d.one.fallback})
 	child, ok := c.object(place{at.level, j}, n, sel.sets(), x.path)
 	if !ok {
 		return false
@@ -191,7 +204,7 @@ func (c *compiler) poly(x *op, at place, d *field, sel selected) {
 		if err := c.mayRead(n, ""); err != nil {
 			a.denied = &located{x.path, err}
 		} else {
-			j := at.level.join(n, at.via, d.poly.idColumn, d.poly.typeColumn, t.value)
+			j := at.level.join(joined{noun: n, parent: at.via, column: d.poly.idColumn, typeColumn: d.poly.typeColumn, typeValue: t.value})
 			a.idSlot = j.idSlot
 			a.object, _ = c.object(place{at.level, j}, n, sel.sets(), x.path)
 		}
@@ -248,11 +261,7 @@ func (c *compiler) page(o *object, at place, d *field, sel selected, x op) bool 
 		return false
 	}
 	l := c.child(at, n, shapePages, d.page.foreignKey)
-	owner := at.level.noun
-	if at.via != nil {
-		owner = at.via.noun
-	}
-	if !c.pages(l, d.page, owner.name+"."+d.name, sel, x.path) {
+	if !c.pages(l, d.page, at.noun().name+"."+d.name, sel, x.path) {
 		return false
 	}
 	c.childOp(&x, at, l)
@@ -278,14 +287,6 @@ func fieldKey(first bool, key string) []byte {
 		return []byte(`{"` + key + `":`)
 	}
 	return []byte(`,"` + key + `":`)
-}
-
-// prefixOf gives the prefix of the ids of the rows at a place.
-func (e *Engine) prefixOf(at place) string {
-	if at.via != nil {
-		return at.via.noun.prefix
-	}
-	return at.level.noun.prefix
 }
 
 // refuse keeps an argument's fault at its field.

@@ -26,28 +26,16 @@ func (c *compiler) root(conn connection, name string, sel selected) {
 
 // pages compiles a connection: its arguments, then its fields.
 func (c *compiler) pages(l *level, conn *connection, name string, sel selected, path []string) bool {
-	field := sel.first()
-	args, err := coercer{schema: c.e.config.Schema, vars: c.vars}.field(field.Definition, field.Arguments)
-	if err != nil {
-		return c.refuse(path, err)
+	args, number, ok := c.arguments(sel, path)
+	if !ok {
+		return false
 	}
-	number := len(c.u.sites)
-	c.u.sites = append(c.u.sites, site{field.Definition, field.Arguments})
-	c.b.args = append(c.b.args, args)
-
 	l.order = conn.orders(args)
 	if conn.where != "" {
 		l.conds = append(l.conds, raw(conn.where))
 	}
-	if conn.filter != nil {
-		f := &filter{c: c, site: number, arguments: args, conds: l.conds}
-		if err := conn.filter(f); err != nil {
-			return c.refuse(path, err)
-		}
-		if f.err != nil {
-			return c.refuse(path, f.err)
-		}
-		l.conds = f.conds
+	if !c.filter(l, conn.filter, number, args, path) {
+		return false
 	}
 	l.cursor = newCursorShape(name, l.order, conn.log)
 	if err := c.slice(l, number, args); err != nil {

@@ -32,7 +32,7 @@ type world struct {
 
 // tableOrder is the order of inserting.
 var tableOrder = []string{
-	"account", "storage_usage", "staff_user", "api_key", "customer", "contact", "email_address", "phone_number", "postal_address",
+	"account", "storage_usage", "staff_user", "api_key", "customer_type", "customer_origin", "office", "service", "customer", "contact", "email_address", "phone_number", "postal_address",
 	"document", "document_version", "timeline_entry", "note", "customer_image", "event",
 }
 
@@ -136,11 +136,15 @@ func (m *maker) account(number, customers int) {
 		m.put("staff_user", row{
 			"account_id": account, "subject": fmt.Sprint("s", number, i), "display_name": name, "sort_name": fold.Text(name),
 			"email": m.maybe("staff@example.com"), "role": pick(m, "VIEWER", "EDITOR", "ADMIN"), "created_at": m.at(), "updated_at": m.at(),
+			"version": int64(m.rand.IntN(3) + 1), "signed_in_at": m.maybe(m.at()), "archived_at": pick[any](m, nil, nil, m.at()),
 		})
 		m.put("api_key", m.actor(row{
 			"account_id": account, "name": m.name(), "hint": "abcd", "hash": []byte{1}, "scopes": pick(m, []string{"read"}, []string{"customers:read", "events:read"}),
 			"expires_at": m.maybe(m.at()), "revoked_at": m.maybe(m.at()), "created_at": m.at(),
 		}, account))
+	}
+	for _, table := range []string{"customer_type", "customer_origin", "office", "service"} {
+		m.list(table, account)
 	}
 	for range customers {
 		m.customer(account)
@@ -153,6 +157,14 @@ func (m *maker) customer(account uuid.UUID) {
 	customer := m.put("customer", m.actor(row{
 		"account_id": account, "version": int64(m.rand.IntN(5) + 1), "kind": pick(m, "PERSON", "COMPANY"), "status": status,
 		"display_name": name, "sort_name": fold.Text(name), "given_name": m.maybe(m.name()), "family_name": m.maybe(m.name()),
+		"language_tag": m.maybe("de-CH"), "time_zone": m.maybe("Europe/Zurich"), "external_id": m.externalID(account),
+		"type_id": m.maybe(m.of("customer_type", account)), "origin_id": m.maybe(m.of("customer_origin", account)),
+		"preferred_office_id": m.maybe(m.of("office", account)),
+		"salesperson_id":      m.maybe(m.of("staff_user", account)), "representative_id": m.maybe(m.of("staff_user", account)),
+		"preferred_staff_id": m.maybe(m.of("staff_user", account)), "preferred_channel": m.maybe(pick(m, "EMAIL", "PHONE", "SMS")),
+		"delivery_distance_km": m.maybe(pick(m, "0", "12.5", "0.001", "999999.999", "10000", "20000.02", "100", "0.1")),
+		"website_url":          m.maybe("https://example.com/?a=1&b=2"), "business_area": m.maybe(m.name()), "tax_exempt": pick(m, true, false),
+		"tax_exempt_reason": m.maybe("R 1"), "created_via": pick(m, "STAFF", "BOOKING", "IMPORT", "API"),
 		"company_name": m.maybe(m.name()), "archived_at": m.maybe(m.at()), "created_at": m.at(), "updated_at": m.at(), "image_id": nil,
 	}, account))
 	c := customer.id()
@@ -206,6 +218,17 @@ func (m *maker) note(account, customer uuid.UUID) {
 	m.put("note", n)
 }
 
+// externalID is unique in an account.
+func (m *maker) externalID(account uuid.UUID) any {
+	want := fmt.Sprintf("ext-%d", len(m.tables["customer"])%7)
+	for _, r := range m.tables["customer"] {
+		if r["account_id"] == account && r["external_id"] == want {
+			return nil
+		}
+	}
+	return want
+}
+
 func (m *maker) points(account, customer uuid.UUID, contact any) {
 	base := func(i int) row {
 		return row{
@@ -217,6 +240,10 @@ func (m *maker) points(account, customer uuid.UUID, contact any) {
 		r := base(i)
 		r["address"] = pick(m, "Ada@Example.com", "bob@example.com", "ünal@example.com")
 		r["address_key"] = fold.Email(r["address"].(string))
+		r["purposes"] = pick(m, []string{}, []string{"GENERAL"}, []string{"APPOINTMENT", "INVOICE"}, []string{"MARKETING"})
+		if i == 2 {
+			r["purposes"] = []string{"STATEMENT"}
+		}
 		m.put("email_address", r)
 	}
 	for i := range m.rand.IntN(3) {
@@ -253,12 +280,15 @@ func (m *maker) document(account, customer uuid.UUID) {
 
 // subjects points timeline entries at things, and fills the log.
 func (m *maker) subjects(account uuid.UUID) {
-	tables := map[string]string{"Customer": "customer", "Contact": "contact", "Document": "document", "TimelineEntry": "timeline_entry", "Note": "note"}
-	point := func(r row) {
-		typeName := pick(m, "Customer", "Contact", "Document", "TimelineEntry", "Note")
+	tables := map[string]string{"Customer": "customer", "Contact": "contact", "Document": "document", "TimelineEntry": "timeline_entry", "Account": "account", "Note": "note"}
+	point := func(r row, more ...string) {
+		typeName := pick(m, append(more, "Customer", "Contact", "Document", "TimelineEntry", "Note")...)
 		r["subject_type"], r["subject_id"] = typeName, m.of(tables[typeName], account)
 		if m.rand.IntN(6) == 0 {
 			r["subject_id"] = m.id()
+		}
+		if typeName == "Account" { // never gone, never another
+			r["subject_id"] = account
 		}
 	}
 	for _, r := range m.tables["timeline_entry"] {
@@ -274,7 +304,7 @@ func (m *maker) subjects(account uuid.UUID) {
 			"account_id": account, "seq": seq, "type": pick(m, types...), "customer_id": m.maybe(m.of("customer", account)),
 			"changed_fields": pick(m, []string{}, []string{"givenName", "phones"}), "created_at": m.at(),
 		}, account)
-		point(r)
+		point(r, "Account")
 		m.put("event", r)
 	}
 	m.byID[account]["event_seq"] = seq

@@ -20,6 +20,7 @@ const (
 	kindID                      // uuid, written as TypeID with the noun's prefix
 	kindJSON                    // jsonb, passed through
 	kindHex                     // bytea
+	kindDecimal                 // numeric
 )
 
 // noun declares how one GraphQL type is read. Adding a field is adding one line to its list.
@@ -35,7 +36,8 @@ type noun struct {
 	byName map[string]*field
 }
 
-// field is one field of a noun. Exactly one of its parts is set: column, embed, constant, compute, one, poly, list or page.
+// field is one field of a noun. Exactly one of its parts is set: column, embed, constant, compute, one, poly, list, first or
+// page.
 type field struct {
 	name   string
 	column string
@@ -48,18 +50,23 @@ type field struct {
 	one      *toOne
 	poly     *toPoly
 	list     *toList
+	first    *toFirst
 	page     *connection
 }
 
-// computed is a field that is a function of columns.
+// computed is a field that is a function of columns, and of whether rows that belong to this one exist.
 type computed struct {
 	columns []string
+	exists  []existence
 	// write appends the JSON value.
 	write func(e *environment, dst []byte, columns [][]byte) []byte
 }
 
-// toOne is a row of another noun whose id is in a column.
-type toOne struct{ noun, column string }
+// existence asks whether there is a row of a noun that has this row's id in its foreign key, and for which where holds.
+type existence struct{ noun, foreignKey, where string }
+
+// toOne is a row of another noun whose id is in a column, or in the column fallback where that one is null.
+type toOne struct{ noun, column, fallback string }
 
 // toPoly is a row of one of several nouns: a column says which, another holds the id.
 type toPoly struct {
@@ -75,6 +82,17 @@ type toList struct {
 	noun, foreignKey string
 	where            string
 	order            order
+}
+
+// toFirst is the first row of a noun that its arguments choose; null when there is none.
+type toFirst struct {
+	noun string
+	// foreignKey is the column of noun's table that holds the parent's id, "" for what belongs to the account itself.
+	foreignKey string
+	where      string
+	arguments  []string
+	filter     func(f *filter) error
+	order      order
 }
 
 // connection is a list with pages.
@@ -137,7 +155,9 @@ func integer(name, column string) field {
 
 func big(name, column string) field { return field{name: name, column: column, kind: kindBig} }
 
-func boolean(name, column string) field { return field{name: name, column: column, kind: kindBool} }
+func boolean(name, column string) field {
+	return field{name: name, column: column, kind: kindBool}
+}
 
 func not(name, column string) field { return field{name: name, column: column, kind: kindNot} }
 
@@ -148,6 +168,8 @@ func instant(name, column string) field { return field{name: name, column: colum
 func date(name, column string) field { return field{name: name, column: column, kind: kindDate} }
 
 func stringList(name, column string) field { return field{name: name, column: column, kind: kindJSON} }
+
+func decimal(name, column string) field { return field{name: name, column: column, kind: kindDecimal} }
 
 func hexadecimal(name, column string) field { return field{name: name, column: column, kind: kindHex} }
 
@@ -164,6 +186,12 @@ func embed(name, typeName string) field { return field{name: name, embed: typeNa
 func one(name, nounName, column string) field {
 	return field{name: name, one: &toOne{noun: nounName, column: column}}
 }
+
+func oneOr(name, nounName, column, fallback string) field {
+	return field{name: name, one: &toOne{noun: nounName, column: column, fallback: fallback}}
+}
+
+func first(name string, f toFirst) field { return field{name: name, first: &f} }
 
 func many(name, nounName, foreignKey, where string, o order) field {
 	return field{name: name, list: &toList{noun: nounName, foreignKey: foreignKey, where: where, order: o}}
@@ -188,6 +216,7 @@ func subject(name string) field {
 		{"Contact", "Contact"},
 		{"Document", "Document"},
 		{"TimelineEntry", "TimelineEntry"},
+		{"Account", "Account"},
 		{"Note", "Note"},
 	}}}
 }

@@ -91,12 +91,59 @@ func appendValue(dst []byte, k kind, prefix string, v []byte) []byte {
 		return append(dst, '"')
 	case kindJSON:
 		return append(dst, v[1:]...) // behind the version byte of jsonb
+	case kindDecimal:
+		dst = append(dst, '"')
+		dst = appendDecimal(dst, v)
+		return append(dst, '"')
 	case kindHex:
 		dst = append(dst, '"')
 		dst = encodehex.AppendEncode(dst, v)
 		return append(dst, '"')
 	}
 	return append(dst, "null"...)
+}
+
+// appendDecimal writes the binary form of a numeric as a decimal fraction without zeros at the end. NaN and the infinities
+// are in no column of ours.
+//
+// The form is four int16 (how many digits in base 10,000, the power of the first one, the sign, how many decimals are shown)
+// and the digits.
+func appendDecimal(dst []byte, v []byte) []byte {
+	number := func(i int) int { return int(int16(binary.BigEndian.Uint16(v[2*i:]))) }
+	digits, weight := number(0), number(1)
+	if digits == 0 {
+		return append(dst, '0')
+	}
+	if binary.BigEndian.Uint16(v[4:]) == 0x4000 {
+		dst = append(dst, '-')
+	}
+	digit := func(power int) int {
+		if i := weight - power; i >= 0 && i < digits {
+			return number(4 + i)
+		}
+		return 0
+	}
+	dst = strconv.AppendInt(dst, int64(digit(max(weight, 0))), 10)
+	for power := weight - 1; power >= 0; power-- {
+		dst = appendPadded(dst, digit(power))
+	}
+	if last := weight - digits + 1; last < 0 {
+		dst = append(dst, '.')
+		for power := -1; power >= last; power-- {
+			dst = appendPadded(dst, digit(power))
+		}
+		for dst[len(dst)-1] == '0' {
+			dst = dst[:len(dst)-1]
+		}
+		if dst[len(dst)-1] == '.' {
+			dst = dst[:len(dst)-1]
+		}
+	}
+	return dst
+}
+
+func appendPadded(dst []byte, n int) []byte {
+	return append(dst, byte('0'+n/1000), byte('0'+n/100%10), byte('0'+n/10%10), byte('0'+n%10))
 }
 
 func integerOf(v []byte) int64 {

@@ -102,13 +102,23 @@ func declared() []*noun {
 	return []*noun{
 		accountNoun(), limitsNoun(), storageNoun(), staffUserNoun(), apiKeyNoun(), customerNoun(), contactNoun(), emailNoun(), phoneNoun(),
 		postalNoun(), documentNoun(), documentVersionNoun(), timelineNoun(), eventNoun(),
+		customerTypeNoun(), customerOriginNoun(), officeNoun(), serviceNoun(),
 		noteNoun(), imageNoun(),
 	}
 }
 
 // roots are the connections of Query.
 func (e *Engine) roots() map[string]connection {
-	return map[string]connection{"customers": customersRoot(), "events": eventsRoot()}
+	return map[string]connection{
+		"customers": customersRoot(), "events": eventsRoot(),
+		"customerTypes": listRoot("CustomerType"), "customerOrigins": listRoot("CustomerOrigin"),
+		"offices": listRoot("Office"), "services": listRoot("Service"), "staffUsers": staffRoot(),
+	}
+}
+
+// finds are the fields of Query that find one row by something else than its id.
+func finds() map[string]toFirst {
+	return map[string]toFirst{"customerByExternalId": customerByExternalID()}
 }
 
 // Field gives the value of the root field of Query that is being resolved. The first field of an operation runs all of

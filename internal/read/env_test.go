@@ -165,6 +165,10 @@ func (q queries) Nodes(ctx context.Context, _ []string) (*read.Object, error) {
 
 func (q queries) Customer(ctx context.Context, _ string) (*read.Object, error) { return q.e.Field(ctx) }
 
+func (q queries) CustomerByExternalID(ctx context.Context, _ string) (*read.Object, error) {
+	return q.e.Field(ctx)
+}
+
 func (q queries) Document(ctx context.Context, _ string) (*read.Object, error) { return q.e.Field(ctx) }
 
 func (q queries) Customers(ctx context.Context, _ *model.CustomerWhere, _ *model.CustomerOrder, _ *int, _ *string, _ *int, _ *string,
@@ -176,6 +180,26 @@ func (q queries) Events(ctx context.Context, _ *string, _ []model.EventType, _ *
 	return q.e.Field(ctx)
 }
 func (q queries) Storage(ctx context.Context) (*read.Object, error) { return q.e.Field(ctx) }
+
+func (q queries) CustomerTypes(ctx context.Context, _ *model.ListWhere, _ *int, _ *string, _ *int, _ *string) (*read.Object, error) {
+	return q.e.Field(ctx)
+}
+
+func (q queries) CustomerOrigins(ctx context.Context, _ *model.ListWhere, _ *int, _ *string, _ *int, _ *string) (*read.Object, error) {
+	return q.e.Field(ctx)
+}
+
+func (q queries) Offices(ctx context.Context, _ *model.ListWhere, _ *int, _ *string, _ *int, _ *string) (*read.Object, error) {
+	return q.e.Field(ctx)
+}
+
+func (q queries) Services(ctx context.Context, _ *model.ListWhere, _ *int, _ *string, _ *int, _ *string) (*read.Object, error) {
+	return q.e.Field(ctx)
+}
+
+func (q queries) StaffUsers(ctx context.Context, _ *model.ListWhere, _ *int, _ *string, _ *int, _ *string) (*read.Object, error) {
+	return q.e.Field(ctx)
+}
 
 // tracer counts what is sent, and keeps the text of all statements.
 type tracer struct {

@@ -182,12 +182,44 @@ func (in input) boolean(name, column string, same bool) cond {
 		return nil
 	}
 	slot := in.param(oidBool, func(_ *binding, v any) ([]byte, error) {
-		if (v == true) == same {
-			return []byte{1}, nil
-		}
-		return []byte{0}, nil
+		return []byte{byte(btoi((v == true) == same))}, nil
 	}, name)
 	return compare(column+" = ", slot)
+}
+
+// texts: the column is one of the texts.
+func (in input) texts(name, column string) cond {
+	if !in.has(name) {
+		return nil
+	}
+	slot := in.param(oidTextArray, func(b *binding, v any) ([]byte, error) {
+		list, _ := v.([]any)
+		if len(list) > maxFilterIDs {
+			return nil, fault.New(fault.BadUserInput, "%s has %d values; at most %d are allowed.", name, len(list), maxFilterIDs)
+		}
+		check := textOf(name, func(s string) string { return s })
+		for _, item := range list {
+			if _, err := check(b, item); err != nil {
+				return nil, err
+			}
+		}
+		return encodeTexts(list), nil
+	}, name)
+	return compareAny(column, slot)
+}
+
+// isSet: whether the column has a value is the boolean.
+func (in input) isSet(name, column string) cond {
+	if !in.has(name) {
+		return nil
+	}
+	slot := in.param(oidBool, func(_ *binding, v any) ([]byte, error) {
+		return []byte{byte(btoi(v == true))}, nil
+	}, name)
+	return func(w *writer, t string) {
+		w.text("(" + t + "." + column + " IS NOT NULL) = ")
+		w.param(slot)
+	}
 }
 
 // ids: the column is one of the ids.

@@ -37,7 +37,8 @@ func oneFrom[T any](g *generator, list ...T) T { return list[g.n(len(list))] }
 // roots are the fields of Query, the richer ones more often.
 var roots = []string{
 	"viewer", "account", "storage", "node", "node", "node", "nodes", "nodes", "customer", "customer", "customer", "document", "events", "events",
-	"customers", "customers", "customers", "customers", "customers", "customers",
+	"customers", "customers", "customers", "customers", "customers", "customers", "customerByExternalId",
+	"customerTypes", "customerOrigins", "offices", "services", "staffUsers",
 }
 
 // weights are the fields that are chosen more often than others.
@@ -241,6 +242,12 @@ func (g *generator) choose(parent string, f *ast.FieldDefinition) map[string]any
 		}
 		out["ids"] = ids
 		return out
+	case "Query.customerByExternalId":
+		out["externalId"] = oneFrom(g, "", "none", "ext-1", "ext-2", "EXT-2", "ext-3")
+		return out
+	case "Customer.emailFor":
+		out["purpose"] = oneFrom(g, g.schema.Types["ContactPurpose"].EnumValues...).Name
+		return out
 	case "Query.customers":
 		if g.chance(50) {
 			out["where"] = g.customerWhere(0)
@@ -272,6 +279,12 @@ func (g *generator) choose(parent string, f *ast.FieldDefinition) map[string]any
 		if g.chance(40) {
 			out["kinds"] = g.enums("TimelineKind")
 		}
+	case "Query.customerTypes", "Query.customerOrigins", "Query.offices", "Query.services", "Query.staffUsers":
+		if g.chance(60) {
+			out["where"] = oneFrom[any](g, map[string]any{}, map[string]any{"archived": true}, map[string]any{"archived": false},
+				map[string]any{"archived": nil}, nil)
+		}
+		list = parent + "." + f.Name + "/false"
 	case "Account.staffUsers":
 		list = "Account.staffUsers/false"
 	case "Account.apiKeys":
@@ -353,7 +366,7 @@ func (g *generator) enums(typeName string) []any {
 func (g *generator) customerWhere(depth int) any {
 	where := map[string]any{}
 	for range g.n(3) {
-		switch g.n(11) {
+		switch g.n(16) {
 		case 0:
 			where["kind"] = g.enums("CustomerKind")
 		case 1:
@@ -383,6 +396,20 @@ func (g *generator) customerWhere(depth int) any {
 				where[oneFrom(g, "and", "or")] = items
 			}
 		case 10:
+			where["externalId"] = oneFrom(g, []any{}, []any{"ext-1"}, []any{"ext-2", "ext-3", "nope"})
+		case 11, 12:
+			by := oneFrom(g, [3]string{"salespersonId", "usr", "staff_user"}, [3]string{"preferredStaffId", "usr", "staff_user"},
+				[3]string{"typeId", "cty", "customer_type"}, [3]string{"originId", "cor", "customer_origin"}, [3]string{"preferredOfficeId", "off", "office"})
+			ids := []any{}
+			for range g.n(3) {
+				ids = append(ids, typeid.Format(by[1], oneFrom(g, g.world.tables[by[2]]...).id()))
+			}
+			where[by[0]] = ids
+		case 13:
+			where["createdVia"] = g.enums("EntryChannel")
+		case 14:
+			where["taxExempt"] = g.chance(50)
+		case 15:
 			where[oneFrom(g, "kind", "email", "or", "createdAt")] = nil
 		}
 	}
@@ -419,7 +446,8 @@ func (g *generator) timeFilter() any {
 
 // anyID is an id of the own account, of another, of nothing, or no id at all.
 func (g *generator) anyID(for_ string) string {
-	tables := []string{"customer", "contact", "document", "document_version", "timeline_entry", "event", "staff_user", "api_key", "email_address", "account", "note", "customer_image"}
+	tables := []string{"customer", "contact", "document", "document_version", "timeline_entry", "event", "staff_user", "api_key", "email_address", "account",
+		"customer_type", "customer_origin", "office", "service", "note", "customer_image"}
 	if for_ != "node" && g.chance(80) {
 		tables = []string{for_}
 	}

@@ -11,7 +11,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/vektah/gqlparser/v2/ast"
 
-	"dossier/internal/fold"
 	"dossier/internal/typeid"
 )
 
@@ -50,12 +49,14 @@ var tableTypes = map[string]string{
 	"account": "Account", "staff_user": "StaffUser", "api_key": "ApiKey", "customer": "Customer", "contact": "Contact",
 	"email_address": "EmailAddress", "phone_number": "PhoneNumber", "postal_address": "PostalAddress", "document": "Document",
 	"document_version": "DocumentVersion", "timeline_entry": "TimelineEntry", "event": "Event",
+	"customer_type": "CustomerType", "customer_origin": "CustomerOrigin", "office": "Office", "service": "Service",
 	"note": "Note", "customer_image": "Image",
 }
 
 var typePrefixes = map[string]string{
 	"Account": "acc", "StaffUser": "usr", "ApiKey": "key", "Customer": "cus", "Contact": "con", "EmailAddress": "eml", "PhoneNumber": "phn",
 	"PostalAddress": "adr", "Document": "doc", "DocumentVersion": "dov", "TimelineEntry": "tle", "Event": "evt",
+	"CustomerType": "cty", "CustomerOrigin": "cor", "Office": "off", "Service": "srv",
 	"Note": "not", "Image": "img",
 }
 
@@ -175,6 +176,8 @@ func (n *naive) resolve(t thing, name string, args map[string]any) any {
 		return n.connection("StaffUser", "Account.staffUsers", n.rows("staff_user", n.account, all), []string{"sort_name", "id"}, false, args)
 	case "Account.apiKeys":
 		return n.connection("ApiKey", "Account.apiKeys", n.rows("api_key", n.account, all), []string{"created_at", "id"}, true, args)
+	case "Office.name", "Service.name":
+		return r["label"]
 	case "ApiKey.displayName":
 		return r["name"]
 	case "Customer.emails", "Contact.emails":
@@ -198,7 +201,31 @@ func (n *naive) resolve(t thing, name string, args map[string]any) any {
 	case "Image.url", "Image.previewUrl", "Image.thumbnailUrl":
 		return n.imageURL(name, r)
 	case "Customer.viewerPermissions":
+		if r["status"] == "ARCHIVED" {
+			return []string{"UPDATE", "RESTORE", "UPLOAD_DOCUMENT", "ADD_TIMELINE_ENTRY", "ADD_NOTE"}
+		}
 		return []string{"UPDATE", "ARCHIVE", "UPLOAD_DOCUMENT", "ADD_TIMELINE_ENTRY", "ADD_NOTE"}
+	case "Customer.setupTasks":
+		return n.setupTasks(r)
+	case "Customer.emailFor":
+		return n.emailFor(t, args["purpose"])
+	case "Customer.salesperson":
+		return n.thing("staff_user", r["salesperson_id"])
+	case "Customer.type":
+		return n.thing("customer_type", r["type_id"])
+	case "Customer.origin":
+		return n.thing("customer_origin", r["origin_id"])
+	case "Customer.preferredOffice":
+		return n.thing("office", r["preferred_office_id"])
+	case "Customer.preferredStaff":
+		return n.thing("staff_user", r["preferred_staff_id"])
+	case "Customer.representative":
+		if r["representative_id"] != nil {
+			return n.thing("staff_user", r["representative_id"])
+		}
+		return n.thing("staff_user", r["salesperson_id"])
+	case "Customer.representativeIsDefault":
+		return r["representative_id"] == nil
 	case "Contact.isPrimary":
 		return !r["secondary"].(bool)
 	case "EmailAddress.isPrimary", "PhoneNumber.isPrimary", "PostalAddress.isPrimary":
@@ -235,7 +262,7 @@ func (n *naive) resolve(t thing, name string, args map[string]any) any {
 	case "createdBy", "actor", "author":
 		return n.thing(map[any]string{"STAFF": "staff_user", "API_KEY": "api_key"}[r["created_by_kind"]], r["created_by_id"])
 	case "subject":
-		table := map[any]string{"Customer": "customer", "Contact": "contact", "Document": "document", "TimelineEntry": "timeline_entry", "Note": "note"}[r["subject_type"]]
+		table := map[any]string{"Customer": "customer", "Contact": "contact", "Document": "document", "TimelineEntry": "timeline_entry", "Account": "account", "Note": "note"}[r["subject_type"]]
 		return n.thing(table, r["subject_id"])
 	}
 	v, ok := r[snake(name)]
@@ -292,6 +319,8 @@ func (n *naive) query(name string, args map[string]any) any {
 		return n.thing("account", n.account)
 	case "storage":
 		return n.storage()
+	case "customerTypes", "customerOrigins", "offices", "services", "staffUsers":
+		return n.list(name, args)
 	case "node":
 		return n.node(args["id"])
 	case "customer", "document":
@@ -307,6 +336,12 @@ func (n *naive) query(name string, args map[string]any) any {
 		return out
 	case "customers":
 		return n.customers(args)
+	case "customerByExternalId":
+		list := n.rows("customer", n.account, func(r row) bool { return r["external_id"] == args["externalId"] })
+		if len(list) == 0 {
+			return nil
+		}
+		return thing{typeName: "Customer", row: list[0]}
 	case "events":
 		return n.events(args)
 	}
@@ -338,14 +373,6 @@ func things(typeName string, list []row) []any {
 		out[i] = thing{typeName: typeName, row: r}
 	}
 	return out
-}
-
-func (n *naive) contacts(c row, args map[string]any) any {
-	list := n.rows("contact", n.account, func(r row) bool {
-		want, given := field(args["where"], "isPrimary")
-		return r["customer_id"] == c.id() && r["archived_at"] == nil && (!given || want.(bool) == !r["secondary"].(bool))
-	})
-	return n.connection("Contact", "Customer.contacts", list, []string{"secondary", "sort_name", "id"}, false, args)
 }
 
 func (n *naive) documents(c row, args map[string]any) any {
@@ -394,67 +421,6 @@ func (n *naive) events(args map[string]any) any {
 		return listed(args, "types", r["type"])
 	})
 	return n.connection("Event", "log", list, []string{"seq"}, false, args)
-}
-
-func (n *naive) customers(args map[string]any) any {
-	list := n.rows("customer", n.account, func(r row) bool {
-		if _, given := field(args["where"], "status"); !given && r["status"] != "ACTIVE" {
-			return false
-		}
-		return args["where"] == nil || n.matches(args["where"], r)
-	})
-	key, desc := "sort_name", false
-	if args["orderBy"] != nil {
-		if by, ok := field(args["orderBy"], "field"); ok {
-			key = map[any]string{"DISPLAY_NAME": "sort_name", "CREATED_AT": "created_at", "UPDATED_AT": "updated_at"}[by]
-		}
-		dir, _ := field(args["orderBy"], "direction")
-		desc = dir == "DESC"
-	}
-	return n.connection("Customer", "customers/"+key, list, []string{key, "id"}, desc, args)
-}
-
-func (n *naive) matches(where any, r row) bool {
-	if !listed(where, "kind", r["kind"]) || !listed(where, "status", r["status"]) ||
-		!listed(where, "ids", typeid.Format("cus", r.id())) ||
-		!inRange(where, "createdAt", r["created_at"]) || !inRange(where, "updatedAt", r["updated_at"]) {
-		return false
-	}
-	if p, ok := field(where, "displayNameStartsWith"); ok && !strings.HasPrefix(r["sort_name"].(string), fold.Text(p.(string))) {
-		return false
-	}
-	for _, by := range []struct {
-		name, table, column string
-		fold                func(string) string
-	}{
-		{"email", "email_address", "address_key", fold.Email},
-		{"phone", "phone_number", "e164", func(s string) string { return strings.NewReplacer(" ", "", "-", "").Replace(s) }},
-	} {
-		if v, ok := field(where, by.name); ok && !n.reachable(by.table, by.column, by.fold(v.(string)), r) {
-			return false
-		}
-	}
-	if list, ok := field(where, "and"); ok {
-		for _, w := range listOf(list) {
-			if !n.matches(w, r) {
-				return false
-			}
-		}
-	}
-	if list, ok := field(where, "or"); ok {
-		return slices.ContainsFunc(listOf(list), func(w any) bool { return n.matches(w, r) })
-	}
-	return true
-}
-
-func (n *naive) reachable(table, column, value string, customer row) bool {
-	return len(n.rows(table, n.account, func(p row) bool {
-		if p["customer_id"] != customer.id() || p[column] != value {
-			return false
-		}
-		contact, ok := p["contact_id"].(uuid.UUID)
-		return !ok || n.byID[contact]["archived_at"] == nil
-	})) > 0
 }
 
 // field gives a member of an input object that is given and not null.

@@ -42,10 +42,13 @@ func storageNoun() *noun {
 func staffUserNoun() *noun {
 	return &noun{name: "StaffUser", table: "staff_user", prefix: typeid.StaffUser, id: "id", account: "account_id", fields: []field{
 		id(),
+		integer("version", "version"),
 		text("displayName", "display_name"),
 		text("email", "email"),
 		plain("role", "role"),
 		instant("createdAt", "created_at"),
+		instant("signedInAt", "signed_in_at"),
+		instant("archivedAt", "archived_at"),
 	}}
 }
 

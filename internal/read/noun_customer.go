@@ -28,9 +28,33 @@ func customerNoun() *noun {
 		text("givenName", "given_name"),
 		text("familyName", "family_name"),
 		text("companyName", "company_name"),
+		text("languageTag", "language_tag"),
+		text("timeZone", "time_zone"),
+		text("externalId", "external_id"),
+		one("type", "CustomerType", "type_id"),
+		one("origin", "CustomerOrigin", "origin_id"),
+		one("salesperson", "StaffUser", "salesperson_id"),
+		oneOr("representative", "StaffUser", "representative_id", "salesperson_id"),
+		compute("representativeIsDefault", []string{"representative_id"}, func(_ *environment, dst []byte, columns [][]byte) []byte {
+			return appendBool(dst, columns[0] == nil)
+		}),
+		one("preferredOffice", "Office", "preferred_office_id"),
+		one("preferredStaff", "StaffUser", "preferred_staff_id"),
+		plain("preferredChannel", "preferred_channel"),
+		decimal("deliveryDistanceKm", "delivery_distance_km"),
+		text("websiteUrl", "website_url"),
+		text("businessArea", "business_area"),
+		boolean("taxExempt", "tax_exempt"),
+		text("taxExemptReason", "tax_exempt_reason"),
+		plain("createdVia", "created_via"),
 		ofCustomer("emails", "EmailAddress"),
+		first("emailFor", toFirst{
+			noun: "EmailAddress", foreignKey: "customer_id", where: "{t}.contact_id IS NULL",
+			arguments: []string{"purpose"}, filter: emailFor, order: byPosition(),
+		}),
 		ofCustomer("phones", "PhoneNumber"),
 		ofCustomer("addresses", "PostalAddress"),
+		{name: "setupTasks", compute: setupTasks()},
 		page("contacts", connection{
 			noun: "Contact", foreignKey: "customer_id", where: "{t}.archived_at IS NULL",
 			arguments: []string{"where"},
@@ -49,7 +73,7 @@ func customerNoun() *noun {
 		}),
 		page("notes", notesOfCustomer()),
 		one("image", "Image", "image_id"),
-		compute("viewerPermissions", nil, viewerPermissions),
+		compute("viewerPermissions", []string{"status"}, viewerPermissions),
 		actor("createdBy"),
 		instant("createdAt", "created_at"),
 		instant("updatedAt", "updated_at"),
@@ -57,28 +81,91 @@ func customerNoun() *noun {
 	}}
 }
 
-// viewerPermissions are what the viewer's role or scopes allow; the state of the customer does not matter.
-func viewerPermissions(e *environment, dst []byte, _ [][]byte) []byte {
+// viewerPermissions are what the viewer's role or scopes and the state of the customer allow.
+func viewerPermissions(e *environment, dst []byte, columns [][]byte) []byte {
+	status := string(columns[0])
 	dst = append(dst, '[')
 	start := len(dst)
 	for _, p := range []struct {
 		name string
 		need auth.Permission
+		now  bool
 	}{
-		{`"UPDATE"`, auth.CustomersWrite},
-		{`"ARCHIVE"`, auth.CustomersWrite},
-		{`"UPLOAD_DOCUMENT"`, auth.DocumentsWrite},
-		{`"ADD_TIMELINE_ENTRY"`, auth.TimelineWrite},
-		{`"ADD_NOTE"`, auth.NotesWrite},
+		{`"UPDATE"`, auth.CustomersWrite, status != "MERGED"},
+		{`"ARCHIVE"`, auth.CustomersWrite, status == "ACTIVE"},
+		{`"RESTORE"`, auth.CustomersWrite, status == "ARCHIVED"},
+		{`"UPLOAD_DOCUMENT"`, auth.DocumentsWrite, status != "MERGED"},
+		{`"ADD_TIMELINE_ENTRY"`, auth.TimelineWrite, status != "MERGED"},
+		{`"ADD_NOTE"`, auth.NotesWrite, status != "MERGED"},
 	} {
-		if e.viewer.Can(p.need) {
-			if len(dst) > start {
-				dst = append(dst, ',')
-			}
-			dst = append(dst, p.name...)
+		if p.now && e.viewer.Can(p.need) {
+			dst = appendItem(dst, start, p.name)
 		}
 	}
 	return append(dst, ']')
+}
+
+// appendItem appends an item of a list that begins at start.
+func appendItem(dst []byte, start int, item string) []byte {
+	if len(dst) > start {
+		dst = append(dst, ',')
+	}
+	return append(dst, item...)
+}
+
+// setupTasks are what a customer's file does not have yet. A contact point of an archived contact counts as one.
+func setupTasks() *computed {
+	return &computed{
+		columns: []string{"kind"},
+		exists: []existence{
+			{"Contact", "customer_id", "{t}.archived_at IS NULL"},
+			{"EmailAddress", "customer_id", ""},
+			{"PhoneNumber", "customer_id", ""},
+			{"PostalAddress", "customer_id", ""},
+		},
+		write: func(_ *environment, dst []byte, columns [][]byte) []byte {
+			dst = append(dst, '[')
+			start := len(dst)
+			if string(columns[0]) == "COMPANY" && columns[1][0] == 0 {
+				dst = appendItem(dst, start, `"ADD_CONTACT"`)
+			}
+			for i, name := range []string{`"ADD_EMAIL"`, `"ADD_PHONE"`, `"ADD_ADDRESS"`} {
+				if columns[2+i][0] == 0 {
+					dst = appendItem(dst, start, name)
+				}
+			}
+			return append(dst, ']')
+		},
+	}
+}
+
+// emailFor chooses the addresses that have the purpose, or all of them where none has it.
+func emailFor(f *filter) error {
+	slot := f.top().param(oidText, textOf("purpose", func(s string) string { return s }), "purpose")
+	emails := f.c.e.nouns["EmailAddress"]
+	f.add(func(w *writer, t string) {
+		o := w.alias()
+		w.text("(" + t + ".purposes ? ")
+		w.param(slot)
+		w.text(" OR NOT EXISTS (SELECT 1")
+		w.from(emails, o, nil)
+		w.text(" AND " + o + ".customer_id = " + t + ".customer_id AND " + o + ".contact_id IS NULL AND " + o + ".purposes ? ")
+		w.param(slot)
+		w.text("))")
+	})
+	return f.err
+}
+
+// customerByExternalID finds the customer that another system knows by an id.
+func customerByExternalID() toFirst {
+	return toFirst{
+		noun: "Customer", arguments: []string{"externalId"}, order: ascending("ID", idKey()),
+		filter: func(f *filter) error {
+			slot := f.top().param(oidText, textOf("externalId", func(s string) string { return s }), "externalId")
+			f.add(compare("external_id = ", slot))
+			return f.err
+		},
+	}
 }
 
 func contactNoun() *noun {
@@ -104,6 +191,7 @@ func emailNoun() *noun {
 		id(),
 		text("address", "address"),
 		plain("type", "type"),
+		stringList("purposes", "purposes"),
 		zero("isPrimary", "position"),
 	}}
 }
@@ -179,6 +267,14 @@ func customerWhere(in input, depth int) ([]cond, error) {
 		in.prefix("displayNameStartsWith", "sort_name", fold.Text),
 		in.pointOf("email", "EmailAddress", "address_key", fold.Email),
 		in.pointOf("phone", "PhoneNumber", "e164", phoneDigits),
+		in.texts("externalId", "external_id"),
+		in.ids("typeId", "type_id", typeid.CustomerType),
+		in.ids("originId", "origin_id", typeid.CustomerOrigin),
+		in.ids("preferredOfficeId", "preferred_office_id", typeid.Office),
+		in.ids("salespersonId", "salesperson_id", typeid.StaffUser),
+		in.ids("preferredStaffId", "preferred_staff_id", typeid.StaffUser),
+		in.anyOf("createdVia", "created_via"),
+		in.is("taxExempt", "tax_exempt"),
 		in.between("createdAt", "created_at"),
 		in.between("updatedAt", "updated_at"),
 	)

@@ -31,7 +31,7 @@ type plannedRun struct {
 	run  *unitRun
 }
 
-// runKey says what a unit reads: nodes of a type or a connection of Query.
+// runKey says what a unit reads: nodes of a type, or a connection or found row of Query.
 type runKey struct{ typeName, connection string }
 
 // pool keeps the buffers of finished operations.
@@ -121,7 +121,9 @@ func (op *operation) plan(p *plannedRun) {
 		}
 	}
 	c := op.e.newCompiler(op.rq, p.run.ids)
-	if p.key.connection != "" {
+	if d, ok := finds()[p.key.connection]; ok {
+		c.find(d, p.sel)
+	} else if p.key.connection != "" {
 		c.root(op.e.roots()[p.key.connection], "Query."+p.key.connection, p.sel)
 	} else {
 		c.byID(op.e.nouns[p.key.typeName], key.many, p.sel.sets())

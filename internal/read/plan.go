@@ -130,6 +130,7 @@ const (
 	shapeRows  shape = iota // each row by itself, found by its id
 	shapeList               // a list per parent
 	shapePages              // a connection per parent
+	shapeFirst              // one row per parent, or null
 )
 
 // level is one statement's rows and how they are written.
@@ -179,6 +180,14 @@ type level struct {
 type columnSlot struct {
 	via    *joined
 	column string
+	// asks is set where the value is an answer: whether a row of asks exists that has the column's value as its key.
+	asks *question
+}
+
+// question is an existence with its noun.
+type question struct {
+	existence
+	of *noun
 }
 
 // joined is a row of another table that is found by an id in a row of the level.
@@ -186,6 +195,8 @@ type joined struct {
 	noun   *noun
 	parent *joined
 	column string
+	// fallback is the column that counts where column is null, "" where there is none.
+	fallback string
 	// typeColumn and typeValue say when column is an id of this noun.
 	typeColumn, typeValue string
 	alias                 string
@@ -194,6 +205,10 @@ type joined struct {
 
 // key writes the expression of the joined row's id; t is the table that it hangs on.
 func (j *joined) key(w *writer, t string) {
+	if j.fallback != "" {
+		w.text("COALESCE(" + t + "." + j.column + ", " + t + "." + j.fallback + ")")
+		return
+	}
 	if j.typeColumn == "" {
 		w.text(t + "." + j.column)
 		return
@@ -204,6 +219,9 @@ func (j *joined) key(w *writer, t string) {
 
 func (j *joined) addColumns(c *columns) {
 	c.add(j.column)
+	if j.fallback != "" {
+		c.add(j.fallback)
+	}
 	if j.typeColumn != "" {
 		c.add(j.typeColumn)
 	}
@@ -220,30 +238,44 @@ func (j *joined) chain() []*joined {
 // slot gives the place of a column in the level's rows.
 func (l *level) slot(via *joined, column string) int {
 	for i, s := range l.slots {
-		if s.via == via && s.column == column {
+		if s.via == via && s.column == column && s.asks == nil {
 			return i
 		}
 	}
-	l.slots = append(l.slots, columnSlot{via, column})
-	if via == nil {
-		l.base.add(column)
+	return l.addSlot(columnSlot{via: via, column: column})
+}
+
+// answer gives the place of the answer to a question about the row at via, whose id is in the column.
+func (l *level) answer(via *joined, column string, q question) int {
+	for i, s := range l.slots {
+		if s.via == via && s.asks != nil && *s.asks == q {
+			return i
+		}
+	}
+	return l.addSlot(columnSlot{via: via, column: column, asks: &q})
+}
+
+func (l *level) addSlot(s columnSlot) int {
+	l.slots = append(l.slots, s)
+	if s.via == nil {
+		l.base.add(s.column)
 	}
 	return len(l.slots) - 1
 }
 
 // join gives the joined row, made on its first use.
-func (l *level) join(n *noun, parent *joined, column, typeColumn, typeValue string) *joined {
+func (l *level) join(want joined) *joined {
 	for _, j := range l.joins {
-		if j.noun == n && j.parent == parent && j.column == column && j.typeValue == typeValue {
+		if j.noun == want.noun && j.parent == want.parent && j.column == want.column && j.fallback == want.fallback && j.typeValue == want.typeValue {
 			return j
 		}
 	}
-	j := &joined{noun: n, parent: parent, column: column, typeColumn: typeColumn, typeValue: typeValue}
-	if parent == nil {
+	j := &want
+	if j.parent == nil {
 		j.addColumns(&l.base)
 	}
 	l.joins = append(l.joins, j)
-	j.idSlot = l.slot(j, n.id)
+	j.idSlot = l.slot(j, j.noun.id)
 	return j
 }
 

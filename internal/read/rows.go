@@ -182,11 +182,11 @@ func (r *unitRun) closeGroup(l *level, s *levelState) error {
 	if !g.open {
 		return nil
 	}
-	from := len(s.buf)
-	if !g.null {
+	from, null := len(s.buf), g.null || l.shape == shapeFirst && g.n == 0
+	if !null {
 		s.buf = r.compose(s.buf, l, g)
 	}
-	at := span{from, len(s.buf), g.null}
+	at := span{from, len(s.buf), null}
 	if !l.grouped {
 		s.only = at
 		return nil
@@ -238,6 +238,9 @@ func (g *group) remember(l *level, row [][]byte) {
 
 // compose writes the list or connection of one parent; g holds its rows, or none.
 func (r *unitRun) compose(dst []byte, l *level, g *group) []byte {
+	if l.shape == shapeFirst {
+		return append(dst, g.lanes[0].buf...)
+	}
 	if l.shape == shapeList {
 		dst = append(dst, '[')
 		if g.n > 0 {
@@ -340,6 +343,9 @@ func (r *unitRun) child(dst []byte, x *op, row [][]byte) ([]byte, bool) {
 	if l.grouped {
 		key = uuid.UUID(row[x.slot])
 		at, found = s.spans[key]
+	}
+	if !found && l.shape == shapeFirst {
+		return dst, false
 	}
 	if !found {
 		return r.compose(dst, l, &group{key: key}), true

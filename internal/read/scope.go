@@ -65,6 +65,19 @@ func (w *writer) hasPoint(t string, point, contact *noun, column string, slot in
 	w.text(" AND " + c + ".id = " + e + ".contact_id AND " + c + ".archived_at IS NULL)))")
 }
 
+// exists writes whether there is a row that the question asks for; key is the expression that its foreign key equals.
+func (w *writer) exists(q *question, key string) {
+	t := w.alias()
+	w.text("EXISTS (SELECT 1")
+	w.from(q.of, t, nil)
+	w.text(" AND " + t + "." + q.foreignKey + " = " + key)
+	if q.where != "" {
+		w.text(" AND ")
+		w.template(q.where, t)
+	}
+	w.text(")")
+}
+
 // bounded writes the counting of at most limit rows, which rows writes.
 func (w *writer) bounded(rows func()) {
 	w.text("SELECT count(*) AS c0 FROM (")

@@ -268,7 +268,11 @@ func (l *level) select1(w *writer, t string, limit int, named bool) {
 		if s.via != nil {
 			alias = s.via.alias
 		}
-		w.text(alias + "." + s.column)
+		if s.asks != nil {
+			w.exists(s.asks, alias+"."+s.column)
+		} else {
+			w.text(alias + "." + s.column)
+		}
 		if named {
 			w.text(" AS c" + strconv.Itoa(i))
 		}

@@ -17,11 +17,11 @@ import (
 
 // CustomerCreate implements customer.Store.
 func (s *Store) CustomerCreate(
-	ctx context.Context, p auth.Principal, key *idempotency.Key, create func() (customer.Change, error),
+	ctx context.Context, p auth.Principal, key *idempotency.Key, create func(customer.Reading) (customer.Change, error),
 ) (id uuid.UUID, err error) {
 	err = s.inTx(ctx, "store.CustomerCreate", p, func(ctx context.Context, t *tx) error {
 		id, err = t.idempotent(ctx, key, func() (uuid.UUID, error) {
-			ch, err := create()
+			ch, err := create(reading{ctx: ctx, tx: t})
 			if err != nil {
 				return uuid.Nil, err
 			}
@@ -35,16 +35,14 @@ func (s *Store) CustomerCreate(
 // CustomerChange implements customer.Store.
 func (s *Store) CustomerChange(
 	ctx context.Context, p auth.Principal, id uuid.UUID, path []string,
-	decide func(customer.File, customer.Conflict) (customer.Change, error),
+	decide func(customer.File, customer.Reading) (customer.Change, error),
 ) error {
 	return s.inTx(ctx, "store.CustomerChange", p, func(ctx context.Context, t *tx) error {
 		f, err := t.lockFile(ctx, id, path)
 		if err != nil {
 			return err
 		}
-		ch, err := decide(f, func(expected int, fields []string) error {
-			return t.conflict(ctx, timeline.SubjectCustomer, id, f.Version, expected, fields)
-		})
+		ch, err := decide(f, t.readingOf(ctx, f))
 		if err != nil {
 			return err
 		}
@@ -52,10 +50,54 @@ func (s *Store) CustomerChange(
 	})
 }
 
+// CustomerUpsert implements customer.Store. Two that make the same customer at once meet at the index of external ids: the
+// later one begins again and finds the customer of the other.
+func (s *Store) CustomerUpsert(
+	ctx context.Context, p auth.Principal, externalID string, create func(customer.Reading) (customer.Change, error),
+	change func(customer.File, customer.Reading) (customer.Change, error),
+) (id uuid.UUID, created bool, err error) {
+	for range maxAttempts {
+		err = s.inTx(ctx, "store.CustomerUpsert", p, func(ctx context.Context, t *tx) error {
+			id, created, err = t.upsertCustomer(ctx, externalID, create, change)
+			return err
+		})
+		if !violates(err, oneExternalID) {
+			break
+		}
+	}
+	return id, created, err
+}
+
+func (t *tx) upsertCustomer(
+	ctx context.Context, externalID string, create func(customer.Reading) (customer.Change, error),
+	change func(customer.File, customer.Reading) (customer.Change, error),
+) (uuid.UUID, bool, error) {
+	id, err := t.customerByExternalID(ctx, externalID)
+	if missing(err) {
+		ch, err := create(reading{ctx: ctx, tx: t})
+		if err != nil {
+			return uuid.Nil, false, err
+		}
+		return ch.Customer.ID, true, t.insertCustomer(ctx, ch)
+	}
+	if err != nil {
+		return uuid.Nil, false, err
+	}
+	f, err := t.lockFile(ctx, id, []string{"by", "externalId"})
+	if err != nil {
+		return uuid.Nil, false, err
+	}
+	ch, err := change(f, t.readingOf(ctx, f))
+	if err != nil {
+		return uuid.Nil, false, err
+	}
+	return id, false, t.applyChange(ctx, f, ch)
+}
+
 // ContactCreate implements customer.Store.
 func (s *Store) ContactCreate(
 	ctx context.Context, p auth.Principal, key *idempotency.Key, customerID uuid.UUID, path []string,
-	decide func(customer.File) (uuid.UUID, customer.Change, error),
+	decide func(customer.File, customer.Reading) (uuid.UUID, customer.Change, error),
 ) (id uuid.UUID, err error) {
 	err = s.inTx(ctx, "store.ContactCreate", p, func(ctx context.Context, t *tx) error {
 		id, err = t.idempotent(ctx, key, func() (uuid.UUID, error) {
@@ -63,7 +105,7 @@ func (s *Store) ContactCreate(
 			if err != nil {
 				return uuid.Nil, err
 			}
-			id, ch, err := decide(f)
+			id, ch, err := decide(f, t.readingOf(ctx, f))
 			if err != nil {
 				return uuid.Nil, err
 			}
@@ -77,7 +119,7 @@ func (s *Store) ContactCreate(
 // ContactChange implements customer.Store.
 func (s *Store) ContactChange(
 	ctx context.Context, p auth.Principal, id uuid.UUID, path []string,
-	decide func(f customer.File, i int, c customer.Conflict) (customer.Change, error),
+	decide func(f customer.File, i int, r customer.Reading) (customer.Change, error),
 ) error {
 	return s.inTx(ctx, "store.ContactChange", p, func(ctx context.Context, t *tx) error {
 		row, err := t.contacts().Where(contact.ID(id)).Select(contact.FieldCustomerID).Only(ctx)
@@ -98,9 +140,11 @@ func (s *Store) ContactChange(
 				place = i
 			}
 		}
-		ch, err := decide(f, place, func(expected int, fields []string) error {
-			return t.conflict(ctx, timeline.SubjectContact, id, f.Contacts[place].Version, expected, fields)
-		})
+		r := t.readingOf(ctx, f)
+		if place >= 0 {
+			r.subject, r.id, r.version = timeline.SubjectContact, id, f.Contacts[place].Version
+		}
+		ch, err := decide(f, place, r)
 		if err != nil {
 			return err
 		}
@@ -142,6 +186,7 @@ func customerOf(r *ent.Customer) customer.Customer {
 	return customer.Customer{
 		ID: r.ID, Version: int(r.Version), Kind: customer.Kind(r.Kind), Status: customer.Status(r.Status),
 		GivenName: deref(r.GivenName), FamilyName: deref(r.FamilyName), CompanyName: deref(r.CompanyName), ArchivedAt: r.ArchivedAt,
+		CreatedVia: customer.Channel(r.CreatedVia), Profile: profileOf(r),
 	}
 }
 
@@ -156,11 +201,12 @@ func contactOf(r *ent.Contact) customer.Contact {
 func (t *tx) insertCustomer(ctx context.Context, ch customer.Change) error {
 	c := ch.Customer
 	kind, actorID := t.actor()
-	err := t.customerCreate().SetID(c.ID).SetCreatedAt(t.now).SetUpdatedAt(t.now).SetNillableCreatedByKind(kind).SetNillableCreatedByID(actorID).
+	row := t.customerCreate().SetID(c.ID).SetCreatedAt(t.now).SetUpdatedAt(t.now).SetNillableCreatedByKind(kind).SetNillableCreatedByID(actorID).
 		SetKind(string(c.Kind)).SetStatus(string(c.Status)).SetDisplayName(c.DisplayName()).SetSortName(c.SortName()).
 		SetNillableGivenName(null(c.GivenName)).SetNillableFamilyName(null(c.FamilyName)).SetNillableCompanyName(null(c.CompanyName)).
-		Exec(ctx)
-	if err != nil {
+		SetCreatedVia(string(c.CreatedVia))
+	setProfile(row.Mutation(), c.Profile)
+	if err := row.Exec(ctx); err != nil {
 		return err
 	}
 	if err := t.revise(ctx, timeline.SubjectCustomer, c.ID, 1, nil); err != nil {
@@ -193,6 +239,7 @@ func (t *tx) updateCustomer(ctx context.Context, f customer.File, ch customer.Ch
 	setText(c.GivenName, u.SetGivenName, u.ClearGivenName)
 	setText(c.FamilyName, u.SetFamilyName, u.ClearFamilyName)
 	setText(c.CompanyName, u.SetCompanyName, u.ClearCompanyName)
+	setProfile(u.Mutation(), c.Profile)
 	if c.ArchivedAt != nil {
 		u.SetArchivedAt(*c.ArchivedAt)
 	} else {

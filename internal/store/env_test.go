@@ -76,7 +76,7 @@ func (e *env) person(p auth.Principal, name string) uuid.UUID {
 
 // rename changes a customer's given name.
 func (e *env) rename(p auth.Principal, id uuid.UUID, version int, name string) error {
-	return customer.NewService(e.store).Update(e.t.Context(), p, id, version, customer.Patch{GivenName: optional.Some(&name)})
+	return customer.NewService(e.store).Update(e.t.Context(), p, id, version, customer.Patch{GivenName: optional.Some(&name)}, "")
 }
 
 // count gives the number of a query for one.

@@ -37,6 +37,7 @@ const (
 // constraints are the violations that a client can cause in spite of the rules, by racing another one.
 var constraints = map[string]*fault.Error{
 	"account_oidc_issuer": fault.New(fault.Conflict, "Another account already uses this issuer. An issuer speaks for one account."),
+	oneExternalID:         externalIDTaken,
 }
 
 const busyMessage = "The service is busy. Try again in a few seconds."

@@ -118,6 +118,7 @@ func TestEveryParentColumnHasAForeignKey(t *testing.T) {
 		"timeline_entry.subject_id":      "points at rows of several tables",
 		"idempotency.principal_id":       "points at staff and keys",
 		"account.id":                     "",
+		"customer.external_id":           "of another system",
 		"customer.created_by_id":         "points at staff and keys",
 		"document.created_by_id":         "points at staff and keys",
 		"document_version.created_by_id": "points at staff and keys",

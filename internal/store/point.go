@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -56,7 +57,7 @@ func (t *tx) loadPoints(ctx context.Context, f *customer.File) error {
 	}
 	for _, r := range emails {
 		p := of(r.ContactID)
-		p.Emails = append(p.Emails, customer.Email{ID: r.ID, Type: r.Type, Address: r.Address, Key: r.AddressKey})
+		p.Emails = append(p.Emails, customer.Email{ID: r.ID, Type: r.Type, Address: r.Address, Key: r.AddressKey, Purposes: strings.Join(r.Purposes, ",")})
 	}
 	phones, err := t.phones().Where(phonenumber.Or(
 		phonenumber.And(phonenumber.CustomerID(f.ID), phonenumber.ContactIDIsNil()), phonenumber.ContactIDIn(ids...),
@@ -113,7 +114,15 @@ func (t *tx) writeEmails(ctx context.Context, o owner, list []customer.Email, fr
 	for i, e := range list {
 		keep[i] = e.ID
 		rows[i] = t.emailCreate().SetID(e.ID).SetCreatedAt(t.now).SetCustomerID(o.customer).SetNillableContactID(o.contact).
-			SetPosition(place(i)).SetType(e.Type).SetAddress(e.Address).SetAddressKey(e.Key)
+			SetPosition(place(i)).SetType(e.Type).SetAddress(e.Address).SetAddressKey(e.Key).SetPurposes(e.PurposeList())
+	}
+	// The one that gets the statement of account is written last: an index holds that there is one, row by row.
+	for i, e := range list {
+		if slices.Contains(e.PurposeList(), "STATEMENT") {
+			last := rows[i]
+			rows = append(slices.Delete(rows, i, i+1), last)
+			break
+		}
 	}
 	if !fresh {
 		mine := emailaddress.ContactIDIsNil()

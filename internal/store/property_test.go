@@ -126,12 +126,12 @@ func (m *model) step() {
 		in := m.emailInputs(f.Emails)
 		err = m.svc.Update(ctx, p, m.id, version(f.Version), customer.Patch{
 			CompanyName: optional.Some(ptr(letters.Draw(m.r, "company"))), Emails: optional.Some(in),
-		})
+		}, "")
 		if err == nil {
 			m.emails = listed(in)
 		}
 	case what == "contacts":
-		err = m.svc.Update(ctx, p, m.id, version(f.Version), customer.Patch{Contacts: optional.Some(m.nested(f))})
+		err = m.svc.Update(ctx, p, m.id, version(f.Version), customer.Patch{Contacts: optional.Some(m.nested(f))}, "")
 	case what == "add":
 		stale = false
 		_, err = m.svc.ContactCreate(ctx, p, m.id, customer.ContactDraft{GivenName: ptr(letters.Draw(m.r, "name")), IsPrimary: yesNo.Draw(m.r, "primary")}, nil)
@@ -140,7 +140,7 @@ func (m *model) step() {
 		err = m.svc.ContactUpdate(ctx, p, c.ID, version(c.Version), customer.ContactPatch{
 			GivenName: optional.Some(ptr(letters.Draw(m.r, "name"))), IsPrimary: optional.Some(rapid.SampledFrom([]*bool{nil, ptr(true)}).Draw(m.r, "primary")),
 			Emails: optional.Some(m.emailInputs(c.Emails)),
-		})
+		}, "")
 	case what == "drop" && len(f.Contacts) > 0:
 		c := rapid.SampledFrom(f.Contacts).Draw(m.r, "contact")
 		err = m.svc.ContactArchive(ctx, p, c.ID, version(c.Version))

@@ -66,7 +66,7 @@ func TestOtherAccountsIDsNameNothing(t *testing.T) {
 			return second(customers.ContactCreate(ctx, e.bob, id, customer.ContactDraft{GivenName: ptr("x")}, nil))
 		}},
 		"contactUpdate": {con, "id", func(id uuid.UUID) error {
-			return customers.ContactUpdate(ctx, e.bob, id, 1, customer.ContactPatch{Role: optional.Some(ptr("x"))})
+			return customers.ContactUpdate(ctx, e.bob, id, 1, customer.ContactPatch{Role: optional.Some(ptr("x"))}, "")
 		}},
 		"contactArchive": {con, "id", func(id uuid.UUID) error { return customers.ContactArchive(ctx, e.bob, id, 1) }},
 		"timelineEntryCreate": {cus, "customerId", func(id uuid.UUID) error {
@@ -85,11 +85,11 @@ func TestOtherAccountsIDsNameNothing(t *testing.T) {
 		"noteDelete": {written, "id", func(id uuid.UUID) error { return notes.Delete(ctx, e.bob, id, 1) }},
 		"contact of another in an own list": {con, "input.contacts.0.id", func(id uuid.UUID) error {
 			ref := typeid.Format(typeid.Contact, id)
-			return customers.Update(ctx, e.bob, mine, 1, customer.Patch{Contacts: optional.Some([]customer.ContactNested{{ID: &ref}})})
+			return customers.Update(ctx, e.bob, mine, 1, customer.Patch{Contacts: optional.Some([]customer.ContactNested{{ID: &ref}})}, "")
 		}},
 		"e-mail address of another in an own list": {e.id("SELECT id FROM email_address"), "input.emails.0.id", func(id uuid.UUID) error {
 			ref := typeid.Format(typeid.EmailAddress, id)
-			return customers.Update(ctx, e.bob, mine, 1, customer.Patch{Emails: optional.Some([]customer.EmailInput{{ID: &ref, Address: "a@example.com"}})})
+			return customers.Update(ctx, e.bob, mine, 1, customer.Patch{Emails: optional.Some([]customer.EmailInput{{ID: &ref, Address: "a@example.com"}})}, "")
 		}},
 	} {
 		foreign, nobody := call.do(call.id), call.do(typeid.New())

@@ -151,7 +151,7 @@ func TestConflictNamesOnlyWhatBothChanged(t *testing.T) {
 	id := e.person(e.ada, "Ada")
 	family := "Lovelace"
 	svc := customer.NewService(e.store)
-	if err := svc.Update(t.Context(), e.ada, id, 1, customer.Patch{FamilyName: optional.Some(&family)}); err != nil {
+	if err := svc.Update(t.Context(), e.ada, id, 1, customer.Patch{FamilyName: optional.Some(&family)}, ""); err != nil {
 		t.Fatal(err)
 	}
 	err := e.rename(e.ada, id, 1, "Augusta")

@@ -28,6 +28,11 @@ const (
 	UploadSession   = "ups"
 	Note            = "not"
 	Image           = "img"
+
+	CustomerType   = "cty"
+	CustomerOrigin = "cor"
+	Office         = "off"
+	Service        = "srv"
 )
 
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"

@@ -21,6 +21,7 @@ type world struct {
 	document, version, entry, session        string
 	event, cursor, apiKey, staff, account    string
 	note, image                              string
+	external                                 string
 }
 
 // build makes one of everything.
@@ -28,11 +29,11 @@ func build(t testing.TB, a actor) world {
 	t.Helper()
 	var w world
 	w.cursor = head(t, a)
-	data := a.must(t, `mutation { customerCreate(input: {kind: COMPANY, companyName: "World Ltd", emails: [{address: "world@example.com"}],
+	data := a.must(t, `mutation { customerCreate(input: {kind: COMPANY, companyName: "World Ltd", externalId: "world", emails: [{address: "world@example.com"}],
 		phones: [{number: "+4930901820"}], addresses: [{addressLocality: "Berlin"}], contacts: [{givenName: "Con", familyName: "Tact"}]}) {
 		customer { id emails { id } phones { id } addresses { id } contacts { nodes { id } } } userErrors { message path } } }`, nil)
 	c := at(data, "customerCreate.customer")
-	w.customer, w.contact = text(c, "id"), text(c, "contacts.nodes.0.id")
+	w.customer, w.contact, w.external = text(c, "id"), text(c, "contacts.nodes.0.id"), "world"
 	w.email, w.phone, w.address = text(c, "emails.0.id"), text(c, "phones.0.id"), text(c, "addresses.0.id")
 	w.document = a.mustUpload(t, w.customer, pdf("world.pdf", 2000))
 	data = a.must(t, createEntry, map[string]any{"customer": w.customer, "input": map[string]any{
@@ -60,6 +61,7 @@ func nowhere() world {
 		customer: id("cus"), contact: id("con"), email: id("eml"), phone: id("phn"), address: id("adr"), document: id("doc"),
 		version: id("dov"), entry: id("tle"), session: id("ups"), event: id("evt"), apiKey: id("key"), staff: id("usr"), account: id("acc"),
 		note: id("not"), image: id("img"),
+		external: "nowhere",
 	}
 }
 
@@ -97,18 +99,28 @@ func operations(w world) map[string]operation {
 	call := func(args, field string) string { return "mutation(" + args + ") { " + field + justErrors + " }" }
 	const byID = "$id: ID!, $v: Int!"
 	return map[string]operation{
-		"Query.viewer":    {query: `{ viewer { __typename permissions } }`},
-		"Query.account":   {query: `{ account { id } }`},
-		"Query.storage":   {query: `{ storage { usedBytes reservedBytes limitBytes } }`},
-		"Query.node":      {query: `query($id: ID!) { node(id: $id) { __typename id } }`, variables: id(w.customer)},
-		"Query.nodes":     {query: `query($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }`, variables: map[string]any{"ids": w.ids()}},
-		"Query.customer":  {query: `query($id: ID!) { customer(id: $id) { id } }`, variables: id(w.customer)},
+		"Query.viewer":   {query: `{ viewer { __typename permissions } }`},
+		"Query.account":  {query: `{ account { id } }`},
+		"Query.storage":  {query: `{ storage { usedBytes reservedBytes limitBytes } }`},
+		"Query.node":     {query: `query($id: ID!) { node(id: $id) { __typename id } }`, variables: id(w.customer)},
+		"Query.nodes":    {query: `query($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }`, variables: map[string]any{"ids": w.ids()}},
+		"Query.customer": {query: `query($id: ID!) { customer(id: $id) { id } }`, variables: id(w.customer)},
+		"Query.customerByExternalId": {
+			query: `query($x: String!) { customerByExternalId(externalId: $x) { id } }`, variables: map[string]any{"x": w.external},
+		},
 		"Query.document":  {query: `query($id: ID!) { document(id: $id) { id } }`, variables: id(w.document)},
 		"Query.customers": {query: `query($id: ID!) { customers(where: {ids: [$id]}) { nodes { id } totalCount } }`, variables: id(w.customer)},
 		"Query.events":    {query: `query($id: ID) { events(customerId: $id) { nodes { id } totalCount } }`, variables: id(w.customer)},
 
+		"Query.customerTypes":   {query: `{ customerTypes { nodes { id } } }`},
+		"Query.customerOrigins": {query: `{ customerOrigins { nodes { id } } }`},
+		"Query.offices":         {query: `{ offices { nodes { id } } }`},
+		"Query.services":        {query: `{ services { nodes { id } } }`},
+		"Query.staffUsers":      {query: `{ staffUsers { nodes { id } } }`},
+
 		"Mutation.customerCreate":  {query: `mutation { customerCreate(input: {givenName: "Matrix"})` + justErrors + ` }`},
 		"Mutation.customerUpdate":  {query: call(byID, `customerUpdate(id: $id, expectedVersion: $v, input: {givenName: "Matrix"})`), variables: id(w.customer)},
+		"Mutation.customerUpsert":  {query: `mutation { customerUpsert(by: {externalId: "matrix"}, input: {givenName: "Matrix"})` + justErrors + ` }`},
 		"Mutation.customerArchive": {query: call(byID, `customerArchive(id: $id, expectedVersion: $v)`), variables: id(w.customer)},
 		"Mutation.customerRestore": {query: call(byID, `customerRestore(id: $id, expectedVersion: $v)`), variables: id(w.customer)},
 		"Mutation.contactCreate":   {query: call("$id: ID!", `contactCreate(customerId: $id, input: {givenName: "Matrix"})`), variables: id(w.customer)},

@@ -9,9 +9,9 @@ CREATE UNIQUE INDEX "note_account_id_id" ON "note" ("account_id", "id");
 -- By hand: the keys, which hold the account, and the checks of tables that are there already, which are not compared.
 ALTER TABLE note ADD CONSTRAINT note_customer_fk FOREIGN KEY (account_id, customer_id) REFERENCES customer (account_id, id);
 ALTER TABLE event DROP CONSTRAINT event_subject_type;
-ALTER TABLE event ADD CONSTRAINT event_subject_type CHECK (subject_type IN ('Customer', 'Contact', 'Document', 'TimelineEntry', 'Note'));
+ALTER TABLE event ADD CONSTRAINT event_subject_type CHECK (subject_type IN ('Customer', 'Contact', 'Document', 'TimelineEntry', 'Account', 'Note'));
 ALTER TABLE timeline_entry DROP CONSTRAINT timeline_entry_subject_type;
-ALTER TABLE timeline_entry ADD CONSTRAINT timeline_entry_subject_type CHECK (subject_type IN ('Customer', 'Contact', 'Document', 'TimelineEntry', 'Note'));
+ALTER TABLE timeline_entry ADD CONSTRAINT timeline_entry_subject_type CHECK (subject_type IN ('Customer', 'Contact', 'Document', 'TimelineEntry', 'Account', 'Note'));
 ALTER TABLE timeline_entry DROP CONSTRAINT timeline_entry_kind;
 ALTER TABLE timeline_entry ADD CONSTRAINT timeline_entry_kind CHECK (kind IN ('CUSTOMER_CREATED', 'CUSTOMER_ARCHIVED', 'CUSTOMER_RESTORED', 'CONTACT_ADDED',
 	'DOCUMENT_ADDED', 'DOCUMENT_REPLACED', 'DOCUMENT_EXPIRES', 'VISIT', 'CALL', 'TASK', 'NOTE'));
