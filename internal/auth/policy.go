@@ -81,6 +81,8 @@ var fieldTable = map[string]Permission{
 	"Query.document":             DocumentsRead,
 	"Query.events":               EventsRead,
 
+	"Query.customerStats": CustomersRead, // the nodes in it need what their types need
+
 	// The settings of the account: everybody needs them to draw a form, administrators change them.
 	"Query.customerTypes":   AccountRead,
 	"Query.customerOrigins": AccountRead,
@@ -141,6 +143,7 @@ var typeTable = map[string]Permission{
 	"TimelineEntry":   TimelineRead,
 	"Note":            NotesRead,
 	"Image":           CustomersRead,
+	"CustomerStat":    CustomersRead,
 	"Event":           EventsRead,
 	"EventDelivery":   EventsRead,
 	"Heartbeat":       EventsRead,

@@ -27,7 +27,7 @@ func apiKey(scopes ...string) auth.Principal {
 func TestEveryRootFieldAndTypeHasAPermission(t *testing.T) {
 	t.Parallel()
 	fields := map[string]string{
-		"Query": "viewer account node nodes customer customerByExternalId document customers events storage " +
+		"Query": "customerStats viewer account node nodes customer customerByExternalId document customers events storage " +
 			"customerTypes customerOrigins offices services staffUsers",
 		"Mutation": "customerCreate customerUpdate customerUpsert customerArchive customerRestore contactCreate contactUpdate contactArchive " +
 			"documentUpload documentUploadBegin documentUploadComplete documentReplace documentUpdate documentArchive documentRestore " +
@@ -59,7 +59,7 @@ func TestEveryRootFieldAndTypeHasAPermission(t *testing.T) {
 	}
 	for name := range strings.FieldsSeq("Customer Contact EmailAddress PhoneNumber PostalAddress Document DocumentVersion " +
 		"TimelineEntry Event StaffUser ApiKey Account StorageUsage AccountLimits Viewer CustomerType CustomerOrigin Office Service " +
-		"Note Image") {
+		"Note Image CustomerStat") {
 		if !staff(auth.Viewer).CanRead(name) {
 			t.Errorf("%s: got refused, want it readable for VIEWER", name)
 		}

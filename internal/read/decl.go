@@ -30,7 +30,9 @@ type noun struct {
 	prefix string
 	// id is the column that identifies a row, account the one that holds its account.
 	id, account string
-	fields      []field
+	// derived are the columns that a report makes, which the table does not have.
+	derived map[string]kind
+	fields  []field
 
 	def    *ast.Definition
 	byName map[string]*field

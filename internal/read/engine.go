@@ -103,7 +103,7 @@ func declared() []*noun {
 		accountNoun(), limitsNoun(), storageNoun(), staffUserNoun(), apiKeyNoun(), customerNoun(), contactNoun(), emailNoun(), phoneNoun(),
 		postalNoun(), documentNoun(), documentVersionNoun(), timelineNoun(), eventNoun(),
 		customerTypeNoun(), customerOriginNoun(), officeNoun(), serviceNoun(),
-		noteNoun(), imageNoun(),
+		noteNoun(), imageNoun(), customerStatNoun(),
 	}
 }
 

@@ -179,6 +179,12 @@ func (q queries) Customers(ctx context.Context, _ *model.CustomerWhere, _ *model
 func (q queries) Events(ctx context.Context, _ *string, _ []model.EventType, _ *string, _ *int) (*read.Object, error) {
 	return q.e.Field(ctx)
 }
+
+func (q queries) CustomerStats(ctx context.Context, _ []model.CustomerDimension, _ *model.DateRange, _ *model.TimeBucket, _ string, _ *model.CustomerWhere,
+) (*read.Object, error) {
+	return q.e.Field(ctx)
+}
+
 func (q queries) Storage(ctx context.Context) (*read.Object, error) { return q.e.Field(ctx) }
 
 func (q queries) CustomerTypes(ctx context.Context, _ *model.ListWhere, _ *int, _ *string, _ *int, _ *string) (*read.Object, error) {

@@ -36,7 +36,7 @@ func oneFrom[T any](g *generator, list ...T) T { return list[g.n(len(list))] }
 
 // roots are the fields of Query, the richer ones more often.
 var roots = []string{
-	"viewer", "account", "storage", "node", "node", "node", "nodes", "nodes", "customer", "customer", "customer", "document", "events", "events",
+	"viewer", "account", "storage", "node", "node", "node", "nodes", "nodes", "customer", "customer", "customer", "document", "events", "events", "customerStats", "customerStats",
 	"customers", "customers", "customers", "customers", "customers", "customers", "customerByExternalId",
 	"customerTypes", "customerOrigins", "offices", "services", "staffUsers",
 }
@@ -248,6 +248,9 @@ func (g *generator) choose(parent string, f *ast.FieldDefinition) map[string]any
 	case "Customer.emailFor":
 		out["purpose"] = oneFrom(g, g.schema.Types["ContactPurpose"].EnumValues...).Name
 		return out
+	case "Query.customerStats":
+		g.stats(out)
+		return out
 	case "Query.customers":
 		if g.chance(50) {
 			out["where"] = g.customerWhere(0)
@@ -446,8 +449,10 @@ func (g *generator) timeFilter() any {
 
 // anyID is an id of the own account, of another, of nothing, or no id at all.
 func (g *generator) anyID(for_ string) string {
-	tables := []string{"customer", "contact", "document", "document_version", "timeline_entry", "event", "staff_user", "api_key", "email_address", "account",
-		"customer_type", "customer_origin", "office", "service", "note", "customer_image"}
+	tables := []string{
+		"customer", "contact", "document", "document_version", "timeline_entry", "event", "staff_user", "api_key", "email_address", "account",
+		"customer_type", "customer_origin", "office", "service", "note", "customer_image",
+	}
 	if for_ != "node" && g.chance(80) {
 		tables = []string{for_}
 	}

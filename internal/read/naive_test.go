@@ -344,6 +344,8 @@ func (n *naive) query(name string, args map[string]any) any {
 		return thing{typeName: "Customer", row: list[0]}
 	case "events":
 		return n.events(args)
+	case "customerStats":
+		return n.customerStats(args)
 	}
 	panic("naive: no Query." + name)
 }

@@ -254,6 +254,7 @@ var hot = []struct{ name, query, index string }{
 	{"documents", `{ customers(first: 20) { nodes { documents(first: 5) { nodes { id currentVersion { sizeBytes } } } } } }`, "document_account_id_customer_id_created_at_id"},
 	{"timeline", `{ customers(first: 20) { nodes { timeline(first: 10) { nodes { id } } } } }`, "timelineentry_account_id_customer_id_at_id"},
 	{"notes", `{ customers(first: 20) { nodes { notes(first: 5) { nodes { body pinned } } } } }`, "note_account_id_customer_id_pinned_created_at_id"},
+	{"report", `{ customerStats(groupBy: [ORIGIN, KIND], bucket: MONTH, range: {from: "2026-01-01", to: "2026-01-31"}) { origin { label } kind count } }`, "Index Only Scan using customer_report"},
 	{"phones", `{ customers(first: 20) { nodes { contacts { nodes { phones { e164 } } } } } }`, "phonenumber_account_id_contact_id_position_id"},
 	{"by e-mail", `{ customers(where: {email: "a@example.com"}) { nodes { id } } }`, "emailaddress_account_id_address_key_customer_id"},
 	{"log", `query($after: EventCursor) { events(after: $after, first: 50) { nodes { seq } } }`, "event_account_id_seq"},
@@ -286,7 +287,7 @@ func TestHotQueriesUseTheirIndexes(t *testing.T) {
 			if m := regexp.MustCompile(`Seq Scan on (customer|contact|document|document_version|timeline_entry|event|email_address|phone_number|note) `).FindString(plan); m != "" {
 				t.Errorf("%s: %s\n%s\n%s", c.name, m, sql, plan)
 			}
-			if strings.Contains(plan, "Sort") && c.name != "by e-mail" && c.name != "phones" {
+			if strings.Contains(plan, "Sort") && c.name != "by e-mail" && c.name != "phones" && c.name != "report" {
 				t.Errorf("%s is sorted\n%s\n%s", c.name, sql, plan)
 			}
 		}
@@ -303,6 +304,7 @@ func addNotes(t *testing.T, pool *pgxpool.Pool) {
 		`INSERT INTO note (id, account_id, created_at, updated_at, customer_id, body, pinned)
 			SELECT gen_random_uuid(), account_id, now(), now(), id, 'Note ' || n, n = 1 FROM customer, generate_series(1, 5) n`,
 		`ANALYZE note`,
+		`VACUUM ANALYZE customer`, // autovacuum does it, sooner or later: it is what lets an index stand for the table
 	} {
 		if _, err := pool.Exec(t.Context(), sql); err != nil {
 			t.Fatal(err)

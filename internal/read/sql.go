@@ -122,6 +122,13 @@ func (l *level) page(w *writer, t string, names []string, paged bool, limit int)
 
 // rows writes FROM and WHERE of the level. paged adds the conditions of after and before.
 func (l *level) rows(w *writer, t string, joins func(), paged bool) {
+	if l.derived != nil {
+		w.fromPage(t, func() { l.derived(w) })
+		if joins != nil {
+			joins()
+		}
+		return
+	}
 	w.from(l.noun, t, joins)
 	switch {
 	case l.ids >= 0 && l.many:

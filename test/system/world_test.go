@@ -108,9 +108,10 @@ func operations(w world) map[string]operation {
 		"Query.customerByExternalId": {
 			query: `query($x: String!) { customerByExternalId(externalId: $x) { id } }`, variables: map[string]any{"x": w.external},
 		},
-		"Query.document":  {query: `query($id: ID!) { document(id: $id) { id } }`, variables: id(w.document)},
-		"Query.customers": {query: `query($id: ID!) { customers(where: {ids: [$id]}) { nodes { id } totalCount } }`, variables: id(w.customer)},
-		"Query.events":    {query: `query($id: ID) { events(customerId: $id) { nodes { id } totalCount } }`, variables: id(w.customer)},
+		"Query.document":      {query: `query($id: ID!) { document(id: $id) { id } }`, variables: id(w.document)},
+		"Query.customers":     {query: `query($id: ID!) { customers(where: {ids: [$id]}) { nodes { id } totalCount } }`, variables: id(w.customer)},
+		"Query.customerStats": {query: `query($id: ID!) { customerStats(groupBy: [KIND], where: {ids: [$id]}) { kind count } }`, variables: id(w.customer)},
+		"Query.events":        {query: `query($id: ID) { events(customerId: $id) { nodes { id } totalCount } }`, variables: id(w.customer)},
 
 		"Query.customerTypes":   {query: `{ customerTypes { nodes { id } } }`},
 		"Query.customerOrigins": {query: `{ customerOrigins { nodes { id } } }`},
