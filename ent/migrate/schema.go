@@ -180,6 +180,26 @@ var (
 				Columns: []*schema.Column{CustomerColumns[1], CustomerColumns[4], CustomerColumns[0]},
 			},
 			{
+				Name:    "customer_report",
+				Unique:  false,
+				Columns: []*schema.Column{CustomerColumns[1], CustomerColumns[2]},
+				Annotation: &entsql.IndexAnnotation{
+					IncludeColumns: []string{
+						CustomerColumns[8].Name,
+
+						CustomerColumns[7].Name,
+
+						CustomerColumns[25].Name,
+
+						CustomerColumns[24].Name,
+
+						CustomerColumns[26].Name,
+
+						CustomerColumns[28].Name,
+					},
+				},
+			},
+			{
 				Name:    "customer_one_external_id",
 				Unique:  true,
 				Columns: []*schema.Column{CustomerColumns[1], CustomerColumns[16]},

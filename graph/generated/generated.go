@@ -74,6 +74,7 @@ type ComplexityRoot struct {
 		Customer             func(childComplexity int, id string) int
 		CustomerByExternalID func(childComplexity int, externalID string) int
 		CustomerOrigins      func(childComplexity int, where *model.ListWhere, first *int, after *string, last *int, before *string) int
+		CustomerStats        func(childComplexity int, groupBy []model.CustomerDimension, rangeArg *model.DateRange, bucket *model.TimeBucket, timeZone string, where *model.CustomerWhere) int
 		CustomerTypes        func(childComplexity int, where *model.ListWhere, first *int, after *string, last *int, before *string) int
 		Customers            func(childComplexity int, where *model.CustomerWhere, orderBy *model.CustomerOrder, first *int, after *string, last *int, before *string) int
 		Document             func(childComplexity int, id string) int
@@ -134,6 +135,7 @@ type QueryResolver interface {
 	Document(ctx context.Context, id string) (*read.Object, error)
 	Customers(ctx context.Context, where *model.CustomerWhere, orderBy *model.CustomerOrder, first *int, after *string, last *int, before *string) (*read.Object, error)
 	Events(ctx context.Context, after *string, types []model.EventType, customerID *string, first *int) (*read.Object, error)
+	CustomerStats(ctx context.Context, groupBy []model.CustomerDimension, rangeArg *model.DateRange, bucket *model.TimeBucket, timeZone string, where *model.CustomerWhere) (*read.Object, error)
 	Storage(ctx context.Context) (*read.Object, error)
 	CustomerTypes(ctx context.Context, where *model.ListWhere, first *int, after *string, last *int, before *string) (*read.Object, error)
 	CustomerOrigins(ctx context.Context, where *model.ListWhere, first *int, after *string, last *int, before *string) (*read.Object, error)
@@ -479,6 +481,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.CustomerOrigins(childComplexity, args["where"].(*model.ListWhere), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.customerStats":
+		if e.ComplexityRoot.Query.CustomerStats == nil {
+			break
+		}
+
+		args, err := ec.field_Query_customerStats_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.CustomerStats(childComplexity, args["groupBy"].([]model.CustomerDimension), args["range"].(*model.DateRange), args["bucket"].(*model.TimeBucket), args["timeZone"].(string), args["where"].(*model.CustomerWhere)), true
 	case "Query.customerTypes":
 		if e.ComplexityRoot.Query.CustomerTypes == nil {
 			break
@@ -635,6 +648,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("CustomerUpdateInput", ec.unmarshalInputCustomerUpdateInput),
 			graphql.NewInputUnmarshaler("CustomerUpsertInput", ec.unmarshalInputCustomerUpsertInput),
 			graphql.NewInputUnmarshaler("CustomerWhere", ec.unmarshalInputCustomerWhere),
+			graphql.NewInputUnmarshaler("DateRange", ec.unmarshalInputDateRange),
 			graphql.NewInputUnmarshaler("DateTimeFilter", ec.unmarshalInputDateTimeFilter),
 			graphql.NewInputUnmarshaler("DocumentOrder", ec.unmarshalInputDocumentOrder),
 			graphql.NewInputUnmarshaler("DocumentUpdateInput", ec.unmarshalInputDocumentUpdateInput),
@@ -1906,6 +1920,69 @@ type TimelineEdge {
   node: TimelineEntry!
 }
 
+# ---------------------------------------------------------------------------------------------------------------- reports
+
+"What customers can be counted by."
+enum CustomerDimension {
+  "How they came to the business."
+  ORIGIN
+  "Their type."
+  TYPE
+  "The member of the staff who sells to them."
+  SALESPERSON
+  "The office that they prefer."
+  OFFICE
+  "Person or company."
+  KIND
+  "Where they are in their life."
+  STATUS
+}
+
+"How long the stretches of time are that customers are counted in."
+enum TimeBucket {
+  "From midnight to midnight."
+  DAY
+  "From Monday to Sunday."
+  WEEK
+  "Calendar months."
+  MONTH
+  "January to March and so on."
+  QUARTER
+  "Calendar years."
+  YEAR
+}
+
+"A range of days, both included. All that is given must hold."
+input DateRange {
+  "The first day."
+  from: Date
+  "The last day."
+  to: Date
+}
+
+"""
+How many customers have something in common. A dimension that was not asked for is null in all of them; one that was is null in the
+group of those that have none.
+"""
+type CustomerStat {
+  "How they came to the business."
+  origin: CustomerOrigin
+  "Their type."
+  type: CustomerType
+  "Who of the staff sells to them."
+  salesperson: StaffUser
+  "The office that they prefer."
+  office: Office
+  "Person or company."
+  kind: CustomerKind
+  "Where they are in their life."
+  status: CustomerStatus
+  "The first day of the stretch of time in which they were created; null without a bucket."
+  bucketStart: Date
+  "How many customers they are; at least 1."
+  count: Int!
+}
+
 # ------------------------------------------------------------------------------------------------------------------ image
 
 """
@@ -2164,6 +2241,18 @@ type Query {
   ): CustomerConnection!
   "The events after a cursor, oldest first: replay and delta sync. Without ` + "`" + `after` + "`" + `: from the oldest that is kept."
   events(after: EventCursor, types: [EventType!], customerId: ID, first: Int): EventConnection!
+  """
+  How many customers were created, by what they have in common and when: in order of time, then the largest groups first. Groups
+  without customers are left out; more than 1,000 groups are refused. Archived customers count, merged ones do not, unless
+  ` + "`" + `where.status` + "`" + ` says otherwise. An empty ` + "`" + `groupBy` + "`" + ` counts all together. Days are those of ` + "`" + `timeZone` + "`" + `, a name of the IANA database.
+  """
+  customerStats(
+    groupBy: [CustomerDimension!]!
+    range: DateRange
+    bucket: TimeBucket
+    timeZone: String! = "UTC"
+    where: CustomerWhere
+  ): [CustomerStat!]!
   "How much of the account's storage is in use."
   storage: StorageUsage!
 
@@ -3554,6 +3643,52 @@ func (ec *executionContext) field_Query_customerOrigins_args(ctx context.Context
 		return nil, err
 	}
 	args["before"] = arg4
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_customerStats_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "groupBy",
+		func(ctx context.Context, v any) ([]model.CustomerDimension, error) {
+			return ec.unmarshalNCustomerDimension2ᚕdossierᚋgraphᚋmodelᚐCustomerDimensionᚄ(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["groupBy"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "range",
+		func(ctx context.Context, v any) (*model.DateRange, error) {
+			return ec.unmarshalODateRange2ᚖdossierᚋgraphᚋmodelᚐDateRange(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["range"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "bucket",
+		func(ctx context.Context, v any) (*model.TimeBucket, error) {
+			return ec.unmarshalOTimeBucket2ᚖdossierᚋgraphᚋmodelᚐTimeBucket(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["bucket"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "timeZone",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNString2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["timeZone"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "where",
+		func(ctx context.Context, v any) (*model.CustomerWhere, error) {
+			return ec.unmarshalOCustomerWhere2ᚖdossierᚋgraphᚋmodelᚐCustomerWhere(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["where"] = arg4
 	return args, nil
 }
 
@@ -5481,6 +5616,50 @@ func (ec *executionContext) fieldContext_Query_events(ctx context.Context, field
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Query_events_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_customerStats(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_customerStats(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().CustomerStats(ctx, fc.Args["groupBy"].([]model.CustomerDimension), fc.Args["range"].(*model.DateRange), fc.Args["bucket"].(*model.TimeBucket), fc.Args["timeZone"].(string), fc.Args["where"].(*model.CustomerWhere))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNCustomerStat2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_customerStats(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_customerStats_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -8177,6 +8356,55 @@ func UnmarshalCustomerWhere(ctx context.Context, raw any) (model.CustomerWhere, 
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputDateRange(ctx context.Context, obj any) (model.DateRange, error) {
+	var it model.DateRange
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"from", "to"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "from":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("from"))
+			data, err := ec.unmarshalODate2ᚖtimeᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.From = graphql.OmittableOf(data)
+		case "to":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("to"))
+			data, err := ec.unmarshalODate2ᚖtimeᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.To = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalDateRange unmarshals raw into the DateRange input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalDateRange(ctx context.Context, raw any) (model.DateRange, error) {
+	var out model.DateRange
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "DateRange", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputDateTimeFilter(ctx context.Context, obj any) (model.DateTimeFilter, error) {
 	var it model.DateTimeFilter
 	if obj == nil {
@@ -9346,6 +9574,12 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_events(ctx, field)
 				})
+		case "customerStats":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_customerStats(ctx, field)
+				})
 		case "storage":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
 				true, true,
@@ -9945,6 +10179,46 @@ func (ec *executionContext) unmarshalNCustomerCreateInput2dossierᚋgraphᚋmode
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalNCustomerDimension2dossierᚋgraphᚋmodelᚐCustomerDimension(ctx context.Context, v any) (model.CustomerDimension, error) {
+	var res model.CustomerDimension
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNCustomerDimension2dossierᚋgraphᚋmodelᚐCustomerDimension(ctx context.Context, sel ast.SelectionSet, v model.CustomerDimension) graphql.Marshaler {
+	return v
+}
+
+func (ec *executionContext) unmarshalNCustomerDimension2ᚕdossierᚋgraphᚋmodelᚐCustomerDimensionᚄ(ctx context.Context, v any) ([]model.CustomerDimension, error) {
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]model.CustomerDimension, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNCustomerDimension2dossierᚋgraphᚋmodelᚐCustomerDimension(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalNCustomerDimension2ᚕdossierᚋgraphᚋmodelᚐCustomerDimensionᚄ(ctx context.Context, sel ast.SelectionSet, v []model.CustomerDimension) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNCustomerDimension2dossierᚋgraphᚋmodelᚐCustomerDimension(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) unmarshalNCustomerKey2dossierᚋgraphᚋmodelᚐCustomerKey(ctx context.Context, v any) (model.CustomerKey, error) {
 	res, err := ec.unmarshalInputCustomerKey(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -9993,6 +10267,20 @@ func (ec *executionContext) unmarshalNCustomerPayload2ᚖdossierᚋinternalᚋre
 func (ec *executionContext) marshalNCustomerPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "CustomerPayload!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNCustomerStat2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNCustomerStat2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "CustomerStat!")
 		return graphql.Null
 	}
 	return graphql.WrapContextMarshaler(ctx, v)
@@ -10979,6 +11267,14 @@ func (ec *executionContext) marshalODate2ᚖtimeᚐTime(ctx context.Context, sel
 	return res
 }
 
+func (ec *executionContext) unmarshalODateRange2ᚖdossierᚋgraphᚋmodelᚐDateRange(ctx context.Context, v any) (*model.DateRange, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputDateRange(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalODateTime2ᚖtimeᚐTime(ctx context.Context, v any) (*time.Time, error) {
 	if v == nil {
 		return nil, nil
@@ -11443,6 +11739,22 @@ func (ec *executionContext) marshalOString2ᚖstring(ctx context.Context, sel as
 	_ = ctx
 	res := scalar.MarshalText(*v)
 	return res
+}
+
+func (ec *executionContext) unmarshalOTimeBucket2ᚖdossierᚋgraphᚋmodelᚐTimeBucket(ctx context.Context, v any) (*model.TimeBucket, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(model.TimeBucket)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOTimeBucket2ᚖdossierᚋgraphᚋmodelᚐTimeBucket(ctx context.Context, sel ast.SelectionSet, v *model.TimeBucket) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
 }
 
 func (ec *executionContext) unmarshalOURL2ᚖstring(ctx context.Context, v any) (*string, error) {

@@ -288,6 +288,14 @@ type CustomerWhere struct {
 	Or graphql.Omittable[[]*CustomerWhere] `json:"or,omitempty"`
 }
 
+// A range of days, both included. All that is given must hold.
+type DateRange struct {
+	// The first day.
+	From graphql.Omittable[*time.Time] `json:"from,omitempty"`
+	// The last day.
+	To graphql.Omittable[*time.Time] `json:"to,omitempty"`
+}
+
 // A condition on a point in time. All that is given must hold.
 type DateTimeFilter struct {
 	// At this time or later.
@@ -652,6 +660,76 @@ func (e *ContactPurpose) UnmarshalJSON(b []byte) error {
 }
 
 func (e ContactPurpose) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What customers can be counted by.
+type CustomerDimension string
+
+const (
+	// How they came to the business.
+	CustomerDimensionOrigin CustomerDimension = "ORIGIN"
+	// Their type.
+	CustomerDimensionType CustomerDimension = "TYPE"
+	// The member of the staff who sells to them.
+	CustomerDimensionSalesperson CustomerDimension = "SALESPERSON"
+	// The office that they prefer.
+	CustomerDimensionOffice CustomerDimension = "OFFICE"
+	// Person or company.
+	CustomerDimensionKind CustomerDimension = "KIND"
+	// Where they are in their life.
+	CustomerDimensionStatus CustomerDimension = "STATUS"
+)
+
+var AllCustomerDimension = []CustomerDimension{
+	CustomerDimensionOrigin,
+	CustomerDimensionType,
+	CustomerDimensionSalesperson,
+	CustomerDimensionOffice,
+	CustomerDimensionKind,
+	CustomerDimensionStatus,
+}
+
+func (e CustomerDimension) IsValid() bool {
+	switch e {
+	case CustomerDimensionOrigin, CustomerDimensionType, CustomerDimensionSalesperson, CustomerDimensionOffice, CustomerDimensionKind, CustomerDimensionStatus:
+		return true
+	}
+	return false
+}
+
+func (e CustomerDimension) String() string {
+	return string(e)
+}
+
+func (e *CustomerDimension) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = CustomerDimension(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid CustomerDimension", str)
+	}
+	return nil
+}
+
+func (e CustomerDimension) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *CustomerDimension) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e CustomerDimension) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil
@@ -1719,6 +1797,73 @@ func (e *StaffTimelineKind) UnmarshalJSON(b []byte) error {
 }
 
 func (e StaffTimelineKind) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// How long the stretches of time are that customers are counted in.
+type TimeBucket string
+
+const (
+	// From midnight to midnight.
+	TimeBucketDay TimeBucket = "DAY"
+	// From Monday to Sunday.
+	TimeBucketWeek TimeBucket = "WEEK"
+	// Calendar months.
+	TimeBucketMonth TimeBucket = "MONTH"
+	// January to March and so on.
+	TimeBucketQuarter TimeBucket = "QUARTER"
+	// Calendar years.
+	TimeBucketYear TimeBucket = "YEAR"
+)
+
+var AllTimeBucket = []TimeBucket{
+	TimeBucketDay,
+	TimeBucketWeek,
+	TimeBucketMonth,
+	TimeBucketQuarter,
+	TimeBucketYear,
+}
+
+func (e TimeBucket) IsValid() bool {
+	switch e {
+	case TimeBucketDay, TimeBucketWeek, TimeBucketMonth, TimeBucketQuarter, TimeBucketYear:
+		return true
+	}
+	return false
+}
+
+func (e TimeBucket) String() string {
+	return string(e)
+}
+
+func (e *TimeBucket) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = TimeBucket(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid TimeBucket", str)
+	}
+	return nil
+}
+
+func (e TimeBucket) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *TimeBucket) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e TimeBucket) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil
