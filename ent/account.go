@@ -35,6 +35,10 @@ type Account struct {
 	EventSeq int64 `json:"event_seq,omitempty"`
 	// EventFloor holds the value of the "event_floor" field.
 	EventFloor int64 `json:"event_floor,omitempty"`
+	// ActiveCustomers holds the value of the "active_customers" field.
+	ActiveCustomers int64 `json:"active_customers,omitempty"`
+	// ArchivedCustomers holds the value of the "archived_customers" field.
+	ArchivedCustomers int64 `json:"archived_customers,omitempty"`
 	// CreatedAt holds the value of the "created_at" field.
 	CreatedAt    time.Time `json:"created_at,omitempty"`
 	selectValues sql.SelectValues
@@ -47,7 +51,7 @@ func (*Account) scanValues(columns []string) ([]any, error) {
 		switch columns[i] {
 		case account.FieldOidcAlgorithms:
 			values[i] = new([]byte)
-		case account.FieldMaxFileBytes, account.FieldEventSeq, account.FieldEventFloor:
+		case account.FieldMaxFileBytes, account.FieldEventSeq, account.FieldEventFloor, account.FieldActiveCustomers, account.FieldArchivedCustomers:
 			values[i] = new(sql.NullInt64)
 		case account.FieldName, account.FieldOidcIssuer, account.FieldOidcAudience, account.FieldRoleClaim:
 			values[i] = new(sql.NullString)
@@ -127,6 +131,18 @@ func (_m *Account) assignValues(columns []string, values []any) error {
 			} else if value.Valid {
 				_m.EventFloor = value.Int64
 			}
+		case account.FieldActiveCustomers:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field active_customers", values[i])
+			} else if value.Valid {
+				_m.ActiveCustomers = value.Int64
+			}
+		case account.FieldArchivedCustomers:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field archived_customers", values[i])
+			} else if value.Valid {
+				_m.ArchivedCustomers = value.Int64
+			}
 		case account.FieldCreatedAt:
 			if value, ok := values[i].(*sql.NullTime); !ok {
 				return fmt.Errorf("unexpected type %T for field created_at", values[i])
@@ -194,6 +210,12 @@ func (_m *Account) String() string {
 	builder.WriteString(", ")
 	builder.WriteString("event_floor=")
 	builder.WriteString(fmt.Sprintf("%v", _m.EventFloor))
+	builder.WriteString(", ")
+	builder.WriteString("active_customers=")
+	builder.WriteString(fmt.Sprintf("%v", _m.ActiveCustomers))
+	builder.WriteString(", ")
+	builder.WriteString("archived_customers=")
+	builder.WriteString(fmt.Sprintf("%v", _m.ArchivedCustomers))
 	builder.WriteString(", ")
 	builder.WriteString("created_at=")
 	builder.WriteString(_m.CreatedAt.Format(time.ANSIC))

@@ -120,6 +120,34 @@ func (_c *AccountCreate) SetNillableEventFloor(v *int64) *AccountCreate {
 	return _c
 }
 
+// SetActiveCustomers sets the "active_customers" field.
+func (_c *AccountCreate) SetActiveCustomers(v int64) *AccountCreate {
+	_c.mutation.SetActiveCustomers(v)
+	return _c
+}
+
+// SetNillableActiveCustomers sets the "active_customers" field if the given value is not nil.
+func (_c *AccountCreate) SetNillableActiveCustomers(v *int64) *AccountCreate {
+	if v != nil {
+		_c.SetActiveCustomers(*v)
+	}
+	return _c
+}
+
+// SetArchivedCustomers sets the "archived_customers" field.
+func (_c *AccountCreate) SetArchivedCustomers(v int64) *AccountCreate {
+	_c.mutation.SetArchivedCustomers(v)
+	return _c
+}
+
+// SetNillableArchivedCustomers sets the "archived_customers" field if the given value is not nil.
+func (_c *AccountCreate) SetNillableArchivedCustomers(v *int64) *AccountCreate {
+	if v != nil {
+		_c.SetArchivedCustomers(*v)
+	}
+	return _c
+}
+
 // SetCreatedAt sets the "created_at" field.
 func (_c *AccountCreate) SetCreatedAt(v time.Time) *AccountCreate {
 	_c.mutation.SetCreatedAt(v)
@@ -199,6 +227,14 @@ func (_c *AccountCreate) defaults() {
 		v := account.DefaultEventFloor
 		_c.mutation.SetEventFloor(v)
 	}
+	if _, ok := _c.mutation.ActiveCustomers(); !ok {
+		v := account.DefaultActiveCustomers
+		_c.mutation.SetActiveCustomers(v)
+	}
+	if _, ok := _c.mutation.ArchivedCustomers(); !ok {
+		v := account.DefaultArchivedCustomers
+		_c.mutation.SetArchivedCustomers(v)
+	}
 	if _, ok := _c.mutation.CreatedAt(); !ok {
 		v := account.DefaultCreatedAt()
 		_c.mutation.SetCreatedAt(v)
@@ -227,6 +263,12 @@ func (_c *AccountCreate) check() error {
 	}
 	if _, ok := _c.mutation.EventFloor(); !ok {
 		return &ValidationError{Name: "event_floor", err: errors.New(`ent: missing required field "Account.event_floor"`)}
+	}
+	if _, ok := _c.mutation.ActiveCustomers(); !ok {
+		return &ValidationError{Name: "active_customers", err: errors.New(`ent: missing required field "Account.active_customers"`)}
+	}
+	if _, ok := _c.mutation.ArchivedCustomers(); !ok {
+		return &ValidationError{Name: "archived_customers", err: errors.New(`ent: missing required field "Account.archived_customers"`)}
 	}
 	if _, ok := _c.mutation.CreatedAt(); !ok {
 		return &ValidationError{Name: "created_at", err: errors.New(`ent: missing required field "Account.created_at"`)}
@@ -298,6 +340,14 @@ func (_c *AccountCreate) createSpec() (*Account, *sqlgraph.CreateSpec) {
 	if value, ok := _c.mutation.EventFloor(); ok {
 		_spec.SetField(account.FieldEventFloor, field.TypeInt64, value)
 		_node.EventFloor = value
+	}
+	if value, ok := _c.mutation.ActiveCustomers(); ok {
+		_spec.SetField(account.FieldActiveCustomers, field.TypeInt64, value)
+		_node.ActiveCustomers = value
+	}
+	if value, ok := _c.mutation.ArchivedCustomers(); ok {
+		_spec.SetField(account.FieldArchivedCustomers, field.TypeInt64, value)
+		_node.ArchivedCustomers = value
 	}
 	if value, ok := _c.mutation.CreatedAt(); ok {
 		_spec.SetField(account.FieldCreatedAt, field.TypeTime, value)
@@ -472,6 +522,42 @@ func (u *AccountUpsert) UpdateEventFloor() *AccountUpsert {
 // AddEventFloor adds v to the "event_floor" field.
 func (u *AccountUpsert) AddEventFloor(v int64) *AccountUpsert {
 	u.Add(account.FieldEventFloor, v)
+	return u
+}
+
+// SetActiveCustomers sets the "active_customers" field.
+func (u *AccountUpsert) SetActiveCustomers(v int64) *AccountUpsert {
+	u.Set(account.FieldActiveCustomers, v)
+	return u
+}
+
+// UpdateActiveCustomers sets the "active_customers" field to the value that was provided on create.
+func (u *AccountUpsert) UpdateActiveCustomers() *AccountUpsert {
+	u.SetExcluded(account.FieldActiveCustomers)
+	return u
+}
+
+// AddActiveCustomers adds v to the "active_customers" field.
+func (u *AccountUpsert) AddActiveCustomers(v int64) *AccountUpsert {
+	u.Add(account.FieldActiveCustomers, v)
+	return u
+}
+
+// SetArchivedCustomers sets the "archived_customers" field.
+func (u *AccountUpsert) SetArchivedCustomers(v int64) *AccountUpsert {
+	u.Set(account.FieldArchivedCustomers, v)
+	return u
+}
+
+// UpdateArchivedCustomers sets the "archived_customers" field to the value that was provided on create.
+func (u *AccountUpsert) UpdateArchivedCustomers() *AccountUpsert {
+	u.SetExcluded(account.FieldArchivedCustomers)
+	return u
+}
+
+// AddArchivedCustomers adds v to the "archived_customers" field.
+func (u *AccountUpsert) AddArchivedCustomers(v int64) *AccountUpsert {
+	u.Add(account.FieldArchivedCustomers, v)
 	return u
 }
 
@@ -663,6 +749,48 @@ func (u *AccountUpsertOne) AddEventFloor(v int64) *AccountUpsertOne {
 func (u *AccountUpsertOne) UpdateEventFloor() *AccountUpsertOne {
 	return u.Update(func(s *AccountUpsert) {
 		s.UpdateEventFloor()
+	})
+}
+
+// SetActiveCustomers sets the "active_customers" field.
+func (u *AccountUpsertOne) SetActiveCustomers(v int64) *AccountUpsertOne {
+	return u.Update(func(s *AccountUpsert) {
+		s.SetActiveCustomers(v)
+	})
+}
+
+// AddActiveCustomers adds v to the "active_customers" field.
+func (u *AccountUpsertOne) AddActiveCustomers(v int64) *AccountUpsertOne {
+	return u.Update(func(s *AccountUpsert) {
+		s.AddActiveCustomers(v)
+	})
+}
+
+// UpdateActiveCustomers sets the "active_customers" field to the value that was provided on create.
+func (u *AccountUpsertOne) UpdateActiveCustomers() *AccountUpsertOne {
+	return u.Update(func(s *AccountUpsert) {
+		s.UpdateActiveCustomers()
+	})
+}
+
+// SetArchivedCustomers sets the "archived_customers" field.
+func (u *AccountUpsertOne) SetArchivedCustomers(v int64) *AccountUpsertOne {
+	return u.Update(func(s *AccountUpsert) {
+		s.SetArchivedCustomers(v)
+	})
+}
+
+// AddArchivedCustomers adds v to the "archived_customers" field.
+func (u *AccountUpsertOne) AddArchivedCustomers(v int64) *AccountUpsertOne {
+	return u.Update(func(s *AccountUpsert) {
+		s.AddArchivedCustomers(v)
+	})
+}
+
+// UpdateArchivedCustomers sets the "archived_customers" field to the value that was provided on create.
+func (u *AccountUpsertOne) UpdateArchivedCustomers() *AccountUpsertOne {
+	return u.Update(func(s *AccountUpsert) {
+		s.UpdateArchivedCustomers()
 	})
 }
 
@@ -1021,6 +1149,48 @@ func (u *AccountUpsertBulk) AddEventFloor(v int64) *AccountUpsertBulk {
 func (u *AccountUpsertBulk) UpdateEventFloor() *AccountUpsertBulk {
 	return u.Update(func(s *AccountUpsert) {
 		s.UpdateEventFloor()
+	})
+}
+
+// SetActiveCustomers sets the "active_customers" field.
+func (u *AccountUpsertBulk) SetActiveCustomers(v int64) *AccountUpsertBulk {
+	return u.Update(func(s *AccountUpsert) {
+		s.SetActiveCustomers(v)
+	})
+}
+
+// AddActiveCustomers adds v to the "active_customers" field.
+func (u *AccountUpsertBulk) AddActiveCustomers(v int64) *AccountUpsertBulk {
+	return u.Update(func(s *AccountUpsert) {
+		s.AddActiveCustomers(v)
+	})
+}
+
+// UpdateActiveCustomers sets the "active_customers" field to the value that was provided on create.
+func (u *AccountUpsertBulk) UpdateActiveCustomers() *AccountUpsertBulk {
+	return u.Update(func(s *AccountUpsert) {
+		s.UpdateActiveCustomers()
+	})
+}
+
+// SetArchivedCustomers sets the "archived_customers" field.
+func (u *AccountUpsertBulk) SetArchivedCustomers(v int64) *AccountUpsertBulk {
+	return u.Update(func(s *AccountUpsert) {
+		s.SetArchivedCustomers(v)
+	})
+}
+
+// AddArchivedCustomers adds v to the "archived_customers" field.
+func (u *AccountUpsertBulk) AddArchivedCustomers(v int64) *AccountUpsertBulk {
+	return u.Update(func(s *AccountUpsert) {
+		s.AddArchivedCustomers(v)
+	})
+}
+
+// UpdateArchivedCustomers sets the "archived_customers" field to the value that was provided on create.
+func (u *AccountUpsertBulk) UpdateArchivedCustomers() *AccountUpsertBulk {
+	return u.Update(func(s *AccountUpsert) {
+		s.UpdateArchivedCustomers()
 	})
 }
 

@@ -166,6 +166,48 @@ func (_u *AccountUpdate) AddEventFloor(v int64) *AccountUpdate {
 	return _u
 }
 
+// SetActiveCustomers sets the "active_customers" field.
+func (_u *AccountUpdate) SetActiveCustomers(v int64) *AccountUpdate {
+	_u.mutation.ResetActiveCustomers()
+	_u.mutation.SetActiveCustomers(v)
+	return _u
+}
+
+// SetNillableActiveCustomers sets the "active_customers" field if the given value is not nil.
+func (_u *AccountUpdate) SetNillableActiveCustomers(v *int64) *AccountUpdate {
+	if v != nil {
+		_u.SetActiveCustomers(*v)
+	}
+	return _u
+}
+
+// AddActiveCustomers adds value to the "active_customers" field.
+func (_u *AccountUpdate) AddActiveCustomers(v int64) *AccountUpdate {
+	_u.mutation.AddActiveCustomers(v)
+	return _u
+}
+
+// SetArchivedCustomers sets the "archived_customers" field.
+func (_u *AccountUpdate) SetArchivedCustomers(v int64) *AccountUpdate {
+	_u.mutation.ResetArchivedCustomers()
+	_u.mutation.SetArchivedCustomers(v)
+	return _u
+}
+
+// SetNillableArchivedCustomers sets the "archived_customers" field if the given value is not nil.
+func (_u *AccountUpdate) SetNillableArchivedCustomers(v *int64) *AccountUpdate {
+	if v != nil {
+		_u.SetArchivedCustomers(*v)
+	}
+	return _u
+}
+
+// AddArchivedCustomers adds value to the "archived_customers" field.
+func (_u *AccountUpdate) AddArchivedCustomers(v int64) *AccountUpdate {
+	_u.mutation.AddArchivedCustomers(v)
+	return _u
+}
+
 // Mutation returns the AccountMutation object of the builder.
 func (_u *AccountUpdate) Mutation() *AccountMutation {
 	return _u.mutation
@@ -253,6 +295,18 @@ func (_u *AccountUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	}
 	if value, ok := _u.mutation.AddedEventFloor(); ok {
 		_spec.AddField(account.FieldEventFloor, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.ActiveCustomers(); ok {
+		_spec.SetField(account.FieldActiveCustomers, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedActiveCustomers(); ok {
+		_spec.AddField(account.FieldActiveCustomers, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.ArchivedCustomers(); ok {
+		_spec.SetField(account.FieldArchivedCustomers, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedArchivedCustomers(); ok {
+		_spec.AddField(account.FieldArchivedCustomers, field.TypeInt64, value)
 	}
 	_spec.AddModifiers(_u.modifiers...)
 	if _node, err = sqlgraph.UpdateNodes(ctx, _u.driver, _spec); err != nil {
@@ -413,6 +467,48 @@ func (_u *AccountUpdateOne) AddEventFloor(v int64) *AccountUpdateOne {
 	return _u
 }
 
+// SetActiveCustomers sets the "active_customers" field.
+func (_u *AccountUpdateOne) SetActiveCustomers(v int64) *AccountUpdateOne {
+	_u.mutation.ResetActiveCustomers()
+	_u.mutation.SetActiveCustomers(v)
+	return _u
+}
+
+// SetNillableActiveCustomers sets the "active_customers" field if the given value is not nil.
+func (_u *AccountUpdateOne) SetNillableActiveCustomers(v *int64) *AccountUpdateOne {
+	if v != nil {
+		_u.SetActiveCustomers(*v)
+	}
+	return _u
+}
+
+// AddActiveCustomers adds value to the "active_customers" field.
+func (_u *AccountUpdateOne) AddActiveCustomers(v int64) *AccountUpdateOne {
+	_u.mutation.AddActiveCustomers(v)
+	return _u
+}
+
+// SetArchivedCustomers sets the "archived_customers" field.
+func (_u *AccountUpdateOne) SetArchivedCustomers(v int64) *AccountUpdateOne {
+	_u.mutation.ResetArchivedCustomers()
+	_u.mutation.SetArchivedCustomers(v)
+	return _u
+}
+
+// SetNillableArchivedCustomers sets the "archived_customers" field if the given value is not nil.
+func (_u *AccountUpdateOne) SetNillableArchivedCustomers(v *int64) *AccountUpdateOne {
+	if v != nil {
+		_u.SetArchivedCustomers(*v)
+	}
+	return _u
+}
+
+// AddArchivedCustomers adds value to the "archived_customers" field.
+func (_u *AccountUpdateOne) AddArchivedCustomers(v int64) *AccountUpdateOne {
+	_u.mutation.AddArchivedCustomers(v)
+	return _u
+}
+
 // Mutation returns the AccountMutation object of the builder.
 func (_u *AccountUpdateOne) Mutation() *AccountMutation {
 	return _u.mutation
@@ -530,6 +626,18 @@ func (_u *AccountUpdateOne) sqlSave(ctx context.Context) (_node *Account, err er
 	}
 	if value, ok := _u.mutation.AddedEventFloor(); ok {
 		_spec.AddField(account.FieldEventFloor, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.ActiveCustomers(); ok {
+		_spec.SetField(account.FieldActiveCustomers, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedActiveCustomers(); ok {
+		_spec.AddField(account.FieldActiveCustomers, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.ArchivedCustomers(); ok {
+		_spec.SetField(account.FieldArchivedCustomers, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedArchivedCustomers(); ok {
+		_spec.AddField(account.FieldArchivedCustomers, field.TypeInt64, value)
 	}
 	_spec.AddModifiers(_u.modifiers...)
 	_node = &Account{config: _u.config}

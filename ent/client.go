@@ -9,8 +9,6 @@ import (
 	"log"
 	"reflect"
 
-	"dossier/ent/migrate"
-
 	"dossier/ent/account"
 	"dossier/ent/apikey"
 	"dossier/ent/contact"
@@ -49,8 +47,6 @@ import (
 // Client is the client that holds all ent builders.
 type Client struct {
 	config
-	// Schema is the client for creating, migrating and dropping schema.
-	Schema *migrate.Schema
 	// Account is the client for interacting with the Account builders.
 	Account *AccountClient
 	// ApiKey is the client for interacting with the ApiKey builders.
@@ -113,7 +109,6 @@ func NewClient(opts ...Option) *Client {
 }
 
 func (c *Client) init() {
-	c.Schema = migrate.NewSchema(c.driver)
 	c.Account = NewAccountClient(c.config)
 	c.ApiKey = NewApiKeyClient(c.config)
 	c.Contact = NewContactClient(c.config)

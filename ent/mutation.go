@@ -96,6 +96,10 @@ type AccountMutation struct {
 	addevent_seq          *int64
 	event_floor           *int64
 	addevent_floor        *int64
+	active_customers      *int64
+	addactive_customers   *int64
+	archived_customers    *int64
+	addarchived_customers *int64
 	created_at            *time.Time
 	clearedFields         map[string]struct{}
 	done                  bool
@@ -583,6 +587,118 @@ func (m *AccountMutation) ResetEventFloor() {
 	m.addevent_floor = nil
 }
 
+// SetActiveCustomers sets the "active_customers" field.
+func (m *AccountMutation) SetActiveCustomers(i int64) {
+	m.active_customers = &i
+	m.addactive_customers = nil
+}
+
+// ActiveCustomers returns the value of the "active_customers" field in the mutation.
+func (m *AccountMutation) ActiveCustomers() (r int64, exists bool) {
+	v := m.active_customers
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldActiveCustomers returns the old "active_customers" field's value of the Account entity.
+// If the Account object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AccountMutation) OldActiveCustomers(ctx context.Context) (v int64, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldActiveCustomers is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldActiveCustomers requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldActiveCustomers: %w", err)
+	}
+	return oldValue.ActiveCustomers, nil
+}
+
+// AddActiveCustomers adds i to the "active_customers" field.
+func (m *AccountMutation) AddActiveCustomers(i int64) {
+	if m.addactive_customers != nil {
+		*m.addactive_customers += i
+	} else {
+		m.addactive_customers = &i
+	}
+}
+
+// AddedActiveCustomers returns the value that was added to the "active_customers" field in this mutation.
+func (m *AccountMutation) AddedActiveCustomers() (r int64, exists bool) {
+	v := m.addactive_customers
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetActiveCustomers resets all changes to the "active_customers" field.
+func (m *AccountMutation) ResetActiveCustomers() {
+	m.active_customers = nil
+	m.addactive_customers = nil
+}
+
+// SetArchivedCustomers sets the "archived_customers" field.
+func (m *AccountMutation) SetArchivedCustomers(i int64) {
+	m.archived_customers = &i
+	m.addarchived_customers = nil
+}
+
+// ArchivedCustomers returns the value of the "archived_customers" field in the mutation.
+func (m *AccountMutation) ArchivedCustomers() (r int64, exists bool) {
+	v := m.archived_customers
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldArchivedCustomers returns the old "archived_customers" field's value of the Account entity.
+// If the Account object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AccountMutation) OldArchivedCustomers(ctx context.Context) (v int64, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldArchivedCustomers is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldArchivedCustomers requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldArchivedCustomers: %w", err)
+	}
+	return oldValue.ArchivedCustomers, nil
+}
+
+// AddArchivedCustomers adds i to the "archived_customers" field.
+func (m *AccountMutation) AddArchivedCustomers(i int64) {
+	if m.addarchived_customers != nil {
+		*m.addarchived_customers += i
+	} else {
+		m.addarchived_customers = &i
+	}
+}
+
+// AddedArchivedCustomers returns the value that was added to the "archived_customers" field in this mutation.
+func (m *AccountMutation) AddedArchivedCustomers() (r int64, exists bool) {
+	v := m.addarchived_customers
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetArchivedCustomers resets all changes to the "archived_customers" field.
+func (m *AccountMutation) ResetArchivedCustomers() {
+	m.archived_customers = nil
+	m.addarchived_customers = nil
+}
+
 // SetCreatedAt sets the "created_at" field.
 func (m *AccountMutation) SetCreatedAt(t time.Time) {
 	m.created_at = &t
@@ -653,7 +769,7 @@ func (m *AccountMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *AccountMutation) Fields() []string {
-	fields := make([]string, 0, 9)
+	fields := make([]string, 0, 11)
 	if m.name != nil {
 		fields = append(fields, account.FieldName)
 	}
@@ -677,6 +793,12 @@ func (m *AccountMutation) Fields() []string {
 	}
 	if m.event_floor != nil {
 		fields = append(fields, account.FieldEventFloor)
+	}
+	if m.active_customers != nil {
+		fields = append(fields, account.FieldActiveCustomers)
+	}
+	if m.archived_customers != nil {
+		fields = append(fields, account.FieldArchivedCustomers)
 	}
 	if m.created_at != nil {
 		fields = append(fields, account.FieldCreatedAt)
@@ -705,6 +827,10 @@ func (m *AccountMutation) Field(name string) (ent.Value, bool) {
 		return m.EventSeq()
 	case account.FieldEventFloor:
 		return m.EventFloor()
+	case account.FieldActiveCustomers:
+		return m.ActiveCustomers()
+	case account.FieldArchivedCustomers:
+		return m.ArchivedCustomers()
 	case account.FieldCreatedAt:
 		return m.CreatedAt()
 	}
@@ -732,6 +858,10 @@ func (m *AccountMutation) OldField(ctx context.Context, name string) (ent.Value,
 		return m.OldEventSeq(ctx)
 	case account.FieldEventFloor:
 		return m.OldEventFloor(ctx)
+	case account.FieldActiveCustomers:
+		return m.OldActiveCustomers(ctx)
+	case account.FieldArchivedCustomers:
+		return m.OldArchivedCustomers(ctx)
 	case account.FieldCreatedAt:
 		return m.OldCreatedAt(ctx)
 	}
@@ -799,6 +929,20 @@ func (m *AccountMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetEventFloor(v)
 		return nil
+	case account.FieldActiveCustomers:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetActiveCustomers(v)
+		return nil
+	case account.FieldArchivedCustomers:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetArchivedCustomers(v)
+		return nil
 	case account.FieldCreatedAt:
 		v, ok := value.(time.Time)
 		if !ok {
@@ -823,6 +967,12 @@ func (m *AccountMutation) AddedFields() []string {
 	if m.addevent_floor != nil {
 		fields = append(fields, account.FieldEventFloor)
 	}
+	if m.addactive_customers != nil {
+		fields = append(fields, account.FieldActiveCustomers)
+	}
+	if m.addarchived_customers != nil {
+		fields = append(fields, account.FieldArchivedCustomers)
+	}
 	return fields
 }
 
@@ -837,6 +987,10 @@ func (m *AccountMutation) AddedField(name string) (ent.Value, bool) {
 		return m.AddedEventSeq()
 	case account.FieldEventFloor:
 		return m.AddedEventFloor()
+	case account.FieldActiveCustomers:
+		return m.AddedActiveCustomers()
+	case account.FieldArchivedCustomers:
+		return m.AddedArchivedCustomers()
 	}
 	return nil, false
 }
@@ -866,6 +1020,20 @@ func (m *AccountMutation) AddField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.AddEventFloor(v)
+		return nil
+	case account.FieldActiveCustomers:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddActiveCustomers(v)
+		return nil
+	case account.FieldArchivedCustomers:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddArchivedCustomers(v)
 		return nil
 	}
 	return fmt.Errorf("unknown Account numeric field %s", name)
@@ -926,6 +1094,12 @@ func (m *AccountMutation) ResetField(name string) error {
 		return nil
 	case account.FieldEventFloor:
 		m.ResetEventFloor()
+		return nil
+	case account.FieldActiveCustomers:
+		m.ResetActiveCustomers()
+		return nil
+	case account.FieldArchivedCustomers:
+		m.ResetArchivedCustomers()
 		return nil
 	case account.FieldCreatedAt:
 		m.ResetCreatedAt()

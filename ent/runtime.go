@@ -63,8 +63,16 @@ func init() {
 	accountDescEventFloor := accountFields[8].Descriptor()
 	// account.DefaultEventFloor holds the default value on creation for the event_floor field.
 	account.DefaultEventFloor = accountDescEventFloor.Default.(int64)
+	// accountDescActiveCustomers is the schema descriptor for active_customers field.
+	accountDescActiveCustomers := accountFields[9].Descriptor()
+	// account.DefaultActiveCustomers holds the default value on creation for the active_customers field.
+	account.DefaultActiveCustomers = accountDescActiveCustomers.Default.(int64)
+	// accountDescArchivedCustomers is the schema descriptor for archived_customers field.
+	accountDescArchivedCustomers := accountFields[10].Descriptor()
+	// account.DefaultArchivedCustomers holds the default value on creation for the archived_customers field.
+	account.DefaultArchivedCustomers = accountDescArchivedCustomers.Default.(int64)
 	// accountDescCreatedAt is the schema descriptor for created_at field.
-	accountDescCreatedAt := accountFields[9].Descriptor()
+	accountDescCreatedAt := accountFields[11].Descriptor()
 	// account.DefaultCreatedAt holds the default value on creation for the created_at field.
 	account.DefaultCreatedAt = accountDescCreatedAt.Default.(func() time.Time)
 	apikeyMixin := schema.ApiKey{}.Mixin()

@@ -14,6 +14,8 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"dossier/graph/model"
+	"dossier/internal/catalog"
+	"dossier/internal/optional"
 	"dossier/internal/typeid"
 )
 
@@ -155,7 +157,36 @@ func TestEveryFieldOfAnInputArrives(t *testing.T) {
 	arrives(t, "DocumentUpdateInput", plain(documentPatch))
 	arrives(t, "TimelineEntryInput", plain(entryDraft))
 	arrives(t, "TimelineEntryUpdateInput", plain(entryPatch))
+	arrives(t, "NoteCreateInput", plain(noteDraft))
+	arrives(t, "NoteUpdateInput", plain(notePatch))
 	arrives(t, "ApiKeyCreateInput", plain(keyDraft))
+	arrives(t, "CustomerTypeCreateInput", plain(typeDraft))
+	arrives(t, "CustomerTypeUpdateInput", plain(typePatch))
+	arrives(t, "CustomerOriginCreateInput", plain(originDraft))
+	arrives(t, "CustomerOriginUpdateInput", plain(originPatch))
+	arrives(t, "OfficeCreateInput", func(in model.OfficeCreateInput) (any, error) { return named(officeDraft(in)), nil })
+	arrives(t, "OfficeUpdateInput", func(in model.OfficeUpdateInput) (any, error) { return renamed(officePatch(in)), nil })
+	arrives(t, "ServiceCreateInput", func(in model.ServiceCreateInput) (any, error) { return named(serviceDraft(in)), nil })
+	arrives(t, "ServiceUpdateInput", func(in model.ServiceUpdateInput) (any, error) { return renamed(servicePatch(in)), nil })
+	arrives(t, "FieldRuleInput", func(in model.FieldRuleInput) (any, error) { return fieldRule(&in), nil })
+	arrives(t, "StaffUserCreateInput", plain(staffDraft))
+	arrives(t, "StaffUserUpdateInput", plain(staffPatch))
+}
+
+// named and renamed call the label a name, as the schema does for offices and services.
+func named(d catalog.Draft) any {
+	return struct {
+		Key, TimeZone   *string
+		Name            string
+		DurationMinutes *int
+	}{d.Key, d.TimeZone, d.Label, d.DurationMinutes}
+}
+
+func renamed(p catalog.Patch) any {
+	return struct {
+		Name, TimeZone  optional.Field[*string]
+		DurationMinutes optional.Field[*int]
+	}{p.Label, p.TimeZone, p.DurationMinutes}
 }
 
 // The inputs of mutations that have no line in the test above would not be tested at all.
@@ -164,7 +195,10 @@ func TestEveryInputOfAMutationIsConverted(t *testing.T) {
 	tested := map[string]bool{
 		"CustomerCreateInput": true, "CustomerUpdateInput": true, "CustomerUpsertInput": true, "CustomerKey": true, "ContactCreateInput": true, "ContactUpdateInput": true,
 		"DocumentUploadInput": true, "DocumentUploadBeginInput": true, "DocumentUpdateInput": true,
-		"TimelineEntryInput": true, "TimelineEntryUpdateInput": true, "ApiKeyCreateInput": true,
+		"TimelineEntryInput": true, "TimelineEntryUpdateInput": true, "ApiKeyCreateInput": true, "NoteCreateInput": true, "NoteUpdateInput": true,
+		"CustomerTypeCreateInput": true, "CustomerTypeUpdateInput": true, "CustomerOriginCreateInput": true, "CustomerOriginUpdateInput": true,
+		"OfficeCreateInput": true, "OfficeUpdateInput": true, "ServiceCreateInput": true, "ServiceUpdateInput": true,
+		"FieldRuleInput": true, "StaffUserCreateInput": true, "StaffUserUpdateInput": true,
 	}
 	schema := Schema()
 	for _, f := range schema.Mutation.Fields {
@@ -181,9 +215,10 @@ func TestNullInAnUpdateIsGivenAndAMissingFieldIsNot(t *testing.T) {
 	t.Parallel()
 	schema := Schema()
 	for typeName, convert := range map[string]func(string) any{
-		"CustomerUpdateInput": func(s string) any { return customerPatch(unmarshal[model.CustomerUpdateInput](t, s)) },
-		"ContactUpdateInput":  func(s string) any { return contactPatch(unmarshal[model.ContactUpdateInput](t, s)) },
-		"DocumentUpdateInput": func(s string) any { return documentPatch(unmarshal[model.DocumentUpdateInput](t, s)) },
+		"CustomerUpdateInput":  func(s string) any { return customerPatch(unmarshal[model.CustomerUpdateInput](t, s)) },
+		"ContactUpdateInput":   func(s string) any { return contactPatch(unmarshal[model.ContactUpdateInput](t, s)) },
+		"StaffUserUpdateInput": func(s string) any { return staffPatch(unmarshal[model.StaffUserUpdateInput](t, s)) },
+		"DocumentUpdateInput":  func(s string) any { return documentPatch(unmarshal[model.DocumentUpdateInput](t, s)) },
 	} {
 		for _, f := range schema.Types[typeName].Fields {
 			out := reflect.ValueOf(convert(`{"` + f.Name + `":null}`))

@@ -41,7 +41,7 @@ func TestAnIDThatIsNoneIsNotFoundInEveryMutation(t *testing.T) {
 		}
 		for _, place := range idArguments(f) {
 			for _, id := range []string{"", "nonsense", "7", typeid.Format(typeid.EmailAddress, testAccount), "cus_ZZZZZZZZZZZZZZZZZZZZZZZZZZ"} {
-				query, variables := operation(Schema().Mutation, f)
+				query, variables := operation(Schema().Mutation, f, place[0])
 				query = strings.Replace(query, "{ __typename }", "{ userErrors { __typename code message path } }", 1)
 				if len(place) == 1 {
 					variables[place[0]] = id

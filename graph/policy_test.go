@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,11 +11,11 @@ import (
 )
 
 // operation is a valid operation of one root field, with sample arguments.
-func operation(root *ast.Definition, f *ast.FieldDefinition) (query string, variables map[string]any) {
+func operation(root *ast.Definition, f *ast.FieldDefinition, more ...string) (query string, variables map[string]any) {
 	variables = map[string]any{}
 	var declared, passed []string
 	for _, arg := range f.Arguments {
-		if !arg.Type.NonNull {
+		if !arg.Type.NonNull && !slices.Contains(more, arg.Name) {
 			continue
 		}
 		declared = append(declared, "$"+arg.Name+": "+arg.Type.String())

@@ -6,6 +6,7 @@ import (
 	"dossier/graph/generated"
 	"dossier/internal/account"
 	"dossier/internal/auth"
+	"dossier/internal/catalog"
 	"dossier/internal/customer"
 	"dossier/internal/document"
 	"dossier/internal/note"
@@ -21,6 +22,8 @@ type Resolver struct {
 	Documents *document.Service
 	Timeline  *timeline.Service
 	Notes     *note.Service
+	Lists     *catalog.Service
+	Policies  *customer.Policies
 }
 
 type (

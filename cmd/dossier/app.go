@@ -24,6 +24,7 @@ import (
 	"dossier/internal/blob"
 	"dossier/internal/blob/disk"
 	"dossier/internal/blob/gcs"
+	"dossier/internal/catalog"
 	"dossier/internal/customer"
 	"dossier/internal/document"
 	"dossier/internal/feed"
@@ -187,6 +188,7 @@ func (a *app) openGraph(pepper auth.Pepper) error {
 	a.resolver = &graph.Resolver{
 		Engine: engine, Customers: customer.NewService(a.store), Accounts: account.NewService(a.store, pepper),
 		Timeline: timeline.NewService(a.store), Documents: document.New(a.store.Documents(), a.store.Images(), a.blobs),
+		Lists: catalog.NewService(a.store), Policies: customer.NewPolicies(a.store),
 	}
 	a.resolver.Notes = note.NewService(a.store)
 	a.resolver.Accounts.Revoked = a.auth.ForgetKey

@@ -177,7 +177,10 @@ func (a *app) keptAccount(ctx context.Context, c *devCmd, issuer *auth.DevIssuer
 }
 
 func (a *app) demoServices() demo.Services {
-	return demo.Services{Customers: a.resolver.Customers, Documents: a.resolver.Documents, Timeline: a.resolver.Timeline, Notes: a.resolver.Notes}
+	return demo.Services{
+		Customers: a.resolver.Customers, Documents: a.resolver.Documents, Timeline: a.resolver.Timeline, Notes: a.resolver.Notes,
+		Lists: a.resolver.Lists,
+	}
 }
 
 // printWelcome asks the API for a customer, as any client would, and then says how to reach it.

@@ -29,6 +29,10 @@ const (
 	FieldEventSeq = "event_seq"
 	// FieldEventFloor holds the string denoting the event_floor field in the database.
 	FieldEventFloor = "event_floor"
+	// FieldActiveCustomers holds the string denoting the active_customers field in the database.
+	FieldActiveCustomers = "active_customers"
+	// FieldArchivedCustomers holds the string denoting the archived_customers field in the database.
+	FieldArchivedCustomers = "archived_customers"
 	// FieldCreatedAt holds the string denoting the created_at field in the database.
 	FieldCreatedAt = "created_at"
 	// Table holds the table name of the account in the database.
@@ -46,6 +50,8 @@ var Columns = []string{
 	FieldMaxFileBytes,
 	FieldEventSeq,
 	FieldEventFloor,
+	FieldActiveCustomers,
+	FieldArchivedCustomers,
 	FieldCreatedAt,
 }
 
@@ -72,6 +78,10 @@ var (
 	DefaultEventSeq int64
 	// DefaultEventFloor holds the default value on creation for the "event_floor" field.
 	DefaultEventFloor int64
+	// DefaultActiveCustomers holds the default value on creation for the "active_customers" field.
+	DefaultActiveCustomers int64
+	// DefaultArchivedCustomers holds the default value on creation for the "archived_customers" field.
+	DefaultArchivedCustomers int64
 	// DefaultCreatedAt holds the default value on creation for the "created_at" field.
 	DefaultCreatedAt func() time.Time
 )
@@ -117,6 +127,16 @@ func ByEventSeq(opts ...sql.OrderTermOption) OrderOption {
 // ByEventFloor orders the results by the event_floor field.
 func ByEventFloor(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldEventFloor, opts...).ToFunc()
+}
+
+// ByActiveCustomers orders the results by the active_customers field.
+func ByActiveCustomers(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldActiveCustomers, opts...).ToFunc()
+}
+
+// ByArchivedCustomers orders the results by the archived_customers field.
+func ByArchivedCustomers(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldArchivedCustomers, opts...).ToFunc()
 }
 
 // ByCreatedAt orders the results by the created_at field.

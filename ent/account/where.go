@@ -90,6 +90,16 @@ func EventFloor(v int64) predicate.Account {
 	return predicate.Account(sql.FieldEQ(FieldEventFloor, v))
 }
 
+// ActiveCustomers applies equality check predicate on the "active_customers" field. It's identical to ActiveCustomersEQ.
+func ActiveCustomers(v int64) predicate.Account {
+	return predicate.Account(sql.FieldEQ(FieldActiveCustomers, v))
+}
+
+// ArchivedCustomers applies equality check predicate on the "archived_customers" field. It's identical to ArchivedCustomersEQ.
+func ArchivedCustomers(v int64) predicate.Account {
+	return predicate.Account(sql.FieldEQ(FieldArchivedCustomers, v))
+}
+
 // CreatedAt applies equality check predicate on the "created_at" field. It's identical to CreatedAtEQ.
 func CreatedAt(v time.Time) predicate.Account {
 	return predicate.Account(sql.FieldEQ(FieldCreatedAt, v))
@@ -483,6 +493,86 @@ func EventFloorLT(v int64) predicate.Account {
 // EventFloorLTE applies the LTE predicate on the "event_floor" field.
 func EventFloorLTE(v int64) predicate.Account {
 	return predicate.Account(sql.FieldLTE(FieldEventFloor, v))
+}
+
+// ActiveCustomersEQ applies the EQ predicate on the "active_customers" field.
+func ActiveCustomersEQ(v int64) predicate.Account {
+	return predicate.Account(sql.FieldEQ(FieldActiveCustomers, v))
+}
+
+// ActiveCustomersNEQ applies the NEQ predicate on the "active_customers" field.
+func ActiveCustomersNEQ(v int64) predicate.Account {
+	return predicate.Account(sql.FieldNEQ(FieldActiveCustomers, v))
+}
+
+// ActiveCustomersIn applies the In predicate on the "active_customers" field.
+func ActiveCustomersIn(vs ...int64) predicate.Account {
+	return predicate.Account(sql.FieldIn(FieldActiveCustomers, vs...))
+}
+
+// ActiveCustomersNotIn applies the NotIn predicate on the "active_customers" field.
+func ActiveCustomersNotIn(vs ...int64) predicate.Account {
+	return predicate.Account(sql.FieldNotIn(FieldActiveCustomers, vs...))
+}
+
+// ActiveCustomersGT applies the GT predicate on the "active_customers" field.
+func ActiveCustomersGT(v int64) predicate.Account {
+	return predicate.Account(sql.FieldGT(FieldActiveCustomers, v))
+}
+
+// ActiveCustomersGTE applies the GTE predicate on the "active_customers" field.
+func ActiveCustomersGTE(v int64) predicate.Account {
+	return predicate.Account(sql.FieldGTE(FieldActiveCustomers, v))
+}
+
+// ActiveCustomersLT applies the LT predicate on the "active_customers" field.
+func ActiveCustomersLT(v int64) predicate.Account {
+	return predicate.Account(sql.FieldLT(FieldActiveCustomers, v))
+}
+
+// ActiveCustomersLTE applies the LTE predicate on the "active_customers" field.
+func ActiveCustomersLTE(v int64) predicate.Account {
+	return predicate.Account(sql.FieldLTE(FieldActiveCustomers, v))
+}
+
+// ArchivedCustomersEQ applies the EQ predicate on the "archived_customers" field.
+func ArchivedCustomersEQ(v int64) predicate.Account {
+	return predicate.Account(sql.FieldEQ(FieldArchivedCustomers, v))
+}
+
+// ArchivedCustomersNEQ applies the NEQ predicate on the "archived_customers" field.
+func ArchivedCustomersNEQ(v int64) predicate.Account {
+	return predicate.Account(sql.FieldNEQ(FieldArchivedCustomers, v))
+}
+
+// ArchivedCustomersIn applies the In predicate on the "archived_customers" field.
+func ArchivedCustomersIn(vs ...int64) predicate.Account {
+	return predicate.Account(sql.FieldIn(FieldArchivedCustomers, vs...))
+}
+
+// ArchivedCustomersNotIn applies the NotIn predicate on the "archived_customers" field.
+func ArchivedCustomersNotIn(vs ...int64) predicate.Account {
+	return predicate.Account(sql.FieldNotIn(FieldArchivedCustomers, vs...))
+}
+
+// ArchivedCustomersGT applies the GT predicate on the "archived_customers" field.
+func ArchivedCustomersGT(v int64) predicate.Account {
+	return predicate.Account(sql.FieldGT(FieldArchivedCustomers, v))
+}
+
+// ArchivedCustomersGTE applies the GTE predicate on the "archived_customers" field.
+func ArchivedCustomersGTE(v int64) predicate.Account {
+	return predicate.Account(sql.FieldGTE(FieldArchivedCustomers, v))
+}
+
+// ArchivedCustomersLT applies the LT predicate on the "archived_customers" field.
+func ArchivedCustomersLT(v int64) predicate.Account {
+	return predicate.Account(sql.FieldLT(FieldArchivedCustomers, v))
+}
+
+// ArchivedCustomersLTE applies the LTE predicate on the "archived_customers" field.
+func ArchivedCustomersLTE(v int64) predicate.Account {
+	return predicate.Account(sql.FieldLTE(FieldArchivedCustomers, v))
 }
 
 // CreatedAtEQ applies the EQ predicate on the "created_at" field.

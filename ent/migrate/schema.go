@@ -20,6 +20,8 @@ var (
 		{Name: "max_file_bytes", Type: field.TypeInt64, Default: 5000000},
 		{Name: "event_seq", Type: field.TypeInt64, Default: 0},
 		{Name: "event_floor", Type: field.TypeInt64, Default: 0},
+		{Name: "active_customers", Type: field.TypeInt64, Default: 0},
+		{Name: "archived_customers", Type: field.TypeInt64, Default: 0},
 		{Name: "created_at", Type: field.TypeTime},
 	}
 	// AccountTable holds the schema information for the "account" table.
@@ -168,6 +170,11 @@ var (
 				Name:    "customer_account_id_sort_name_id",
 				Unique:  false,
 				Columns: []*schema.Column{CustomerColumns[1], CustomerColumns[10], CustomerColumns[0]},
+				Annotation: &entsql.IndexAnnotation{
+					IncludeColumns: []string{
+						CustomerColumns[8].Name,
+					},
+				},
 			},
 			{
 				Name:    "customer_account_id_created_at_id",
@@ -370,6 +377,19 @@ var (
 				Name:    "document_account_id_customer_id_created_at_id",
 				Unique:  false,
 				Columns: []*schema.Column{DocumentColumns[1], DocumentColumns[7], DocumentColumns[2], DocumentColumns[0]},
+				Annotation: &entsql.IndexAnnotation{
+					IncludeColumns: []string{
+						DocumentColumns[9].Name,
+
+						DocumentColumns[8].Name,
+
+						DocumentColumns[10].Name,
+
+						DocumentColumns[11].Name,
+
+						DocumentColumns[13].Name,
+					},
+				},
 			},
 		},
 	}

@@ -12,7 +12,9 @@ import (
 )
 
 // Account is a business. event_seq is the number of its newest event; it is taken by the last statement of each writing
-// transaction, which makes the numbers dense and puts them in commit order. Events up to event_floor were pruned.
+// transaction, which makes the numbers dense and puts them in commit order. Events up to event_floor were pruned. The same
+// statement keeps active_customers and archived_customers, how many customers there are of each status, so that the
+// directory need not count its rows.
 type Account struct{ ent.Schema }
 
 // Annotations of the table.
@@ -30,6 +32,8 @@ func (Account) Fields() []ent.Field {
 		field.Int64("max_file_bytes").Default(5_000_000),
 		field.Int64("event_seq").Default(0),
 		field.Int64("event_floor").Default(0),
+		field.Int64("active_customers").Default(0),
+		field.Int64("archived_customers").Default(0),
 		field.Time("created_at").Immutable().Default(time.Now),
 	}
 }

@@ -58,11 +58,13 @@ func (Customer) Fields() []ent.Field {
 	}
 }
 
-// Indexes of the table, one per order of the directory, and one to count it by state without reading the rows.
+// Indexes of the table, one per order of the directory, and one to count it by state without reading the rows. The order
+// that the directory opens with holds the status, so that the statements for what is below a page find its customers in
+// the index alone. It costs nothing: what changes the status changes updated_at, which is in an index already.
 func (Customer) Indexes() []ent.Index {
 	return []ent.Index{
 		index.Fields("account_id", "status"),
-		index.Fields("account_id", "sort_name", "id"),
+		index.Fields("account_id", "sort_name", "id").Annotations(entsql.IncludeColumns("status")),
 		index.Fields("account_id", "created_at", "id"),
 		index.Fields("account_id", "updated_at", "id"),
 		// What reports count is in the index itself: a report over years reads it and not the table.

@@ -149,6 +149,34 @@ type CustomerOrder struct {
 	Direction OrderDirection `json:"direction"`
 }
 
+// A new origin.
+type CustomerOriginCreateInput struct {
+	// The name to show; at most 200 characters. No other one that can be chosen has it, whatever the case.
+	Label string `json:"label"`
+	// A name for programs: lower case letters from a to z, digits, single underscores; at most 60 characters. Made of the label when it is not given; never changes.
+	Key graphql.Omittable[*string] `json:"key,omitempty"`
+}
+
+// What to change of an origin. A field that is not given stays as it is.
+type CustomerOriginUpdateInput struct {
+	// The name to show; at most 200 characters. Cannot be empty.
+	Label graphql.Omittable[*string] `json:"label,omitempty"`
+}
+
+// A new customer type.
+type CustomerTypeCreateInput struct {
+	// The name to show; at most 200 characters. No other one that can be chosen has it, whatever the case.
+	Label string `json:"label"`
+	// A name for programs: lower case letters from a to z, digits, single underscores; at most 60 characters. Made of the label when it is not given; never changes.
+	Key graphql.Omittable[*string] `json:"key,omitempty"`
+}
+
+// What to change of a customer type. A field that is not given stays as it is.
+type CustomerTypeUpdateInput struct {
+	// The name to show; at most 200 characters. Cannot be empty.
+	Label graphql.Omittable[*string] `json:"label,omitempty"`
+}
+
 // What to change of a customer. A field that is not given stays as it is; null empties it.
 type CustomerUpdateInput struct {
 	// Person or company.
@@ -371,6 +399,16 @@ type EmailAddressInput struct {
 	IsPrimary graphql.Omittable[*bool] `json:"isPrimary,omitempty"`
 }
 
+// A rule for one field of customers.
+type FieldRuleInput struct {
+	// The field: its name in `CustomerCreateInput`, `image`, or `attributes.<key>`.
+	Field string `json:"field"`
+	// Whether it must be given.
+	Required bool `json:"required"`
+	// Whether customers have it. What is required is visible.
+	Visible bool `json:"visible"`
+}
+
 // Which items of a list. An archived item stays readable where it is used and cannot be chosen anew.
 type ListWhere struct {
 	// True for those that were archived, false for those that can be chosen. Without it: false.
@@ -404,6 +442,24 @@ type NoteUpdateInput struct {
 type NoteWhere struct {
 	// Only pinned ones, or only the others.
 	Pinned graphql.Omittable[*bool] `json:"pinned,omitempty"`
+}
+
+// A new office.
+type OfficeCreateInput struct {
+	// The name to show; at most 200 characters. No other one that can be chosen has it, whatever the case.
+	Name string `json:"name"`
+	// A name for programs: lower case letters from a to z, digits, single underscores; at most 60 characters. Made of the name when it is not given; never changes.
+	Key graphql.Omittable[*string] `json:"key,omitempty"`
+	// The time zone, as its IANA name, for example `Europe/Berlin`.
+	TimeZone string `json:"timeZone"`
+}
+
+// What to change of an office. A field that is not given stays as it is.
+type OfficeUpdateInput struct {
+	// The name to show; at most 200 characters. Cannot be empty.
+	Name graphql.Omittable[*string] `json:"name,omitempty"`
+	// The time zone, as its IANA name. Cannot be empty.
+	TimeZone graphql.Omittable[*string] `json:"timeZone,omitempty"`
 }
 
 // A telephone number to store. Lists behave as in EmailAddressInput.
@@ -440,6 +496,40 @@ type PostalAddressInput struct {
 
 // What can be read.
 type Query struct {
+}
+
+// A new service.
+type ServiceCreateInput struct {
+	// The name to show; at most 200 characters. No other one that can be chosen has it, whatever the case.
+	Name string `json:"name"`
+	// A name for programs: lower case letters from a to z, digits, single underscores; at most 60 characters. Made of the name when it is not given; never changes.
+	Key graphql.Omittable[*string] `json:"key,omitempty"`
+	// How long it takes: 1 to 525,600 minutes.
+	DurationMinutes graphql.Omittable[*int] `json:"durationMinutes,omitempty"`
+}
+
+// What to change of a service. A field that is not given stays as it is; null empties it.
+type ServiceUpdateInput struct {
+	// The name to show; at most 200 characters. Cannot be empty.
+	Name graphql.Omittable[*string] `json:"name,omitempty"`
+	// How long it takes: 1 to 525,600 minutes.
+	DurationMinutes graphql.Omittable[*int] `json:"durationMinutes,omitempty"`
+}
+
+// A colleague who has not signed in yet.
+type StaffUserCreateInput struct {
+	// The name to show; at most 200 characters.
+	DisplayName string `json:"displayName"`
+	// The address that the person's first token will have. Nobody else of the staff has it.
+	Email string `json:"email"`
+}
+
+// What to change of a colleague who has not signed in yet. A field that is not given stays as it is.
+type StaffUserUpdateInput struct {
+	// The name to show; at most 200 characters. Cannot be empty.
+	DisplayName graphql.Omittable[*string] `json:"displayName,omitempty"`
+	// The address that the person's first token will have. Cannot be empty.
+	Email graphql.Omittable[*string] `json:"email,omitempty"`
 }
 
 // Live events, over graphql-transport-ws (WebSocket) or graphql-sse (Server-Sent Events). Without `after` a subscription begins with
@@ -1434,6 +1524,9 @@ const (
 	EventTypeNoteUpdated EventType = "NOTE_UPDATED"
 	// Staff deleted a note. Its text is gone for good.
 	EventTypeNoteDeleted EventType = "NOTE_DELETED"
+	// A setting of the account was changed. The subject is the account, and `changedFields` names the fields of `Query` to read
+	// again, for example `customerTypes`.
+	EventTypeAccountSettingsChanged EventType = "ACCOUNT_SETTINGS_CHANGED"
 )
 
 var AllEventType = []EventType{
@@ -1455,11 +1548,12 @@ var AllEventType = []EventType{
 	EventTypeNoteCreated,
 	EventTypeNoteUpdated,
 	EventTypeNoteDeleted,
+	EventTypeAccountSettingsChanged,
 }
 
 func (e EventType) IsValid() bool {
 	switch e {
-	case EventTypeCustomerCreated, EventTypeCustomerUpdated, EventTypeCustomerArchived, EventTypeCustomerRestored, EventTypeContactCreated, EventTypeContactUpdated, EventTypeContactArchived, EventTypeDocumentCreated, EventTypeDocumentReplaced, EventTypeDocumentUpdated, EventTypeDocumentArchived, EventTypeDocumentRestored, EventTypeTimelineEntryCreated, EventTypeTimelineEntryUpdated, EventTypeTimelineEntryDeleted, EventTypeNoteCreated, EventTypeNoteUpdated, EventTypeNoteDeleted:
+	case EventTypeCustomerCreated, EventTypeCustomerUpdated, EventTypeCustomerArchived, EventTypeCustomerRestored, EventTypeContactCreated, EventTypeContactUpdated, EventTypeContactArchived, EventTypeDocumentCreated, EventTypeDocumentReplaced, EventTypeDocumentUpdated, EventTypeDocumentArchived, EventTypeDocumentRestored, EventTypeTimelineEntryCreated, EventTypeTimelineEntryUpdated, EventTypeTimelineEntryDeleted, EventTypeNoteCreated, EventTypeNoteUpdated, EventTypeNoteDeleted, EventTypeAccountSettingsChanged:
 		return true
 	}
 	return false
@@ -1495,6 +1589,64 @@ func (e *EventType) UnmarshalJSON(b []byte) error {
 }
 
 func (e EventType) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// A set of rules to begin with.
+type FieldPolicyPreset string
+
+const (
+	// No rules: nothing but the name is required, everything is visible. New accounts have this in all channels.
+	FieldPolicyPresetMinimal FieldPolicyPreset = "MINIMAL"
+	// Given and family name (of a company its name), an address, and a telephone number of the customer or of a contact are required.
+	FieldPolicyPresetStandard FieldPolicyPreset = "STANDARD"
+)
+
+var AllFieldPolicyPreset = []FieldPolicyPreset{
+	FieldPolicyPresetMinimal,
+	FieldPolicyPresetStandard,
+}
+
+func (e FieldPolicyPreset) IsValid() bool {
+	switch e {
+	case FieldPolicyPresetMinimal, FieldPolicyPresetStandard:
+		return true
+	}
+	return false
+}
+
+func (e FieldPolicyPreset) String() string {
+	return string(e)
+}
+
+func (e *FieldPolicyPreset) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = FieldPolicyPreset(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid FieldPolicyPreset", str)
+	}
+	return nil
+}
+
+func (e FieldPolicyPreset) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *FieldPolicyPreset) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e FieldPolicyPreset) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

@@ -41,7 +41,7 @@ type Key struct {
 
 // Store keeps accounts and keys.
 type Store interface {
-	// AccountCreate stores a new account with its storage. An issuer that another account has is CONFLICT.
+	// AccountCreate stores a new account with its storage and the items that its lists begin with. An issuer that another account has is CONFLICT.
 	AccountCreate(ctx context.Context, id uuid.UUID, draft Draft) error
 	// AccountSetIssuer gives an account another issuer, or NOT_FOUND.
 	AccountSetIssuer(ctx context.Context, id uuid.UUID, issuer auth.Issuer) error
@@ -51,6 +51,7 @@ type Store interface {
 	KeyRevoke(ctx context.Context, p auth.Principal, id uuid.UUID) error
 	// KeyList gives the account's keys, newest first.
 	KeyList(ctx context.Context, p auth.Principal) ([]Key, error)
+	StaffStore
 }
 
 // Service is the use cases of accounts.

@@ -286,12 +286,18 @@ func (s *Server) Token(t testing.TB, role auth.Role) string {
 // TokenFor mints a staff token that lives so long; with a negative time it has expired.
 func (s *Server) TokenFor(t testing.TB, role auth.Role, life time.Duration) string {
 	t.Helper()
+	name := strings.ToLower(string(role))
+	return s.Mint(t, auth.DevClaims{Subject: name, Email: name + "@example.com", Name: "Test " + name, Role: role, TTL: life})
+}
+
+// Mint mints a staff token of the demo account with these claims.
+func (s *Server) Mint(t testing.TB, claims auth.DevClaims) string {
+	t.Helper()
 	issuer, err := auth.OpenDevIssuer(s.PublicURL+"/dev/issuer", "dossier", filepath.Join(s.DataDir, "issuer.json"), time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	name := strings.ToLower(string(role))
-	token, err := issuer.Mint(auth.DevClaims{Subject: name, Email: name + "@example.com", Name: "Test " + name, Role: role, TTL: life})
+	token, err := issuer.Mint(claims)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,6 +40,7 @@ const (
 // DevClaims is what a token of a DevIssuer says.
 type DevClaims struct {
 	Subject, Email, Name string
+	EmailVerified        bool
 	Role                 Role
 	// TTL is how long the token lives; zero means 12 hours.
 	TTL time.Duration
@@ -76,7 +77,7 @@ func (d *DevIssuer) Mint(c DevClaims) (string, error) {
 	}
 	now := d.now()
 	payload, err := json.Marshal(map[string]any{
-		"iss": d.url, "aud": d.audience, "sub": c.Subject, "email": c.Email, "name": c.Name,
+		"iss": d.url, "aud": d.audience, "sub": c.Subject, "email": c.Email, "email_verified": c.EmailVerified, "name": c.Name,
 		DefaultRoleClaim: c.Role, "iat": now.Unix(), "nbf": now.Unix(), "auth_time": now.Unix(), "exp": now.Add(c.TTL).Unix(),
 		"jti": uuid.NewString(),
 	})

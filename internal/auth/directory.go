@@ -17,7 +17,8 @@ type Directory interface {
 	IssuerByURL(ctx context.Context, iss string) (Issuer, error)
 	// EnsureStaff gives the staff user of (account, issuer, subject), creating or updating it from the claims. It is
 	// called again every few seconds while the user is active, on every node, also at once from several requests, so
-	// it must be an idempotent upsert that writes only what changed. It never activates a deactivated user.
+	// it must be an idempotent upsert that writes only what changed. It never activates a deactivated user. A person who
+	// was made known before their first token is recognised by the e-mail address, if EmailVerified.
 	EnsureStaff(ctx context.Context, accountID uuid.UUID, claims StaffClaims) (StaffRecord, error)
 	// StaffByID gives a staff user as it is now.
 	StaffByID(ctx context.Context, accountID, id uuid.UUID) (StaffRecord, error)
@@ -59,9 +60,10 @@ func (i Issuer) equal(o Issuer) bool {
 }
 
 // StaffClaims is what a verified token says about a person. Only Subject identifies; Email and Name are for display
-// and may be empty.
+// and may be empty. EmailVerified says that the issuer vouches for the address.
 type StaffClaims struct {
 	Issuer, Subject, Email, Name string
+	EmailVerified                bool
 	Role                         Role
 }
 

@@ -54,6 +54,7 @@ type directory struct {
 	keys     map[uuid.UUID]auth.KeyRecord
 	fail     error
 	calls    int
+	claims   auth.StaffClaims // of the newest EnsureStaff
 	touchedC chan uuid.UUID
 }
 
@@ -90,6 +91,7 @@ func (d *directory) EnsureStaff(_ context.Context, _ uuid.UUID, c auth.StaffClai
 		record = auth.StaffRecord{ID: typeid.New(), Active: true}
 	}
 	record.DisplayName = c.Name
+	d.claims = c
 	d.staff[c.Issuer+" "+c.Subject] = record
 	return record, nil
 }

@@ -28,10 +28,15 @@ func TestEveryRootFieldAndTypeHasAPermission(t *testing.T) {
 	t.Parallel()
 	fields := map[string]string{
 		"Query": "customerStats viewer account node nodes customer customerByExternalId document customers events storage " +
-			"customerTypes customerOrigins offices services staffUsers",
+			"customerTypes customerOrigins offices services fieldPolicy staffUsers",
 		"Mutation": "customerCreate customerUpdate customerUpsert customerArchive customerRestore contactCreate contactUpdate contactArchive " +
 			"documentUpload documentUploadBegin documentUploadComplete documentReplace documentUpdate documentArchive documentRestore " +
-			"timelineEntryCreate timelineEntryUpdate timelineEntryDelete noteCreate noteUpdate noteDelete customerImageSet customerImageRemove apiKeyCreate apiKeyRevoke",
+			"timelineEntryCreate timelineEntryUpdate timelineEntryDelete noteCreate noteUpdate noteDelete customerImageSet customerImageRemove apiKeyCreate apiKeyRevoke " +
+			"customerTypeCreate customerTypeUpdate customerTypeMove customerTypeArchive customerTypeRestore customerTypeDelete " +
+			"customerOriginCreate customerOriginUpdate customerOriginMove customerOriginArchive customerOriginRestore customerOriginDelete " +
+			"officeCreate officeUpdate officeMove officeArchive officeRestore officeDelete " +
+			"serviceCreate serviceUpdate serviceMove serviceArchive serviceRestore serviceDelete " +
+			"fieldPolicyUpdate fieldPolicyReset staffUserCreate staffUserUpdate staffUserArchive staffUserRestore",
 		"Subscription": "documentEvents events",
 	}
 	known := auth.Permissions()

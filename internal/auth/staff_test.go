@@ -355,3 +355,20 @@ func eventually(t *testing.T, ok func() bool) {
 		}
 	}
 }
+
+// An address that the issuer does not vouch for must not pass for one that it does: a record is claimed by it.
+func TestAnAddressIsVerifiedOnlyWhenTheIssuerSaysSo(t *testing.T) {
+	t.Parallel()
+	a, d, i, key := staffWorld(t)
+	for n, c := range []struct {
+		claim any
+		want  bool
+	}{{true, true}, {"true", true}, {false, false}, {"false", false}, {nil, false}, {1, false}, {"yes", false}, {[]any{true}, false}} {
+		claims := i.claims(map[string]any{"sub": fmt.Sprint("person ", n), "email_verified": c.claim})
+		_, err := a.Principal(t.Context(), sign(t, key, claims, nil))
+		must(t, err)
+		if d.claims.EmailVerified != c.want || d.claims.Email != "ada@example.com" {
+			t.Errorf("email_verified %#v: got %+v, want verified %v", c.claim, d.claims, c.want)
+		}
+	}
+}

@@ -180,7 +180,7 @@ func readClaims(claims map[string]any, issuer Issuer, now time.Time) (verified, 
 		issuer: issuer, expiresAt: expiresAt, authTime: authTime, checkedAt: now,
 		claims: StaffClaims{
 			Issuer: issuer.URL, Subject: subject, Role: highestRole(claim(claims, issuer.roleClaim())),
-			Email: display(text(claims, "email")), Name: display(text(claims, "name")),
+			Email: display(text(claims, "email")), Name: display(text(claims, "name")), EmailVerified: isTrue(claims["email_verified"]),
 		},
 	}
 	if v.claims.Role == "" {
@@ -228,6 +228,9 @@ func text(claims map[string]any, name string) string {
 	s, _ := claims[name].(string)
 	return s
 }
+
+// isTrue reads a claim that some issuers write as a boolean and some as text.
+func isTrue(v any) bool { return v == true || v == "true" }
 
 // display drops what no list of colleagues could show.
 func display(s string) string {

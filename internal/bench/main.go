@@ -29,7 +29,9 @@ type bench struct {
 	dossier string
 	skip    []string
 	profile bool
-	size    size
+	// files picks the sets of files to upload, by a part of their names.
+	files string
+	size  size
 
 	cluster *devdb.Cluster
 	// dsn gives the connection string of a database.
@@ -57,7 +59,8 @@ func run(ctx context.Context, args []string, out, logs io.Writer) error {
 	skip := flags.String("skip", "", "contestants to leave out: dossier, limit, postgraphile")
 	sizeName := flags.String("size", "full", "full, or small to see that the bench works")
 	rounds := flags.Int("rounds", 0, "rounds of the reads; 0: as the size says")
-	flags.BoolVar(&b.profile, "profile", false, "also keep processor and allocation profiles of Dossier for each query of the reads")
+	flags.BoolVar(&b.profile, "profile", false, "also keep processor and allocation profiles of Dossier for each query and each set of files")
+	flags.StringVar(&b.files, "files", "", "of the uploads only the sets of files whose name has this in it, such as \"200 x\"")
 	flags.StringVar(&b.dir, "dir", "data/bench", "where the database, the files and the results are")
 	flags.StringVar(&b.source, "source", "internal/bench", "where the bench's source is")
 	flags.StringVar(&b.dossier, "dossier", "bin/dossier", "the program to measure")

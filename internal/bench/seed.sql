@@ -74,6 +74,11 @@ FROM (SELECT n, total, at, h, company, archived, given, family,
       bench.hash('archived', n) % 25 = 0 AS archived, bench.given(n) AS given, bench.family(n) AS family
     FROM bench.total('customers') AS total, generate_series(1, total) AS n OFFSET 0) AS a OFFSET 0) AS b;
 
+UPDATE account AS a SET active_customers = n.active, archived_customers = n.archived
+FROM (SELECT account_id, count(*) FILTER (WHERE status = 'ACTIVE') AS active, count(*) FILTER (WHERE status = 'ARCHIVED') AS archived
+  FROM customer GROUP BY account_id) AS n
+WHERE n.account_id = a.id;
+
 -- The first contact of a customer, by number, is its primary one.
 INSERT INTO contact (id, account_id, created_at, version, updated_at, customer_id, display_name, sort_name, given_name, family_name, role,
   secondary, archived_at)

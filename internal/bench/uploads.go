@@ -69,6 +69,8 @@ type uploader struct {
 	*process
 	// files is where it stores; whatever else it opens on disk is a temporary file.
 	files string
+	// admin is where Dossier can be profiled; empty for the others.
+	admin string
 	// open writes a request's head and what comes before the content; its end is what comes behind.
 	open func(c content, chunked bool) (head, before, end string)
 	// check says whether the answer is the one for this content.
@@ -90,6 +92,9 @@ func (b *bench) uploads(ctx context.Context) error {
 	block := noise()
 	var failed []error
 	for _, w := range b.size.workloads() {
+		if !strings.Contains(w.name, b.files) {
+			continue
+		}
 		c, err := newContent(w.bytes, block)
 		if err != nil {
 			return err
@@ -111,6 +116,11 @@ func (b *bench) uploads(ctx context.Context) error {
 			}
 		}
 		b.printf("%s", b.report.uploadLines(w.name))
+		for _, u := range list {
+			if b.profile && u.admin != "" && !cells[u.name].Failed {
+				failed = append(failed, b.profileUpload(ctx, u, w, c))
+			}
+		}
 	}
 	b.printf("%s", b.report.uploadTable())
 	return errors.Join(failed...)
@@ -178,7 +188,7 @@ func (b *bench) startDossierUploader(ctx context.Context, database string) (*upl
 	before := part + "\"operations\"\r\n\r\n" + operations + "\r\n" + part + "\"map\"\r\n\r\n{\"0\":[\"variables.files.0\"]}\r\n" +
 		part + "\"0\"; filename=\"contract.pdf\"\r\nContent-Type: application/pdf\r\n\r\n"
 	end := "\r\n--" + boundary + "--\r\n"
-	u := &uploader{name: "dossier", process: d.process, files: d.files}
+	u := &uploader{name: "dossier", process: d.process, files: d.files, admin: d.admin}
 	u.open = func(c content, chunked bool) (string, string, string) {
 		head := "POST /graphql HTTP/1.1\r\nHost: " + d.addr + "\r\nAuthorization: Bearer " + key +
 			"\r\nGraphQL-Require-Preflight: 1\r\nContent-Type: multipart/form-data; boundary=" + boundary + "\r\n" +

@@ -42,9 +42,11 @@ type Channel string
 
 // The channels.
 const (
-	ByStaff  Channel = "STAFF"
-	ByImport Channel = "IMPORT"
-	ByAPI    Channel = "API"
+	ByStaff      Channel = "STAFF"
+	ByBooking    Channel = "BOOKING"
+	ByImport     Channel = "IMPORT"
+	ByAPI        Channel = "API"
+	BySecureLink Channel = "SECURE_LINK"
 )
 
 // Customer is somebody whom the business serves. Empty text stands for null.

@@ -55,3 +55,5 @@ func cleanPhone(s string) (e164, extension, problem string) {
 		return "", "", "This telephone number has too few digits for its country, or is one to dial locally only. " + phoneForm
 	}
 }
+
+func numeric(s string) bool { return strings.Trim(s, "0123456789") == "" }

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"dossier/internal/fold"
+	"dossier/internal/text"
 	"dossier/internal/typeid"
 )
 
@@ -74,7 +75,7 @@ func (c *check) pointID(path []string, prefix, noun string, ref *string, known f
 
 func (c *check) emails(path []string, old []Email, in []EmailInput) []Email {
 	list := merge(c, path, typeid.EmailAddress, "e-mail address", old, in, func(path []string, id uuid.UUID, in EmailInput) Email {
-		address, problem := cleanEmail(in.Address)
+		address, problem := text.Email(in.Address)
 		c.add(at(path, "address"), problem)
 		e := Email{ID: id, Type: c.pointType(path, in.Type), Address: address, Key: fold.Email(address)}
 		if i := slices.IndexFunc(old, func(e Email) bool { return e.ID == id }); i >= 0 && in.Purposes == nil {

@@ -42,6 +42,8 @@ type Reading interface {
 	// Choices says of each choice whether there is such an item in the account. An item that is chosen stays until the end
 	// of the transaction.
 	Choices(list []Choice) ([]ChoiceState, error)
+	// Rules gives the field policy of a channel for customers of a type, uuid.Nil for those without one.
+	Rules(via Channel, typeID uuid.UUID) (Rules, error)
 	// ExternalIDTaken says whether a customer other than this one has the external id.
 	ExternalIDTaken(externalID string, except uuid.UUID) (bool, error)
 }
@@ -117,6 +119,9 @@ func (s *Service) Create(ctx context.Context, p auth.Principal, d Draft, idempot
 func (s *Service) create(r Reading, d Draft, via Channel) (Change, error) {
 	c := s.check()
 	ch := create(c, d, via)
+	if err := c.obeyWhole(r, via, File{}, ch, everything); err != nil {
+		return ch, err
+	}
 	return ch, c.ask(r, File{Customer: ch.Customer})
 }
 
@@ -134,16 +139,19 @@ func (s *Service) Update(ctx context.Context, p auth.Principal, id uuid.UUID, ex
 		if err := onConflict.settle(r, expectedVersion, patch.fields()); err != nil {
 			return Change{}, err
 		}
-		return s.update(r, f, patch)
+		return s.update(r, f, patch, channel(p))
 	})
 }
 
-func (s *Service) update(r Reading, f File, patch Patch) (Change, error) {
+func (s *Service) update(r Reading, f File, patch Patch, via Channel) (Change, error) {
 	if err := changeable(f); err != nil {
 		return Change{}, err
 	}
 	c := s.check()
 	ch := update(c, f, patch)
+	if err := c.obeyWhole(r, via, f, ch, patch.given); err != nil {
+		return Change{}, err
+	}
 	asked := File{}
 	if patch.ExternalID.Given {
 		asked.Customer = ch.Customer
@@ -211,12 +219,15 @@ func (s *Service) ContactCreate(ctx context.Context, p auth.Principal, customerI
 	if err != nil {
 		return uuid.Nil, err
 	}
-	id, err := s.Store.ContactCreate(ctx, p, key, customerID, []string{"customerId"}, func(f File, _ Reading) (uuid.UUID, Change, error) {
+	id, err := s.Store.ContactCreate(ctx, p, key, customerID, []string{"customerId"}, func(f File, r Reading) (uuid.UUID, Change, error) {
 		if err := changeable(f); err != nil {
 			return uuid.Nil, Change{}, err
 		}
 		c := s.check()
 		contact, ch := createContact(c, f, d)
+		if err := c.obeyContact(r, channel(p), f, ch, func(string) []string { return []string{"input"} }); err != nil {
+			return uuid.Nil, Change{}, err
+		}
 		return contact.ID, ch, c.faults.Err()
 	})
 	return id, fault.Wrap("customer.ContactCreate", err)
@@ -233,6 +244,9 @@ func (s *Service) ContactUpdate(ctx context.Context, p auth.Principal, id uuid.U
 		}
 		c := s.check()
 		ch := updateContact(c, f, i, patch)
+		if err := c.obeyContact(r, channel(p), f, ch, inInput); err != nil {
+			return Change{}, err
+		}
 		return ch, c.faults.Err()
 	})
 }
@@ -246,7 +260,11 @@ func (s *Service) ContactArchive(ctx context.Context, p auth.Principal, id uuid.
 		if err := r.Conflict(expectedVersion, nil); err != nil {
 			return Change{}, err
 		}
-		return archiveContact(f, i), nil
+		c, ch := s.check(), archiveContact(f, i)
+		if err := c.obeyContact(r, channel(p), f, ch, func(string) []string { return []string{"id"} }); err != nil {
+			return Change{}, err
+		}
+		return ch, c.faults.Err()
 	})
 }
 

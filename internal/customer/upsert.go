@@ -34,7 +34,7 @@ func (s *Service) Upsert(ctx context.Context, p auth.Principal, by Key, patch Pa
 	patch.ExternalID = optional.Some(&key)
 	id, created, err = s.Store.CustomerUpsert(ctx, p, key,
 		func(r Reading) (Change, error) { return s.create(r, patch.draft(), channel(p)) },
-		func(f File, r Reading) (Change, error) { return s.update(r, f, natural(f, patch)) },
+		func(f File, r Reading) (Change, error) { return s.update(r, f, natural(f, patch), channel(p)) },
 	)
 	return id, created, fault.Wrap("customer.Upsert", err)
 }
@@ -87,7 +87,7 @@ func naturalPoints(old Points, emails *optional.Field[[]EmailInput], phones *opt
 	emails.Value = named(emails.Value, old.Emails, typeid.EmailAddress,
 		func(in *EmailInput) **string { return &in.ID },
 		func(in EmailInput, e Email) bool {
-			address, problem := cleanEmail(in.Address)
+			address, problem := text.Email(in.Address)
 			return problem == "" && fold.Email(address) == e.Key
 		})
 	phones.Value = named(phones.Value, old.Phones, typeid.PhoneNumber,

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"dossier/internal/auth"
+	"dossier/internal/catalog"
 	"dossier/internal/customer"
 	"dossier/internal/document"
 	"dossier/internal/note"
@@ -28,15 +29,23 @@ type Services struct {
 	Documents *document.Service
 	Timeline  *timeline.Service
 	Notes     *note.Service
+	Lists     *catalog.Service
 }
 
 // Seed makes n sample customers in an account.
 func Seed(ctx context.Context, s Services, accountID uuid.UUID, n int) error {
+	if n == 0 {
+		return nil // the account stays as a new one is
+	}
+	lists, err := s.lists(ctx, auth.System(accountID))
+	if err != nil {
+		return fmt.Errorf("demo: lists: %w", err)
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(workers)
 	for i := range n {
 		g.Go(func() error {
-			if err := s.customer(ctx, auth.System(accountID), i); err != nil {
+			if err := s.customer(ctx, auth.System(accountID), lists, i); err != nil {
 				return fmt.Errorf("demo: customer %d: %w", i, err)
 			}
 			return nil
@@ -45,9 +54,10 @@ func Seed(ctx context.Context, s Services, accountID uuid.UUID, n int) error {
 	return g.Wait()
 }
 
-func (s Services) customer(ctx context.Context, p auth.Principal, i int) error {
+func (s Services) customer(ctx context.Context, p auth.Principal, lists lists, i int) error {
 	rnd := rand.New(rand.NewPCG(2026, uint64(i)))
 	sample := newPerson(rnd, i)
+	lists.choose(rand.New(rand.NewPCG(2027, uint64(i))), &sample.draft)
 	id, err := s.Customers.Create(ctx, p, sample.draft, nil)
 	if err != nil {
 		return err

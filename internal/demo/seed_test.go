@@ -13,7 +13,23 @@ import (
 	"dossier/internal/customer"
 	"dossier/internal/idempotency"
 	"dossier/internal/timeline"
+	"dossier/internal/typeid"
 )
+
+// unruly is an account without a field policy.
+type unruly struct{ customer.Reading }
+
+func (unruly) Rules(customer.Channel, uuid.UUID) (customer.Rules, error) {
+	return customer.Rules{}, nil
+}
+
+func (unruly) Choices(list []customer.Choice) ([]customer.ChoiceState, error) {
+	states := make([]customer.ChoiceState, len(list))
+	for i := range states {
+		states[i].Exists = true
+	}
+	return states, nil
+}
 
 // accepts is a store that takes what the rules let through.
 type accepts struct {
@@ -24,7 +40,7 @@ type accepts struct {
 func (a accepts) CustomerCreate(
 	_ context.Context, _ auth.Principal, _ *idempotency.Key, create func(customer.Reading) (customer.Change, error),
 ) (uuid.UUID, error) {
-	_, err := create(nil) // the samples choose nothing that is stored
+	_, err := create(unruly{})
 	*a.customers++
 	return uuid.New(), err
 }
@@ -36,8 +52,13 @@ func TestEverySampleObeysTheRules(t *testing.T) {
 	customers := customer.NewService(accepts{customers: &made})
 	p := auth.System(uuid.New())
 	const samples = 1000
+	some := lists{
+		types:   []string{typeid.Format(typeid.CustomerType, uuid.New())},
+		origins: []string{typeid.Format(typeid.CustomerOrigin, uuid.New())}, offices: []string{typeid.Format(typeid.Office, uuid.New())},
+	}
 	for i := range samples {
 		s := newPerson(rand.New(rand.NewPCG(2026, uint64(i))), i)
+		some.choose(rand.New(rand.NewPCG(2027, uint64(i))), &s.draft)
 		if _, err := customers.Create(t.Context(), p, s.draft, nil); err != nil {
 			t.Errorf("sample %d: %v", i, err)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"dossier/internal/auth"
@@ -116,35 +117,39 @@ func (s *Service) putError(ctx context.Context, err error, src *source, lost boo
 
 // keepAlive extends the lease of an upload while its bytes pass. The context that it gives ends when the lease is lost.
 // stop waits for the end of the work and says whether it was.
+//
+// It is a timer and not a goroutine with a ticker: nearly all uploads are over before the first extension.
 func (s *Service) keepAlive(ctx context.Context, p auth.Principal, a Attempt) (kept context.Context, stop func() (lost bool)) {
 	kept, cancel := context.WithCancelCause(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		tick := time.NewTicker(max(a.Lease/3, time.Millisecond))
-		defer tick.Stop()
-		for {
-			select {
-			case <-kept.Done():
-				return
-			case <-tick.C:
-			}
-			err := s.Store.ExtendUpload(kept, p, a, a.Lease)
-			if errors.Is(err, ErrLeaseLost) {
-				cancel(ErrLeaseLost)
-				return
-			}
-			if err != nil && kept.Err() == nil {
-				// The lease still runs; the next tick tries again.
-				s.Log.WarnContext(ctx, "the lease of an upload could not be extended",
-					slog.String("upload", typeid.Format(typeid.UploadSession, a.ID)), slog.Any("cause", err))
-			}
+	every := max(a.Lease/3, time.Millisecond)
+	var mu sync.Mutex // held while an extension runs
+	var timer *time.Timer
+	mu.Lock() // until timer is set
+	timer = time.AfterFunc(every, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if kept.Err() != nil {
+			return
 		}
-	}()
+		err := s.Store.ExtendUpload(kept, p, a, a.Lease)
+		if errors.Is(err, ErrLeaseLost) {
+			cancel(ErrLeaseLost)
+			return
+		}
+		if err != nil && kept.Err() == nil {
+			// The lease still runs; the next time tries again.
+			s.Log.WarnContext(ctx, "the lease of an upload could not be extended",
+				slog.String("upload", typeid.Format(typeid.UploadSession, a.ID)), slog.Any("cause", err))
+		}
+		timer.Reset(every)
+	})
+	mu.Unlock()
 	return kept, func() bool {
 		lost := errors.Is(context.Cause(kept), ErrLeaseLost)
 		cancel(nil)
-		<-done
+		mu.Lock() // an extension that runs ends by kept
+		defer mu.Unlock()
+		timer.Stop()
 		return lost || errors.Is(context.Cause(kept), ErrLeaseLost)
 	}
 }

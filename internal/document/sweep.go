@@ -297,8 +297,10 @@ func (a *audit) stretch(ctx context.Context, after, through string, listed []blo
 			return err
 		}
 		for _, row := range rows {
-			owned[row.ObjectKey] = true
-			if row.Content != "" && !there[row.ObjectKey] {
+			switch {
+			case there[row.ObjectKey]: // only these are kept: a stretch without objects can have any number of rows
+				owned[row.ObjectKey] = true
+			case row.Content != "":
 				a.missing(ctx, row)
 			}
 			after = row.ObjectKey

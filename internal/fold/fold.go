@@ -28,3 +28,7 @@ func Text(s string) string {
 func Email(s string) string {
 	return strings.ToLower(cases.Fold().String(norm.NFKC.String(strings.TrimSpace(s))))
 }
+
+// Label folds the label of an item of a list, of which no two should look the same. Accents stay: they are another word,
+// in Japanese even of other sounds.
+func Label(s string) string { return strings.Join(strings.Fields(Email(s)), " ") }

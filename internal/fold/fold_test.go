@@ -29,3 +29,14 @@ func TestFoldingTwiceChangesNothing(t *testing.T) {
 		}
 	})
 }
+
+func TestLabel(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"  Big  BUILDER ": "big builder", "Côté": "côté", "ＡＢＣ": "abc", "Straße": "strasse", "バス": "バス", "ハス": "ハス", "e\u0301": "é",
+	} {
+		if got := fold.Label(in); got != want {
+			t.Errorf("Label(%q) = %q, want %q", in, got, want)
+		}
+	}
+}

@@ -6,20 +6,16 @@ import (
 	"slices"
 	"strings"
 
-	"entgo.io/ent/dialect/sql/schema"
 	entfield "entgo.io/ent/schema/field"
 	"github.com/vektah/gqlparser/v2/ast"
 
-	"dossier/ent/migrate"
+	"dossier/ent/tables"
 )
 
 // check holds the declarations against the SDL and against the tables that ent generates, so that a field that cannot work
 // stops the program when it starts and not the query of a client.
 func (e *Engine) check() error {
-	c := checker{e: e, schema: e.config.Schema, tables: map[string]*schema.Table{}}
-	for _, t := range migrate.Tables {
-		c.tables[t.Name] = t
-	}
+	c := checker{e: e, schema: e.config.Schema, tables: tables.Columns()}
 	for _, n := range declared() {
 		c.noun(e.nouns[n.name])
 	}
@@ -50,7 +46,7 @@ func (e *Engine) check() error {
 type checker struct {
 	e      *Engine
 	schema *ast.Schema
-	tables map[string]*schema.Table
+	tables map[string][]tables.Column
 	errs   []error
 }
 
@@ -193,12 +189,11 @@ func (c *checker) column(name string, n *noun, column string, k kind, nonNull bo
 		}
 		return
 	}
-	i := slices.IndexFunc(c.tables[n.table].Columns, func(col *schema.Column) bool { return col.Name == column })
-	if i < 0 {
+	col, ok := c.columnOf(n, column)
+	if !ok {
 		c.broken("%s: the table %s has no column %s", name, n.table, column)
 		return
 	}
-	col := c.tables[n.table].Columns[i]
 	if nonNull && col.Nullable {
 		c.broken("%s cannot be null by the SDL, and %s.%s can", name, n.table, column)
 	}
@@ -207,9 +202,18 @@ func (c *checker) column(name string, n *noun, column string, k kind, nonNull bo
 	}
 }
 
+func (c *checker) columnOf(n *noun, column string) (col tables.Column, ok bool) {
+	list := c.tables[n.table]
+	i := slices.IndexFunc(list, func(col tables.Column) bool { return col.Name == column })
+	if i < 0 {
+		return col, false
+	}
+	return list[i], true
+}
+
 // reads says whether the binary form of a column is what the kind expects.
-func (k kind) reads(col *schema.Column) bool {
-	isDate, isDecimal := col.SchemaType["postgres"] == "date", strings.HasPrefix(col.SchemaType["postgres"], "numeric")
+func (k kind) reads(col tables.Column) bool {
+	isDate, isDecimal := col.SQL == "date", strings.HasPrefix(col.SQL, "numeric")
 	switch k {
 	case kindText, kindPlain:
 		return col.Type == entfield.TypeString && !isDecimal
@@ -263,8 +267,8 @@ func (c *checker) order(name string, n *noun, o order) {
 	}
 	for _, k := range o.keys {
 		c.column(name, n, k.column, k.kind, true)
-		i := slices.IndexFunc(c.tables[n.table].Columns, func(col *schema.Column) bool { return col.Name == k.column })
-		if k.kind == kindText && !k.bytewise && i >= 0 && c.tables[n.table].Columns[i].Collation != "C" {
+		col, ok := c.columnOf(n, k.column)
+		if k.kind == kindText && !k.bytewise && ok && col.Collation != "C" {
 			c.broken("%s orders by %s.%s, which is not in the collation C", name, n.table, k.column)
 		}
 	}

@@ -36,9 +36,20 @@ func (c *checker) connection(name string, conn *connection, def *ast.FieldDefini
 	for _, args := range c.choices(def.Arguments) {
 		c.order(name, target, conn.orders(args))
 	}
+	if conn.counted != nil {
+		c.counter(name, conn)
+	}
 	if len(c.errs) == 0 && conn.filter != nil {
 		c.filters(name, conn, def)
 	}
+}
+
+// counter checks that a counter is a column of the account, of a connection that belongs to the account.
+func (c *checker) counter(name string, conn *connection) {
+	if conn.foreignKey != "" {
+		c.broken("%s has a counter per account and belongs to %s", name, conn.foreignKey)
+	}
+	c.column(name, c.e.nouns["Account"], conn.counted.column, kindBig, true)
 }
 
 // connectionType checks the shape that pages are written in.

@@ -97,7 +97,10 @@ func (c *compiler) level(n *noun, s shape) *level {
 
 // finish adds the level's statements. Its children were finished while its objects were compiled, so they come first.
 func (c *compiler) finish(l *level) {
-	if l.counted {
+	switch {
+	case l.counted && l.counter != "":
+		c.u.steps = append(c.u.steps, sqlStep{statement: l.counterStatement(c.u, c.e.nouns["Account"]), level: l, count: true})
+	case l.counted:
 		c.u.steps = append(c.u.steps, sqlStep{statement: l.countStatement(c.u), level: l, count: true})
 	}
 	if l.rowed {

@@ -37,6 +37,9 @@ func (c *compiler) pages(l *level, conn *connection, name string, sel selected, 
 	if !c.filter(l, conn.filter, number, args, path) {
 		return false
 	}
+	if conn.counted != nil && conn.counted.stands(args) {
+		l.counter = conn.counted.column
+	}
 	l.cursor = newCursorShape(name, l.order, conn.log)
 	if err := c.slice(l, number, args); err != nil {
 		return c.refuse(path, err)

@@ -26,8 +26,8 @@ type priceKey struct {
 }
 
 // price gives the price of an operation, from the cache where it is known.
-func (e *Engine) price(doc *ast.QueryDocument, op *ast.OperationDefinition, vars map[string]any) price {
-	key := priceKey{doc, op.Name, signature(e.config.Schema, op, vars), numbers(op, vars)}
+func (e *Engine) price(doc *ast.QueryDocument, op *ast.OperationDefinition, vars map[string]any, signature string) price {
+	key := priceKey{doc, op.Name, signature, numbers(op, vars)}
 	if p, ok := e.plans.prices.Get(key); ok {
 		return p
 	}

@@ -149,6 +149,9 @@ func (m *maker) account(number, customers int) {
 	for range customers {
 		m.customer(account)
 	}
+	for column, status := range map[string]string{"active_customers": "ACTIVE", "archived_customers": "ARCHIVED"} {
+		m.byID[account][column] = int64(len(m.rows("customer", account, func(r row) bool { return r["status"] == status })))
+	}
 	m.subjects(account)
 }
 

@@ -112,6 +112,15 @@ type connection struct {
 	orders func(a arguments) order
 	// log says that cursors are places in the account's event log.
 	log bool
+	// counted is a counter that says totalCount without counting; nil where there is none.
+	counted *counter
+}
+
+// counter is a column of the account's row that the write side keeps equal to the number of a connection's rows.
+type counter struct {
+	column string
+	// stands says whether the arguments ask for exactly the rows that the counter counts.
+	stands func(a arguments) bool
 }
 
 // order is a total order of rows. All keys have the same direction, so that a page is one row comparison.

@@ -61,6 +61,7 @@ type Engine struct {
 	prefixes map[string]string
 	shapes   map[string]map[string]bool
 	plans    *planCache
+	spaces   spacePool
 	tracer   pgx.BatchTracer
 }
 
@@ -169,7 +170,8 @@ func (e *Engine) render(ctx context.Context, vs []any) ([]*result, error) {
 	if len(vs) == 0 {
 		return nil, nil
 	}
-	op, err := e.begin(ctx)
+	oc := graphql.GetOperationContext(ctx)
+	op, err := e.begin(ctx, signature(e.config.Schema, oc.Operation, oc.Variables))
 	if err != nil {
 		return nil, err
 	}

@@ -203,6 +203,14 @@ func (q queries) Services(ctx context.Context, _ *model.ListWhere, _ *int, _ *st
 	return q.e.Field(ctx)
 }
 
+func (q queries) FieldPolicy(ctx context.Context, channel model.EntryChannel, typeID *string) (*read.Object, error) {
+	var rules []any
+	for _, r := range fieldRules(string(channel), typeID != nil) {
+		rules = append(rules, read.Obj{Type: "FieldRule", Fields: r})
+	}
+	return q.e.Render(ctx, rules)
+}
+
 func (q queries) StaffUsers(ctx context.Context, _ *model.ListWhere, _ *int, _ *string, _ *int, _ *string) (*read.Object, error) {
 	return q.e.Field(ctx)
 }

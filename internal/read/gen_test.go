@@ -38,7 +38,7 @@ func oneFrom[T any](g *generator, list ...T) T { return list[g.n(len(list))] }
 var roots = []string{
 	"viewer", "account", "storage", "node", "node", "node", "nodes", "nodes", "customer", "customer", "customer", "document", "events", "events", "customerStats", "customerStats",
 	"customers", "customers", "customers", "customers", "customers", "customers", "customerByExternalId",
-	"customerTypes", "customerOrigins", "offices", "services", "staffUsers",
+	"customerTypes", "customerOrigins", "offices", "services", "staffUsers", "fieldPolicy",
 }
 
 // weights are the fields that are chosen more often than others.
@@ -282,6 +282,12 @@ func (g *generator) choose(parent string, f *ast.FieldDefinition) map[string]any
 		if g.chance(40) {
 			out["kinds"] = g.enums("TimelineKind")
 		}
+	case "Query.fieldPolicy":
+		out["channel"] = oneFrom(g, "STAFF", "API")
+		if g.chance(50) {
+			out["typeId"] = oneFrom[any](g, "cty_01h455vb4pex5vsknk084sn02q", nil)
+		}
+		return out
 	case "Query.customerTypes", "Query.customerOrigins", "Query.offices", "Query.services", "Query.staffUsers":
 		if g.chance(60) {
 			out["where"] = oneFrom[any](g, map[string]any{}, map[string]any{"archived": true}, map[string]any{"archived": false},

@@ -42,3 +42,23 @@ func (m *maker) list(table string, account uuid.UUID) {
 		m.put(table, r)
 	}
 }
+
+// fieldRules stand for what a use case gives to Render for a root field.
+func fieldRules(channel string, typed bool) []map[string]any {
+	return []map[string]any{
+		{"field": "phones", "required": channel == "STAFF", "visible": true, "inherited": typed, "policyVersion": 3},
+		{"field": "attributes.a\"b", "required": false, "visible": channel != "API", "inherited": !typed, "policyVersion": 3},
+	}
+}
+
+func (n *naive) fieldPolicy(args map[string]any) any {
+	list := []any{}
+	for _, r := range fieldRules(args["channel"].(string), args["typeId"] != nil) {
+		fields := map[string]func() any{}
+		for name, v := range r {
+			fields[name] = func() any { return v }
+		}
+		list = append(list, thing{typeName: "FieldRule", fields: fields})
+	}
+	return list
+}

@@ -321,6 +321,8 @@ func (n *naive) query(name string, args map[string]any) any {
 		return n.storage()
 	case "customerTypes", "customerOrigins", "offices", "services", "staffUsers":
 		return n.list(name, args)
+	case "fieldPolicy":
+		return n.fieldPolicy(args)
 	case "node":
 		return n.node(args["id"])
 	case "customer", "document":

@@ -224,6 +224,14 @@ func customersRoot() connection {
 	return connection{
 		noun:      "Customer",
 		arguments: []string{"where", "orderBy"},
+		counted: &counter{"active_customers", func(a arguments) bool {
+			for _, v := range a.in("where") {
+				if v != nil {
+					return false
+				}
+			}
+			return true
+		}},
 		filter: func(f *filter) error {
 			where, ok := f.input("where")
 			if !ok || !where.has("status") {

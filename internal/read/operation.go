@@ -58,8 +58,25 @@ func (p *runPool) put(r *unitRun) {
 	}
 }
 
-// begin reads the operation and its viewer from ctx.
-func (e *Engine) begin(ctx context.Context) (*operation, error) {
+// spacePool keeps the memory of answers that were sent.
+type spacePool struct{ pool sync.Pool }
+
+// get gives memory of length 0 for about size bytes.
+func (p *spacePool) get(size int) []byte {
+	if space, ok := p.pool.Get().(*[]byte); ok && cap(*space) >= size {
+		return (*space)[:0]
+	}
+	return make([]byte, 0, size)
+}
+
+func (p *spacePool) put(space []byte) {
+	if cap(space) <= maxKept {
+		p.pool.Put(&space)
+	}
+}
+
+// begin reads the operation and its viewer from ctx. signature is that of its variables.
+func (e *Engine) begin(ctx context.Context, signature string) (*operation, error) {
 	viewer, err := e.config.Viewer(ctx)
 	if err != nil {
 		return nil, err
@@ -71,7 +88,7 @@ func (e *Engine) begin(ctx context.Context) (*operation, error) {
 		rq:        &request{env: env, vars: oc.Variables, now: e.config.Now()},
 		collector: collector{shapes: e.shapes, vars: oc.Variables},
 		document:  oc.Doc, name: oc.Operation.Name,
-		signature: signature(e.config.Schema, oc.Operation, oc.Variables),
+		signature: signature,
 	}, nil
 }
 
@@ -148,9 +165,10 @@ func (op *operation) anyFault() bool {
 
 // finish writes the value of a root field and gathers the errors below it.
 func (op *operation) finish(n *node, nonNull bool) *result {
-	out, ok := op.write(make([]byte, 0, op.size()), n)
+	before := roomBefore(n.path[0])
+	space, ok := op.write(op.e.spaces.get(before + op.size() + roomBehind)[:before], n)
 	if ok {
-		return &result{object: &Object{JSON: out}, faults: op.faultsBelow(n.path)}
+		return &result{object: &Object{JSON: space[before:], space: space}, faults: op.faultsBelow(n.path)}
 	}
 	res := &result{faults: op.faultsBelow(n.path)}
 	if len(res.faults) > 0 {

@@ -179,6 +179,8 @@ type level struct {
 	afterGiven     bool
 	beforeGiven    bool
 	counted, rowed bool
+	// counter is the column of the account's row that gives the count, "" where the rows must be counted.
+	counter string
 }
 
 // columnSlot is one column of a result.

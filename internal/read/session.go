@@ -10,14 +10,22 @@ import (
 	"dossier/internal/fault"
 )
 
+// rendered are the root fields of Query whose values a use case gives, for Render.
+var rendered = map[string]bool{"fieldPolicy": true}
+
 // Session is one operation: what its root fields share.
 type Session struct {
 	mu      sync.Mutex
 	checked bool
 	cost    int
-	done    bool
-	results map[string]*result
-	err     error
+	// signature is of the operation's variables, once it was checked.
+	signature string
+	done      bool
+	results   map[string]*result
+	err       error
+	// spaces is the memory of the results, of the pool.
+	spaces [][]byte
+	pool   *spacePool
 }
 
 type sessionKey struct{}
@@ -30,6 +38,21 @@ func WithSession(ctx context.Context) context.Context {
 func sessionFrom(ctx context.Context) *Session {
 	s, _ := ctx.Value(sessionKey{}).(*Session)
 	return s
+}
+
+// Release gives the memory of a query's answer back. Whoever has sent the answer may call it with the context of the operation;
+// from then on nobody may look at the answer. Without it the memory is garbage.
+func Release(ctx context.Context) {
+	s := sessionFrom(ctx)
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, space := range s.spaces {
+		s.pool.put(space)
+	}
+	s.spaces, s.results = nil, nil
 }
 
 // Cost gives the cost of the operation in ctx, once Check or Field was called.
@@ -60,7 +83,8 @@ func (s *Session) check(ctx context.Context, e *Engine) error {
 		return nil
 	}
 	oc := graphql.GetOperationContext(ctx)
-	price := e.price(oc.Doc, oc.Operation, oc.Variables)
+	s.signature = signature(e.config.Schema, oc.Operation, oc.Variables)
+	price := e.price(oc.Doc, oc.Operation, oc.Variables, s.signature)
 	s.cost = price.cost
 	switch {
 	case price.depth > e.config.MaxDepth:
@@ -97,7 +121,7 @@ func (s *Session) run(ctx context.Context, e *Engine) error {
 	if err := s.check(ctx, e); err != nil {
 		return err
 	}
-	op, err := e.begin(ctx)
+	op, err := e.begin(ctx, s.signature)
 	if err != nil {
 		return err
 	}
@@ -109,7 +133,7 @@ func (s *Session) run(ctx context.Context, e *Engine) error {
 	var roots []root
 	for _, sel := range op.collect("Query", []ast.SelectionSet{op.document.Operations.ForName(op.name).SelectionSet}) {
 		f := sel.first()
-		if len(f.Name) > 1 && f.Name[:2] == "__" || op.rq.env.viewer.MayAsk(f.Name) != nil {
+		if len(f.Name) > 1 && f.Name[:2] == "__" || rendered[f.Name] || op.rq.env.viewer.MayAsk(f.Name) != nil {
 			continue // introspection is gqlgen's; the policy has answered what is not allowed
 		}
 		roots = append(roots, root{sel.key, op.rootNode(sel), f.Definition.Type.NonNull})
@@ -118,8 +142,13 @@ func (s *Session) run(ctx context.Context, e *Engine) error {
 		return err
 	}
 	s.results = make(map[string]*result, len(roots))
+	s.pool = &e.spaces
 	for _, r := range roots {
-		s.results[r.key] = op.finish(r.node, r.nonNull)
+		res := op.finish(r.node, r.nonNull)
+		s.results[r.key] = res
+		if res.object != nil && res.object.space != nil {
+			s.spaces = append(s.spaces, res.object.space)
+		}
 	}
 	op.release()
 	return nil

@@ -308,6 +308,15 @@ func (l *level) select1(w *writer, t string, limit int, named bool) {
 	l.ordered(w, t, -1)
 }
 
+// counterStatement reads the counter of the level's rows, cut where counting them would have stopped.
+func (l *level) counterStatement(u *unit, account *noun) *statement {
+	w := newWriter(u)
+	t := w.alias()
+	w.text("SELECT least(" + t + "." + l.counter + ", " + countLimitText + ")")
+	w.from(account, t, nil)
+	return w.statement()
+}
+
 // countStatement counts the level's rows, whatever page is asked for.
 func (l *level) countStatement(u *unit) *statement {
 	w := newWriter(u)

@@ -73,8 +73,10 @@ func (s *Server) observe(next http.Handler) http.Handler {
 			}
 			took := time.Since(start)
 			s.metrics.observe(r, rec.status, took)
-			s.log.LogAttrs(r.Context(), slog.LevelDebug, "request", slog.String("request_id", id), slog.String("method", method(r)),
-				slog.String("route", route(r)), slog.Int("status", rec.status), slog.Int64("bytes", rec.bytes), slog.Duration("took", took))
+			if s.log.Enabled(r.Context(), slog.LevelDebug) {
+				s.log.LogAttrs(r.Context(), slog.LevelDebug, "request", slog.String("request_id", id), slog.String("method", method(r)),
+					slog.String("route", route(r)), slog.Int("status", rec.status), slog.Int64("bytes", rec.bytes), slog.Duration("took", took))
+			}
 			if aborted {
 				panic(p)
 			}

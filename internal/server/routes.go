@@ -15,6 +15,7 @@ import (
 	"dossier/graph"
 	"dossier/internal/auth"
 	"dossier/internal/document"
+	"dossier/internal/read"
 	"dossier/internal/transport"
 )
 
@@ -56,7 +57,7 @@ func (s *Server) graphql() http.Handler {
 	h.AddTransport(s.sse)
 	h.AddTransport(transport.NewMultipart(transport.MultipartConfig{MaxFiles: s.cfg.MaxFiles}))
 	h.AddTransport(transport.GET{})
-	h.AddTransport(transport.POST{})
+	h.AddTransport(transport.POST{Sent: read.Release})
 	h.AddTransport(transport.Unsupported{})
 	credential := auth.RequireCredential(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if u, ok := w.(*uploadReply); ok {
@@ -98,6 +99,9 @@ func (u *uploadReply) WriteHeader(status int) {
 func (u *uploadReply) Unwrap() http.ResponseWriter { return u.ResponseWriter }
 
 func isMultipart(r *http.Request) bool {
+	if r.Header.Get("Content-Type") == "application/json" { // what nearly every client sends
+		return false
+	}
 	t, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	return t == "multipart/form-data"
 }

@@ -10,11 +10,10 @@ import (
 	"dossier/ent"
 	"dossier/ent/account"
 	"dossier/ent/apikey"
-	"dossier/ent/staffuser"
 	area "dossier/internal/account"
 	"dossier/internal/auth"
+	"dossier/internal/catalog"
 	"dossier/internal/fault"
-	"dossier/internal/fold"
 )
 
 var (
@@ -24,32 +23,33 @@ var (
 
 // AccountCreate implements account.Store.
 func (s *Store) AccountCreate(ctx context.Context, id uuid.UUID, draft area.Draft) error {
-	const op = "store.AccountCreate"
-	raw, err := s.acrossAccounts().Tx(ctx)
-	if err != nil {
-		return translate(op, err)
-	}
-	defer raw.Rollback() //nolint:errcheck // after the commit it does nothing, before it the other error is the one to tell
-	create := raw.Account.Create().SetID(id).SetName(draft.Name).SetCreatedAt(s.now())
-	if draft.Issuer.URL != "" {
-		create.SetOidcIssuer(draft.Issuer.URL)
-	}
-	if draft.Issuer.Audience != "" {
-		create.SetOidcAudience(draft.Issuer.Audience)
-	}
-	if len(draft.Issuer.Algorithms) > 0 {
-		create.SetOidcAlgorithms(draft.Issuer.Algorithms)
-	}
-	if draft.Issuer.RoleClaim != "" {
-		create.SetRoleClaim(draft.Issuer.RoleClaim)
-	}
-	if err := create.Exec(ctx); err != nil {
-		return translate(op, err)
-	}
-	if err := raw.StorageUsage.Create().SetID(id).Exec(ctx); err != nil {
-		return translate(op, err)
-	}
-	return translate(op, raw.Commit())
+	return s.inTx(ctx, "store.AccountCreate", auth.System(id), func(ctx context.Context, t *tx) error {
+		create := t.accountCreate().SetName(draft.Name).SetCreatedAt(t.now)
+		if draft.Issuer.URL != "" {
+			create.SetOidcIssuer(draft.Issuer.URL)
+		}
+		if draft.Issuer.Audience != "" {
+			create.SetOidcAudience(draft.Issuer.Audience)
+		}
+		if len(draft.Issuer.Algorithms) > 0 {
+			create.SetOidcAlgorithms(draft.Issuer.Algorithms)
+		}
+		if draft.Issuer.RoleClaim != "" {
+			create.SetRoleClaim(draft.Issuer.RoleClaim)
+		}
+		if err := create.Exec(ctx); err != nil {
+			return err
+		}
+		if err := t.storageCreate().Exec(ctx); err != nil {
+			return err
+		}
+		for _, d := range catalog.Defaults(t.newID) {
+			if err := t.insertItem(ctx, listTables[d.List.Noun], d.Item); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // AccountSetIssuer implements account.Store.
@@ -113,52 +113,6 @@ func (s *Store) IssuerByURL(ctx context.Context, iss string) (auth.Issuer, error
 		return auth.Issuer{}, translate("store.IssuerByURL", err)
 	}
 	return auth.Issuer{AccountID: a.ID, URL: iss, Audience: a.OidcAudience, Algorithms: a.OidcAlgorithms, RoleClaim: a.RoleClaim}, nil
-}
-
-// EnsureStaff implements auth.Directory. The one statement writes only when something changed, so that a person who
-// works all day does not leave a dead row behind every few seconds.
-func (s *Store) EnsureStaff(ctx context.Context, accountID uuid.UUID, c auth.StaffClaims) (auth.StaffRecord, error) {
-	name := c.Name
-	if name == "" {
-		name = c.Email
-	}
-	if name == "" {
-		name = c.Subject
-	}
-	var email *string
-	if c.Email != "" {
-		email = &c.Email
-	}
-	const upsert = `
-INSERT INTO staff_user AS u (account_id, id, created_at, updated_at, subject, display_name, sort_name, email, role)
-VALUES ($1, $2, $3, $3, $4, $5, $6, $7, $8)
-ON CONFLICT (account_id, subject) DO UPDATE
-SET updated_at = excluded.updated_at, display_name = excluded.display_name, sort_name = excluded.sort_name,
-	email = excluded.email, role = excluded.role
-WHERE (u.display_name, u.email, u.role) IS DISTINCT FROM (excluded.display_name, excluded.email, excluded.role)`
-	in := s.in(accountID)
-	_, err := in.exec(ctx, upsert, s.cfg.NewID(), s.now(), c.Subject, name, fold.Text(name), email, string(c.Role))
-	if err != nil {
-		return auth.StaffRecord{}, translate("store.EnsureStaff", err)
-	}
-	u, err := in.staff().Where(staffuser.Subject(c.Subject)).Only(ctx)
-	if err != nil {
-		return auth.StaffRecord{}, translate("store.EnsureStaff", err)
-	}
-	return staffRecord(u), nil
-}
-
-// StaffByID implements auth.Directory.
-func (s *Store) StaffByID(ctx context.Context, accountID, id uuid.UUID) (auth.StaffRecord, error) {
-	u, err := s.in(accountID).staff().Where(staffuser.ID(id)).Only(ctx)
-	if err != nil {
-		return auth.StaffRecord{}, translate("store.StaffByID", err)
-	}
-	return staffRecord(u), nil
-}
-
-func staffRecord(u *ent.StaffUser) auth.StaffRecord {
-	return auth.StaffRecord{ID: u.ID, DisplayName: u.DisplayName, Active: u.DisabledAt == nil}
 }
 
 // KeyByID implements auth.Directory.

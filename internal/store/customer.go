@@ -209,6 +209,7 @@ func (t *tx) insertCustomer(ctx context.Context, ch customer.Change) error {
 	if err := row.Exec(ctx); err != nil {
 		return err
 	}
+	t.count(c.Status, 1)
 	if err := t.revise(ctx, timeline.SubjectCustomer, c.ID, 1, nil); err != nil {
 		return err
 	}
@@ -251,6 +252,10 @@ func (t *tx) updateCustomer(ctx context.Context, f customer.File, ch customer.Ch
 	}
 	if err != nil {
 		return err
+	}
+	if c.Status != f.Status {
+		t.count(f.Status, -1)
+		t.count(c.Status, 1)
 	}
 	if err := t.revise(ctx, timeline.SubjectCustomer, c.ID, version, ch.Fields); err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 
 	"entgo.io/ent/dialect/sql"
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"dossier/ent"
 	entdocument "dossier/ent/document"
@@ -131,31 +132,50 @@ func (t *tx) moveExpiry(ctx context.Context, d document.Document) error {
 	return t.addLines(ctx, *line)
 }
 
-// insertDocument stores a new document with its first version.
-func (t *tx) insertDocument(ctx context.Context, d document.Document, a document.Attempt, c document.Content) error {
+// insertDocument stores a new document with its first version, the revision and the lines on the timeline. The version's
+// bytes are durable and their checks have passed, so it is AVAILABLE at once; see versionPassed.
+const insertDocument = `
+WITH made AS (
+	INSERT INTO document (account_id, created_at, updated_at, created_by_kind, created_by_id,
+		id, customer_id, status, source, title, expires_on, current_version_id)
+	VALUES ($1, $2, $2, $3, $4, $5, $6, $7, $8, $9, $10::date, $11)
+), content AS (
+	INSERT INTO document_version (account_id, created_at, created_by_kind, created_by_id,
+		id, document_id, number, file_name, content_type, size_bytes, sha256, crc32c, object_key, object_generation, state)
+	VALUES ($1, $2, $3, $4, $11, $5, 1, $12, $13, $14, $15, $16, $17, $18, 'AVAILABLE')
+), revised AS (
+	INSERT INTO revision (account_id, created_at, created_by_kind, created_by_id, id, subject_type, subject_id, version, fields)
+	VALUES ($1, $2, $3, $4, $19, 'Document', $5, 1, '[]')
+)
+INSERT INTO timeline_entry (account_id, created_at, updated_at, created_by_kind, created_by_id, customer_id, subject_type, subject_id,
+	id, at, kind, title)
+SELECT $1, $2, $2, $3, $4, $6, 'Document', $5, line.id, line.at, line.kind, line.title
+FROM unnest($20::uuid[], $21::timestamptz[], $22::text[], $23::text[]) AS line(id, at, kind, title)`
+
+// documentArgs gives the arguments of insertDocument and emits its event.
+func (t *tx) documentArgs(d document.Document, a document.Attempt, c document.Content) []any {
 	kind, actorID := t.actor()
 	source := "STAFF"
 	if t.by.Kind == auth.KindSystem {
 		source = "SYSTEM"
 	}
-	err := t.documentCreate().SetID(d.ID).SetCreatedAt(t.now).SetUpdatedAt(t.now).SetNillableCreatedByKind(kind).SetNillableCreatedByID(actorID).
-		SetCustomerID(d.CustomerID).SetStatus(d.Status).SetSource(source).SetTitle(d.Title).SetNillableExpiresOn(d.ExpiresOn).
-		SetCurrentVersionID(c.VersionID).Exec(ctx)
-	if err != nil {
-		return err
-	}
-	if err := t.insertVersion(ctx, 1, a, c); err != nil {
-		return err
-	}
-	if err := t.revise(ctx, timeline.SubjectDocument, d.ID, 1, nil); err != nil {
-		return err
-	}
 	lines := []timeline.Line{d.AddedLine()}
+	lines[0].At = t.now
 	if expiry := d.ExpiryLine(); expiry != nil {
 		lines = append(lines, *expiry)
 	}
+	n := len(lines)
+	ids, ats, kinds, titles := make([]pgtype.UUID, n), make([]time.Time, n), make([]string, n), make([]string, n)
+	for i, l := range lines {
+		ids[i], ats[i], kinds[i], titles[i] = idArg(t.newID()), l.At, l.Kind, l.Title
+	}
 	t.emit(d.EventOf(timeline.DocumentCreated, nil))
-	return t.addLines(ctx, lines...)
+	return []any{
+		t.now, kind, optionalID(actorID),
+		idArg(d.ID), idArg(d.CustomerID), d.Status, source, d.Title, d.ExpiresOn, idArg(c.VersionID),
+		a.FileName, c.ContentType, c.SizeBytes, c.SHA256[:], int64(c.CRC32C), a.ObjectKey, c.Generation,
+		idArg(t.newID()), ids, ats, kinds, titles,
+	}
 }
 
 // replaceContent gives a document a further version.

@@ -14,9 +14,9 @@ import (
 	"dossier/internal/timeline"
 )
 
-// acquire takes a connection for reads that do not go through ent, no longer than the pool's patience.
+// acquire takes a connection for what does not go through ent. It waits no longer than the pool's patience.
 func (s *Store) acquire(ctx context.Context) (*pgxpool.Conn, error) {
-	timed, cancel := context.WithTimeout(ctx, acquireTimeout)
+	timed, cancel := context.WithTimeout(ctx, patienceOf(ctx))
 	defer cancel()
 	c, err := s.pool.Acquire(timed)
 	if err != nil && ctx.Err() == nil && timed.Err() != nil {

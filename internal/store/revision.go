@@ -20,6 +20,11 @@ var prefixes = map[timeline.Subject]string{
 	timeline.SubjectDocument: typeid.Document,
 	timeline.SubjectEntry:    typeid.TimelineEntry,
 	timeline.SubjectNote:     typeid.Note,
+	"CustomerType":           typeid.CustomerType,
+	"CustomerOrigin":         typeid.CustomerOrigin,
+	"Office":                 typeid.Office,
+	"Service":                typeid.Service,
+	subjectStaff:             typeid.StaffUser,
 }
 
 // revise writes down which fields the change to a version touched: one row for each version of each node.

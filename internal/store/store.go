@@ -139,22 +139,25 @@ func poolConfig(cfg Config) (*pgxpool.Config, error) {
 
 func milliseconds(d time.Duration) string { return fmt.Sprint(d.Milliseconds()) }
 
-// patience marks the context of a transaction that may wait longer for a connection.
+// patience marks the context of what may wait longer for a connection.
 type patience struct{}
 
-// patiently is for the transactions of uploads: behind them are many bytes that would have to be sent again, and before
+// patiently is for uploads: behind them are many bytes that would have to be sent again, and before
 // them a client that will be sending for a while anyhow.
 func patiently(ctx context.Context) context.Context { return context.WithValue(ctx, patience{}, true) }
+
+func patienceOf(ctx context.Context) time.Duration {
+	if ctx.Value(patience{}) != nil {
+		return uploadAcquireTimeout
+	}
+	return acquireTimeout
+}
 
 // patient waits for a connection only so long: a full pool must answer UNAVAILABLE, not queue without end.
 type patient struct{ driver.Connector }
 
 func (p patient) Connect(ctx context.Context) (driver.Conn, error) {
-	limit := acquireTimeout
-	if ctx.Value(patience{}) != nil {
-		limit = uploadAcquireTimeout
-	}
-	timed, cancel := context.WithTimeoutCause(ctx, limit, errPoolBusy)
+	timed, cancel := context.WithTimeoutCause(ctx, patienceOf(ctx), errPoolBusy)
 	defer cancel()
 	c, err := p.Connector.Connect(timed)
 	if err != nil && ctx.Err() == nil && timed.Err() != nil {

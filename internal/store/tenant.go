@@ -5,6 +5,8 @@ import (
 	"database/sql"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"dossier/ent"
 	"dossier/ent/account"
@@ -78,8 +80,48 @@ func (c scope) queryOne(ctx context.Context, dest []any, statement string, args 
 
 func (c scope) args(args []any) []any { return append([]any{c.account}, args...) }
 
+// statements are those of one account that go to the database together. It is the second way besides scope, for what is
+// known beforehand: see atOnce.
+type statements struct {
+	account uuid.UUID
+	batch   pgx.Batch
+}
+
+// add queues a statement in which $1 is the account; args begin at $2.
+func (b *statements) add(statement string, args ...any) {
+	b.batch.Queue(statement, append([]any{idArg(b.account)}, args...)...)
+}
+
+// idArg is an id as pgx encodes it best: of a uuid.UUID it would make a text first, and parse that.
+func idArg(id uuid.UUID) pgtype.UUID { return pgtype.UUID{Bytes: id, Valid: true} }
+
+// optionalID is idArg for a column that may be null.
+func optionalID(id *uuid.UUID) pgtype.UUID {
+	if id == nil {
+		return pgtype.UUID{}
+	}
+	return idArg(*id)
+}
+
+// readOne scans the one row of a query in which $1 is the account, outside of a transaction and without database/sql
+// in between; without a row it gives pgx.ErrNoRows.
+func (s *Store) readOne(ctx context.Context, account uuid.UUID, dest []any, statement string, args ...any) error {
+	conn, err := s.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	return conn.QueryRow(ctx, statement, append([]any{idArg(account)}, args...)...).Scan(dest...)
+}
+
 func (c scope) accounts() *ent.AccountQuery {
 	return c.raw.Account.Query().Where(account.ID(c.account))
+}
+
+func (c scope) accountCreate() *ent.AccountCreate { return c.raw.Account.Create().SetID(c.account) }
+
+func (c scope) storageCreate() *ent.StorageUsageCreate {
+	return c.raw.StorageUsage.Create().SetID(c.account)
 }
 
 func (c scope) revisions() *ent.RevisionQuery {
@@ -152,10 +194,6 @@ func (c scope) addressDelete() *ent.PostalAddressDelete {
 
 func (c scope) documents() *ent.DocumentQuery {
 	return c.raw.Document.Query().Where(document.AccountID(c.account))
-}
-
-func (c scope) documentCreate() *ent.DocumentCreate {
-	return c.raw.Document.Create().SetAccountID(c.account)
 }
 
 func (c scope) documentUpdate() *ent.DocumentUpdate {

@@ -124,6 +124,7 @@ func TestRowsCannotPointIntoAnotherAccount(t *testing.T) {
 	for name, insert := range map[string]string{
 		"contact":        `INSERT INTO contact (id, account_id, created_at, updated_at, customer_id, display_name, sort_name) VALUES ($1, $2, now(), now(), $3, 'x', 'x')`,
 		"email_address":  `INSERT INTO email_address (id, account_id, created_at, customer_id, type, position, address, address_key) VALUES ($1, $2, now(), $3, 'OTHER', 0, 'x', 'x')`,
+		"field_policy":   `INSERT INTO field_policy (id, account_id, created_at, updated_at, channel, type_id) VALUES ($1, $2, now(), now(), 'STAFF', $3)`,
 		"timeline_entry": `INSERT INTO timeline_entry (id, account_id, created_at, updated_at, customer_id, at, kind, title) VALUES ($1, $2, now(), now(), $3, now(), 'TASK', 'x')`,
 		"note":           `INSERT INTO note (id, account_id, created_at, updated_at, customer_id, body) VALUES ($1, $2, now(), now(), $3, 'x')`,
 		"customer_image": `INSERT INTO customer_image (id, account_id, created_at, customer_id, file_name, content_type, size_bytes, width, height) VALUES ($1, $2, now(), $3, 'x', 'image/png', 1, 1, 1)`,

@@ -3,13 +3,16 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"math/rand/v2"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"dossier/ent"
 	"dossier/internal/auth"
+	"dossier/internal/customer"
 	"dossier/internal/fault"
 	"dossier/internal/timeline"
 )
@@ -25,6 +28,8 @@ type tx struct {
 	newID func() uuid.UUID
 
 	events []numbered
+	// counts is by how many the transaction changes the number of customers of each status.
+	counts map[customer.Status]int64
 }
 
 type numbered struct {
@@ -95,6 +100,15 @@ func (s *Store) tryTx(ctx context.Context, p auth.Principal, fn func(ctx context
 // emit adds an event to the transaction. The order of the calls is the order in the log.
 func (t *tx) emit(e timeline.Event) { t.events = append(t.events, numbered{t.newID(), e}) }
 
+// count notes that n more customers have the status; finish adds it to the account's counters, which stand in for counting
+// the directory. Whatever inserts or deletes a customer or changes its status must call it, and emit an event.
+func (t *tx) count(status customer.Status, n int64) {
+	if t.counts == nil {
+		t.counts = map[customer.Status]int64{}
+	}
+	t.counts[status] += n
+}
+
 // actor is who did it, as the columns created_by_kind and created_by_id have it: null for Dossier itself.
 func (t *tx) actor() (kind *string, id *uuid.UUID) {
 	if t.by.Kind == auth.KindSystem {
@@ -107,10 +121,13 @@ func (t *tx) actor() (kind *string, id *uuid.UUID) {
 // numberEvents takes the next numbers of the account and stores the events under them. The row of the account stays
 // locked until the commit, which puts the numbers in commit order; that is why it must be the last statement: a lock
 // taken earlier would make all writers of the account wait for the whole of this transaction, and any lock taken later
-// could close a circle with a transaction that waits for the account.
+// could close a circle with a transaction that waits for the account. The counters ride along: another statement for them
+// would cost as much as this one.
 const numberEvents = `
 WITH head AS (
-	UPDATE account SET event_seq = event_seq + $2 WHERE id = $1 RETURNING event_seq
+	UPDATE account SET event_seq = event_seq + $2,
+		active_customers = active_customers + $12, archived_customers = archived_customers + $13
+	WHERE id = $1 RETURNING event_seq
 )
 INSERT INTO event (account_id, created_at, created_by_kind, created_by_id, seq,
 	id, type, customer_id, subject_type, subject_id, changed_fields)
@@ -120,30 +137,48 @@ FROM head, unnest($6::uuid[], $7::text[], $8::uuid[], $9::text[], $10::uuid[], $
 	AS e(id, type, customer_id, subject_type, subject_id, changed_fields, n)
 RETURNING pg_current_xact_id()::text`
 
+// errUncounted is a mistake in the program: customers changed their number without an event.
+var errUncounted = errors.New("store: the number of customers changed without an event")
+
 // finish numbers the events. It gives the id of the transaction, "" where nothing was emitted.
 func (t *tx) finish(ctx context.Context) (xid string, err error) {
 	if len(t.events) == 0 {
+		if len(t.counts) > 0 {
+			return "", errUncounted
+		}
 		return "", nil
 	}
+	args, err := t.numbers()
+	if err != nil {
+		return "", err
+	}
+	err = t.queryOne(ctx, []any{&xid}, numberEvents, args...)
+	return xid, err
+}
+
+// numbers gives the arguments of numberEvents.
+func (t *tx) numbers() ([]any, error) {
 	n := len(t.events)
-	ids, types, subjects := make([]uuid.UUID, n), make([]string, n), make([]string, n)
-	customers, subjectIDs, fields := make([]*uuid.UUID, n), make([]uuid.UUID, n), make([]string, n)
+	ids, types, subjects := make([]pgtype.UUID, n), make([]string, n), make([]string, n)
+	customers, subjectIDs, fields := make([]pgtype.UUID, n), make([]pgtype.UUID, n), make([]string, n)
 	for i, e := range t.events {
-		ids[i], types[i], customers[i] = e.id, e.Type, e.CustomerID
-		subjects[i], subjectIDs[i] = string(e.Subject), e.SubjectID
+		ids[i], types[i], customers[i] = idArg(e.id), e.Type, optionalID(e.CustomerID)
+		subjects[i], subjectIDs[i] = string(e.Subject), idArg(e.SubjectID)
 		changed := e.ChangedFields
 		if changed == nil {
 			changed = []string{}
 		}
 		b, err := json.Marshal(changed)
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		fields[i] = string(b)
 	}
 	kind, actorID := t.actor()
-	err = t.queryOne(ctx, []any{&xid}, numberEvents, int64(n), t.now, kind, actorID, ids, types, customers, subjects, subjectIDs, fields)
-	return xid, err
+	return []any{
+		int64(n), t.now, kind, optionalID(actorID), ids, types, customers, subjects, subjectIDs, fields,
+		t.counts[customer.Active], t.counts[customer.Archived],
+	}, nil
 }
 
 // commit ends the transaction and finds out how it ended.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -283,6 +284,8 @@ type network struct {
 	// before cuts the next COMMIT off before it is sent, after just behind it, and last does that and takes the database
 	// down with it.
 	before, after, last, down atomic.Bool
+	// marker is in what is cut, where that is no COMMIT.
+	marker string
 }
 
 type wire struct {
@@ -302,7 +305,7 @@ func (n *network) dial(ctx context.Context, network, addr string) (net.Conn, err
 }
 
 func (w *wire) Write(b []byte) (int, error) {
-	commit := bytes.Contains(b, []byte("commit\x00"))
+	commit := bytes.Contains(b, []byte(cmp.Or(w.n.marker, "commit\x00")))
 	if w.n.down.Load() || commit && w.n.before.CompareAndSwap(true, false) {
 		_ = w.Close()
 		return 0, errCut

@@ -27,7 +27,8 @@ FROM account a LEFT JOIN storage_usage u ON u.account_id = a.id WHERE a.id = $1`
 func (s documents) UploadTarget(ctx context.Context, p auth.Principal, customerID uuid.UUID) (document.Target, error) {
 	t := document.Target{CustomerID: customerID}
 	var exists bool
-	err := s.in(p.AccountID).queryOne(ctx, []any{&t.MaxFileBytes, &t.Quota.LimitBytes, &t.Quota.UsedBytes, &exists}, findTarget, customerID)
+	err := s.readOne(patiently(ctx), p.AccountID, []any{&t.MaxFileBytes, &t.Quota.LimitBytes, &t.Quota.UsedBytes, &exists},
+		findTarget, idArg(customerID))
 	if err == nil && !exists {
 		err = notFound(nil, "customer")
 	}
@@ -64,9 +65,46 @@ RETURNING lease_until`
 // transaction writes to the disk includes everything before it.
 const relaxedCommit = `SELECT set_config('synchronous_commit', 'off', true) WHERE $1::uuid IS NOT NULL`
 
+// beginStream is BeginUpload in one statement, for the usual case: a new streamed upload for which there is room. It gives
+// no row when there is not.
+const beginStream = `
+WITH relaxed AS MATERIALIZED (
+	SELECT set_config('synchronous_commit', 'off', true)
+), reserved AS (
+	UPDATE storage_usage SET reserved_bytes = reserved_bytes + $12
+	WHERE account_id = $1 AND used_bytes + reserved_bytes + greatest($12::bigint, $13::bigint) <= limit_bytes
+	RETURNING limit_bytes, used_bytes + reserved_bytes AS used_bytes
+)
+INSERT INTO upload (account_id, id, created_at, updated_at, created_by_kind, created_by_id, customer_id, document_id, mode, state,
+	object_key, file_name, title, expires_on, declared_bytes, reserved_bytes, lease_until)
+SELECT $1, $2, now(), now(), $3, $4, $5, $6, 'STREAM', 'PENDING', $7, $8, $9, $10::date, $11, $12, now() + $14 * interval '1 microsecond'
+FROM reserved, relaxed
+RETURNING lease_until, (SELECT limit_bytes FROM reserved), (SELECT used_bytes FROM reserved)`
+
+// beginAtOnce tries beginStream. False means that BeginUpload has to look closer, and that nothing was done.
+func (s documents) beginAtOnce(ctx context.Context, p auth.Principal, a document.Attempt) (begun document.Begun, ok bool, err error) {
+	if a.Mode != document.ModeStream || a.Key != nil || p.IsZero() {
+		return begun, false, nil
+	}
+	t := &tx{by: p}
+	kind, actorID := t.actor()
+	err = s.readOne(ctx, p.AccountID, []any{&begun.LeaseUntil, &begun.Quota.LimitBytes, &begun.Quota.UsedBytes}, beginStream,
+		idArg(a.ID), kind, optionalID(actorID), idArg(a.CustomerID), optionalID(nullID(a.DocumentID)),
+		a.ObjectKey, a.FileName, a.Title, dateOf(a.ExpiresOn), declared(a), a.WantBytes, a.NeedBytes, a.Lease.Microseconds())
+	if missing(err) || retryable(err) {
+		return document.Begun{}, false, nil
+	}
+	begun.ReservedBytes = a.WantBytes
+	return begun, err == nil, err
+}
+
 // BeginUpload implements document.Store. A direct upload is answered with its own id, so its key is done here already.
 func (s documents) BeginUpload(ctx context.Context, p auth.Principal, a document.Attempt) (begun document.Begun, err error) {
-	err = s.inTx(patiently(ctx), "store.BeginUpload", p, func(ctx context.Context, t *tx) error {
+	ctx = patiently(ctx)
+	if begun, ok, err := s.beginAtOnce(ctx, p, a); ok || err != nil {
+		return begun, translate("store.BeginUpload", err)
+	}
+	err = s.inTx(ctx, "store.BeginUpload", p, func(ctx context.Context, t *tx) error {
 		begun = document.Begun{}
 		if a.Mode == document.ModeStream {
 			if _, err := t.exec(ctx, relaxedCommit); err != nil {
@@ -82,18 +120,22 @@ func (s documents) BeginUpload(ctx context.Context, p auth.Principal, a document
 			return err
 		}
 		kind, actorID := t.actor()
-		var declared *int64
-		if a.DeclaredBytes >= 0 {
-			declared = &a.DeclaredBytes
-		}
 		err = t.queryOne(ctx, []any{&begun.LeaseUntil}, insertUpload, a.ID, kind, actorID, a.CustomerID, nullID(a.DocumentID), a.Mode,
-			a.ObjectKey, a.FileName, a.Title, dateOf(a.ExpiresOn), declared, begun.ReservedBytes, a.Lease.Microseconds())
+			a.ObjectKey, a.FileName, a.Title, dateOf(a.ExpiresOn), declared(a), begun.ReservedBytes, a.Lease.Microseconds())
 		if err != nil || a.Mode != document.ModeDirect {
 			return err
 		}
 		return t.idempotencyAnswer(ctx, a.Key, a.ID[:])
 	})
 	return begun, err
+}
+
+// declared is the announced size, nil when there is none.
+func declared(a document.Attempt) *int64 {
+	if a.DeclaredBytes < 0 {
+		return nil
+	}
+	return &a.DeclaredBytes
 }
 
 func nullID(id uuid.UUID) *uuid.UUID {
@@ -185,9 +227,66 @@ WHERE account_id = $1 AND ($3::bigint <= $2::bigint OR used_bytes + reserved_byt
 const endUpload = `UPDATE upload SET state = $3, document_id = coalesce($4, document_id), reserved_bytes = 0, updated_at = now()
 WHERE account_id = $1 AND id = $2 AND state = 'PENDING'`
 
+// settleUpload is settleBytes with the reservation of an upload that is locked and still has it.
+const settleUpload = `
+UPDATE storage_usage s SET reserved_bytes = s.reserved_bytes - u.reserved_bytes, used_bytes = s.used_bytes + $3
+FROM upload u
+WHERE s.account_id = $1 AND u.account_id = $1 AND u.id = $2
+	AND ($3::bigint <= u.reserved_bytes OR s.used_bytes + s.reserved_bytes - u.reserved_bytes + $3 <= s.limit_bytes)`
+
+// holdUpload locks an upload and fails when it is not PENDING under a lease.
+const holdUpload = `
+SELECT 1 / count(*) FROM (
+	SELECT FROM upload WHERE account_id = $1 AND id = $2 AND state = 'PENDING' AND lease_until > clock_timestamp() FOR UPDATE
+) AS held`
+
+var mustAnswerKey, mustSettle, mustEndUpload = must(answerKey), must(settleUpload), must(endUpload)
+
 // CompleteUpload implements document.Store.
 func (s documents) CompleteUpload(ctx context.Context, p auth.Principal, a document.Attempt, c document.Content) (id uuid.UUID, err error) {
-	err = s.inTx(patiently(ctx), "store.CompleteUpload", p, func(ctx context.Context, t *tx) error {
+	ctx = patiently(ctx)
+	var cause error
+	if a.DocumentID == uuid.Nil && !p.IsZero() {
+		var sent bool
+		sent, err = s.completeAtOnce(ctx, p, a, c)
+		if err == nil {
+			return c.DocumentID, nil
+		}
+		if sent && !refused(err) {
+			cause = err
+		}
+	}
+	// Step by step it is seen which condition does not hold. And when the answer got lost, whether it was made: whichever
+	// of the two transactions locks the upload first completes it, and the other one finds it DONE.
+	id, err = s.completeInSteps(ctx, p, a, c)
+	if err != nil && cause != nil && !fault.CodeOf(err).Expected() {
+		err = unknownOutcome(errors.Join(cause, err))
+	}
+	if isUnknown(err) {
+		err = &fault.Error{Code: fault.CodeOf(err), Message: unknownUpload, Err: errors.Join(document.ErrOutcomeUnknown, err)}
+	}
+	if err != nil {
+		return uuid.Nil, err
+	}
+	return id, nil
+}
+
+// completeAtOnce makes a new document of an upload that is as it should be.
+func (s documents) completeAtOnce(ctx context.Context, p auth.Principal, a document.Attempt, c document.Content) (sent bool, err error) {
+	return s.atOnce(ctx, p, func(t *tx, b *statements) {
+		b.add(holdUpload, idArg(a.ID))
+		if a.Key != nil {
+			b.add(mustAnswerKey, idArg(t.by.ID), a.Key.Field, a.Key.Value, c.Answer)
+		}
+		b.add(insertDocument, t.documentArgs(newDocument(a, c), a, c)...)
+		// The account's storage is one row that all its uploads change: it is locked late, just before the event numbers.
+		b.add(mustSettle, idArg(a.ID), c.SizeBytes)
+		b.add(mustEndUpload, idArg(a.ID), document.UploadDone, idArg(c.DocumentID))
+	})
+}
+
+func (s documents) completeInSteps(ctx context.Context, p auth.Principal, a document.Attempt, c document.Content) (id uuid.UUID, err error) {
+	err = s.inTx(ctx, "store.CompleteUpload", p, func(ctx context.Context, t *tx) error {
 		id = uuid.Nil
 		row, err := t.lockUpload(ctx, a.ID)
 		switch {
@@ -204,13 +303,7 @@ func (s documents) CompleteUpload(ctx context.Context, p auth.Principal, a docum
 		id = c.DocumentID
 		return t.completeUpload(ctx, row, a, c)
 	})
-	if isUnknown(err) {
-		err = &fault.Error{Code: fault.CodeOf(err), Message: unknownUpload, Err: errors.Join(document.ErrOutcomeUnknown, err)}
-	}
-	if err != nil {
-		return uuid.Nil, err
-	}
-	return id, nil
+	return id, err
 }
 
 const unknownUpload = "It is not known whether the file was stored. Look for it, or repeat the request with the same idempotency key."
@@ -221,7 +314,7 @@ func (t *tx) completeUpload(ctx context.Context, row uploadRow, a document.Attem
 	}
 	var err error
 	if a.DocumentID == uuid.Nil {
-		err = t.insertDocument(ctx, newDocument(a, c), a, c)
+		_, err = t.exec(ctx, insertDocument, t.documentArgs(newDocument(a, c), a, c)...)
 	} else {
 		err = t.replaceContent(ctx, a, c)
 	}
@@ -232,7 +325,6 @@ func (t *tx) completeUpload(ctx context.Context, row uploadRow, a document.Attem
 	if err := t.one(int(n), err); err != nil {
 		return err
 	}
-	// The account's storage is one row that all its uploads change: it is locked last, just before the event numbers.
 	return t.settle(ctx, row.reserved, c.SizeBytes)
 }
 

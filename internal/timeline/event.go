@@ -31,6 +31,9 @@ const (
 	NoteCreated = "NOTE_CREATED"
 	NoteUpdated = "NOTE_UPDATED"
 	NoteDeleted = "NOTE_DELETED"
+
+	// SettingsChanged is about the account; its changed fields name the fields of Query to read again.
+	SettingsChanged = "ACCOUNT_SETTINGS_CHANGED"
 )
 
 // Subject is a type that an event or an entry can be about, in the spelling of the SDL.
@@ -43,6 +46,7 @@ const (
 	SubjectDocument Subject = "Document"
 	SubjectEntry    Subject = "TimelineEntry"
 	SubjectNote     Subject = "Note"
+	SubjectAccount  Subject = "Account"
 )
 
 // Event is something that happened, as the change that caused it writes it down. Its number, time, actor and id are

@@ -169,8 +169,8 @@ func (f *form) putAside(cur *file) error {
 		_ = os.Remove(spool.Name())
 		f.spool = spool
 	}
-	buf, _ := copyBuffers.Get().(*[copyBufferBytes]byte)
-	defer copyBuffers.Put(buf)
+	buf := newPieceBlock()
+	defer pieceBuffers.Put(buf)
 	cur.segment = segment{offset: f.spooled}
 	for {
 		n, err := f.scan.read(buf[:scanBufferBytes])
@@ -196,8 +196,8 @@ func (f *form) putAside(cur *file) error {
 
 // skip reads past the rest of a file.
 func (f *form) skip(cur *file) error {
-	buf, _ := copyBuffers.Get().(*[copyBufferBytes]byte)
-	defer copyBuffers.Put(buf)
+	buf := newPieceBlock()
+	defer pieceBuffers.Put(buf)
 	for {
 		n, err := f.scan.read(buf[:scanBufferBytes])
 		f.skipped += int64(n)
@@ -285,8 +285,8 @@ func (f *form) finish(w http.ResponseWriter, r *http.Request) {
 
 // drain reads the rest of the body and says whether it came to its end.
 func (f *form) drain(budget int64) bool {
-	buf, _ := copyBuffers.Get().(*[copyBufferBytes]byte)
-	defer copyBuffers.Put(buf)
+	buf := newPieceBlock()
+	defer pieceBuffers.Put(buf)
 	f.body.waited = max(0, f.body.window-maxDrainTime)
 	f.body.bytes = math.MinInt64 / 2 // However fast the client is, the window does not begin anew.
 	for budget > 0 {

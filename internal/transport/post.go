@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"mime"
@@ -26,6 +27,8 @@ type POST struct {
 	MinBytesPerSecond int64
 	// RateWindow is how long a client may fall below that rate. 0 means DefaultRateWindow.
 	RateWindow time.Duration
+	// Sent is called with the context of an operation when its answer was written, and nothing looks at the answer any more.
+	Sent func(ctx context.Context)
 }
 
 // Supports claims each POST that does not ask for an event stream.
@@ -63,6 +66,9 @@ func (t POST) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 	}
 	responses, ctx := exec.DispatchOperation(ctx, oc)
 	out.result(responses(ctx))
+	if t.Sent != nil {
+		t.Sent(ctx)
+	}
 }
 
 // begin agrees on the media type of the response.
@@ -78,6 +84,9 @@ func begin(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) (
 // jsonContent checks the declared type of the body.
 func jsonContent(r *http.Request) *refusal {
 	declared := r.Header.Get("Content-Type")
+	if declared == mediaJSON { // what nearly every client sends
+		return nil
+	}
 	media, params, err := mime.ParseMediaType(declared)
 	charset := strings.ToLower(params["charset"])
 	if err != nil || media != mediaJSON || charset != "" && charset != "utf-8" && charset != "utf8" {
@@ -125,9 +134,12 @@ type request struct {
 
 // decodeParams decodes one operation. what names its place for error messages.
 func decodeParams(raw []byte, what string) (*graphql.RawParams, *refusal) {
-	var req request
-	if err := decodeJSON(raw, &req); err != nil {
-		return nil, malformed(raw, what, err)
+	req, ok := plainRequest(raw)
+	if !ok {
+		req = request{}
+		if err := decodeJSON(raw, &req); err != nil {
+			return nil, malformed(raw, what, err)
+		}
 	}
 	_, persisted := req.Extensions["persistedQuery"]
 	if req.Query == nil && !persisted {

@@ -13,8 +13,14 @@ import (
 )
 
 const (
-	// scanBufferBytes is also the largest single read of the body.
+	// scanBufferBytes is the block of a request until a file of it is written by WriteTo.
 	scanBufferBytes = 64 << 10
+	// pieceBytes is the size of the pieces of take: large enough that a system call per piece does not count, small enough
+	// to be still in the processor's cache when it is written.
+	pieceBytes = 256 << 10
+	// pieceSlackBytes is what may be read behind a piece. It is moved to the next block, so it is small, and more than a
+	// boundary, so that a piece can always be told complete.
+	pieceSlackBytes = 4 << 10
 	// guardedReadBytes is the largest read before the operation is authorised, so that little of a file that nobody will
 	// want has been taken from the network.
 	guardedReadBytes = 4 << 10
@@ -28,7 +34,23 @@ const (
 	maxPaddingBytes = 256
 )
 
-var scanBuffers = sync.Pool{New: func() any { return new([scanBufferBytes]byte) }}
+// pieceBlock is a block that take gives away.
+type pieceBlock [pieceBytes + pieceSlackBytes]byte
+
+var (
+	scanBuffers  = sync.Pool{New: func() any { return new([scanBufferBytes]byte) }}
+	pieceBuffers = sync.Pool{New: func() any { return new(pieceBlock) }}
+)
+
+func newScanBlock() *[scanBufferBytes]byte {
+	b, _ := scanBuffers.Get().(*[scanBufferBytes]byte)
+	return b
+}
+
+func newPieceBlock() *pieceBlock {
+	b, _ := pieceBuffers.Get().(*pieceBlock)
+	return b
+}
 
 // scanner cuts a multipart body into parts (RFC 2046, RFC 7578). mime/multipart is not used: its parts give 4 KiB for
 // each Read, and that doubles the CPU of an upload. Here the body is read straight into the caller's memory and searched
@@ -37,7 +59,9 @@ var scanBuffers = sync.Pool{New: func() any { return new([scanBufferBytes]byte) 
 // A scanner is at the content of a part, or between parts; begin, header and read say which is expected.
 type scanner struct {
 	src   io.Reader
-	block *[scanBufferBytes]byte
+	block []byte // of small, or of large
+	small *[scanBufferBytes]byte
+	large *pieceBlock
 	r, w  int // block[r:w] is read from src and not yet given out
 	find  searcher
 
@@ -51,19 +75,34 @@ type scanner struct {
 }
 
 func newScanner(src io.Reader, boundary string, guard int64) *scanner {
-	block, _ := scanBuffers.Get().(*[scanBufferBytes]byte)
-	s := &scanner{src: src, block: block, guard: guard, find: newSearcher("\r\n--" + boundary)}
+	small := newScanBlock()
+	s := &scanner{src: src, small: small, block: small[:], guard: guard, find: newSearcher("\r\n--" + boundary)}
 	// The first boundary needs no CRLF before it. With one in the block it is found like any other.
-	s.w = copy(block[:], "\r\n")
+	s.w = copy(s.block, "\r\n")
 	return s
 }
 
 // release gives the buffer back. The scanner must not be used afterwards.
 func (s *scanner) release() {
-	if s.block != nil {
-		scanBuffers.Put(s.block)
-		s.block = nil
+	if s.small != nil {
+		scanBuffers.Put(s.small)
 	}
+	if s.large != nil {
+		pieceBuffers.Put(s.large)
+	}
+	s.block, s.small, s.large = nil, nil, nil
+}
+
+// enlarge makes room for whole pieces.
+func (s *scanner) enlarge() {
+	if s.large != nil {
+		return
+	}
+	s.large = newPieceBlock()
+	s.r, s.w = 0, copy(s.large[:], s.block[s.r:s.w])
+	s.block = s.large[:]
+	scanBuffers.Put(s.small)
+	s.small = nil
 }
 
 // begin reads past the preamble and the first boundary.
@@ -124,13 +163,8 @@ func (s *scanner) read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	if s.fresh {
-		if ended, err := s.boundary(); ended || err != nil {
-			s.fresh = false
-			return 0, endOr(err)
-		}
-		s.fresh = false
-		s.r += len("\r\n")
+	if err := s.enter(); err != nil {
+		return 0, err
 	}
 	for {
 		if s.r == s.w && len(p) >= directReadBytes && s.guard < 0 {
@@ -160,16 +194,79 @@ func (s *scanner) read(p []byte) (int, error) {
 	}
 }
 
+// enter goes past the end of the part's headers. io.EOF means that the part has no body.
+func (s *scanner) enter() error {
+	if !s.fresh {
+		return nil
+	}
+	ended, err := s.boundary()
+	s.fresh = false
+	if ended || err != nil {
+		return endOr(err)
+	}
+	s.r += len("\r\n")
+	return nil
+}
+
+// take gives content of the part as read does, want bytes (pieceBytes at most) or all that is left, without a copy: in the
+// block that they were read into. The caller owns the block, and gives it back to pieceBuffers.
+func (s *scanner) take(want int) (*pieceBlock, []byte, error) {
+	if err := s.enter(); err != nil {
+		return nil, nil, err
+	}
+	s.enlarge()
+	for searched := 0; ; {
+		data := s.block[s.r:s.w]
+		n := searched + s.find.content(data[searched:])
+		if n == 0 && len(data) > 0 {
+			ended, err := s.boundary()
+			if ended || err != nil {
+				return nil, nil, endOr(err)
+			}
+			searched = 1 // Only looked like a boundary: its CR is content.
+			continue
+		}
+		if n >= want || len(data)-n >= len(s.find.pattern) {
+			block, piece := s.hand(min(n, want))
+			return block, piece, nil
+		}
+		searched = n
+		if err := s.fill(); err != nil {
+			if n > 0 {
+				block, piece := s.hand(n) // The error comes again with the next read.
+				return block, piece, nil
+			}
+			return nil, nil, unexpected(err)
+		}
+	}
+}
+
+// hand gives the block away, with the next n bytes in it. What follows them goes on in a small block where it fits: while
+// the piece is written, a request holds no second large one.
+func (s *scanner) hand(n int) (block *pieceBlock, piece []byte) {
+	block, piece = s.large, s.block[s.r:s.r+n]
+	rest := s.block[s.r+n : s.w]
+	if len(rest) <= scanBufferBytes {
+		s.large, s.small = nil, newScanBlock()
+		s.block = s.small[:]
+	} else {
+		s.large = newPieceBlock()
+		s.block = s.large[:]
+	}
+	s.r, s.w = 0, copy(s.block, rest)
+	return block, piece
+}
+
 // direct reads the body into p and keeps back what is, or may become, a boundary. (0, nil) means that all was kept back.
 func (s *scanner) direct(p []byte) (int, error) {
-	p = p[:min(len(p), scanBufferBytes)]
+	p = p[:min(len(p), len(s.block))]
 	n, err := s.src.Read(p)
 	if n == 0 {
 		return 0, unexpected(err)
 	}
 	// An error that came with bytes comes again with the next read.
 	content := s.find.content(p[:n])
-	s.r, s.w = 0, copy(s.block[:], p[content:n])
+	s.r, s.w = 0, copy(s.block, p[content:n])
 	return content, nil
 }
 
@@ -244,7 +341,7 @@ func (s *scanner) classify(data []byte, ended bool) (boundaryKind, int) {
 // fill reads more of the body into the block.
 func (s *scanner) fill() error {
 	if s.r > 0 {
-		s.w = copy(s.block[:], s.block[s.r:s.w])
+		s.w = copy(s.block, s.block[s.r:s.w])
 		s.r = 0
 	}
 	room := s.block[s.w:]

@@ -20,6 +20,9 @@ type scanned struct {
 
 func (s scanned) String() string { return fmt.Sprintf("%q %v", s.parts, s.err) }
 
+// byTake has scanAll take pieces without a copy.
+const byTake = 0
+
 // scanAll reads a whole body in pieces of n bytes; guarded means as before authorisation.
 func scanAll(src io.Reader, boundary string, n int, guarded bool) scanned {
 	guard := int64(-1)
@@ -33,6 +36,20 @@ func scanAll(src io.Reader, boundary string, n int, guarded bool) scanned {
 		return out
 	}
 	p := make([]byte, n)
+	read := func() (string, error) {
+		n, err := s.read(p)
+		return string(p[:n]), err
+	}
+	if n == byTake {
+		read = func() (string, error) {
+			block, piece, err := s.take(pieceBytes)
+			if block == nil {
+				return "", err
+			}
+			defer pieceBuffers.Put(block)
+			return string(piece), err
+		}
+	}
 	for {
 		header, err := s.header()
 		if err != nil {
@@ -41,8 +58,8 @@ func scanAll(src io.Reader, boundary string, n int, guarded bool) scanned {
 		}
 		content := header.Get("X") + ":"
 		for {
-			n, err := s.read(p)
-			content += string(p[:n])
+			piece, err := read()
+			content += piece
 			if errors.Is(err, io.EOF) {
 				break
 			}
@@ -97,7 +114,7 @@ func TestScannerGivesThePartsOfABody(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for how, src := range pieces(c.body) {
-				for _, n := range []int{1, 3, 100, directReadBytes, scanBufferBytes + 1} {
+				for _, n := range []int{byTake, 1, 3, 100, directReadBytes, scanBufferBytes + 1} {
 					for _, guarded := range []bool{true, false} {
 						got := scanAll(src, testBoundary, n, guarded)
 						if !errors.Is(got.err, io.EOF) || fmt.Sprint(got.parts) != fmt.Sprint(c.want) {
@@ -117,7 +134,7 @@ func TestScannerFindsABoundarySplitAtEveryOffset(t *testing.T) {
 	body := "--" + testBoundary + "\r\nX: 1\r\n\r\n" + content + "\r\n--" + testBoundary + "\r\nX: 2\r\n\r\nend\r\n--" + testBoundary + "--\r\n"
 	want := scanned{parts: []string{"1:" + content, "2:end"}, err: io.EOF}
 	for cut := range len(body) {
-		for _, n := range []int{7, scanBufferBytes} {
+		for _, n := range []int{byTake, 7, scanBufferBytes} {
 			src := io.MultiReader(strings.NewReader(body[:cut]), strings.NewReader(body[cut:]))
 			if got := scanAll(src, testBoundary, n, false); got.String() != want.String() {
 				t.Fatalf("cut at %d, read by %d: got %v, want %v", cut, n, got, want)
@@ -125,8 +142,10 @@ func TestScannerFindsABoundarySplitAtEveryOffset(t *testing.T) {
 		}
 	}
 	for size := 1; size <= len(body); size++ {
-		if got := scanAll(&stepReader{body, size}, testBoundary, scanBufferBytes, false); got.String() != want.String() {
-			t.Fatalf("pieces of %d: got %v, want %v", size, got, want)
+		for _, n := range []int{byTake, scanBufferBytes} {
+			if got := scanAll(&stepReader{body, size}, testBoundary, n, false); got.String() != want.String() {
+				t.Fatalf("pieces of %d, read by %d: got %v, want %v", size, n, got, want)
+			}
 		}
 	}
 }
@@ -151,7 +170,7 @@ func TestScannerNeverTakesATruncatedPartForAWholeOne(t *testing.T) {
 	whole := "--" + testBoundary + "\r\nX: 1\r\n\r\nthe content\r\n--" + testBoundary + "--"
 	for cut := range len(whole) {
 		for how, src := range pieces(whole[:cut]) {
-			for _, n := range []int{1, scanBufferBytes} {
+			for _, n := range []int{byTake, 1, scanBufferBytes} {
 				got := scanAll(src, testBoundary, n, false)
 				if !errors.Is(got.err, ErrTruncated) || errors.Is(got.err, io.EOF) || errors.Is(got.err, io.ErrUnexpectedEOF) {
 					t.Fatalf("%s, cut at %d: got %v, want ErrTruncated", how, cut, got)
@@ -170,7 +189,7 @@ func TestScannerKeepsLargeContent(t *testing.T) {
 	}
 	body := "--" + testBoundary + "\r\n\r\n" + content.String() + "\r\n--" + testBoundary + "--\r\n"
 	for _, step := range []int{1 << 20, 65_537, 4096, 997} {
-		for _, n := range []int{scanBufferBytes, 1000, 1 << 20} {
+		for _, n := range []int{byTake, scanBufferBytes, 1000, 1 << 20} {
 			got := scanAll(&stepReader{body, step}, testBoundary, n, false)
 			if !errors.Is(got.err, io.EOF) || len(got.parts) != 1 || got.parts[0] != ":"+content.String() {
 				t.Errorf("pieces of %d, read by %d: got %d parts and %v, want the content", step, n, len(got.parts), got.err)

@@ -3,7 +3,6 @@ package transport
 import (
 	"errors"
 	"io"
-	"sync"
 
 	"github.com/99designs/gqlgen/graphql"
 
@@ -27,6 +26,7 @@ type handle struct {
 	file   *file
 	place  *place
 	offset int64 // in the file's segment of the spool
+	given  int64 // bytes that were read from the network
 	closed bool
 }
 
@@ -112,33 +112,17 @@ func (u Upload) Read(p []byte) (int, error) {
 	return u.handle.read(p)
 }
 
-// copyBufferBytes is the size of the writes of WriteTo.
-const copyBufferBytes = 256 << 10
-
-var copyBuffers = sync.Pool{New: func() any { return new([copyBufferBytes]byte) }}
-
-// WriteTo is io.WriterTo's: io.Copy writes in large pieces, each filled before it is written.
+// WriteTo is io.WriterTo's: io.Copy writes in large pieces, each filled before it is written, from the memory that the
+// network was read into. The pieces end at multiples of their size in the file, whatever was read before: a file system
+// takes whole and aligned pages faster.
 func (u Upload) WriteTo(w io.Writer) (int64, error) {
-	buf, _ := copyBuffers.Get().(*[copyBufferBytes]byte)
-	defer copyBuffers.Put(buf)
+	if u.handle == nil {
+		return 0, errNoUpload
+	}
 	var total int64
 	for {
-		n, err := 0, error(nil)
-		for n <= len(buf)-scanBufferBytes && err == nil { // With less room the body is read in crumbs.
-			var m int
-			m, err = u.Read(buf[n:])
-			n += m
-		}
-		if n > 0 {
-			m, writeErr := w.Write(buf[:n])
-			total += int64(m)
-			if writeErr == nil && m < n {
-				writeErr = io.ErrShortWrite
-			}
-			if writeErr != nil {
-				return total, writeErr
-			}
-		}
+		n, err := u.writePiece(w)
+		total += int64(n)
 		if errors.Is(err, io.EOF) {
 			return total, nil
 		}
@@ -146,6 +130,33 @@ func (u Upload) WriteTo(w io.Writer) (int64, error) {
 			return total, err
 		}
 	}
+}
+
+func (u Upload) writePiece(w io.Writer) (int, error) {
+	block, piece, err := u.take()
+	if block == nil {
+		return 0, err
+	}
+	defer pieceBuffers.Put(block)
+	if len(piece) == 0 {
+		return 0, err
+	}
+	n, writeErr := w.Write(piece)
+	if writeErr == nil && n < len(piece) {
+		writeErr = io.ErrShortWrite
+	}
+	if writeErr != nil {
+		err = writeErr
+	}
+	return n, err
+}
+
+// take gives the next piece. The form's lock is not held while it is written.
+func (u Upload) take() (*pieceBlock, []byte, error) {
+	form := u.handle.file.form
+	form.mu.Lock()
+	defer form.mu.Unlock()
+	return u.handle.take()
 }
 
 // Close says that the rest of the file is not wanted. What was not read of it is skipped when a later file is asked for.
@@ -181,37 +192,73 @@ func (h *handle) open() error {
 	return f.err
 }
 
-func (h *handle) read(p []byte) (int, error) {
+// claim opens the file for this handle, and when it takes bytes of it for no other.
+func (h *handle) claim(takes bool) error {
 	if err := h.open(); err != nil {
-		return 0, err
+		return err
 	}
 	f := h.file
 	f.form.scan.guard = -1
 	if f.state == streaming && f.places > 1 && f.reader == nil {
 		// Every variable must be able to read it from its start.
 		if err := f.form.putAside(f); err != nil {
-			return 0, err
+			return err
 		}
 	}
-	if f.state != spooled && f.reader == nil && len(p) > 0 {
+	if f.state != spooled && f.reader == nil && takes {
 		f.reader = h
 	}
 	if f.reader != nil && f.reader != h {
-		return 0, alreadyRead(f.field)
+		return alreadyRead(f.field)
 	}
-	switch f.state {
+	return nil
+}
+
+func (h *handle) read(p []byte) (int, error) {
+	if err := h.claim(len(p) > 0); err != nil {
+		return 0, err
+	}
+	switch h.file.state {
 	case streaming:
-		n, err := f.form.scan.read(p)
-		if errors.Is(err, io.EOF) {
-			f.state, f.form.current = complete, nil
-		} else if err != nil {
-			return n, f.form.fail(f, err)
-		}
-		return n, err
+		n, err := h.file.form.scan.read(p)
+		h.given += int64(n)
+		return n, h.streamed(err)
 	case spooled:
 		return h.readSpool(p)
 	default:
 		return 0, io.EOF
+	}
+}
+
+// take is read without a copy; the block is to be given back to pieceBuffers.
+func (h *handle) take() (*pieceBlock, []byte, error) {
+	if err := h.claim(true); err != nil {
+		return nil, nil, err
+	}
+	switch h.file.state {
+	case streaming:
+		block, piece, err := h.file.form.scan.take(pieceBytes - int(h.given%pieceBytes))
+		h.given += int64(len(piece))
+		return block, piece, h.streamed(err)
+	case spooled:
+		block := newPieceBlock()
+		n, err := h.readSpool(block[:pieceBytes])
+		return block, block[:n], err
+	default:
+		return nil, nil, io.EOF
+	}
+}
+
+// streamed notes how reading the file from the network went.
+func (h *handle) streamed(err error) error {
+	switch {
+	case errors.Is(err, io.EOF):
+		h.file.state, h.file.form.current = complete, nil
+		return err
+	case err != nil:
+		return h.file.form.fail(h.file, err)
+	default:
+		return nil
 	}
 }
 

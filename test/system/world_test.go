@@ -2,6 +2,7 @@ package system
 
 import (
 	"io"
+	"maps"
 	"net/http"
 	"sort"
 	"strings"
@@ -22,6 +23,7 @@ type world struct {
 	event, cursor, apiKey, staff, account    string
 	note, image                              string
 	external                                 string
+	settings
 }
 
 // build makes one of everything.
@@ -51,6 +53,7 @@ func build(t testing.TB, a actor) world {
 		events(first: 1) { nodes { id } } }`, map[string]any{"d": w.document})
 	w.account, w.version = text(data, "account.id"), text(data, "document.currentVersion.id")
 	w.staff, w.event = text(data, "account.staffUsers.nodes.0.id"), text(data, "events.nodes.0.id")
+	w.settings = buildSettings(t, a)
 	return w
 }
 
@@ -60,18 +63,20 @@ func nowhere() world {
 	return world{
 		customer: id("cus"), contact: id("con"), email: id("eml"), phone: id("phn"), address: id("adr"), document: id("doc"),
 		version: id("dov"), entry: id("tle"), session: id("ups"), event: id("evt"), apiKey: id("key"), staff: id("usr"), account: id("acc"),
+		external: "nowhere", settings: settingsOf(id),
 		note: id("not"), image: id("img"),
-		external: "nowhere",
 	}
 }
 
 // nodes are the ids that node(id:) takes, by type.
 func (w world) nodes() map[string]string {
-	return map[string]string{
+	nodes := map[string]string{
 		"Customer": w.customer, "Contact": w.contact, "EmailAddress": w.email, "PhoneNumber": w.phone, "PostalAddress": w.address,
 		"Document": w.document, "DocumentVersion": w.version, "TimelineEntry": w.entry, "Event": w.event, "ApiKey": w.apiKey,
 		"StaffUser": w.staff, "Account": w.account, "Note": w.note, "Image": w.image,
 	}
+	maps.Copy(nodes, w.settings.nodes())
+	return nodes
 }
 
 func (w world) ids() []string {
@@ -98,7 +103,7 @@ func operations(w world) map[string]operation {
 	id := func(id string) map[string]any { return map[string]any{"id": id, "v": 1} }
 	call := func(args, field string) string { return "mutation(" + args + ") { " + field + justErrors + " }" }
 	const byID = "$id: ID!, $v: Int!"
-	return map[string]operation{
+	rows := map[string]operation{
 		"Query.viewer":   {query: `{ viewer { __typename permissions } }`},
 		"Query.account":  {query: `{ account { id } }`},
 		"Query.storage":  {query: `{ storage { usedBytes reservedBytes limitBytes } }`},
@@ -112,12 +117,6 @@ func operations(w world) map[string]operation {
 		"Query.customers":     {query: `query($id: ID!) { customers(where: {ids: [$id]}) { nodes { id } totalCount } }`, variables: id(w.customer)},
 		"Query.customerStats": {query: `query($id: ID!) { customerStats(groupBy: [KIND], where: {ids: [$id]}) { kind count } }`, variables: id(w.customer)},
 		"Query.events":        {query: `query($id: ID) { events(customerId: $id) { nodes { id } totalCount } }`, variables: id(w.customer)},
-
-		"Query.customerTypes":   {query: `{ customerTypes { nodes { id } } }`},
-		"Query.customerOrigins": {query: `{ customerOrigins { nodes { id } } }`},
-		"Query.offices":         {query: `{ offices { nodes { id } } }`},
-		"Query.services":        {query: `{ services { nodes { id } } }`},
-		"Query.staffUsers":      {query: `{ staffUsers { nodes { id } } }`},
 
 		"Mutation.customerCreate":  {query: `mutation { customerCreate(input: {givenName: "Matrix"})` + justErrors + ` }`},
 		"Mutation.customerUpdate":  {query: call(byID, `customerUpdate(id: $id, expectedVersion: $v, input: {givenName: "Matrix"})`), variables: id(w.customer)},
@@ -162,6 +161,8 @@ func operations(w world) map[string]operation {
 		"Subscription.documentEvents": {query: `subscription($id: ID!) { documentEvents(customerId: $id) { cursor } }`, variables: id(w.customer)},
 		"Subscription.events":         {query: `subscription($id: ID) { events(customerId: $id) { cursor } }`, variables: id(w.customer)},
 	}
+	maps.Copy(rows, settingsOperations(w))
+	return rows
 }
 
 // run sends an operation the way its kind needs. A subscription that opens is an answer without errors.

@@ -120,9 +120,8 @@ func (s *Store) Put(ctx context.Context, key string, src io.Reader, opts blob.Pu
 	if err == nil {
 		err = s.commit(f.Name(), path, key)
 	}
-	// Whatever happened, the temporary name goes; the object, if there is one, has its own.
-	_ = os.Remove(f.Name())
 	if err != nil {
+		_ = os.Remove(f.Name())
 		return blob.Object{}, err
 	}
 	// The one sync covers both the new name and the temporary one that is gone.
@@ -169,12 +168,21 @@ func (s *Store) fill(ctx context.Context, f *os.File, key string, src io.Reader,
 	return rec.object(), nil
 }
 
-// commit gives the file its name. A link, unlike a rename, never replaces what is there.
+// errNoMove says that the file system has no rename that never replaces.
+var errNoMove = errors.New("no rename without replacement")
+
+// commit gives the file its name, and never replaces what is there: by a rename that refuses to, or by a link, which costs
+// one change of the directory more.
 func (s *Store) commit(temp, path, key string) error {
 	mu := s.lock(key)
 	mu.Lock()
 	defer mu.Unlock()
-	err := os.Link(temp, path)
+	err := moveNew(temp, path)
+	if errors.Is(err, errNoMove) {
+		if err = os.Link(temp, path); err == nil {
+			_ = os.Remove(temp) // the object has its own name now
+		}
+	}
 	switch {
 	case err == nil:
 		return nil

@@ -1,4 +1,4 @@
-package customer
+package text
 
 import (
 	"strings"
@@ -20,10 +20,10 @@ const emailForm = "An e-mail address looks like ada@example.com."
 var domains = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.CheckHyphens(true), idna.CheckJoiners(true),
 	idna.StrictDomainName(true), idna.VerifyDNSLength(true))
 
-// cleanEmail accepts the addresses that mail in practice reaches: a dot-atom of ASCII before the @, a domain name with
+// Email gives an e-mail address without white space around it. It accepts the addresses that mail in practice reaches: a dot-atom of ASCII before the @, a domain name with
 // a dot, internationalised or not, behind it. Quoted local parts, comments, address literals and names around the
 // address are correct mail syntax and refused: no mailbox of a customer needs them, and they are where parsers disagree.
-func cleanEmail(s string) (address, problem string) {
+func Email(s string) (address, problem string) {
 	if !utf8.ValidString(s) {
 		return "", "This is not valid UTF-8 text."
 	}

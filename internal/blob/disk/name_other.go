@@ -1,0 +1,5 @@
+//go:build !linux
+
+package disk
+
+func moveNew(_, _ string) error { return errNoMove }
