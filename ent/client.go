@@ -18,6 +18,7 @@ import (
 	"dossier/ent/attributevalueoption"
 	"dossier/ent/contact"
 	"dossier/ent/customer"
+	"dossier/ent/customerimage"
 	"dossier/ent/customermerge"
 	"dossier/ent/customerorigin"
 	"dossier/ent/customertype"
@@ -29,8 +30,10 @@ import (
 	"dossier/ent/fieldrule"
 	"dossier/ent/garbage"
 	"dossier/ent/idempotency"
+	"dossier/ent/imagefile"
 	"dossier/ent/job"
 	"dossier/ent/jobrowerror"
+	"dossier/ent/note"
 	"dossier/ent/office"
 	"dossier/ent/phonenumber"
 	"dossier/ent/postaladdress"
@@ -70,6 +73,8 @@ type Client struct {
 	Contact *ContactClient
 	// Customer is the client for interacting with the Customer builders.
 	Customer *CustomerClient
+	// CustomerImage is the client for interacting with the CustomerImage builders.
+	CustomerImage *CustomerImageClient
 	// CustomerMerge is the client for interacting with the CustomerMerge builders.
 	CustomerMerge *CustomerMergeClient
 	// CustomerOrigin is the client for interacting with the CustomerOrigin builders.
@@ -92,10 +97,14 @@ type Client struct {
 	Garbage *GarbageClient
 	// Idempotency is the client for interacting with the Idempotency builders.
 	Idempotency *IdempotencyClient
+	// ImageFile is the client for interacting with the ImageFile builders.
+	ImageFile *ImageFileClient
 	// Job is the client for interacting with the Job builders.
 	Job *JobClient
 	// JobRowError is the client for interacting with the JobRowError builders.
 	JobRowError *JobRowErrorClient
+	// Note is the client for interacting with the Note builders.
+	Note *NoteClient
 	// Office is the client for interacting with the Office builders.
 	Office *OfficeClient
 	// PhoneNumber is the client for interacting with the PhoneNumber builders.
@@ -133,6 +142,7 @@ func (c *Client) init() {
 	c.AttributeValueOption = NewAttributeValueOptionClient(c.config)
 	c.Contact = NewContactClient(c.config)
 	c.Customer = NewCustomerClient(c.config)
+	c.CustomerImage = NewCustomerImageClient(c.config)
 	c.CustomerMerge = NewCustomerMergeClient(c.config)
 	c.CustomerOrigin = NewCustomerOriginClient(c.config)
 	c.CustomerType = NewCustomerTypeClient(c.config)
@@ -144,8 +154,10 @@ func (c *Client) init() {
 	c.FieldRule = NewFieldRuleClient(c.config)
 	c.Garbage = NewGarbageClient(c.config)
 	c.Idempotency = NewIdempotencyClient(c.config)
+	c.ImageFile = NewImageFileClient(c.config)
 	c.Job = NewJobClient(c.config)
 	c.JobRowError = NewJobRowErrorClient(c.config)
+	c.Note = NewNoteClient(c.config)
 	c.Office = NewOfficeClient(c.config)
 	c.PhoneNumber = NewPhoneNumberClient(c.config)
 	c.PostalAddress = NewPostalAddressClient(c.config)
@@ -256,6 +268,7 @@ func (c *Client) Tx(ctx context.Context) (*Tx, error) {
 		AttributeValueOption:    NewAttributeValueOptionClient(cfg),
 		Contact:                 NewContactClient(cfg),
 		Customer:                NewCustomerClient(cfg),
+		CustomerImage:           NewCustomerImageClient(cfg),
 		CustomerMerge:           NewCustomerMergeClient(cfg),
 		CustomerOrigin:          NewCustomerOriginClient(cfg),
 		CustomerType:            NewCustomerTypeClient(cfg),
@@ -267,8 +280,10 @@ func (c *Client) Tx(ctx context.Context) (*Tx, error) {
 		FieldRule:               NewFieldRuleClient(cfg),
 		Garbage:                 NewGarbageClient(cfg),
 		Idempotency:             NewIdempotencyClient(cfg),
+		ImageFile:               NewImageFileClient(cfg),
 		Job:                     NewJobClient(cfg),
 		JobRowError:             NewJobRowErrorClient(cfg),
+		Note:                    NewNoteClient(cfg),
 		Office:                  NewOfficeClient(cfg),
 		PhoneNumber:             NewPhoneNumberClient(cfg),
 		PostalAddress:           NewPostalAddressClient(cfg),
@@ -306,6 +321,7 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 		AttributeValueOption:    NewAttributeValueOptionClient(cfg),
 		Contact:                 NewContactClient(cfg),
 		Customer:                NewCustomerClient(cfg),
+		CustomerImage:           NewCustomerImageClient(cfg),
 		CustomerMerge:           NewCustomerMergeClient(cfg),
 		CustomerOrigin:          NewCustomerOriginClient(cfg),
 		CustomerType:            NewCustomerTypeClient(cfg),
@@ -317,8 +333,10 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 		FieldRule:               NewFieldRuleClient(cfg),
 		Garbage:                 NewGarbageClient(cfg),
 		Idempotency:             NewIdempotencyClient(cfg),
+		ImageFile:               NewImageFileClient(cfg),
 		Job:                     NewJobClient(cfg),
 		JobRowError:             NewJobRowErrorClient(cfg),
+		Note:                    NewNoteClient(cfg),
 		Office:                  NewOfficeClient(cfg),
 		PhoneNumber:             NewPhoneNumberClient(cfg),
 		PostalAddress:           NewPostalAddressClient(cfg),
@@ -359,11 +377,11 @@ func (c *Client) Use(hooks ...Hook) {
 	for _, n := range []interface{ Use(...Hook) }{
 		c.Account, c.ApiKey, c.AttributeDefinition, c.AttributeDefinitionType,
 		c.AttributeOption, c.AttributeValue, c.AttributeValueOption, c.Contact,
-		c.Customer, c.CustomerMerge, c.CustomerOrigin, c.CustomerType, c.Document,
-		c.DocumentVersion, c.EmailAddress, c.Event, c.FieldPolicy, c.FieldRule,
-		c.Garbage, c.Idempotency, c.Job, c.JobRowError, c.Office, c.PhoneNumber,
-		c.PostalAddress, c.Revision, c.Service, c.StaffUser, c.StorageUsage,
-		c.TimelineEntry, c.Upload,
+		c.Customer, c.CustomerImage, c.CustomerMerge, c.CustomerOrigin, c.CustomerType,
+		c.Document, c.DocumentVersion, c.EmailAddress, c.Event, c.FieldPolicy,
+		c.FieldRule, c.Garbage, c.Idempotency, c.ImageFile, c.Job, c.JobRowError,
+		c.Note, c.Office, c.PhoneNumber, c.PostalAddress, c.Revision, c.Service,
+		c.StaffUser, c.StorageUsage, c.TimelineEntry, c.Upload,
 	} {
 		n.Use(hooks...)
 	}
@@ -375,11 +393,11 @@ func (c *Client) Intercept(interceptors ...Interceptor) {
 	for _, n := range []interface{ Intercept(...Interceptor) }{
 		c.Account, c.ApiKey, c.AttributeDefinition, c.AttributeDefinitionType,
 		c.AttributeOption, c.AttributeValue, c.AttributeValueOption, c.Contact,
-		c.Customer, c.CustomerMerge, c.CustomerOrigin, c.CustomerType, c.Document,
-		c.DocumentVersion, c.EmailAddress, c.Event, c.FieldPolicy, c.FieldRule,
-		c.Garbage, c.Idempotency, c.Job, c.JobRowError, c.Office, c.PhoneNumber,
-		c.PostalAddress, c.Revision, c.Service, c.StaffUser, c.StorageUsage,
-		c.TimelineEntry, c.Upload,
+		c.Customer, c.CustomerImage, c.CustomerMerge, c.CustomerOrigin, c.CustomerType,
+		c.Document, c.DocumentVersion, c.EmailAddress, c.Event, c.FieldPolicy,
+		c.FieldRule, c.Garbage, c.Idempotency, c.ImageFile, c.Job, c.JobRowError,
+		c.Note, c.Office, c.PhoneNumber, c.PostalAddress, c.Revision, c.Service,
+		c.StaffUser, c.StorageUsage, c.TimelineEntry, c.Upload,
 	} {
 		n.Intercept(interceptors...)
 	}
@@ -406,6 +424,8 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.Contact.mutate(ctx, m)
 	case *CustomerMutation:
 		return c.Customer.mutate(ctx, m)
+	case *CustomerImageMutation:
+		return c.CustomerImage.mutate(ctx, m)
 	case *CustomerMergeMutation:
 		return c.CustomerMerge.mutate(ctx, m)
 	case *CustomerOriginMutation:
@@ -428,10 +448,14 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.Garbage.mutate(ctx, m)
 	case *IdempotencyMutation:
 		return c.Idempotency.mutate(ctx, m)
+	case *ImageFileMutation:
+		return c.ImageFile.mutate(ctx, m)
 	case *JobMutation:
 		return c.Job.mutate(ctx, m)
 	case *JobRowErrorMutation:
 		return c.JobRowError.mutate(ctx, m)
+	case *NoteMutation:
+		return c.Note.mutate(ctx, m)
 	case *OfficeMutation:
 		return c.Office.mutate(ctx, m)
 	case *PhoneNumberMutation:
@@ -1649,6 +1673,139 @@ func (c *CustomerClient) mutate(ctx context.Context, m *CustomerMutation) (Value
 		return (&CustomerDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
 	default:
 		return nil, fmt.Errorf("ent: unknown Customer mutation op: %q", m.Op())
+	}
+}
+
+// CustomerImageClient is a client for the CustomerImage schema.
+type CustomerImageClient struct {
+	config
+}
+
+// NewCustomerImageClient returns a client for the CustomerImage from the given config.
+func NewCustomerImageClient(c config) *CustomerImageClient {
+	return &CustomerImageClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `customerimage.Hooks(f(g(h())))`.
+func (c *CustomerImageClient) Use(hooks ...Hook) {
+	c.hooks.CustomerImage = append(c.hooks.CustomerImage, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `customerimage.Intercept(f(g(h())))`.
+func (c *CustomerImageClient) Intercept(interceptors ...Interceptor) {
+	c.inters.CustomerImage = append(c.inters.CustomerImage, interceptors...)
+}
+
+// Create returns a builder for creating a CustomerImage entity.
+func (c *CustomerImageClient) Create() *CustomerImageCreate {
+	mutation := newCustomerImageMutation(c.config, OpCreate)
+	return &CustomerImageCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of CustomerImage entities.
+func (c *CustomerImageClient) CreateBulk(builders ...*CustomerImageCreate) *CustomerImageCreateBulk {
+	return &CustomerImageCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *CustomerImageClient) MapCreateBulk(slice any, setFunc func(*CustomerImageCreate, int)) *CustomerImageCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &CustomerImageCreateBulk{err: fmt.Errorf("calling to CustomerImageClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*CustomerImageCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &CustomerImageCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for CustomerImage.
+func (c *CustomerImageClient) Update() *CustomerImageUpdate {
+	mutation := newCustomerImageMutation(c.config, OpUpdate)
+	return &CustomerImageUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *CustomerImageClient) UpdateOne(_m *CustomerImage) *CustomerImageUpdateOne {
+	mutation := newCustomerImageMutation(c.config, OpUpdateOne, withCustomerImage(_m))
+	return &CustomerImageUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *CustomerImageClient) UpdateOneID(id uuid.UUID) *CustomerImageUpdateOne {
+	mutation := newCustomerImageMutation(c.config, OpUpdateOne, withCustomerImageID(id))
+	return &CustomerImageUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for CustomerImage.
+func (c *CustomerImageClient) Delete() *CustomerImageDelete {
+	mutation := newCustomerImageMutation(c.config, OpDelete)
+	return &CustomerImageDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *CustomerImageClient) DeleteOne(_m *CustomerImage) *CustomerImageDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *CustomerImageClient) DeleteOneID(id uuid.UUID) *CustomerImageDeleteOne {
+	builder := c.Delete().Where(customerimage.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &CustomerImageDeleteOne{builder}
+}
+
+// Query returns a query builder for CustomerImage.
+func (c *CustomerImageClient) Query() *CustomerImageQuery {
+	return &CustomerImageQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeCustomerImage},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a CustomerImage entity by its id.
+func (c *CustomerImageClient) Get(ctx context.Context, id uuid.UUID) (*CustomerImage, error) {
+	return c.Query().Where(customerimage.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *CustomerImageClient) GetX(ctx context.Context, id uuid.UUID) *CustomerImage {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *CustomerImageClient) Hooks() []Hook {
+	return c.hooks.CustomerImage
+}
+
+// Interceptors returns the client interceptors.
+func (c *CustomerImageClient) Interceptors() []Interceptor {
+	return c.inters.CustomerImage
+}
+
+func (c *CustomerImageClient) mutate(ctx context.Context, m *CustomerImageMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&CustomerImageCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&CustomerImageUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&CustomerImageUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&CustomerImageDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown CustomerImage mutation op: %q", m.Op())
 	}
 }
 
@@ -3115,6 +3272,139 @@ func (c *IdempotencyClient) mutate(ctx context.Context, m *IdempotencyMutation) 
 	}
 }
 
+// ImageFileClient is a client for the ImageFile schema.
+type ImageFileClient struct {
+	config
+}
+
+// NewImageFileClient returns a client for the ImageFile from the given config.
+func NewImageFileClient(c config) *ImageFileClient {
+	return &ImageFileClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `imagefile.Hooks(f(g(h())))`.
+func (c *ImageFileClient) Use(hooks ...Hook) {
+	c.hooks.ImageFile = append(c.hooks.ImageFile, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `imagefile.Intercept(f(g(h())))`.
+func (c *ImageFileClient) Intercept(interceptors ...Interceptor) {
+	c.inters.ImageFile = append(c.inters.ImageFile, interceptors...)
+}
+
+// Create returns a builder for creating a ImageFile entity.
+func (c *ImageFileClient) Create() *ImageFileCreate {
+	mutation := newImageFileMutation(c.config, OpCreate)
+	return &ImageFileCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of ImageFile entities.
+func (c *ImageFileClient) CreateBulk(builders ...*ImageFileCreate) *ImageFileCreateBulk {
+	return &ImageFileCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *ImageFileClient) MapCreateBulk(slice any, setFunc func(*ImageFileCreate, int)) *ImageFileCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &ImageFileCreateBulk{err: fmt.Errorf("calling to ImageFileClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*ImageFileCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &ImageFileCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for ImageFile.
+func (c *ImageFileClient) Update() *ImageFileUpdate {
+	mutation := newImageFileMutation(c.config, OpUpdate)
+	return &ImageFileUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *ImageFileClient) UpdateOne(_m *ImageFile) *ImageFileUpdateOne {
+	mutation := newImageFileMutation(c.config, OpUpdateOne, withImageFile(_m))
+	return &ImageFileUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *ImageFileClient) UpdateOneID(id uuid.UUID) *ImageFileUpdateOne {
+	mutation := newImageFileMutation(c.config, OpUpdateOne, withImageFileID(id))
+	return &ImageFileUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for ImageFile.
+func (c *ImageFileClient) Delete() *ImageFileDelete {
+	mutation := newImageFileMutation(c.config, OpDelete)
+	return &ImageFileDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *ImageFileClient) DeleteOne(_m *ImageFile) *ImageFileDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *ImageFileClient) DeleteOneID(id uuid.UUID) *ImageFileDeleteOne {
+	builder := c.Delete().Where(imagefile.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &ImageFileDeleteOne{builder}
+}
+
+// Query returns a query builder for ImageFile.
+func (c *ImageFileClient) Query() *ImageFileQuery {
+	return &ImageFileQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeImageFile},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a ImageFile entity by its id.
+func (c *ImageFileClient) Get(ctx context.Context, id uuid.UUID) (*ImageFile, error) {
+	return c.Query().Where(imagefile.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *ImageFileClient) GetX(ctx context.Context, id uuid.UUID) *ImageFile {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *ImageFileClient) Hooks() []Hook {
+	return c.hooks.ImageFile
+}
+
+// Interceptors returns the client interceptors.
+func (c *ImageFileClient) Interceptors() []Interceptor {
+	return c.inters.ImageFile
+}
+
+func (c *ImageFileClient) mutate(ctx context.Context, m *ImageFileMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&ImageFileCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&ImageFileUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&ImageFileUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&ImageFileDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown ImageFile mutation op: %q", m.Op())
+	}
+}
+
 // JobClient is a client for the Job schema.
 type JobClient struct {
 	config
@@ -3378,6 +3668,139 @@ func (c *JobRowErrorClient) mutate(ctx context.Context, m *JobRowErrorMutation) 
 		return (&JobRowErrorDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
 	default:
 		return nil, fmt.Errorf("ent: unknown JobRowError mutation op: %q", m.Op())
+	}
+}
+
+// NoteClient is a client for the Note schema.
+type NoteClient struct {
+	config
+}
+
+// NewNoteClient returns a client for the Note from the given config.
+func NewNoteClient(c config) *NoteClient {
+	return &NoteClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `note.Hooks(f(g(h())))`.
+func (c *NoteClient) Use(hooks ...Hook) {
+	c.hooks.Note = append(c.hooks.Note, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `note.Intercept(f(g(h())))`.
+func (c *NoteClient) Intercept(interceptors ...Interceptor) {
+	c.inters.Note = append(c.inters.Note, interceptors...)
+}
+
+// Create returns a builder for creating a Note entity.
+func (c *NoteClient) Create() *NoteCreate {
+	mutation := newNoteMutation(c.config, OpCreate)
+	return &NoteCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of Note entities.
+func (c *NoteClient) CreateBulk(builders ...*NoteCreate) *NoteCreateBulk {
+	return &NoteCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *NoteClient) MapCreateBulk(slice any, setFunc func(*NoteCreate, int)) *NoteCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &NoteCreateBulk{err: fmt.Errorf("calling to NoteClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*NoteCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &NoteCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for Note.
+func (c *NoteClient) Update() *NoteUpdate {
+	mutation := newNoteMutation(c.config, OpUpdate)
+	return &NoteUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *NoteClient) UpdateOne(_m *Note) *NoteUpdateOne {
+	mutation := newNoteMutation(c.config, OpUpdateOne, withNote(_m))
+	return &NoteUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *NoteClient) UpdateOneID(id uuid.UUID) *NoteUpdateOne {
+	mutation := newNoteMutation(c.config, OpUpdateOne, withNoteID(id))
+	return &NoteUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for Note.
+func (c *NoteClient) Delete() *NoteDelete {
+	mutation := newNoteMutation(c.config, OpDelete)
+	return &NoteDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *NoteClient) DeleteOne(_m *Note) *NoteDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *NoteClient) DeleteOneID(id uuid.UUID) *NoteDeleteOne {
+	builder := c.Delete().Where(note.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &NoteDeleteOne{builder}
+}
+
+// Query returns a query builder for Note.
+func (c *NoteClient) Query() *NoteQuery {
+	return &NoteQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeNote},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a Note entity by its id.
+func (c *NoteClient) Get(ctx context.Context, id uuid.UUID) (*Note, error) {
+	return c.Query().Where(note.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *NoteClient) GetX(ctx context.Context, id uuid.UUID) *Note {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *NoteClient) Hooks() []Hook {
+	return c.hooks.Note
+}
+
+// Interceptors returns the client interceptors.
+func (c *NoteClient) Interceptors() []Interceptor {
+	return c.inters.Note
+}
+
+func (c *NoteClient) mutate(ctx context.Context, m *NoteMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&NoteCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&NoteUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&NoteUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&NoteDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown Note mutation op: %q", m.Op())
 	}
 }
 
@@ -4582,19 +5005,19 @@ func (c *UploadClient) mutate(ctx context.Context, m *UploadMutation) (Value, er
 type (
 	hooks struct {
 		Account, ApiKey, AttributeDefinition, AttributeDefinitionType, AttributeOption,
-		AttributeValue, AttributeValueOption, Contact, Customer, CustomerMerge,
-		CustomerOrigin, CustomerType, Document, DocumentVersion, EmailAddress, Event,
-		FieldPolicy, FieldRule, Garbage, Idempotency, Job, JobRowError, Office,
-		PhoneNumber, PostalAddress, Revision, Service, StaffUser, StorageUsage,
-		TimelineEntry, Upload []ent.Hook
+		AttributeValue, AttributeValueOption, Contact, Customer, CustomerImage,
+		CustomerMerge, CustomerOrigin, CustomerType, Document, DocumentVersion,
+		EmailAddress, Event, FieldPolicy, FieldRule, Garbage, Idempotency, ImageFile,
+		Job, JobRowError, Note, Office, PhoneNumber, PostalAddress, Revision, Service,
+		StaffUser, StorageUsage, TimelineEntry, Upload []ent.Hook
 	}
 	inters struct {
 		Account, ApiKey, AttributeDefinition, AttributeDefinitionType, AttributeOption,
-		AttributeValue, AttributeValueOption, Contact, Customer, CustomerMerge,
-		CustomerOrigin, CustomerType, Document, DocumentVersion, EmailAddress, Event,
-		FieldPolicy, FieldRule, Garbage, Idempotency, Job, JobRowError, Office,
-		PhoneNumber, PostalAddress, Revision, Service, StaffUser, StorageUsage,
-		TimelineEntry, Upload []ent.Interceptor
+		AttributeValue, AttributeValueOption, Contact, Customer, CustomerImage,
+		CustomerMerge, CustomerOrigin, CustomerType, Document, DocumentVersion,
+		EmailAddress, Event, FieldPolicy, FieldRule, Garbage, Idempotency, ImageFile,
+		Job, JobRowError, Note, Office, PhoneNumber, PostalAddress, Revision, Service,
+		StaffUser, StorageUsage, TimelineEntry, Upload []ent.Interceptor
 	}
 )
 

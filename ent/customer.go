@@ -79,7 +79,9 @@ type Customer struct {
 	// MergedIntoID holds the value of the "merged_into_id" field.
 	MergedIntoID *uuid.UUID `json:"merged_into_id,omitempty"`
 	// ArchivedAt holds the value of the "archived_at" field.
-	ArchivedAt   *time.Time `json:"archived_at,omitempty"`
+	ArchivedAt *time.Time `json:"archived_at,omitempty"`
+	// ImageID holds the value of the "image_id" field.
+	ImageID      *uuid.UUID `json:"image_id,omitempty"`
 	selectValues sql.SelectValues
 }
 
@@ -88,7 +90,7 @@ func (*Customer) scanValues(columns []string) ([]any, error) {
 	values := make([]any, len(columns))
 	for i := range columns {
 		switch columns[i] {
-		case customer.FieldCreatedByID, customer.FieldTypeID, customer.FieldOriginID, customer.FieldSalespersonID, customer.FieldRepresentativeID, customer.FieldPreferredOfficeID, customer.FieldPreferredStaffID, customer.FieldMergedIntoID:
+		case customer.FieldCreatedByID, customer.FieldTypeID, customer.FieldOriginID, customer.FieldSalespersonID, customer.FieldRepresentativeID, customer.FieldPreferredOfficeID, customer.FieldPreferredStaffID, customer.FieldMergedIntoID, customer.FieldImageID:
 			values[i] = &sql.NullScanner{S: new(uuid.UUID)}
 		case customer.FieldTaxExempt:
 			values[i] = new(sql.NullBool)
@@ -328,6 +330,13 @@ func (_m *Customer) assignValues(columns []string, values []any) error {
 				_m.ArchivedAt = new(time.Time)
 				*_m.ArchivedAt = value.Time
 			}
+		case customer.FieldImageID:
+			if value, ok := values[i].(*sql.NullScanner); !ok {
+				return fmt.Errorf("unexpected type %T for field image_id", values[i])
+			} else if value.Valid {
+				_m.ImageID = new(uuid.UUID)
+				*_m.ImageID = *value.S.(*uuid.UUID)
+			}
 		default:
 			_m.selectValues.Set(columns[i], values[i])
 		}
@@ -497,6 +506,11 @@ func (_m *Customer) String() string {
 	if v := _m.ArchivedAt; v != nil {
 		builder.WriteString("archived_at=")
 		builder.WriteString(v.Format(time.ANSIC))
+	}
+	builder.WriteString(", ")
+	if v := _m.ImageID; v != nil {
+		builder.WriteString("image_id=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
 	}
 	builder.WriteByte(')')
 	return builder.String()

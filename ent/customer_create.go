@@ -426,6 +426,20 @@ func (_c *CustomerCreate) SetNillableArchivedAt(v *time.Time) *CustomerCreate {
 	return _c
 }
 
+// SetImageID sets the "image_id" field.
+func (_c *CustomerCreate) SetImageID(v uuid.UUID) *CustomerCreate {
+	_c.mutation.SetImageID(v)
+	return _c
+}
+
+// SetNillableImageID sets the "image_id" field if the given value is not nil.
+func (_c *CustomerCreate) SetNillableImageID(v *uuid.UUID) *CustomerCreate {
+	if v != nil {
+		_c.SetImageID(*v)
+	}
+	return _c
+}
+
 // SetID sets the "id" field.
 func (_c *CustomerCreate) SetID(v uuid.UUID) *CustomerCreate {
 	_c.mutation.SetID(v)
@@ -678,6 +692,10 @@ func (_c *CustomerCreate) createSpec() (*Customer, *sqlgraph.CreateSpec) {
 	if value, ok := _c.mutation.ArchivedAt(); ok {
 		_spec.SetField(customer.FieldArchivedAt, field.TypeTime, value)
 		_node.ArchivedAt = &value
+	}
+	if value, ok := _c.mutation.ImageID(); ok {
+		_spec.SetField(customer.FieldImageID, field.TypeUUID, value)
+		_node.ImageID = &value
 	}
 	return _node, _spec
 }
@@ -1208,6 +1226,24 @@ func (u *CustomerUpsert) UpdateArchivedAt() *CustomerUpsert {
 // ClearArchivedAt clears the value of the "archived_at" field.
 func (u *CustomerUpsert) ClearArchivedAt() *CustomerUpsert {
 	u.SetNull(customer.FieldArchivedAt)
+	return u
+}
+
+// SetImageID sets the "image_id" field.
+func (u *CustomerUpsert) SetImageID(v uuid.UUID) *CustomerUpsert {
+	u.Set(customer.FieldImageID, v)
+	return u
+}
+
+// UpdateImageID sets the "image_id" field to the value that was provided on create.
+func (u *CustomerUpsert) UpdateImageID() *CustomerUpsert {
+	u.SetExcluded(customer.FieldImageID)
+	return u
+}
+
+// ClearImageID clears the value of the "image_id" field.
+func (u *CustomerUpsert) ClearImageID() *CustomerUpsert {
+	u.SetNull(customer.FieldImageID)
 	return u
 }
 
@@ -1822,6 +1858,27 @@ func (u *CustomerUpsertOne) UpdateArchivedAt() *CustomerUpsertOne {
 func (u *CustomerUpsertOne) ClearArchivedAt() *CustomerUpsertOne {
 	return u.Update(func(s *CustomerUpsert) {
 		s.ClearArchivedAt()
+	})
+}
+
+// SetImageID sets the "image_id" field.
+func (u *CustomerUpsertOne) SetImageID(v uuid.UUID) *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.SetImageID(v)
+	})
+}
+
+// UpdateImageID sets the "image_id" field to the value that was provided on create.
+func (u *CustomerUpsertOne) UpdateImageID() *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.UpdateImageID()
+	})
+}
+
+// ClearImageID clears the value of the "image_id" field.
+func (u *CustomerUpsertOne) ClearImageID() *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.ClearImageID()
 	})
 }
 
@@ -2603,6 +2660,27 @@ func (u *CustomerUpsertBulk) UpdateArchivedAt() *CustomerUpsertBulk {
 func (u *CustomerUpsertBulk) ClearArchivedAt() *CustomerUpsertBulk {
 	return u.Update(func(s *CustomerUpsert) {
 		s.ClearArchivedAt()
+	})
+}
+
+// SetImageID sets the "image_id" field.
+func (u *CustomerUpsertBulk) SetImageID(v uuid.UUID) *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.SetImageID(v)
+	})
+}
+
+// UpdateImageID sets the "image_id" field to the value that was provided on create.
+func (u *CustomerUpsertBulk) UpdateImageID() *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.UpdateImageID()
+	})
+}
+
+// ClearImageID clears the value of the "image_id" field.
+func (u *CustomerUpsertBulk) ClearImageID() *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.ClearImageID()
 	})
 }
 

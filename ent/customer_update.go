@@ -569,6 +569,26 @@ func (_u *CustomerUpdate) ClearArchivedAt() *CustomerUpdate {
 	return _u
 }
 
+// SetImageID sets the "image_id" field.
+func (_u *CustomerUpdate) SetImageID(v uuid.UUID) *CustomerUpdate {
+	_u.mutation.SetImageID(v)
+	return _u
+}
+
+// SetNillableImageID sets the "image_id" field if the given value is not nil.
+func (_u *CustomerUpdate) SetNillableImageID(v *uuid.UUID) *CustomerUpdate {
+	if v != nil {
+		_u.SetImageID(*v)
+	}
+	return _u
+}
+
+// ClearImageID clears the value of the "image_id" field.
+func (_u *CustomerUpdate) ClearImageID() *CustomerUpdate {
+	_u.mutation.ClearImageID()
+	return _u
+}
+
 // Mutation returns the CustomerMutation object of the builder.
 func (_u *CustomerUpdate) Mutation() *CustomerMutation {
 	return _u.mutation
@@ -768,6 +788,12 @@ func (_u *CustomerUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	}
 	if _u.mutation.ArchivedAtCleared() {
 		_spec.ClearField(customer.FieldArchivedAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.ImageID(); ok {
+		_spec.SetField(customer.FieldImageID, field.TypeUUID, value)
+	}
+	if _u.mutation.ImageIDCleared() {
+		_spec.ClearField(customer.FieldImageID, field.TypeUUID)
 	}
 	_spec.AddModifiers(_u.modifiers...)
 	if _node, err = sqlgraph.UpdateNodes(ctx, _u.driver, _spec); err != nil {
@@ -1330,6 +1356,26 @@ func (_u *CustomerUpdateOne) ClearArchivedAt() *CustomerUpdateOne {
 	return _u
 }
 
+// SetImageID sets the "image_id" field.
+func (_u *CustomerUpdateOne) SetImageID(v uuid.UUID) *CustomerUpdateOne {
+	_u.mutation.SetImageID(v)
+	return _u
+}
+
+// SetNillableImageID sets the "image_id" field if the given value is not nil.
+func (_u *CustomerUpdateOne) SetNillableImageID(v *uuid.UUID) *CustomerUpdateOne {
+	if v != nil {
+		_u.SetImageID(*v)
+	}
+	return _u
+}
+
+// ClearImageID clears the value of the "image_id" field.
+func (_u *CustomerUpdateOne) ClearImageID() *CustomerUpdateOne {
+	_u.mutation.ClearImageID()
+	return _u
+}
+
 // Mutation returns the CustomerMutation object of the builder.
 func (_u *CustomerUpdateOne) Mutation() *CustomerMutation {
 	return _u.mutation
@@ -1559,6 +1605,12 @@ func (_u *CustomerUpdateOne) sqlSave(ctx context.Context) (_node *Customer, err 
 	}
 	if _u.mutation.ArchivedAtCleared() {
 		_spec.ClearField(customer.FieldArchivedAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.ImageID(); ok {
+		_spec.SetField(customer.FieldImageID, field.TypeUUID, value)
+	}
+	if _u.mutation.ImageIDCleared() {
+		_spec.ClearField(customer.FieldImageID, field.TypeUUID)
 	}
 	_spec.AddModifiers(_u.modifiers...)
 	_node = &Customer{config: _u.config}

@@ -13,6 +13,7 @@ import (
 	"dossier/ent/attributevalueoption"
 	"dossier/ent/contact"
 	"dossier/ent/customer"
+	"dossier/ent/customerimage"
 	"dossier/ent/customermerge"
 	"dossier/ent/customerorigin"
 	"dossier/ent/customertype"
@@ -24,8 +25,10 @@ import (
 	"dossier/ent/fieldrule"
 	"dossier/ent/garbage"
 	"dossier/ent/idempotency"
+	"dossier/ent/imagefile"
 	"dossier/ent/job"
 	"dossier/ent/jobrowerror"
+	"dossier/ent/note"
 	"dossier/ent/office"
 	"dossier/ent/phonenumber"
 	"dossier/ent/postaladdress"
@@ -112,6 +115,7 @@ func checkColumn(t, c string) error {
 			attributevalueoption.Table:    attributevalueoption.ValidColumn,
 			contact.Table:                 contact.ValidColumn,
 			customer.Table:                customer.ValidColumn,
+			customerimage.Table:           customerimage.ValidColumn,
 			customermerge.Table:           customermerge.ValidColumn,
 			customerorigin.Table:          customerorigin.ValidColumn,
 			customertype.Table:            customertype.ValidColumn,
@@ -123,8 +127,10 @@ func checkColumn(t, c string) error {
 			fieldrule.Table:               fieldrule.ValidColumn,
 			garbage.Table:                 garbage.ValidColumn,
 			idempotency.Table:             idempotency.ValidColumn,
+			imagefile.Table:               imagefile.ValidColumn,
 			job.Table:                     job.ValidColumn,
 			jobrowerror.Table:             jobrowerror.ValidColumn,
+			note.Table:                    note.ValidColumn,
 			office.Table:                  office.ValidColumn,
 			phonenumber.Table:             phonenumber.ValidColumn,
 			postaladdress.Table:           postaladdress.ValidColumn,

@@ -12,6 +12,7 @@ import (
 	"dossier/ent/attributevalueoption"
 	"dossier/ent/contact"
 	"dossier/ent/customer"
+	"dossier/ent/customerimage"
 	"dossier/ent/customermerge"
 	"dossier/ent/customerorigin"
 	"dossier/ent/customertype"
@@ -23,8 +24,10 @@ import (
 	"dossier/ent/fieldrule"
 	"dossier/ent/garbage"
 	"dossier/ent/idempotency"
+	"dossier/ent/imagefile"
 	"dossier/ent/job"
 	"dossier/ent/jobrowerror"
+	"dossier/ent/note"
 	"dossier/ent/office"
 	"dossier/ent/phonenumber"
 	"dossier/ent/postaladdress"
@@ -202,6 +205,15 @@ func init() {
 	customerDescCreatedVia := customerFields[16].Descriptor()
 	// customer.DefaultCreatedVia holds the default value on creation for the created_via field.
 	customer.DefaultCreatedVia = customerDescCreatedVia.Default.(string)
+	customerimageMixin := schema.CustomerImage{}.Mixin()
+	customerimageMixinFields0 := customerimageMixin[0].Fields()
+	_ = customerimageMixinFields0
+	customerimageFields := schema.CustomerImage{}.Fields()
+	_ = customerimageFields
+	// customerimageDescCreatedAt is the schema descriptor for created_at field.
+	customerimageDescCreatedAt := customerimageMixinFields0[2].Descriptor()
+	// customerimage.DefaultCreatedAt holds the default value on creation for the created_at field.
+	customerimage.DefaultCreatedAt = customerimageDescCreatedAt.Default.(func() time.Time)
 	customermergeMixin := schema.CustomerMerge{}.Mixin()
 	customermergeMixinFields0 := customermergeMixin[0].Fields()
 	_ = customermergeMixinFields0
@@ -361,6 +373,15 @@ func init() {
 	idempotencyDescCreatedAt := idempotencyMixinFields0[2].Descriptor()
 	// idempotency.DefaultCreatedAt holds the default value on creation for the created_at field.
 	idempotency.DefaultCreatedAt = idempotencyDescCreatedAt.Default.(func() time.Time)
+	imagefileMixin := schema.ImageFile{}.Mixin()
+	imagefileMixinFields0 := imagefileMixin[0].Fields()
+	_ = imagefileMixinFields0
+	imagefileFields := schema.ImageFile{}.Fields()
+	_ = imagefileFields
+	// imagefileDescCreatedAt is the schema descriptor for created_at field.
+	imagefileDescCreatedAt := imagefileMixinFields0[2].Descriptor()
+	// imagefile.DefaultCreatedAt holds the default value on creation for the created_at field.
+	imagefile.DefaultCreatedAt = imagefileDescCreatedAt.Default.(func() time.Time)
 	jobMixin := schema.Job{}.Mixin()
 	jobMixinFields0 := jobMixin[0].Fields()
 	_ = jobMixinFields0
@@ -435,6 +456,29 @@ func init() {
 	jobrowerrorDescCreatedAt := jobrowerrorMixinFields0[2].Descriptor()
 	// jobrowerror.DefaultCreatedAt holds the default value on creation for the created_at field.
 	jobrowerror.DefaultCreatedAt = jobrowerrorDescCreatedAt.Default.(func() time.Time)
+	noteMixin := schema.Note{}.Mixin()
+	noteMixinFields0 := noteMixin[0].Fields()
+	_ = noteMixinFields0
+	noteMixinFields1 := noteMixin[1].Fields()
+	_ = noteMixinFields1
+	noteFields := schema.Note{}.Fields()
+	_ = noteFields
+	// noteDescCreatedAt is the schema descriptor for created_at field.
+	noteDescCreatedAt := noteMixinFields0[2].Descriptor()
+	// note.DefaultCreatedAt holds the default value on creation for the created_at field.
+	note.DefaultCreatedAt = noteDescCreatedAt.Default.(func() time.Time)
+	// noteDescVersion is the schema descriptor for version field.
+	noteDescVersion := noteMixinFields1[0].Descriptor()
+	// note.DefaultVersion holds the default value on creation for the version field.
+	note.DefaultVersion = noteDescVersion.Default.(int32)
+	// noteDescUpdatedAt is the schema descriptor for updated_at field.
+	noteDescUpdatedAt := noteMixinFields1[1].Descriptor()
+	// note.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	note.DefaultUpdatedAt = noteDescUpdatedAt.Default.(func() time.Time)
+	// noteDescPinned is the schema descriptor for pinned field.
+	noteDescPinned := noteFields[2].Descriptor()
+	// note.DefaultPinned holds the default value on creation for the pinned field.
+	note.DefaultPinned = noteDescPinned.Default.(bool)
 	officeMixin := schema.Office{}.Mixin()
 	officeMixinFields0 := officeMixin[0].Fields()
 	_ = officeMixinFields0

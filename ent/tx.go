@@ -32,6 +32,8 @@ type Tx struct {
 	Contact *ContactClient
 	// Customer is the client for interacting with the Customer builders.
 	Customer *CustomerClient
+	// CustomerImage is the client for interacting with the CustomerImage builders.
+	CustomerImage *CustomerImageClient
 	// CustomerMerge is the client for interacting with the CustomerMerge builders.
 	CustomerMerge *CustomerMergeClient
 	// CustomerOrigin is the client for interacting with the CustomerOrigin builders.
@@ -54,10 +56,14 @@ type Tx struct {
 	Garbage *GarbageClient
 	// Idempotency is the client for interacting with the Idempotency builders.
 	Idempotency *IdempotencyClient
+	// ImageFile is the client for interacting with the ImageFile builders.
+	ImageFile *ImageFileClient
 	// Job is the client for interacting with the Job builders.
 	Job *JobClient
 	// JobRowError is the client for interacting with the JobRowError builders.
 	JobRowError *JobRowErrorClient
+	// Note is the client for interacting with the Note builders.
+	Note *NoteClient
 	// Office is the client for interacting with the Office builders.
 	Office *OfficeClient
 	// PhoneNumber is the client for interacting with the PhoneNumber builders.
@@ -216,6 +222,7 @@ func (tx *Tx) init() {
 	tx.AttributeValueOption = NewAttributeValueOptionClient(tx.config)
 	tx.Contact = NewContactClient(tx.config)
 	tx.Customer = NewCustomerClient(tx.config)
+	tx.CustomerImage = NewCustomerImageClient(tx.config)
 	tx.CustomerMerge = NewCustomerMergeClient(tx.config)
 	tx.CustomerOrigin = NewCustomerOriginClient(tx.config)
 	tx.CustomerType = NewCustomerTypeClient(tx.config)
@@ -227,8 +234,10 @@ func (tx *Tx) init() {
 	tx.FieldRule = NewFieldRuleClient(tx.config)
 	tx.Garbage = NewGarbageClient(tx.config)
 	tx.Idempotency = NewIdempotencyClient(tx.config)
+	tx.ImageFile = NewImageFileClient(tx.config)
 	tx.Job = NewJobClient(tx.config)
 	tx.JobRowError = NewJobRowErrorClient(tx.config)
+	tx.Note = NewNoteClient(tx.config)
 	tx.Office = NewOfficeClient(tx.config)
 	tx.PhoneNumber = NewPhoneNumberClient(tx.config)
 	tx.PostalAddress = NewPostalAddressClient(tx.config)

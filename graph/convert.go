@@ -7,6 +7,7 @@ import (
 	"dossier/internal/account"
 	"dossier/internal/customer"
 	"dossier/internal/document"
+	"dossier/internal/note"
 	"dossier/internal/optional"
 	"dossier/internal/timeline"
 	"dossier/internal/typeid"
@@ -177,6 +178,14 @@ func entryPatch(in model.TimelineEntryUpdateInput) timeline.Patch {
 		patch.Kind = &k
 	}
 	return patch
+}
+
+func noteDraft(in model.NoteCreateInput) note.Draft {
+	return note.Draft{Body: in.Body, Pinned: in.Pinned}
+}
+
+func notePatch(in model.NoteUpdateInput) note.Patch {
+	return note.Patch{Body: field(in.Body), Pinned: field(in.Pinned)}
 }
 
 func keyDraft(in model.APIKeyCreateInput) account.KeyDraft {

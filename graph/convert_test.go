@@ -157,6 +157,8 @@ func TestEveryFieldOfAnInputArrives(t *testing.T) {
 	arrives(t, "DocumentUpdateInput", plain(documentPatch))
 	arrives(t, "TimelineEntryInput", plain(entryDraft))
 	arrives(t, "TimelineEntryUpdateInput", plain(entryPatch))
+	arrives(t, "NoteCreateInput", plain(noteDraft))
+	arrives(t, "NoteUpdateInput", plain(notePatch))
 	arrives(t, "ApiKeyCreateInput", plain(keyDraft))
 	arrives(t, "AttributeDefinitionCreateInput", plain(attributeDraft))
 	arrives(t, "AttributeDefinitionUpdateInput", plain(attributePatch))
@@ -199,7 +201,7 @@ func TestEveryInputOfAMutationIsConverted(t *testing.T) {
 		"CustomerCreateInput": true, "CustomerUpdateInput": true, "CustomerUpsertInput": true, "CustomerKey": true, "ContactCreateInput": true, "ContactUpdateInput": true,
 		"DocumentUploadInput": true, "DocumentUploadBeginInput": true, "DocumentUpdateInput": true,
 		"TimelineEntryInput": true, "TimelineEntryUpdateInput": true, "ApiKeyCreateInput": true,
-		"AttributeDefinitionCreateInput": true, "AttributeDefinitionUpdateInput": true,
+		"AttributeDefinitionCreateInput": true, "AttributeDefinitionUpdateInput": true, "NoteCreateInput": true, "NoteUpdateInput": true,
 		"CustomerTypeCreateInput": true, "CustomerTypeUpdateInput": true, "CustomerOriginCreateInput": true, "CustomerOriginUpdateInput": true,
 		"OfficeCreateInput": true, "OfficeUpdateInput": true, "ServiceCreateInput": true, "ServiceUpdateInput": true,
 		"FieldRuleInput": true, "StaffUserCreateInput": true, "StaffUserUpdateInput": true,

@@ -105,6 +105,26 @@ func (r mutationResolver) DocumentReplace(
 	return r.documentPayload(ctx, u, err)
 }
 
+// CustomerImageSet streams in a picture.
+func (r mutationResolver) CustomerImageSet(
+	ctx context.Context, id string, expectedVersion int, file transport.Upload,
+) (*read.Object, error) {
+	u, err := parseID(typeid.Customer, id, "id")
+	if err == nil {
+		err = r.Documents.ImageSet(ctx, viewer(ctx), u, expectedVersion, file)
+	}
+	return r.customerPayload(ctx, u, err)
+}
+
+// CustomerImageRemove deletes a picture.
+func (r mutationResolver) CustomerImageRemove(ctx context.Context, id string, expectedVersion int) (*read.Object, error) {
+	u, err := parseID(typeid.Customer, id, "id")
+	if err == nil {
+		err = r.Documents.ImageRemove(ctx, viewer(ctx), u, expectedVersion)
+	}
+	return r.customerPayload(ctx, u, err)
+}
+
 // DocumentUpdate changes what is said about a document.
 func (r mutationResolver) DocumentUpdate(
 	ctx context.Context, id string, expectedVersion int, input model.DocumentUpdateInput,

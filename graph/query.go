@@ -62,6 +62,13 @@ func (r queryResolver) Events(
 	return r.Engine.Field(ctx)
 }
 
+// CustomerStats is the report of customers.
+func (r queryResolver) CustomerStats(
+	ctx context.Context, _ []model.CustomerDimension, _ *model.DateRange, _ *model.TimeBucket, _ string, _ *model.CustomerWhere,
+) (*read.Object, error) {
+	return r.Engine.Field(ctx)
+}
+
 // Storage is the account's use of storage.
 func (r queryResolver) Storage(ctx context.Context) (*read.Object, error) { return r.Engine.Field(ctx) }
 

@@ -11,6 +11,7 @@ import (
 	"dossier/internal/customer"
 	"dossier/internal/document"
 	"dossier/internal/job"
+	"dossier/internal/note"
 	"dossier/internal/read"
 	"dossier/internal/timeline"
 )
@@ -22,6 +23,7 @@ type Resolver struct {
 	Customers *customer.Service
 	Documents *document.Service
 	Timeline  *timeline.Service
+	Notes     *note.Service
 	Lists     *catalog.Service
 	Policies  *customer.Policies
 	Jobs      *job.Service

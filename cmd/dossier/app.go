@@ -30,6 +30,7 @@ import (
 	"dossier/internal/document"
 	"dossier/internal/feed"
 	"dossier/internal/job"
+	"dossier/internal/note"
 	"dossier/internal/read"
 	"dossier/internal/server"
 	"dossier/internal/store"
@@ -72,6 +73,7 @@ type app struct {
 	// exports makes the links to the files of exports, runner works at jobs.
 	exports  *document.Links
 	runner   *job.Runner
+	images   *document.ImageLinks
 	resolver *graph.Resolver
 	sweeper  *document.Sweeper
 	// cleanTemp removes what a crash left of uploads to the disk store; nil for gcs.
@@ -123,6 +125,7 @@ func openApp(ctx context.Context, cfg *config, log *slog.Logger, secret []byte, 
 	}
 	a.links = &document.Links{Secret: subkey(secret, "downloads"), BaseURL: cfg.publicURL() + "/files/", TTL: cfg.DownloadTTL.d, Now: time.Now}
 	a.exports = &document.Links{Secret: subkey(secret, "exports"), BaseURL: cfg.publicURL() + "/exports/", TTL: cfg.DownloadTTL.d, Now: time.Now}
+	a.images = document.NewImageLinks(cfg.publicURL()+"/images", func(purpose string) []byte { return subkey(secret, purpose) })
 	return a, a.openGraph(pepper)
 }
 
@@ -182,7 +185,8 @@ func (a *app) openBlobs(ctx context.Context, key []byte) error {
 
 func (a *app) openGraph(pepper auth.Pepper) error {
 	engine, err := read.New(read.Config{
-		Pool: a.readPool, Schema: graph.Schema(), DownloadURL: a.links.URL, JobURL: a.exports.URL, MaxDepth: graph.DefaultLimits.Depth,
+		Pool: a.readPool, Schema: graph.Schema(), DownloadURL: a.links.URL, JobURL: a.exports.URL, ImageURL: a.images.URL,
+		MaxDepth:           graph.DefaultLimits.Depth,
 		MaxFilesPerRequest: a.cfg.MaxFiles.n, EventRetentionDays: int(a.cfg.EventRetention.d / (24 * time.Hour)),
 	})
 	if err != nil {
@@ -191,9 +195,10 @@ func (a *app) openGraph(pepper auth.Pepper) error {
 	a.resolver = &graph.Resolver{
 		Engine: engine, Customers: customer.NewService(a.store), Accounts: account.NewService(a.store, pepper),
 		Attributes: attribute.NewService(a.store),
-		Timeline:   timeline.NewService(a.store), Documents: document.New(a.store.Documents(), a.blobs),
+		Timeline:   timeline.NewService(a.store), Documents: document.New(a.store.Documents(), a.store.Images(), a.blobs),
 		Lists: catalog.NewService(a.store), Policies: customer.NewPolicies(a.store),
 	}
+	a.resolver.Notes = note.NewService(a.store)
 	a.openJobs()
 	a.resolver.Accounts.Revoked = a.auth.ForgetKey
 	a.resolver.Documents.Log = a.log
@@ -230,7 +235,8 @@ func (a *app) run(ctx context.Context, opened func(*server.Server)) error {
 		SampleQuery: sampleQuery, MaxFiles: a.cfg.MaxFiles.n, MaxSockets: a.cfg.MaxSockets.n,
 		DrainDelay: a.cfg.DrainDelay.d, ShutdownTimeout: a.cfg.ShutdownTimeout.d, Traces: a.traced,
 	}, server.Deps{
-		Resolver: a.resolver, Limits: graph.DefaultLimits, Auth: a.auth, Hub: a.hub, Links: a.links, ExportLinks: a.exports, Log: a.log,
+		Resolver: a.resolver, Limits: graph.DefaultLimits, Auth: a.auth, Hub: a.hub, Links: a.links, ExportLinks: a.exports, Images: a.images,
+		Log:        a.log,
 		BlobRoutes: a.routes, DevIssuer: a.devIssuer, Ready: a.store.Ping, Pools: a.pools(), BlobFailures: a.blobs.Failures,
 	})
 	if err != nil {

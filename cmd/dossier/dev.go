@@ -179,7 +179,7 @@ func (a *app) keptAccount(ctx context.Context, c *devCmd, issuer *auth.DevIssuer
 func (a *app) demoServices() demo.Services {
 	return demo.Services{
 		Customers: a.resolver.Customers, Documents: a.resolver.Documents, Timeline: a.resolver.Timeline, Lists: a.resolver.Lists,
-		Attributes: a.resolver.Attributes,
+		Attributes: a.resolver.Attributes, Notes: a.resolver.Notes,
 	}
 }
 

@@ -75,6 +75,8 @@ const (
 	FieldMergedIntoID = "merged_into_id"
 	// FieldArchivedAt holds the string denoting the archived_at field in the database.
 	FieldArchivedAt = "archived_at"
+	// FieldImageID holds the string denoting the image_id field in the database.
+	FieldImageID = "image_id"
 	// Table holds the table name of the customer in the database.
 	Table = "customer"
 )
@@ -113,6 +115,7 @@ var Columns = []string{
 	FieldPreferredStaffID,
 	FieldMergedIntoID,
 	FieldArchivedAt,
+	FieldImageID,
 }
 
 // ValidColumn reports if the column name is valid (part of the table columns).
@@ -301,4 +304,9 @@ func ByMergedIntoID(opts ...sql.OrderTermOption) OrderOption {
 // ByArchivedAt orders the results by the archived_at field.
 func ByArchivedAt(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldArchivedAt, opts...).ToFunc()
+}
+
+// ByImageID orders the results by the image_id field.
+func ByImageID(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldImageID, opts...).ToFunc()
 }

@@ -116,6 +116,18 @@ func (f CustomerFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, er
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.CustomerMutation", m)
 }
 
+// The CustomerImageFunc type is an adapter to allow the use of ordinary
+// function as CustomerImage mutator.
+type CustomerImageFunc func(context.Context, *ent.CustomerImageMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f CustomerImageFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.CustomerImageMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.CustomerImageMutation", m)
+}
+
 // The CustomerMergeFunc type is an adapter to allow the use of ordinary
 // function as CustomerMerge mutator.
 type CustomerMergeFunc func(context.Context, *ent.CustomerMergeMutation) (ent.Value, error)
@@ -248,6 +260,18 @@ func (f IdempotencyFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value,
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.IdempotencyMutation", m)
 }
 
+// The ImageFileFunc type is an adapter to allow the use of ordinary
+// function as ImageFile mutator.
+type ImageFileFunc func(context.Context, *ent.ImageFileMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f ImageFileFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.ImageFileMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.ImageFileMutation", m)
+}
+
 // The JobFunc type is an adapter to allow the use of ordinary
 // function as Job mutator.
 type JobFunc func(context.Context, *ent.JobMutation) (ent.Value, error)
@@ -270,6 +294,18 @@ func (f JobRowErrorFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value,
 		return f(ctx, mv)
 	}
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.JobRowErrorMutation", m)
+}
+
+// The NoteFunc type is an adapter to allow the use of ordinary
+// function as Note mutator.
+type NoteFunc func(context.Context, *ent.NoteMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f NoteFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.NoteMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.NoteMutation", m)
 }
 
 // The OfficeFunc type is an adapter to allow the use of ordinary

@@ -399,6 +399,7 @@ var (
 		{Name: "preferred_staff_id", Type: field.TypeUUID, Nullable: true},
 		{Name: "merged_into_id", Type: field.TypeUUID, Nullable: true},
 		{Name: "archived_at", Type: field.TypeTime, Nullable: true},
+		{Name: "image_id", Type: field.TypeUUID, Nullable: true},
 	}
 	// CustomerTable holds the schema information for the "customer" table.
 	CustomerTable = &schema.Table{
@@ -437,6 +438,26 @@ var (
 				Columns: []*schema.Column{CustomerColumns[1], CustomerColumns[4], CustomerColumns[0]},
 			},
 			{
+				Name:    "customer_report",
+				Unique:  false,
+				Columns: []*schema.Column{CustomerColumns[1], CustomerColumns[2]},
+				Annotation: &entsql.IndexAnnotation{
+					IncludeColumns: []string{
+						CustomerColumns[8].Name,
+
+						CustomerColumns[7].Name,
+
+						CustomerColumns[25].Name,
+
+						CustomerColumns[24].Name,
+
+						CustomerColumns[26].Name,
+
+						CustomerColumns[28].Name,
+					},
+				},
+			},
+			{
 				Name:    "customer_one_external_id",
 				Unique:  true,
 				Columns: []*schema.Column{CustomerColumns[1], CustomerColumns[16]},
@@ -451,6 +472,38 @@ var (
 				Annotation: &entsql.IndexAnnotation{
 					Where: "merged_into_id IS NOT NULL",
 				},
+			},
+		},
+	}
+	// CustomerImageColumns holds the columns for the "customer_image" table.
+	CustomerImageColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "account_id", Type: field.TypeUUID},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "created_by_kind", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "created_by_id", Type: field.TypeUUID, Nullable: true},
+		{Name: "customer_id", Type: field.TypeUUID},
+		{Name: "file_name", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "content_type", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "size_bytes", Type: field.TypeInt64},
+		{Name: "width", Type: field.TypeInt32},
+		{Name: "height", Type: field.TypeInt32},
+	}
+	// CustomerImageTable holds the schema information for the "customer_image" table.
+	CustomerImageTable = &schema.Table{
+		Name:       "customer_image",
+		Columns:    CustomerImageColumns,
+		PrimaryKey: []*schema.Column{CustomerImageColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "customerimage_account_id_id",
+				Unique:  true,
+				Columns: []*schema.Column{CustomerImageColumns[1], CustomerImageColumns[0]},
+			},
+			{
+				Name:    "customerimage_account_id_customer_id",
+				Unique:  true,
+				Columns: []*schema.Column{CustomerImageColumns[1], CustomerImageColumns[5]},
 			},
 		},
 	}
@@ -896,6 +949,37 @@ var (
 			},
 		},
 	}
+	// ImageFileColumns holds the columns for the "image_file" table.
+	ImageFileColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "account_id", Type: field.TypeUUID},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "image_id", Type: field.TypeUUID},
+		{Name: "variant", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "content_type", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "size_bytes", Type: field.TypeInt64},
+		{Name: "crc32c", Type: field.TypeInt64},
+		{Name: "object_key", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "object_generation", Type: field.TypeInt64},
+	}
+	// ImageFileTable holds the schema information for the "image_file" table.
+	ImageFileTable = &schema.Table{
+		Name:       "image_file",
+		Columns:    ImageFileColumns,
+		PrimaryKey: []*schema.Column{ImageFileColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "imagefile_account_id_image_id_variant",
+				Unique:  true,
+				Columns: []*schema.Column{ImageFileColumns[1], ImageFileColumns[3], ImageFileColumns[4]},
+			},
+			{
+				Name:    "imagefile_object_key",
+				Unique:  true,
+				Columns: []*schema.Column{ImageFileColumns[8]},
+			},
+		},
+	}
 	// JobColumns holds the columns for the "job" table.
 	JobColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeUUID},
@@ -998,6 +1082,40 @@ var (
 				Name:    "jobrowerror_account_id_job_id_number",
 				Unique:  true,
 				Columns: []*schema.Column{JobRowErrorColumns[1], JobRowErrorColumns[3], JobRowErrorColumns[4]},
+			},
+		},
+	}
+	// NoteColumns holds the columns for the "note" table.
+	NoteColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "account_id", Type: field.TypeUUID},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "version", Type: field.TypeInt32, Default: 1},
+		{Name: "updated_at", Type: field.TypeTime},
+		{Name: "created_by_kind", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "created_by_id", Type: field.TypeUUID, Nullable: true},
+		{Name: "customer_id", Type: field.TypeUUID},
+		{Name: "body", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "pinned", Type: field.TypeBool, Default: false},
+		{Name: "edited_at", Type: field.TypeTime, Nullable: true},
+		{Name: "edited_by_kind", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "edited_by_id", Type: field.TypeUUID, Nullable: true},
+	}
+	// NoteTable holds the schema information for the "note" table.
+	NoteTable = &schema.Table{
+		Name:       "note",
+		Columns:    NoteColumns,
+		PrimaryKey: []*schema.Column{NoteColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "note_account_id_id",
+				Unique:  true,
+				Columns: []*schema.Column{NoteColumns[1], NoteColumns[0]},
+			},
+			{
+				Name:    "note_account_id_customer_id_pinned_created_at_id",
+				Unique:  false,
+				Columns: []*schema.Column{NoteColumns[1], NoteColumns[7], NoteColumns[9], NoteColumns[2], NoteColumns[0]},
 			},
 		},
 	}
@@ -1378,6 +1496,7 @@ var (
 		AttributeValueOptionTable,
 		ContactTable,
 		CustomerTable,
+		CustomerImageTable,
 		CustomerMergeTable,
 		CustomerOriginTable,
 		CustomerTypeTable,
@@ -1389,8 +1508,10 @@ var (
 		FieldRuleTable,
 		GarbageTable,
 		IdempotencyTable,
+		ImageFileTable,
 		JobTable,
 		JobRowErrorTable,
+		NoteTable,
 		OfficeTable,
 		PhoneNumberTable,
 		PostalAddressTable,
@@ -1446,6 +1567,13 @@ func init() {
 		"customer_kind":            "kind IN ('PERSON', 'COMPANY')",
 		"customer_status":          "status IN ('ACTIVE', 'ARCHIVED', 'MERGED')",
 	}
+	CustomerImageTable.Annotation = &entsql.Annotation{
+		Table: "customer_image",
+	}
+	CustomerImageTable.Annotation.Checks = map[string]string{
+		"customer_image_created_by_kind": "created_by_kind IN ('STAFF', 'API_KEY')",
+		"customer_image_size":            "size_bytes > 0 AND width > 0 AND height > 0",
+	}
 	CustomerMergeTable.Annotation = &entsql.Annotation{
 		Table: "customer_merge",
 	}
@@ -1497,7 +1625,7 @@ func init() {
 	}
 	EventTable.Annotation.Checks = map[string]string{
 		"event_created_by_kind": "created_by_kind IN ('STAFF', 'API_KEY')",
-		"event_subject_type":    "subject_type IN ('Customer', 'Contact', 'Document', 'TimelineEntry', 'Account', 'Job', 'AttributeDefinition')",
+		"event_subject_type":    "subject_type IN ('Customer', 'Contact', 'Document', 'TimelineEntry', 'Account', 'Job', 'AttributeDefinition', 'Note')",
 	}
 	FieldPolicyTable.Annotation = &entsql.Annotation{
 		Table: "field_policy",
@@ -1518,6 +1646,13 @@ func init() {
 	IdempotencyTable.Annotation = &entsql.Annotation{
 		Table: "idempotency",
 	}
+	ImageFileTable.Annotation = &entsql.Annotation{
+		Table: "image_file",
+	}
+	ImageFileTable.Annotation.Checks = map[string]string{
+		"image_file_size":    "size_bytes > 0",
+		"image_file_variant": "variant IN ('ORIGINAL', 'PREVIEW', 'THUMBNAIL')",
+	}
 	JobTable.Annotation = &entsql.Annotation{
 		Table: "job",
 	}
@@ -1529,6 +1664,13 @@ func init() {
 	}
 	JobRowErrorTable.Annotation = &entsql.Annotation{
 		Table: "job_row_error",
+	}
+	NoteTable.Annotation = &entsql.Annotation{
+		Table: "note",
+	}
+	NoteTable.Annotation.Checks = map[string]string{
+		"note_created_by_kind": "created_by_kind IN ('STAFF', 'API_KEY')",
+		"note_edited_by_kind":  "edited_by_kind IN ('STAFF', 'API_KEY')",
 	}
 	OfficeTable.Annotation = &entsql.Annotation{
 		Table: "office",
@@ -1580,8 +1722,8 @@ func init() {
 	}
 	TimelineEntryTable.Annotation.Checks = map[string]string{
 		"timeline_entry_created_by_kind": "created_by_kind IN ('STAFF', 'API_KEY')",
-		"timeline_entry_kind":            "kind IN ('CUSTOMER_CREATED', 'CUSTOMER_ARCHIVED', 'CUSTOMER_RESTORED', 'CUSTOMER_MERGED', 'CUSTOMER_MERGE_UNDONE', 'CONTACT_ADDED', 'DOCUMENT_ADDED', 'DOCUMENT_REPLACED', 'DOCUMENT_EXPIRES', 'VISIT', 'CALL', 'TASK')",
-		"timeline_entry_subject_type":    "subject_type IN ('Customer', 'Contact', 'Document', 'TimelineEntry', 'Account', 'Job', 'AttributeDefinition')",
+		"timeline_entry_kind":            "kind IN ('CUSTOMER_CREATED', 'CUSTOMER_ARCHIVED', 'CUSTOMER_RESTORED', 'CUSTOMER_MERGED', 'CUSTOMER_MERGE_UNDONE', 'CONTACT_ADDED', 'DOCUMENT_ADDED', 'DOCUMENT_REPLACED', 'DOCUMENT_EXPIRES', 'VISIT', 'CALL', 'TASK', 'NOTE')",
+		"timeline_entry_subject_type":    "subject_type IN ('Customer', 'Contact', 'Document', 'TimelineEntry', 'Account', 'Job', 'AttributeDefinition', 'Note')",
 	}
 	UploadTable.Annotation = &entsql.Annotation{
 		Table: "upload",

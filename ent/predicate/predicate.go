@@ -33,6 +33,9 @@ type Contact func(*sql.Selector)
 // Customer is the predicate function for customer builders.
 type Customer func(*sql.Selector)
 
+// CustomerImage is the predicate function for customerimage builders.
+type CustomerImage func(*sql.Selector)
+
 // CustomerMerge is the predicate function for customermerge builders.
 type CustomerMerge func(*sql.Selector)
 
@@ -66,11 +69,17 @@ type Garbage func(*sql.Selector)
 // Idempotency is the predicate function for idempotency builders.
 type Idempotency func(*sql.Selector)
 
+// ImageFile is the predicate function for imagefile builders.
+type ImageFile func(*sql.Selector)
+
 // Job is the predicate function for job builders.
 type Job func(*sql.Selector)
 
 // JobRowError is the predicate function for jobrowerror builders.
 type JobRowError func(*sql.Selector)
+
+// Note is the predicate function for note builders.
+type Note func(*sql.Selector)
 
 // Office is the predicate function for office builders.
 type Office func(*sql.Selector)

@@ -54,6 +54,7 @@ func (Customer) Fields() []ent.Field {
 		optionalID("preferred_staff_id"),
 		optionalID("merged_into_id"),
 		optionalInstant("archived_at"),
+		optionalID("image_id"),
 	}
 }
 
@@ -66,6 +67,9 @@ func (Customer) Indexes() []ent.Index {
 		index.Fields("account_id", "sort_name", "id").Annotations(entsql.IncludeColumns("status")),
 		index.Fields("account_id", "created_at", "id"),
 		index.Fields("account_id", "updated_at", "id"),
+		// What reports count is in the index itself: a report over years reads it and not the table.
+		index.Fields("account_id", "created_at").StorageKey("customer_report").Annotations(entsql.IncludeColumns(
+			"status", "kind", "origin_id", "type_id", "salesperson_id", "preferred_office_id")),
 		index.Fields("account_id", "external_id").Unique().StorageKey("customer_one_external_id").
 			Annotations(entsql.IndexWhere("external_id IS NOT NULL")),
 		index.Fields("account_id", "merged_into_id").Annotations(entsql.IndexWhere("merged_into_id IS NOT NULL")),

@@ -12,7 +12,7 @@ import (
 var uuidZero = uuid.UUID{}
 
 // subjects are the types that an event or a timeline entry can be about, in the spelling of the SDL.
-var subjects = []string{"Customer", "Contact", "Document", "TimelineEntry", "Account", "Job", "AttributeDefinition"}
+var subjects = []string{"Customer", "Contact", "Document", "TimelineEntry", "Account", "Job", "AttributeDefinition", "Note"}
 
 // Event is the account's append-only log. seq is dense and in commit order.
 type Event struct{ ent.Schema }
@@ -56,7 +56,7 @@ type TimelineEntry struct{ ent.Schema }
 func (TimelineEntry) Annotations() []schema.Annotation {
 	return table("timeline_entry", map[string]string{
 		"timeline_entry_kind": oneOf("kind", "CUSTOMER_CREATED", "CUSTOMER_ARCHIVED", "CUSTOMER_RESTORED", "CUSTOMER_MERGED",
-			"CUSTOMER_MERGE_UNDONE", "CONTACT_ADDED", "DOCUMENT_ADDED", "DOCUMENT_REPLACED", "DOCUMENT_EXPIRES", "VISIT", "CALL", "TASK"),
+			"CUSTOMER_MERGE_UNDONE", "CONTACT_ADDED", "DOCUMENT_ADDED", "DOCUMENT_REPLACED", "DOCUMENT_EXPIRES", "VISIT", "CALL", "TASK", "NOTE"),
 		"timeline_entry_subject_type":    oneOf("subject_type", subjects...),
 		"timeline_entry_created_by_kind": actorKinds,
 	})

@@ -55,6 +55,8 @@ type ComplexityRoot struct {
 		ContactUpdate              func(childComplexity int, id string, expectedVersion int, input model.ContactUpdateInput, onConflict model.OnConflict) int
 		CustomerArchive            func(childComplexity int, id string, expectedVersion int) int
 		CustomerCreate             func(childComplexity int, input model.CustomerCreateInput, allowDuplicate bool, idempotencyKey *string) int
+		CustomerImageRemove        func(childComplexity int, id string, expectedVersion int) int
+		CustomerImageSet           func(childComplexity int, id string, expectedVersion int, file transport.Upload) int
 		CustomerMerge              func(childComplexity int, winnerID string, loserID string, expectedWinnerVersion int, expectedLoserVersion int, picks []model.MergePick, dryRun bool, idempotencyKey *string) int
 		CustomerMergeUndo          func(childComplexity int, mergeID string) int
 		CustomerOriginArchive      func(childComplexity int, id string, expectedVersion int) int
@@ -84,6 +86,9 @@ type ComplexityRoot struct {
 		FieldPolicyUpdate          func(childComplexity int, channel model.EntryChannel, typeID *string, expectedVersion int, rules []*model.FieldRuleInput) int
 		ImportStart                func(childComplexity int, input model.ImportInput, file transport.Upload, dryRun bool, idempotencyKey *string) int
 		JobCancel                  func(childComplexity int, id string) int
+		NoteCreate                 func(childComplexity int, customerID string, input model.NoteCreateInput, idempotencyKey *string) int
+		NoteDelete                 func(childComplexity int, id string, expectedVersion int) int
+		NoteUpdate                 func(childComplexity int, id string, expectedVersion int, input model.NoteUpdateInput) int
 		OfficeArchive              func(childComplexity int, id string, expectedVersion int) int
 		OfficeCreate               func(childComplexity int, input model.OfficeCreateInput, idempotencyKey *string) int
 		OfficeDelete               func(childComplexity int, id string, expectedVersion int) int
@@ -114,6 +119,7 @@ type ComplexityRoot struct {
 		CustomerDuplicates      func(childComplexity int, customerID string) int
 		CustomerMerges          func(childComplexity int, customerID *string, first *int, after *string, last *int, before *string) int
 		CustomerOrigins         func(childComplexity int, where *model.ListWhere, first *int, after *string, last *int, before *string) int
+		CustomerStats           func(childComplexity int, groupBy []model.CustomerDimension, rangeArg *model.DateRange, bucket *model.TimeBucket, timeZone string, where *model.CustomerWhere) int
 		CustomerTypes           func(childComplexity int, where *model.ListWhere, first *int, after *string, last *int, before *string) int
 		Customers               func(childComplexity int, where *model.CustomerWhere, orderBy *model.CustomerOrder, first *int, after *string, last *int, before *string) int
 		Document                func(childComplexity int, id string) int
@@ -161,6 +167,11 @@ type MutationResolver interface {
 	TimelineEntryCreate(ctx context.Context, customerID string, input model.TimelineEntryInput, idempotencyKey *string) (*read.Object, error)
 	TimelineEntryUpdate(ctx context.Context, id string, expectedVersion int, input model.TimelineEntryUpdateInput) (*read.Object, error)
 	TimelineEntryDelete(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
+	CustomerImageSet(ctx context.Context, id string, expectedVersion int, file transport.Upload) (*read.Object, error)
+	CustomerImageRemove(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
+	NoteCreate(ctx context.Context, customerID string, input model.NoteCreateInput, idempotencyKey *string) (*read.Object, error)
+	NoteUpdate(ctx context.Context, id string, expectedVersion int, input model.NoteUpdateInput) (*read.Object, error)
+	NoteDelete(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
 	APIKeyCreate(ctx context.Context, input model.APIKeyCreateInput) (*read.Object, error)
 	APIKeyRevoke(ctx context.Context, id string) (*read.Object, error)
 	AttributeDefinitionCreate(ctx context.Context, input model.AttributeDefinitionCreateInput, idempotencyKey *string) (*read.Object, error)
@@ -216,6 +227,7 @@ type QueryResolver interface {
 	Document(ctx context.Context, id string) (*read.Object, error)
 	Customers(ctx context.Context, where *model.CustomerWhere, orderBy *model.CustomerOrder, first *int, after *string, last *int, before *string) (*read.Object, error)
 	Events(ctx context.Context, after *string, types []model.EventType, customerID *string, first *int) (*read.Object, error)
+	CustomerStats(ctx context.Context, groupBy []model.CustomerDimension, rangeArg *model.DateRange, bucket *model.TimeBucket, timeZone string, where *model.CustomerWhere) (*read.Object, error)
 	Storage(ctx context.Context) (*read.Object, error)
 	AttributeDefinitions(ctx context.Context, where *model.AttributeDefinitionWhere, first *int, after *string, last *int, before *string) (*read.Object, error)
 	CustomerTypes(ctx context.Context, where *model.ListWhere, first *int, after *string, last *int, before *string) (*read.Object, error)
@@ -393,6 +405,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CustomerCreate(childComplexity, args["input"].(model.CustomerCreateInput), args["allowDuplicate"].(bool), args["idempotencyKey"].(*string)), true
+	case "Mutation.customerImageRemove":
+		if e.ComplexityRoot.Mutation.CustomerImageRemove == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_customerImageRemove_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CustomerImageRemove(childComplexity, args["id"].(string), args["expectedVersion"].(int)), true
+	case "Mutation.customerImageSet":
+		if e.ComplexityRoot.Mutation.CustomerImageSet == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_customerImageSet_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CustomerImageSet(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["file"].(transport.Upload)), true
 	case "Mutation.customerMerge":
 		if e.ComplexityRoot.Mutation.CustomerMerge == nil {
 			break
@@ -712,6 +746,39 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.JobCancel(childComplexity, args["id"].(string)), true
+	case "Mutation.noteCreate":
+		if e.ComplexityRoot.Mutation.NoteCreate == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_noteCreate_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.NoteCreate(childComplexity, args["customerId"].(string), args["input"].(model.NoteCreateInput), args["idempotencyKey"].(*string)), true
+	case "Mutation.noteDelete":
+		if e.ComplexityRoot.Mutation.NoteDelete == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_noteDelete_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.NoteDelete(childComplexity, args["id"].(string), args["expectedVersion"].(int)), true
+	case "Mutation.noteUpdate":
+		if e.ComplexityRoot.Mutation.NoteUpdate == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_noteUpdate_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.NoteUpdate(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["input"].(model.NoteUpdateInput)), true
 	case "Mutation.officeArchive":
 		if e.ComplexityRoot.Mutation.OfficeArchive == nil {
 			break
@@ -1005,6 +1072,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.CustomerOrigins(childComplexity, args["where"].(*model.ListWhere), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.customerStats":
+		if e.ComplexityRoot.Query.CustomerStats == nil {
+			break
+		}
+
+		args, err := ec.field_Query_customerStats_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.CustomerStats(childComplexity, args["groupBy"].([]model.CustomerDimension), args["range"].(*model.DateRange), args["bucket"].(*model.TimeBucket), args["timeZone"].(string), args["where"].(*model.CustomerWhere)), true
 	case "Query.customerTypes":
 		if e.ComplexityRoot.Query.CustomerTypes == nil {
 			break
@@ -1209,6 +1287,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("CustomerUpdateInput", ec.unmarshalInputCustomerUpdateInput),
 			graphql.NewInputUnmarshaler("CustomerUpsertInput", ec.unmarshalInputCustomerUpsertInput),
 			graphql.NewInputUnmarshaler("CustomerWhere", ec.unmarshalInputCustomerWhere),
+			graphql.NewInputUnmarshaler("DateRange", ec.unmarshalInputDateRange),
 			graphql.NewInputUnmarshaler("DateTimeFilter", ec.unmarshalInputDateTimeFilter),
 			graphql.NewInputUnmarshaler("DocumentOrder", ec.unmarshalInputDocumentOrder),
 			graphql.NewInputUnmarshaler("DocumentUpdateInput", ec.unmarshalInputDocumentUpdateInput),
@@ -1223,6 +1302,9 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("ImportInput", ec.unmarshalInputImportInput),
 			graphql.NewInputUnmarshaler("JobWhere", ec.unmarshalInputJobWhere),
 			graphql.NewInputUnmarshaler("ListWhere", ec.unmarshalInputListWhere),
+			graphql.NewInputUnmarshaler("NoteCreateInput", ec.unmarshalInputNoteCreateInput),
+			graphql.NewInputUnmarshaler("NoteUpdateInput", ec.unmarshalInputNoteUpdateInput),
+			graphql.NewInputUnmarshaler("NoteWhere", ec.unmarshalInputNoteWhere),
 			graphql.NewInputUnmarshaler("OfficeCreateInput", ec.unmarshalInputOfficeCreateInput),
 			graphql.NewInputUnmarshaler("OfficeUpdateInput", ec.unmarshalInputOfficeUpdateInput),
 			graphql.NewInputUnmarshaler("PhoneNumberInput", ec.unmarshalInputPhoneNumberInput),
@@ -1659,7 +1741,7 @@ type ApiKeyEdge {
 
 "How much of the account's storage is in use. Sizes are decimal: 1 MB is 1,000,000 bytes."
 type StorageUsage {
-  "Bytes of all versions of all documents that were not deleted."
+  "Bytes of all versions of all documents that were not deleted, and of the customers' pictures."
   usedBytes: BigInt!
   "Bytes that uploads in progress have reserved."
   reservedBytes: BigInt!
@@ -1791,6 +1873,8 @@ enum CustomerPermission {
   UPLOAD_DOCUMENT
   "Plan and log timeline entries."
   ADD_TIMELINE_ENTRY
+  "Write notes."
+  ADD_NOTE
 }
 
 "Somebody whom the business serves."
@@ -1873,6 +1957,10 @@ type Customer implements Node {
   list, nor is one that was archived. ` + "`" + `keys` + "`" + ` (at most 100) asks for some of them.
   """
   attributes(keys: [String!]): [AttributeValue!]!
+  "The picture: a portrait or a logo. Null when there is none."
+  image: Image
+  "The staff's notes, pinned ones first, then the newest."
+  notes(first: Int, after: String, last: Int, before: String, where: NoteWhere): NoteConnection!
   "What the viewer may do with this customer."
   viewerPermissions: [CustomerPermission!]!
   "Who created it."
@@ -2966,10 +3054,12 @@ enum TimelineKind {
   CALL
   "Something to do or done. Made by staff."
   TASK
+  "A note was written. It goes with the note."
+  NOTE
 }
 
 "What a timeline entry or an event is about."
-union Subject = Customer | Contact | Document | TimelineEntry | Account | Job | AttributeDefinition
+union Subject = Customer | Contact | Document | TimelineEntry | Account | Job | AttributeDefinition | Note
 
 "One line on a customer's timeline."
 type TimelineEntry implements Node {
@@ -3011,6 +3101,183 @@ type TimelineEdge {
   cursor: String!
   "The item."
   node: TimelineEntry!
+}
+
+# ---------------------------------------------------------------------------------------------------------------- reports
+
+"What customers can be counted by."
+enum CustomerDimension {
+  "How they came to the business."
+  ORIGIN
+  "Their type."
+  TYPE
+  "The member of the staff who sells to them."
+  SALESPERSON
+  "The office that they prefer."
+  OFFICE
+  "Person or company."
+  KIND
+  "Where they are in their life."
+  STATUS
+}
+
+"How long the stretches of time are that customers are counted in."
+enum TimeBucket {
+  "From midnight to midnight."
+  DAY
+  "From Monday to Sunday."
+  WEEK
+  "Calendar months."
+  MONTH
+  "January to March and so on."
+  QUARTER
+  "Calendar years."
+  YEAR
+}
+
+"A range of days, both included. All that is given must hold."
+input DateRange {
+  "The first day."
+  from: Date
+  "The last day."
+  to: Date
+}
+
+"""
+How many customers have something in common. A dimension that was not asked for is null in all of them; one that was is null in the
+group of those that have none.
+"""
+type CustomerStat {
+  "How they came to the business."
+  origin: CustomerOrigin
+  "Their type."
+  type: CustomerType
+  "Who of the staff sells to them."
+  salesperson: StaffUser
+  "The office that they prefer."
+  office: Office
+  "Person or company."
+  kind: CustomerKind
+  "Where they are in their life."
+  status: CustomerStatus
+  "The first day of the stretch of time in which they were created; null without a bucket."
+  bucketStart: Date
+  "How many customers they are; at least 1."
+  count: Int!
+}
+
+# ------------------------------------------------------------------------------------------------------------------ image
+
+"""
+The picture of a customer, with two small ones made from it. A picture never changes: another one has another id. The URLs are
+their own credential and work for the next minutes: do not store them.
+"""
+type Image implements Node {
+  "The global id, ` + "`" + `img_...` + "`" + `."
+  id: ID!
+  "The media type of the original, found in the content: ` + "`" + `image/png` + "`" + `, ` + "`" + `image/jpeg` + "`" + `, ` + "`" + `image/gif` + "`" + ` or ` + "`" + `image/webp` + "`" + `."
+  contentType: String!
+  "The size of the original in bytes."
+  sizeBytes: BigInt!
+  "The width of the original in pixels, as it is shown: turned as its metadata says."
+  width: Int!
+  "The height of the original in pixels, as it is shown."
+  height: Int!
+  "The original, exactly as it was uploaded and with all its metadata, as an attachment."
+  url: URL!
+  "The picture within 256 x 256 pixels: upright, as JPEG or PNG, without metadata. Made for an ` + "`" + `img` + "`" + ` element."
+  previewUrl: URL!
+  "The picture within 64 x 64 pixels: upright, as JPEG or PNG, without metadata. Made for an ` + "`" + `img` + "`" + ` element."
+  thumbnailUrl: URL!
+  "When it was uploaded."
+  createdAt: DateTime!
+}
+
+# ------------------------------------------------------------------------------------------------------------------ notes
+
+"""
+What staff write down about a customer, for each other: it is never shown to the customer. Needs ` + "`" + `notes:read` + "`" + `. The text is in no
+event and no log, and gone for good when the note is deleted.
+"""
+type Note implements Node {
+  "The global id, ` + "`" + `not_...` + "`" + `."
+  id: ID!
+  "Grows by one with every change. Pass it back as ` + "`" + `expectedVersion` + "`" + `."
+  version: Int!
+  "The customer it is about."
+  customer: Customer!
+  "The text, plain, with line breaks; at most 10,000 characters. Show it as text, not as HTML."
+  body: String!
+  "Whether it stands before all others."
+  pinned: Boolean!
+  "Who wrote it. Null where it was Dossier itself."
+  author: Actor
+  "When it was written."
+  createdAt: DateTime!
+  "When its text was changed last; null while it is as it was written."
+  editedAt: DateTime
+  "Who changed its text last; null while it is as it was written."
+  editedBy: Actor
+  "When anything of it was changed last, pinning included."
+  updatedAt: DateTime!
+}
+
+"A list of notes."
+type NoteConnection {
+  "The items with their cursors."
+  edges: [NoteEdge!]!
+  "The items."
+  nodes: [Note!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many there are, counted up to 10,000; 10,001 means more. Costs a count: ask only when it is shown."
+  totalCount: Int!
+}
+
+"An item of the list."
+type NoteEdge {
+  "The item's place in the list."
+  cursor: String!
+  "The item."
+  node: Note!
+}
+
+"Which notes. All that is given must hold."
+input NoteWhere {
+  "Only pinned ones, or only the others."
+  pinned: Boolean
+}
+
+"A new note."
+input NoteCreateInput {
+  "The text, plain, with line breaks; at most 10,000 characters."
+  body: String!
+  "Whether it stands before all others."
+  pinned: Boolean! = false
+}
+
+"What to change of a note. A field that is not given stays as it is."
+input NoteUpdateInput {
+  "The text, plain, with line breaks; at most 10,000 characters. Cannot be empty."
+  body: String
+  "Whether it stands before all others."
+  pinned: Boolean
+}
+
+"The answer of a mutation of a note."
+type NotePayload {
+  "The note as it is now; null when there are user errors."
+  note: Note
+  "What stands in the way; empty on success."
+  userErrors: [UserError!]!
+}
+
+"The answer of ` + "`" + `noteDelete` + "`" + `."
+type NoteDeletePayload {
+  "The id that was deleted; null when there are user errors."
+  deletedId: ID
+  "What stands in the way; empty on success."
+  userErrors: [UserError!]!
 }
 
 # ----------------------------------------------------------------------------------------------------------------- events
@@ -3064,6 +3331,12 @@ enum EventType {
   ATTRIBUTE_DEFINITION_RESTORED
   "The definition of a custom attribute that had no values was deleted."
   ATTRIBUTE_DEFINITION_DELETED
+  "Staff wrote a note."
+  NOTE_CREATED
+  "Staff changed a note, or pinned or unpinned it."
+  NOTE_UPDATED
+  "Staff deleted a note. Its text is gone for good."
+  NOTE_DELETED
   """
   A setting of the account was changed. The subject is the account, and ` + "`" + `changedFields` + "`" + ` names the fields of ` + "`" + `Query` + "`" + ` to read
   again, for example ` + "`" + `customerTypes` + "`" + `.
@@ -3425,6 +3698,18 @@ type Query {
   ): CustomerConnection!
   "The events after a cursor, oldest first: replay and delta sync. Without ` + "`" + `after` + "`" + `: from the oldest that is kept."
   events(after: EventCursor, types: [EventType!], customerId: ID, first: Int): EventConnection!
+  """
+  How many customers were created, by what they have in common and when: in order of time, then the largest groups first. Groups
+  without customers are left out; more than 1,000 groups are refused. Archived customers count, merged ones do not, unless
+  ` + "`" + `where.status` + "`" + ` says otherwise. An empty ` + "`" + `groupBy` + "`" + ` counts all together. Days are those of ` + "`" + `timeZone` + "`" + `, a name of the IANA database.
+  """
+  customerStats(
+    groupBy: [CustomerDimension!]!
+    range: DateRange
+    bucket: TimeBucket
+    timeZone: String! = "UTC"
+    where: CustomerWhere
+  ): [CustomerStat!]!
   "How much of the account's storage is in use."
   storage: StorageUsage!
   "The custom attributes of the account, in the order in which they are shown."
@@ -3538,6 +3823,19 @@ type Mutation {
   timelineEntryUpdate(id: ID!, expectedVersion: Int!, input: TimelineEntryUpdateInput!): TimelineEntryPayload!
   "Deletes an entry that staff made."
   timelineEntryDelete(id: ID!, expectedVersion: Int!): TimelineEntryDeletePayload!
+  """
+  Gives a customer a picture, streamed, in a multipart request: PNG, JPEG, GIF or WebP, at most 20 megapixels and 20 MB. It takes
+  the place of the one that was there, which is deleted.
+  """
+  customerImageSet(id: ID!, expectedVersion: Int!, file: Upload!): CustomerPayload!
+  "Deletes the picture of a customer. Without one nothing changes, whatever version is expected."
+  customerImageRemove(id: ID!, expectedVersion: Int!): CustomerPayload!
+  "Writes a note about a customer, for the staff."
+  noteCreate(customerId: ID!, input: NoteCreateInput!, idempotencyKey: String): NotePayload!
+  "Changes what is given in the input and nothing else."
+  noteUpdate(id: ID!, expectedVersion: Int!, input: NoteUpdateInput!): NotePayload!
+  "Deletes a note for good, with its entry on the timeline. The event log keeps that it was there, not what it said."
+  noteDelete(id: ID!, expectedVersion: Int!): NoteDeletePayload!
   "Makes an API key for a server. The answer holds the secret, this once."
   apiKeyCreate(input: ApiKeyCreateInput!): ApiKeyCreatePayload!
   "Revokes an API key. Holds on every node within 5 seconds, for open subscriptions too."
@@ -4941,6 +5239,58 @@ func (ec *executionContext) field_Mutation_customerCreate_args(ctx context.Conte
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_customerImageRemove_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_customerImageSet_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "file",
+		func(ctx context.Context, v any) (transport.Upload, error) {
+			return ec.unmarshalNUpload2dossierᚋinternalᚋtransportᚐUpload(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["file"] = arg2
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_customerMergeUndo_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -5715,6 +6065,88 @@ func (ec *executionContext) field_Mutation_jobCancel_args(ctx context.Context, r
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_noteCreate_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "customerId",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["customerId"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.NoteCreateInput, error) {
+			return ec.unmarshalNNoteCreateInput2dossierᚋgraphᚋmodelᚐNoteCreateInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "idempotencyKey",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["idempotencyKey"] = arg2
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_noteDelete_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_noteUpdate_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.NoteUpdateInput, error) {
+			return ec.unmarshalNNoteUpdateInput2dossierᚋgraphᚋmodelᚐNoteUpdateInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg2
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_officeArchive_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -6388,6 +6820,52 @@ func (ec *executionContext) field_Query_customerOrigins_args(ctx context.Context
 		return nil, err
 	}
 	args["before"] = arg4
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_customerStats_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "groupBy",
+		func(ctx context.Context, v any) ([]model.CustomerDimension, error) {
+			return ec.unmarshalNCustomerDimension2ᚕdossierᚋgraphᚋmodelᚐCustomerDimensionᚄ(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["groupBy"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "range",
+		func(ctx context.Context, v any) (*model.DateRange, error) {
+			return ec.unmarshalODateRange2ᚖdossierᚋgraphᚋmodelᚐDateRange(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["range"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "bucket",
+		func(ctx context.Context, v any) (*model.TimeBucket, error) {
+			return ec.unmarshalOTimeBucket2ᚖdossierᚋgraphᚋmodelᚐTimeBucket(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["bucket"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "timeZone",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNString2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["timeZone"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "where",
+		func(ctx context.Context, v any) (*model.CustomerWhere, error) {
+			return ec.unmarshalOCustomerWhere2ᚖdossierᚋgraphᚋmodelᚐCustomerWhere(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["where"] = arg4
 	return args, nil
 }
 
@@ -7805,6 +8283,226 @@ func (ec *executionContext) fieldContext_Mutation_timelineEntryDelete(ctx contex
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_timelineEntryDelete_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_customerImageSet(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_customerImageSet(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CustomerImageSet(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int), fc.Args["file"].(transport.Upload))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNCustomerPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_customerImageSet(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_customerImageSet_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_customerImageRemove(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_customerImageRemove(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CustomerImageRemove(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNCustomerPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_customerImageRemove(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_customerImageRemove_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_noteCreate(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_noteCreate(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().NoteCreate(ctx, fc.Args["customerId"].(string), fc.Args["input"].(model.NoteCreateInput), fc.Args["idempotencyKey"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNNotePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_noteCreate(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_noteCreate_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_noteUpdate(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_noteUpdate(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().NoteUpdate(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int), fc.Args["input"].(model.NoteUpdateInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNNotePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_noteUpdate(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_noteUpdate_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_noteDelete(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_noteDelete(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().NoteDelete(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNNoteDeletePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_noteDelete(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_noteDelete_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -10113,6 +10811,50 @@ func (ec *executionContext) fieldContext_Query_events(ctx context.Context, field
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Query_events_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_customerStats(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_customerStats(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().CustomerStats(ctx, fc.Args["groupBy"].([]model.CustomerDimension), fc.Args["range"].(*model.DateRange), fc.Args["bucket"].(*model.TimeBucket), fc.Args["timeZone"].(string), fc.Args["where"].(*model.CustomerWhere))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNCustomerStat2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_customerStats(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_customerStats_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -14112,6 +14854,55 @@ func UnmarshalCustomerWhere(ctx context.Context, raw any) (model.CustomerWhere, 
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputDateRange(ctx context.Context, obj any) (model.DateRange, error) {
+	var it model.DateRange
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"from", "to"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "from":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("from"))
+			data, err := ec.unmarshalODate2ᚖtimeᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.From = graphql.OmittableOf(data)
+		case "to":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("to"))
+			data, err := ec.unmarshalODate2ᚖtimeᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.To = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalDateRange unmarshals raw into the DateRange input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalDateRange(ctx context.Context, raw any) (model.DateRange, error) {
+	var out model.DateRange
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "DateRange", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputDateTimeFilter(ctx context.Context, obj any) (model.DateTimeFilter, error) {
 	var it model.DateTimeFilter
 	if obj == nil {
@@ -14921,6 +15712,150 @@ func UnmarshalListWhere(ctx context.Context, raw any) (model.ListWhere, error) {
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputNoteCreateInput(ctx context.Context, obj any) (model.NoteCreateInput, error) {
+	var it model.NoteCreateInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["pinned"]; !present {
+		asMap["pinned"] = false
+	}
+
+	fieldsInOrder := [...]string{"body", "pinned"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "body":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("body"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Body = data
+		case "pinned":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("pinned"))
+			data, err := ec.unmarshalNBoolean2bool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Pinned = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalNoteCreateInput unmarshals raw into the NoteCreateInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalNoteCreateInput(ctx context.Context, raw any) (model.NoteCreateInput, error) {
+	var out model.NoteCreateInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "NoteCreateInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputNoteUpdateInput(ctx context.Context, obj any) (model.NoteUpdateInput, error) {
+	var it model.NoteUpdateInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"body", "pinned"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "body":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("body"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Body = graphql.OmittableOf(data)
+		case "pinned":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("pinned"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Pinned = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalNoteUpdateInput unmarshals raw into the NoteUpdateInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalNoteUpdateInput(ctx context.Context, raw any) (model.NoteUpdateInput, error) {
+	var out model.NoteUpdateInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "NoteUpdateInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputNoteWhere(ctx context.Context, obj any) (model.NoteWhere, error) {
+	var it model.NoteWhere
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"pinned"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "pinned":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("pinned"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Pinned = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalNoteWhere unmarshals raw into the NoteWhere input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalNoteWhere(ctx context.Context, raw any) (model.NoteWhere, error) {
+	var out model.NoteWhere
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "NoteWhere", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputOfficeCreateInput(ctx context.Context, obj any) (model.OfficeCreateInput, error) {
 	var it model.OfficeCreateInput
 	if obj == nil {
@@ -15670,6 +16605,41 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "customerImageSet":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_customerImageSet(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "customerImageRemove":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_customerImageRemove(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "noteCreate":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_noteCreate(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "noteUpdate":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_noteUpdate(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "noteDelete":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_noteDelete(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "apiKeyCreate":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_apiKeyCreate(ctx, field)
@@ -16064,6 +17034,12 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				true, true,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_events(ctx, field)
+				})
+		case "customerStats":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_customerStats(ctx, field)
 				})
 		case "storage":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
@@ -16765,6 +17741,46 @@ func (ec *executionContext) unmarshalNCustomerCreateInput2dossierᚋgraphᚋmode
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalNCustomerDimension2dossierᚋgraphᚋmodelᚐCustomerDimension(ctx context.Context, v any) (model.CustomerDimension, error) {
+	var res model.CustomerDimension
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNCustomerDimension2dossierᚋgraphᚋmodelᚐCustomerDimension(ctx context.Context, sel ast.SelectionSet, v model.CustomerDimension) graphql.Marshaler {
+	return v
+}
+
+func (ec *executionContext) unmarshalNCustomerDimension2ᚕdossierᚋgraphᚋmodelᚐCustomerDimensionᚄ(ctx context.Context, v any) ([]model.CustomerDimension, error) {
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]model.CustomerDimension, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNCustomerDimension2dossierᚋgraphᚋmodelᚐCustomerDimension(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalNCustomerDimension2ᚕdossierᚋgraphᚋmodelᚐCustomerDimensionᚄ(ctx context.Context, sel ast.SelectionSet, v []model.CustomerDimension) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNCustomerDimension2dossierᚋgraphᚋmodelᚐCustomerDimension(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) unmarshalNCustomerKey2dossierᚋgraphᚋmodelᚐCustomerKey(ctx context.Context, v any) (model.CustomerKey, error) {
 	res, err := ec.unmarshalInputCustomerKey(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -16879,6 +17895,20 @@ func (ec *executionContext) unmarshalNCustomerPayload2ᚖdossierᚋinternalᚋre
 func (ec *executionContext) marshalNCustomerPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "CustomerPayload!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNCustomerStat2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNCustomerStat2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "CustomerStat!")
 		return graphql.Null
 	}
 	return graphql.WrapContextMarshaler(ctx, v)
@@ -17402,6 +18432,44 @@ func (ec *executionContext) marshalNNode2ᚖdossierᚋinternalᚋreadᚐObject(c
 		return graphql.Null
 	}
 	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNNoteCreateInput2dossierᚋgraphᚋmodelᚐNoteCreateInput(ctx context.Context, v any) (model.NoteCreateInput, error) {
+	res, err := ec.unmarshalInputNoteCreateInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNNoteDeletePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNNoteDeletePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "NoteDeletePayload!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNNotePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNNotePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "NotePayload!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNNoteUpdateInput2dossierᚋgraphᚋmodelᚐNoteUpdateInput(ctx context.Context, v any) (model.NoteUpdateInput, error) {
+	res, err := ec.unmarshalInputNoteUpdateInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalNOfficeConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
@@ -18387,6 +19455,14 @@ func (ec *executionContext) marshalODate2ᚖtimeᚐTime(ctx context.Context, sel
 	return res
 }
 
+func (ec *executionContext) unmarshalODateRange2ᚖdossierᚋgraphᚋmodelᚐDateRange(ctx context.Context, v any) (*model.DateRange, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputDateRange(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalODateTime2ᚖtimeᚐTime(ctx context.Context, v any) (*time.Time, error) {
 	if v == nil {
 		return nil, nil
@@ -19008,6 +20084,22 @@ func (ec *executionContext) marshalOString2ᚖstring(ctx context.Context, sel as
 	_ = ctx
 	res := scalar.MarshalText(*v)
 	return res
+}
+
+func (ec *executionContext) unmarshalOTimeBucket2ᚖdossierᚋgraphᚋmodelᚐTimeBucket(ctx context.Context, v any) (*model.TimeBucket, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(model.TimeBucket)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOTimeBucket2ᚖdossierᚋgraphᚋmodelᚐTimeBucket(ctx context.Context, sel ast.SelectionSet, v *model.TimeBucket) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
 }
 
 func (ec *executionContext) unmarshalOURL2ᚖstring(ctx context.Context, v any) (*string, error) {

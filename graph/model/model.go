@@ -522,6 +522,14 @@ type CustomerWhere struct {
 	Or graphql.Omittable[[]*CustomerWhere] `json:"or,omitempty"`
 }
 
+// A range of days, both included. All that is given must hold.
+type DateRange struct {
+	// The first day.
+	From graphql.Omittable[*time.Time] `json:"from,omitempty"`
+	// The last day.
+	To graphql.Omittable[*time.Time] `json:"to,omitempty"`
+}
+
 // A condition on a point in time. All that is given must hold.
 type DateTimeFilter struct {
 	// At this time or later.
@@ -670,6 +678,28 @@ type ListWhere struct {
 // `idempotencyKey` (1 to 255 characters) makes a retry safe: the same key with the same input gives the stored answer again for 24
 // hours at least; with other input it is IDEMPOTENCY_KEY_REUSED. It is scoped to the credential and the field.
 type Mutation struct {
+}
+
+// A new note.
+type NoteCreateInput struct {
+	// The text, plain, with line breaks; at most 10,000 characters.
+	Body string `json:"body"`
+	// Whether it stands before all others.
+	Pinned bool `json:"pinned"`
+}
+
+// What to change of a note. A field that is not given stays as it is.
+type NoteUpdateInput struct {
+	// The text, plain, with line breaks; at most 10,000 characters. Cannot be empty.
+	Body graphql.Omittable[*string] `json:"body,omitempty"`
+	// Whether it stands before all others.
+	Pinned graphql.Omittable[*bool] `json:"pinned,omitempty"`
+}
+
+// Which notes. All that is given must hold.
+type NoteWhere struct {
+	// Only pinned ones, or only the others.
+	Pinned graphql.Omittable[*bool] `json:"pinned,omitempty"`
 }
 
 // A new office.
@@ -1074,6 +1104,76 @@ func (e ContactPurpose) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// What customers can be counted by.
+type CustomerDimension string
+
+const (
+	// How they came to the business.
+	CustomerDimensionOrigin CustomerDimension = "ORIGIN"
+	// Their type.
+	CustomerDimensionType CustomerDimension = "TYPE"
+	// The member of the staff who sells to them.
+	CustomerDimensionSalesperson CustomerDimension = "SALESPERSON"
+	// The office that they prefer.
+	CustomerDimensionOffice CustomerDimension = "OFFICE"
+	// Person or company.
+	CustomerDimensionKind CustomerDimension = "KIND"
+	// Where they are in their life.
+	CustomerDimensionStatus CustomerDimension = "STATUS"
+)
+
+var AllCustomerDimension = []CustomerDimension{
+	CustomerDimensionOrigin,
+	CustomerDimensionType,
+	CustomerDimensionSalesperson,
+	CustomerDimensionOffice,
+	CustomerDimensionKind,
+	CustomerDimensionStatus,
+}
+
+func (e CustomerDimension) IsValid() bool {
+	switch e {
+	case CustomerDimensionOrigin, CustomerDimensionType, CustomerDimensionSalesperson, CustomerDimensionOffice, CustomerDimensionKind, CustomerDimensionStatus:
+		return true
+	}
+	return false
+}
+
+func (e CustomerDimension) String() string {
+	return string(e)
+}
+
+func (e *CustomerDimension) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = CustomerDimension(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid CustomerDimension", str)
+	}
+	return nil
+}
+
+func (e CustomerDimension) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *CustomerDimension) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e CustomerDimension) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
 // What a customer is.
 type CustomerKind string
 
@@ -1207,6 +1307,8 @@ const (
 	CustomerPermissionUploadDocument CustomerPermission = "UPLOAD_DOCUMENT"
 	// Plan and log timeline entries.
 	CustomerPermissionAddTimelineEntry CustomerPermission = "ADD_TIMELINE_ENTRY"
+	// Write notes.
+	CustomerPermissionAddNote CustomerPermission = "ADD_NOTE"
 )
 
 var AllCustomerPermission = []CustomerPermission{
@@ -1215,11 +1317,12 @@ var AllCustomerPermission = []CustomerPermission{
 	CustomerPermissionRestore,
 	CustomerPermissionUploadDocument,
 	CustomerPermissionAddTimelineEntry,
+	CustomerPermissionAddNote,
 }
 
 func (e CustomerPermission) IsValid() bool {
 	switch e {
-	case CustomerPermissionUpdate, CustomerPermissionArchive, CustomerPermissionRestore, CustomerPermissionUploadDocument, CustomerPermissionAddTimelineEntry:
+	case CustomerPermissionUpdate, CustomerPermissionArchive, CustomerPermissionRestore, CustomerPermissionUploadDocument, CustomerPermissionAddTimelineEntry, CustomerPermissionAddNote:
 		return true
 	}
 	return false
@@ -1840,6 +1943,12 @@ const (
 	EventTypeAttributeDefinitionRestored EventType = "ATTRIBUTE_DEFINITION_RESTORED"
 	// The definition of a custom attribute that had no values was deleted.
 	EventTypeAttributeDefinitionDeleted EventType = "ATTRIBUTE_DEFINITION_DELETED"
+	// Staff wrote a note.
+	EventTypeNoteCreated EventType = "NOTE_CREATED"
+	// Staff changed a note, or pinned or unpinned it.
+	EventTypeNoteUpdated EventType = "NOTE_UPDATED"
+	// Staff deleted a note. Its text is gone for good.
+	EventTypeNoteDeleted EventType = "NOTE_DELETED"
 	// A setting of the account was changed. The subject is the account, and `changedFields` names the fields of `Query` to read
 	// again, for example `customerTypes`.
 	EventTypeAccountSettingsChanged EventType = "ACCOUNT_SETTINGS_CHANGED"
@@ -1874,6 +1983,9 @@ var AllEventType = []EventType{
 	EventTypeAttributeDefinitionArchived,
 	EventTypeAttributeDefinitionRestored,
 	EventTypeAttributeDefinitionDeleted,
+	EventTypeNoteCreated,
+	EventTypeNoteUpdated,
+	EventTypeNoteDeleted,
 	EventTypeAccountSettingsChanged,
 	EventTypeJobCreated,
 	EventTypeJobProgress,
@@ -1882,7 +1994,7 @@ var AllEventType = []EventType{
 
 func (e EventType) IsValid() bool {
 	switch e {
-	case EventTypeCustomerCreated, EventTypeCustomerUpdated, EventTypeCustomerArchived, EventTypeCustomerRestored, EventTypeCustomerMerged, EventTypeCustomerMergeUndone, EventTypeContactCreated, EventTypeContactUpdated, EventTypeContactArchived, EventTypeDocumentCreated, EventTypeDocumentReplaced, EventTypeDocumentUpdated, EventTypeDocumentArchived, EventTypeDocumentRestored, EventTypeTimelineEntryCreated, EventTypeTimelineEntryUpdated, EventTypeTimelineEntryDeleted, EventTypeAttributeDefinitionCreated, EventTypeAttributeDefinitionUpdated, EventTypeAttributeDefinitionArchived, EventTypeAttributeDefinitionRestored, EventTypeAttributeDefinitionDeleted, EventTypeAccountSettingsChanged, EventTypeJobCreated, EventTypeJobProgress, EventTypeJobFinished:
+	case EventTypeCustomerCreated, EventTypeCustomerUpdated, EventTypeCustomerArchived, EventTypeCustomerRestored, EventTypeCustomerMerged, EventTypeCustomerMergeUndone, EventTypeContactCreated, EventTypeContactUpdated, EventTypeContactArchived, EventTypeDocumentCreated, EventTypeDocumentReplaced, EventTypeDocumentUpdated, EventTypeDocumentArchived, EventTypeDocumentRestored, EventTypeTimelineEntryCreated, EventTypeTimelineEntryUpdated, EventTypeTimelineEntryDeleted, EventTypeAttributeDefinitionCreated, EventTypeAttributeDefinitionUpdated, EventTypeAttributeDefinitionArchived, EventTypeAttributeDefinitionRestored, EventTypeAttributeDefinitionDeleted, EventTypeNoteCreated, EventTypeNoteUpdated, EventTypeNoteDeleted, EventTypeAccountSettingsChanged, EventTypeJobCreated, EventTypeJobProgress, EventTypeJobFinished:
 		return true
 	}
 	return false
@@ -2695,6 +2807,73 @@ func (e StaffTimelineKind) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// How long the stretches of time are that customers are counted in.
+type TimeBucket string
+
+const (
+	// From midnight to midnight.
+	TimeBucketDay TimeBucket = "DAY"
+	// From Monday to Sunday.
+	TimeBucketWeek TimeBucket = "WEEK"
+	// Calendar months.
+	TimeBucketMonth TimeBucket = "MONTH"
+	// January to March and so on.
+	TimeBucketQuarter TimeBucket = "QUARTER"
+	// Calendar years.
+	TimeBucketYear TimeBucket = "YEAR"
+)
+
+var AllTimeBucket = []TimeBucket{
+	TimeBucketDay,
+	TimeBucketWeek,
+	TimeBucketMonth,
+	TimeBucketQuarter,
+	TimeBucketYear,
+}
+
+func (e TimeBucket) IsValid() bool {
+	switch e {
+	case TimeBucketDay, TimeBucketWeek, TimeBucketMonth, TimeBucketQuarter, TimeBucketYear:
+		return true
+	}
+	return false
+}
+
+func (e TimeBucket) String() string {
+	return string(e)
+}
+
+func (e *TimeBucket) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = TimeBucket(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid TimeBucket", str)
+	}
+	return nil
+}
+
+func (e TimeBucket) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *TimeBucket) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e TimeBucket) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
 // Which side of the present.
 type TimelineDirection string
 
@@ -2781,6 +2960,8 @@ const (
 	TimelineKindCall TimelineKind = "CALL"
 	// Something to do or done. Made by staff.
 	TimelineKindTask TimelineKind = "TASK"
+	// A note was written. It goes with the note.
+	TimelineKindNote TimelineKind = "NOTE"
 )
 
 var AllTimelineKind = []TimelineKind{
@@ -2796,11 +2977,12 @@ var AllTimelineKind = []TimelineKind{
 	TimelineKindVisit,
 	TimelineKindCall,
 	TimelineKindTask,
+	TimelineKindNote,
 }
 
 func (e TimelineKind) IsValid() bool {
 	switch e {
-	case TimelineKindCustomerCreated, TimelineKindCustomerArchived, TimelineKindCustomerRestored, TimelineKindCustomerMerged, TimelineKindCustomerMergeUndone, TimelineKindContactAdded, TimelineKindDocumentAdded, TimelineKindDocumentReplaced, TimelineKindDocumentExpires, TimelineKindVisit, TimelineKindCall, TimelineKindTask:
+	case TimelineKindCustomerCreated, TimelineKindCustomerArchived, TimelineKindCustomerRestored, TimelineKindCustomerMerged, TimelineKindCustomerMergeUndone, TimelineKindContactAdded, TimelineKindDocumentAdded, TimelineKindDocumentReplaced, TimelineKindDocumentExpires, TimelineKindVisit, TimelineKindCall, TimelineKindTask, TimelineKindNote:
 		return true
 	}
 	return false

@@ -44,6 +44,13 @@ const (
 	// CustomersExport: the whole directory in one file. Reading page by page is for work; a file leaves the business, so it
 	// is for who answers for it.
 	CustomersExport Permission = "customers:export"
+	// NotesRead: the notes that staff write for each other.
+	//
+	// SECURITY: what staff think of a customer is never for the customer. A principal that acts for an end customer must
+	// not get this permission, whatever else it may read of its own file.
+	NotesRead Permission = "notes:read"
+	// NotesWrite: write, change, pin and delete them.
+	NotesWrite Permission = "notes:write"
 )
 
 // permissionTable is the policy: each permission with the lowest role that has it. A role has everything that the
@@ -69,6 +76,8 @@ var permissionTable = []struct {
 	{JobsWrite, Editor, "cancel imports and exports"},
 	{CustomersImport, Editor, "import customers from a file"},
 	{CustomersExport, Admin, "export the directory as a file and download it"},
+	{NotesRead, Viewer, "read the staff's notes about customers"},
+	{NotesWrite, Editor, "write, change, pin and delete notes about customers"},
 }
 
 // fieldTable is the permission that each GraphQL root field needs before anything of it runs. A field that is not
@@ -91,6 +100,8 @@ var fieldTable = map[string]Permission{
 
 	"Query.document": DocumentsRead,
 	"Query.events":   EventsRead,
+
+	"Query.customerStats": CustomersRead, // the nodes in it need what their types need
 
 	// The settings of the account: everybody needs them to draw a form, administrators change them.
 	"Query.customerTypes":   AccountRead,
@@ -126,6 +137,11 @@ var fieldTable = map[string]Permission{
 	"Mutation.timelineEntryCreate":    TimelineWrite,
 	"Mutation.timelineEntryUpdate":    TimelineWrite,
 	"Mutation.timelineEntryDelete":    TimelineWrite,
+	"Mutation.customerImageSet":       CustomersWrite,
+	"Mutation.customerImageRemove":    CustomersWrite,
+	"Mutation.noteCreate":             NotesWrite,
+	"Mutation.noteUpdate":             NotesWrite,
+	"Mutation.noteDelete":             NotesWrite,
 	"Mutation.apiKeyCreate":           AccountAdmin,
 	"Mutation.apiKeyRevoke":           AccountAdmin,
 
@@ -196,6 +212,9 @@ var typeTable = map[string]Permission{
 	"Document":        DocumentsRead,
 	"DocumentVersion": DocumentsRead,
 	"TimelineEntry":   TimelineRead,
+	"Note":            NotesRead,
+	"Image":           CustomersRead,
+	"CustomerStat":    CustomersRead,
 	"Event":           EventsRead,
 	"EventDelivery":   EventsRead,
 	"Heartbeat":       EventsRead,

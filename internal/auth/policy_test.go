@@ -28,12 +28,12 @@ func TestEveryRootFieldAndTypeHasAPermission(t *testing.T) {
 	t.Parallel()
 	fields := map[string]string{
 		"Query": "viewer account node nodes customer customerByExternalId document customers events storage " +
-			"attributeDefinitions job jobs customerDuplicates customerDuplicateGroups customerMerges customerTypes customerOrigins offices services fieldPolicy staffUsers",
+			"customerStats attributeDefinitions job jobs customerDuplicates customerDuplicateGroups customerMerges customerTypes customerOrigins offices services fieldPolicy staffUsers",
 		"Mutation": "customerCreate customerUpdate customerUpsert customerArchive customerRestore customerMerge customerMergeUndo contactCreate contactUpdate contactArchive " +
 			"documentUpload documentUploadBegin documentUploadComplete documentReplace documentUpdate documentArchive documentRestore " +
 			"attributeDefinitionCreate attributeDefinitionUpdate attributeDefinitionMove attributeDefinitionArchive " +
 			"attributeDefinitionRestore attributeDefinitionDelete " +
-			"timelineEntryCreate timelineEntryUpdate timelineEntryDelete apiKeyCreate apiKeyRevoke " +
+			"timelineEntryCreate timelineEntryUpdate timelineEntryDelete noteCreate noteUpdate noteDelete customerImageSet customerImageRemove apiKeyCreate apiKeyRevoke " +
 			"customerTypeCreate customerTypeUpdate customerTypeMove customerTypeArchive customerTypeRestore customerTypeDelete " +
 			"customerOriginCreate customerOriginUpdate customerOriginMove customerOriginArchive customerOriginRestore customerOriginDelete " +
 			"officeCreate officeUpdate officeMove officeArchive officeRestore officeDelete " +
@@ -66,7 +66,8 @@ func TestEveryRootFieldAndTypeHasAPermission(t *testing.T) {
 		t.Errorf("got %d fields in the policy, want %d", got, count)
 	}
 	for name := range strings.FieldsSeq("Customer Contact EmailAddress PhoneNumber PostalAddress Document DocumentVersion " +
-		"TimelineEntry Event StaffUser ApiKey Account StorageUsage AccountLimits Viewer CustomerType CustomerOrigin Office Service") {
+		"TimelineEntry Event StaffUser ApiKey Account StorageUsage AccountLimits Viewer CustomerType CustomerOrigin Office Service " +
+		"Note Image CustomerStat") {
 		if !staff(auth.Viewer).CanRead(name) {
 			t.Errorf("%s: got refused, want it readable for VIEWER", name)
 		}
@@ -109,6 +110,8 @@ func TestRolesIncludeTheOnesBelow(t *testing.T) {
 		{auth.TimelineRead, true, true, true},
 		{auth.TimelineWrite, false, true, true},
 		{auth.EventsRead, true, true, true},
+		{auth.NotesRead, true, true, true},
+		{auth.NotesWrite, false, true, true},
 		{"customers:delete", false, false, false},
 		{"", false, false, false},
 	} {

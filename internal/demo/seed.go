@@ -14,6 +14,7 @@ import (
 	"dossier/internal/catalog"
 	"dossier/internal/customer"
 	"dossier/internal/document"
+	"dossier/internal/note"
 	"dossier/internal/timeline"
 )
 
@@ -28,6 +29,7 @@ type Services struct {
 	Customers *customer.Service
 	Documents *document.Service
 	Timeline  *timeline.Service
+	Notes     *note.Service
 	Lists     *catalog.Service
 
 	Attributes *attribute.Service
@@ -74,6 +76,24 @@ func (s Services) customer(ctx context.Context, p auth.Principal, lists lists, i
 	}
 	for k := range sample.past + sample.upcoming {
 		if err := s.entry(ctx, p, id, rnd, k >= sample.past); err != nil {
+			return err
+		}
+	}
+	return s.notes(ctx, p, id, i)
+}
+
+// notes writes a note or two about every third customer. They are chosen by the customer's number, so that the samples
+// that were there before notes were stay as they are.
+func (s Services) notes(ctx context.Context, p auth.Principal, id uuid.UUID, i int) error {
+	if i%3 != 1 {
+		return nil
+	}
+	texts := []string{
+		"Prefers to be called in the morning.", "Zahlt pünktlich, möchte Rechnungen per E-Mail.", "Allergic to latex.\nAsk before each visit.",
+		"Le portail est fermé le lundi.", "Came through a recommendation of a neighbour.", "Two dogs on the premises: ring first.",
+	}
+	for k := range 1 + i/3%2 {
+		if _, err := s.Notes.Create(ctx, p, id, note.Draft{Body: texts[(i+k)%len(texts)], Pinned: (i+k)%4 == 0}, nil); err != nil {
 			return err
 		}
 	}

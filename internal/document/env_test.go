@@ -63,7 +63,7 @@ func newEnv(t testing.TB) *env {
 	}
 	t.Cleanup(e.store.Close)
 	e.openBlobs()
-	e.service = document.New(e.store.Documents(), e.blobs)
+	e.service = document.New(e.store.Documents(), e.store.Images(), e.blobs)
 	e.ada, e.adasCustomer = e.account("Ada")
 	e.bob, e.bobsCustomer = e.account("Bob")
 	return e
@@ -305,12 +305,13 @@ func (e *env) checkObjects(t testing.TB) {
 			t.Fatal(err)
 		}
 		objects++
-		if n := e.number(`SELECT count(*) FROM document_version WHERE object_key = $1 AND size_bytes = $2`, obj.Key, obj.Size); n != 1 {
+		if n := e.number(`SELECT count(*) FROM (SELECT object_key, size_bytes FROM document_version UNION ALL
+			SELECT object_key, size_bytes FROM image_file) o WHERE object_key = $1 AND size_bytes = $2`, obj.Key, obj.Size); n != 1 {
 			t.Errorf("object %s of %d bytes has %d rows, want 1", obj.Key, obj.Size, n)
 		}
 	}
-	if rows := e.number(`SELECT count(*) FROM document_version`); rows != objects {
-		t.Errorf("there are %d versions and %d objects", rows, objects)
+	if rows := e.number(`SELECT (SELECT count(*) FROM document_version) + (SELECT count(*) FROM image_file)`); rows != objects {
+		t.Errorf("there are %d versions and files of pictures, and %d objects", rows, objects)
 	}
 }
 
@@ -318,6 +319,7 @@ func (e *env) checkAccount(t testing.TB, account uuid.UUID) {
 	t.Helper()
 	for query, what := range map[string]string{
 		`SELECT used_bytes - (SELECT coalesce(sum(size_bytes), 0) FROM document_version v WHERE v.account_id = u.account_id)
+			- (SELECT coalesce(sum(size_bytes), 0) FROM image_file f WHERE f.account_id = u.account_id)
 			FROM storage_usage u WHERE account_id = $1`: "used bytes beyond the sum of the live sizes",
 		`SELECT reserved_bytes FROM storage_usage WHERE account_id = $1`:                                                            "bytes reserved at rest",
 		`SELECT count(*) FROM upload WHERE account_id = $1 AND state = 'PENDING'`:                                                   "pending uploads at rest",
@@ -331,6 +333,8 @@ func (e *env) checkAccount(t testing.TB, account uuid.UUID) {
 			(SELECT count(*) FROM timeline_entry v WHERE v.account_id = $1 AND v.subject_id = d.id AND v.kind = 'DOCUMENT_EXPIRES')`: "documents whose expiry is not on the timeline as it should be",
 		`SELECT count(*) FROM document d WHERE account_id = $1 AND version <>
 			(SELECT count(*) FROM revision v WHERE v.account_id = $1 AND v.subject_id = d.id)`: "documents without one revision per version",
+		`SELECT count(*) FROM customer_image i WHERE account_id = $1 AND (NOT EXISTS (SELECT FROM customer c WHERE c.image_id = i.id)
+			OR 3 <> (SELECT count(*) FROM image_file f WHERE f.image_id = i.id))`: "pictures that no customer has, or without their three files",
 	} {
 		if n := e.number(query, account); n != 0 {
 			t.Errorf("%d %s", n, what)

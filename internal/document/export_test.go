@@ -16,6 +16,7 @@ type Crash string
 const (
 	PointBegun    = pointBegun
 	PointStored   = pointStored
+	PointShrunk   = pointShrunk
 	PointComplete = pointComplete
 )
 

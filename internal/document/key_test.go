@@ -167,7 +167,7 @@ func TestACrashAtAnyPointLosesNothingAndDoublesNothing(t *testing.T) {
 				t.Fatal("it did not crash")
 			}
 			// Another process goes on.
-			e.service = document.New(e.store.Documents(), e.blobs)
+			e.service = document.New(e.store.Documents(), e.store.Images(), e.blobs)
 			if point != document.PointComplete {
 				if _, err := e.withKey("once", "a.pdf", content); fault.CodeOf(err) != fault.IdempotencyKeyReused {
 					t.Errorf("a retry before the lease has ended: got %v, want %s", err, fault.IdempotencyKeyReused)

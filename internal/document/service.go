@@ -11,6 +11,7 @@ import (
 
 	"dossier/internal/blob"
 	"dossier/internal/fault"
+	"dossier/internal/thumbnail"
 	"dossier/internal/typeid"
 )
 
@@ -33,28 +34,33 @@ const afterwards = 20 * time.Second
 // Service is the use cases of documents. Its fields may be changed before it is used first.
 type Service struct {
 	Store  Store
+	Images ImageStore
 	Blobs  blob.Store
-	Now    func() time.Time
-	NewID  func() uuid.UUID
-	Limits Limits
-	Log    *slog.Logger
+	// Thumbnails makes pictures small, few at a time.
+	Thumbnails *thumbnail.Maker
+	Now        func() time.Time
+	NewID      func() uuid.UUID
+	Limits     Limits
+	Log        *slog.Logger
 
 	// at is called when an upload has come to a point; a test ends it there, as a crash would.
 	at func(point string)
 }
 
 // New gives a Service with the real clock and ids and DefaultLimits.
-func New(store Store, blobs blob.Store) *Service {
+func New(store Store, images ImageStore, blobs blob.Store) *Service {
 	return &Service{
-		Store: store, Blobs: blobs, Now: time.Now, NewID: typeid.New, Limits: DefaultLimits,
+		Store: store, Images: images, Blobs: blobs, Thumbnails: thumbnail.NewMaker(), Now: time.Now, NewID: typeid.New, Limits: DefaultLimits,
 		Log: slog.New(slog.DiscardHandler), at: func(string) {},
 	}
 }
 
-// Points of an upload, for tests: the row is there, the object is there, everything is done but the answer.
+// Points of an upload, for tests: the row is there, the object is there (and those of a picture's small ones), everything is
+// done but the answer.
 const (
 	pointBegun    = "begun"
 	pointStored   = "stored"
+	pointShrunk   = "shrunk"
 	pointComplete = "complete"
 )
 

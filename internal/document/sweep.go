@@ -10,7 +10,6 @@ import (
 	"github.com/google/uuid"
 
 	"dossier/internal/blob"
-	"dossier/internal/typeid"
 )
 
 // SweepStore is what the sweeper needs of the database. It works across accounts.
@@ -28,7 +27,7 @@ type SweepStore interface {
 	GarbageDeleted(ctx context.Context, ids []uuid.UUID, pause time.Duration) error
 	// GarbageFailed makes garbage due again after pause.
 	GarbageFailed(ctx context.Context, ids []uuid.UUID, pause time.Duration) error
-	// ForgetGarbage drops garbage that is none: a document has the object.
+	// ForgetGarbage drops garbage that is none: a document or picture has the object.
 	ForgetGarbage(ctx context.Context, ids []uuid.UUID) error
 	// AddGarbage makes objects garbage that nothing owns, for the time keep, and gives how many it did: those of
 	// accounts that do not exist and those that are owned after all are left out.
@@ -46,16 +45,16 @@ type SweepStore interface {
 type Garbage struct {
 	ID        uuid.UUID
 	ObjectKey string
-	// Owned says that a document has the object, so that deleting it would lose a content.
+	// Owned says that a document or picture has the object, so that deleting it would lose a content.
 	Owned bool
 }
 
 // Owned is an object that a row knows.
 type Owned struct {
 	ObjectKey string
-	// VersionID is the version of a document that has the object as its content, uuid.Nil for the object of an upload
-	// that is PENDING and for garbage.
-	VersionID uuid.UUID
+	// Content is the id that clients know of what has the object as its content: the version of a document or the
+	// picture of a customer. "" for the object of an upload that is PENDING and for garbage.
+	Content string
 }
 
 // Sweeper clears up after what broke: uploads whose server died, objects that nobody owns, keys that are too old. Its
@@ -220,7 +219,7 @@ func (s *Sweeper) collect(ctx context.Context, r *Report) error {
 
 func (s *Sweeper) delete(ctx context.Context, g Garbage) error {
 	if g.Owned {
-		s.Log.ErrorContext(ctx, "an object is marked as garbage but a document has it; it stays", slog.String("object", g.ObjectKey))
+		s.Log.ErrorContext(ctx, "an object is marked as garbage but a document or picture has it; it stays", slog.String("object", g.ObjectKey))
 		return nil
 	}
 	return s.Blobs.Delete(ctx, g.ObjectKey, blob.AnyGeneration)
@@ -301,7 +300,7 @@ func (a *audit) stretch(ctx context.Context, after, through string, listed []blo
 			switch {
 			case there[row.ObjectKey]: // only these are kept: a stretch without objects can have any number of rows
 				owned[row.ObjectKey] = true
-			case row.VersionID != uuid.Nil:
+			case row.Content != "":
 				a.missing(ctx, row)
 			}
 			after = row.ObjectKey
@@ -334,8 +333,8 @@ func (a *audit) missing(ctx context.Context, row Owned) {
 			return
 		}
 		a.named++
-		a.s.Log.ErrorContext(ctx, "the content of a document is gone from the object store",
-			slog.String("documentVersion", typeid.Format(typeid.DocumentVersion, row.VersionID)), slog.String("object", row.ObjectKey))
+		a.s.Log.ErrorContext(ctx, "the content of a document or picture is gone from the object store",
+			slog.String("content", row.Content), slog.String("object", row.ObjectKey))
 	}
 	a.r.Missing++
 }

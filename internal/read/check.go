@@ -26,6 +26,9 @@ func (e *Engine) check() error {
 			c.first("Query."+name, &d, def)
 		}
 	}
+	for name, d := range reports() {
+		c.report(name, d)
+	}
 	for name, conn := range e.roots() {
 		def := c.schema.Query.Fields.ForName(name)
 		if def == nil {
@@ -191,6 +194,12 @@ func (c *checker) poly(name string, n *noun, p *toPoly, t *ast.Type) {
 
 // column checks that a column exists, has the type that its kind reads, and is never null where the SDL says so.
 func (c *checker) column(name string, n *noun, column string, k kind, nonNull bool) {
+	if made, ok := n.derived[column]; ok {
+		if k != made {
+			c.broken("%s: the column %s is made as another kind", name, column)
+		}
+		return
+	}
 	col, ok := c.columnOf(n, column)
 	if !ok {
 		c.broken("%s: the table %s has no column %s", name, n.table, column)

@@ -134,7 +134,12 @@ func (w *pricer) items(f *ast.Field) int64 {
 	return defaultPage
 }
 
+// ids is how many items a list of Query has: one for each id, and in a report as many as in a page at most, as its groups
+// cost a fraction of what a page's rows do.
 func (w *pricer) ids(f *ast.Field) int64 {
+	if f.Definition.Arguments.ForName("ids") == nil {
+		return maxPage
+	}
 	arg := f.Arguments.ForName("ids")
 	if arg == nil {
 		return 1

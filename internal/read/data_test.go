@@ -33,7 +33,7 @@ type world struct {
 // tableOrder is the order of inserting.
 var tableOrder = []string{
 	"account", "storage_usage", "staff_user", "api_key", "customer_type", "customer_origin", "office", "service", "customer", "contact", "email_address", "phone_number", "postal_address",
-	"document", "document_version", "timeline_entry", "event", "job", "job_row_error", "customer_merge",
+	"document", "document_version", "timeline_entry", "note", "customer_image", "event", "job", "job_row_error", "customer_merge",
 	"attribute_definition", "attribute_definition_type", "attribute_option", "attribute_value", "attribute_value_option",
 }
 
@@ -213,7 +213,7 @@ func (m *maker) customer(account uuid.UUID) {
 	if into != nil {
 		status = "MERGED"
 	}
-	c := m.put("customer", m.actor(row{
+	customer := m.put("customer", m.actor(row{
 		"merged_into_id": into,
 		"account_id":     account, "version": int64(m.rand.IntN(5) + 1), "kind": pick(m, "PERSON", "COMPANY"), "status": status,
 		"display_name": name, "sort_name": fold.Text(name), "given_name": m.maybe(m.name()), "family_name": m.maybe(m.name()),
@@ -225,8 +225,12 @@ func (m *maker) customer(account uuid.UUID) {
 		"delivery_distance_km": m.maybe(pick(m, "0", "12.5", "0.001", "999999.999", "10000", "20000.02", "100", "0.1")),
 		"website_url":          m.maybe("https://example.com/?a=1&b=2"), "business_area": m.maybe(m.name()), "tax_exempt": pick(m, true, false),
 		"tax_exempt_reason": m.maybe("R 1"), "created_via": pick(m, "STAFF", "BOOKING", "IMPORT", "API"),
-		"company_name": m.maybe(m.name()), "archived_at": m.maybe(m.at()), "created_at": m.at(), "updated_at": m.at(),
-	}, account)).id()
+		"company_name": m.maybe(m.name()), "archived_at": m.maybe(m.at()), "created_at": m.at(), "updated_at": m.at(), "image_id": nil,
+	}, account))
+	c := customer.id()
+	if m.rand.IntN(3) > 0 {
+		customer["image_id"] = m.image(account, c)
+	}
 	m.points(account, c, nil)
 	m.values(account, c)
 	primary := false // at most one of those that are not archived
@@ -245,12 +249,34 @@ func (m *maker) customer(account uuid.UUID) {
 	for range m.rand.IntN(6) {
 		m.document(account, c)
 	}
+	for range m.rand.IntN(5) {
+		m.note(account, c)
+	}
 	for range m.rand.IntN(8) {
 		m.put("timeline_entry", m.actor(row{
 			"account_id": account, "customer_id": c, "version": int64(1), "at": pick(m, m.at(), m.at(), testNow), "kind": pick(m, "VISIT", "CALL", "TASK", "DOCUMENT_ADDED"),
 			"title": m.name(), "subject_type": nil, "subject_id": nil, "created_at": m.at(), "updated_at": m.at(),
 		}, account))
 	}
+}
+
+func (m *maker) image(account, customer uuid.UUID) uuid.UUID {
+	return m.put("customer_image", m.actor(row{
+		"account_id": account, "customer_id": customer, "file_name": "logo.png", "content_type": pick(m, "image/png", "image/webp"),
+		"size_bytes": int64(m.rand.IntN(1<<30) + 1), "width": int64(m.rand.IntN(9000) + 1), "height": int64(m.rand.IntN(9000) + 1), "created_at": m.at(),
+	}, account)).id()
+}
+
+func (m *maker) note(account, customer uuid.UUID) {
+	n := m.actor(row{
+		"account_id": account, "customer_id": customer, "version": int64(1), "body": m.name() + "\n<b>&", "pinned": m.rand.IntN(3) == 0,
+		"edited_at": nil, "edited_by_kind": nil, "edited_by_id": nil, "created_at": m.at(), "updated_at": m.at(),
+	}, account)
+	if m.rand.IntN(2) == 0 {
+		by := m.actor(row{}, account)
+		n["edited_at"], n["edited_by_kind"], n["edited_by_id"] = m.at(), by["created_by_kind"], by["created_by_id"]
+	}
+	m.put("note", n)
 }
 
 // externalID is unique in an account.
@@ -317,10 +343,10 @@ func (m *maker) document(account, customer uuid.UUID) {
 func (m *maker) subjects(account uuid.UUID) {
 	tables := map[string]string{
 		"Customer": "customer", "Contact": "contact", "Document": "document", "TimelineEntry": "timeline_entry", "Account": "account",
-		"AttributeDefinition": "attribute_definition", "Job": "job",
+		"AttributeDefinition": "attribute_definition", "Job": "job", "Note": "note",
 	}
 	point := func(r row, more ...string) {
-		typeName := pick(m, append(more, "Customer", "Contact", "Document", "TimelineEntry", "Job")...)
+		typeName := pick(m, append(more, "Customer", "Contact", "Document", "TimelineEntry", "Job", "Note")...)
 		r["subject_type"], r["subject_id"] = typeName, m.of(tables[typeName], account)
 		if m.rand.IntN(6) == 0 {
 			r["subject_id"] = m.id()

@@ -36,6 +36,8 @@ type noun struct {
 	fields   []field
 	// variants makes the noun an interface whose rows are of one of several types; it has no fields of its own.
 	variants *variants
+	// derived are the columns that a report makes, which the table does not have.
+	derived map[string]kind
 
 	def    *ast.Definition
 	byName map[string]*field
@@ -266,5 +268,6 @@ func subject(name string) field {
 		{"Account", "Account"},
 		{"Job", "Job"},
 		{"AttributeDefinition", "AttributeDefinition"},
+		{"Note", "Note"},
 	}}}
 }

@@ -273,7 +273,7 @@ func TestWhatMayNotBeReadIsForbiddenAtItsField(t *testing.T) {
 			t.Errorf("%s\ngot %v and %s, want %s and %s", c.query, got, a.Data, c.want, c.data)
 		}
 	}
-	a := s.ask(key("customers:read", "timeline:read", "jobs:read"), `{ customers { nodes { timeline { nodes { subject { __typename } } } } } }`, nil)
+	a := s.ask(key("customers:read", "timeline:read", "jobs:read", "notes:read"), `{ customers { nodes { timeline { nodes { subject { __typename } } } } } }`, nil)
 	if got := errorsOf(a); len(got) != 1 || got[0] != "FORBIDDEN customers.nodes.timeline.nodes.subject" {
 		t.Errorf("got %v, want one error for the subjects that are documents", got)
 	}

@@ -28,6 +28,8 @@ type Config struct {
 	DownloadURL func(account, version uuid.UUID) string
 	// JobURL makes the URL of what an export has made; without it there are none.
 	JobURL func(account, job uuid.UUID) string
+	// ImageURL makes the URL of a customer's picture in a size: ORIGINAL, PREVIEW or THUMBNAIL. Without it they are "".
+	ImageURL func(size string, account, image uuid.UUID) string
 	// MaxCost and MaxDepth bound an operation; 2,000 and 12 when they are 0.
 	MaxCost, MaxDepth int
 	// MaxFilesPerRequest and EventRetentionDays are shown in AccountLimits; 64 and 7 when they are 0.
@@ -108,6 +110,7 @@ func declared() []*noun {
 		customerTypeNoun(), customerOriginNoun(), officeNoun(), serviceNoun(),
 		jobNoun(), jobProgressNoun(), jobCountsNoun(), jobRowErrorNoun(),
 		mergeNoun(), mergeCountsNoun(),
+		noteNoun(), imageNoun(), customerStatNoun(),
 	}
 	return append(list, attributeNouns()...)
 }

@@ -75,6 +75,9 @@ func attach(t testing.TB, dsn string, pool *pgxpool.Pool, change ...func(*read.C
 		JobURL: func(account, job uuid.UUID) string {
 			return "https://exports.test/" + account.String() + "/" + job.String()
 		},
+		ImageURL: func(size string, account, image uuid.UUID) string {
+			return "https://images.test/" + size + "/" + account.String() + "/" + image.String()
+		},
 	}
 	for _, f := range change {
 		f(&cfg)
@@ -186,6 +189,11 @@ func (q queries) Jobs(ctx context.Context, _ *model.JobWhere, _ *int, _ *string,
 }
 
 func (q queries) AttributeDefinitions(ctx context.Context, _ *model.AttributeDefinitionWhere, _ *int, _ *string, _ *int, _ *string) (*read.Object, error) {
+	return q.e.Field(ctx)
+}
+
+func (q queries) CustomerStats(ctx context.Context, _ []model.CustomerDimension, _ *model.DateRange, _ *model.TimeBucket, _ string, _ *model.CustomerWhere,
+) (*read.Object, error) {
 	return q.e.Field(ctx)
 }
 

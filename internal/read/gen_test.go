@@ -36,7 +36,7 @@ func oneFrom[T any](g *generator, list ...T) T { return list[g.n(len(list))] }
 
 // roots are the fields of Query, the richer ones more often.
 var roots = []string{
-	"viewer", "account", "storage", "node", "node", "node", "nodes", "nodes", "customer", "customer", "customer", "document", "events", "events",
+	"viewer", "account", "storage", "node", "node", "node", "nodes", "nodes", "customer", "customer", "customer", "document", "events", "events", "customerStats", "customerStats",
 	"customers", "customers", "customers", "customers", "customers", "customers", "customerByExternalId",
 	"customerTypes", "customerOrigins", "offices", "services", "staffUsers", "fieldPolicy", "job", "job", "jobs", "jobs", "customerMerges", "attributeDefinitions",
 }
@@ -44,7 +44,7 @@ var roots = []string{
 // weights are the fields that are chosen more often than others.
 var weights = map[string]int{
 	"nodes": 5, "edges": 4, "node": 6, "documents": 4, "contacts": 3, "timeline": 4, "emails": 2, "subject": 2, "pageInfo": 2,
-	"attributes": 4, "definition": 2,
+	"attributes": 4, "definition": 2, "notes": 3,
 }
 
 // query writes an operation and its variables.
@@ -251,6 +251,9 @@ func (g *generator) choose(parent string, f *ast.FieldDefinition) map[string]any
 	case "Customer.emailFor":
 		out["purpose"] = oneFrom(g, g.schema.Types["ContactPurpose"].EnumValues...).Name
 		return out
+	case "Query.customerStats":
+		g.stats(out)
+		return out
 	case "Query.customers":
 		if g.chance(50) {
 			out["where"] = g.customerWhere(0)
@@ -266,6 +269,11 @@ func (g *generator) choose(parent string, f *ast.FieldDefinition) map[string]any
 			out["where"] = oneFrom[any](g, map[string]any{}, map[string]any{"isPrimary": g.chance(50)}, nil)
 		}
 		list = "Customer.contacts/false"
+	case "Customer.notes":
+		if g.chance(40) {
+			out["where"] = oneFrom[any](g, map[string]any{}, map[string]any{"pinned": g.chance(50)}, nil)
+		}
+		list = "Customer.notes/true"
 	case "Customer.timeline":
 		list = "Customer.timeline/PAST/true"
 		if g.chance(60) {
@@ -483,6 +491,7 @@ func (g *generator) anyID(for_ string) string {
 	tables := []string{
 		"customer", "contact", "document", "document_version", "timeline_entry", "event", "staff_user", "api_key", "email_address", "account",
 		"customer_type", "customer_origin", "office", "service", "job", "customer_merge", "attribute_definition", "attribute_option",
+		"note", "customer_image",
 	}
 	if for_ != "node" && g.chance(80) {
 		tables = []string{for_}

@@ -53,6 +53,7 @@ var tableTypes = map[string]string{
 	"job": "Job", "job_row_error": "JobRowError",
 	"customer_merge":       "CustomerMerge",
 	"attribute_definition": "AttributeDefinition", "attribute_option": "AttributeOption",
+	"note": "Note", "customer_image": "Image",
 }
 
 var typePrefixes = map[string]string{
@@ -61,6 +62,7 @@ var typePrefixes = map[string]string{
 	"CustomerType": "cty", "CustomerOrigin": "cor", "Office": "off", "Service": "srv",
 	"Job": "job", "CustomerMerge": "mrg",
 	"AttributeDefinition": "atd", "AttributeOption": "ato",
+	"Note": "not", "Image": "img",
 }
 
 func (n *naive) answer(op *ast.OperationDefinition) any {
@@ -213,14 +215,22 @@ func (n *naive) resolve(t thing, name string, args map[string]any) any {
 		return r["created_at"]
 	case "CustomerMerge.undoneBy":
 		return n.thing(map[any]string{"STAFF": "staff_user", "API_KEY": "api_key"}[r["undone_by_kind"]], r["undone_by_id"])
+	case "Customer.notes":
+		return n.notes(r, args)
+	case "Note.editedBy":
+		return n.thing(map[any]string{"STAFF": "staff_user", "API_KEY": "api_key"}[r["edited_by_kind"]], r["edited_by_id"])
+	case "Customer.image":
+		return n.thing("customer_image", r["image_id"])
+	case "Image.url", "Image.previewUrl", "Image.thumbnailUrl":
+		return n.imageURL(name, r)
 	case "Customer.viewerPermissions":
 		if r["status"] == "MERGED" {
 			return []string{}
 		}
 		if r["status"] == "ARCHIVED" {
-			return []string{"UPDATE", "RESTORE", "UPLOAD_DOCUMENT", "ADD_TIMELINE_ENTRY"}
+			return []string{"UPDATE", "RESTORE", "UPLOAD_DOCUMENT", "ADD_TIMELINE_ENTRY", "ADD_NOTE"}
 		}
-		return []string{"UPDATE", "ARCHIVE", "UPLOAD_DOCUMENT", "ADD_TIMELINE_ENTRY"}
+		return []string{"UPDATE", "ARCHIVE", "UPLOAD_DOCUMENT", "ADD_TIMELINE_ENTRY", "ADD_NOTE"}
 	case "Customer.attributes":
 		return n.attributes(r, args)
 	case "AttributeDefinition.options", "AttributeDefinition.customerTypes", "AttributeDefinition.validation":
@@ -276,12 +286,12 @@ func (n *naive) resolve(t thing, name string, args map[string]any) any {
 		return typeid.Format(typePrefixes[t.typeName], r.id())
 	case "customer":
 		return n.thing("customer", r["customer_id"])
-	case "createdBy", "actor", "mergedBy":
+	case "createdBy", "actor", "mergedBy", "author":
 		return n.thing(map[any]string{"STAFF": "staff_user", "API_KEY": "api_key"}[r["created_by_kind"]], r["created_by_id"])
 	case "subject":
 		table := map[any]string{
 			"Customer": "customer", "Contact": "contact", "Document": "document", "TimelineEntry": "timeline_entry", "Account": "account",
-			"AttributeDefinition": "attribute_definition", "Job": "job",
+			"AttributeDefinition": "attribute_definition", "Job": "job", "Note": "note",
 		}[r["subject_type"]]
 		return n.thing(table, r["subject_id"])
 	}
@@ -332,6 +342,7 @@ func (n *naive) query(name string, args map[string]any) any {
 				return []string{
 					"account:read", "account:admin", "staff:read", "customers:read", "customers:write", "documents:read", "documents:write",
 					"timeline:read", "timeline:write", "events:read", "jobs:read", "jobs:write", "customers:import", "customers:export",
+					"notes:read", "notes:write",
 				}
 			},
 		}}
@@ -376,6 +387,8 @@ func (n *naive) query(name string, args map[string]any) any {
 		return n.jobs(args)
 	case "attributeDefinitions":
 		return n.attributeDefinitions(args)
+	case "customerStats":
+		return n.customerStats(args)
 	}
 	panic("naive: no Query." + name)
 }

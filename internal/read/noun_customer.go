@@ -72,6 +72,8 @@ func customerNoun() *noun {
 			arguments: []string{"direction", "kinds"}, filter: timelineFilter, orders: timelineOrder,
 		}),
 		attributesOf("attributes"),
+		page("notes", notesOfCustomer()),
+		one("image", "Image", "image_id"),
 		compute("viewerPermissions", []string{"status"}, viewerPermissions),
 		actor("createdBy"),
 		instant("createdAt", "created_at"),
@@ -100,6 +102,7 @@ func viewerPermissions(e *environment, dst []byte, columns [][]byte) []byte {
 		{`"RESTORE"`, auth.CustomersWrite, status == "ARCHIVED"},
 		{`"UPLOAD_DOCUMENT"`, auth.DocumentsWrite, status != "MERGED"},
 		{`"ADD_TIMELINE_ENTRY"`, auth.TimelineWrite, status != "MERGED"},
+		{`"ADD_NOTE"`, auth.NotesWrite, status != "MERGED"},
 	} {
 		if p.now && e.viewer.Can(p.need) {
 			dst = appendItem(dst, start, p.name)

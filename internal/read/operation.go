@@ -149,6 +149,8 @@ func (op *operation) plan(p *plannedRun) {
 	c := op.e.newCompiler(op.rq, p.run.ids)
 	if d, ok := finds()[p.key.connection]; ok {
 		c.find(d, p.sel)
+	} else if d, ok := reports()[p.key.connection]; ok {
+		c.report(d, p.sel)
 	} else if p.key.connection != "" {
 		c.root(op.e.roots()[p.key.connection], "Query."+p.key.connection, p.sel)
 	} else {

@@ -26,7 +26,7 @@ type unit struct {
 // and a unit outlives it.
 func (u *unit) seal() {
 	for _, l := range u.levels {
-		l.conds, l.bounds, l.base, l.having = nil, nil, columns{}, nil
+		l.conds, l.bounds, l.derived, l.base, l.having = nil, nil, nil, columns{}, nil
 	}
 }
 
@@ -148,6 +148,11 @@ type level struct {
 	// ids is the slot of the ids to find, -1 where rows are found by their parent. many says that it is a list.
 	ids  int
 	many bool
+
+	// derived writes the query whose rows are the level's, where they are not those of the noun's table. over is the answer
+	// when there are more of them than the limit.
+	derived func(w *writer)
+	over    error
 
 	conds    []cond
 	bounds   []cond

@@ -143,6 +143,9 @@ func (op *operation) build(v any, t *ast.Type, sel selected, path []string) *nod
 	if v == nil {
 		return &node{path: path}
 	}
+	if root, ok := v.(rootConnection); ok {
+		return &node{code: nodePage, run: op.unitFor(runKey{connection: root.name}, sel, path, uuid.Nil), path: path}
+	}
 	if t.Elem != nil {
 		return op.buildList(v, t, sel, path)
 	}
@@ -155,8 +158,6 @@ func (op *operation) build(v any, t *ast.Type, sel selected, path []string) *nod
 			return &node{path: path}
 		}
 		return &node{code: nodeRef, run: op.unitFor(runKey{typeName: v.Type}, sel, path, v.ID), id: v.ID, path: path}
-	case rootConnection:
-		return &node{code: nodePage, run: op.unitFor(runKey{connection: v.name}, sel, path, uuid.Nil), path: path}
 	}
 	out, err := scalarJSON(v, t.NamedType)
 	if err != nil {

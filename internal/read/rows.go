@@ -173,6 +173,9 @@ func (r *unitRun) readGroups(l *level, rows *pgconn.ResultReader) error {
 		}
 		r.item(l, s, row)
 	}
+	if g.more && l.over != nil && r.refused == nil {
+		r.refused = l.over
+	}
 	return r.closeGroup(l, s)
 }
 

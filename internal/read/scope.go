@@ -37,7 +37,7 @@ func (w *writer) owned(n *noun, t string) {
 	w.param(accountSlot)
 }
 
-// fromPage writes a page of rows as a table; page must write it with from.
+// fromPage writes a page of rows, or a report's groups of them, as a table; page must write it with from.
 func (w *writer) fromPage(t string, page func()) {
 	w.text(" FROM (")
 	page()

@@ -156,7 +156,12 @@ func (l *level) rows(w *writer, t string, joins func(), paged bool, limit int) {
 			joins()
 		}
 	}
-	if l.having != nil {
+	switch {
+	case l.derived != nil:
+		w.fromPage(t, func() { l.derived(w) })
+		attached()
+		return
+	case l.having != nil:
 		l.narrowed(w, t, attached, paged, limit)
 		return
 	}

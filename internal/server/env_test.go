@@ -99,7 +99,7 @@ func start(t *testing.T, change ...func(*Config, *Deps)) *env {
 	}
 	deps := Deps{
 		Resolver: &graph.Resolver{
-			Engine: engine, Customers: customer.NewService(nil), Timeline: timeline.NewService(nil), Documents: document.New(e.versions, e.blobs),
+			Engine: engine, Customers: customer.NewService(nil), Timeline: timeline.NewService(nil), Documents: document.New(e.versions, nil, e.blobs),
 		},
 		Limits: graph.DefaultLimits, Auth: authenticator, Log: log, BlobRoutes: e.blobs.Handler(),
 		Hub: feed.NewHub(feed.Config{Heads: func(context.Context, []uuid.UUID) (map[uuid.UUID]int64, error) { return nil, nil }, Logger: log}),

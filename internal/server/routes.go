@@ -14,6 +14,7 @@ import (
 
 	"dossier/graph"
 	"dossier/internal/auth"
+	"dossier/internal/document"
 	"dossier/internal/read"
 	"dossier/internal/transport"
 )
@@ -32,6 +33,9 @@ func (s *Server) routes() (http.Handler, error) {
 	mux.Handle("GET /exports/{token}", s.download(func(ctx context.Context, token string) (string, error) {
 		return s.deps.Resolver.Jobs.ResultRequest(ctx, s.deps.ExportLinks, token)
 	}))
+	mux.Handle("GET /images/original/{token}", s.originalImage())
+	mux.Handle("GET /images/preview/{token}", s.smallImage(document.ImagePreview))
+	mux.Handle("GET /images/thumbnail/{token}", s.smallImage(document.ImageThumbnail))
 	if s.deps.BlobRoutes != nil {
 		mux.Handle("/blobs/", s.deps.BlobRoutes)
 	}

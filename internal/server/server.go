@@ -51,6 +51,7 @@ type Deps struct {
 	// ExportLinks are those to the files of exports. Their key is another one, so that no link is good for both.
 	ExportLinks *document.Links
 	Log         *slog.Logger
+	Images      *document.ImageLinks
 	// BlobRoutes serves the signed requests of the disk store below /blobs/; nil for a store with URLs of its own.
 	BlobRoutes http.Handler
 	// DevIssuer is served below /dev/issuer/; nil but for `dossier dev`.

@@ -2,10 +2,14 @@ package store
 
 import (
 	"context"
+	"errors"
+	"maps"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
+	entmigrate "dossier/ent/migrate"
 	"dossier/internal/fault"
 	"dossier/internal/pgtest"
 )
@@ -128,6 +132,9 @@ func TestEveryParentColumnHasAForeignKey(t *testing.T) {
 		"job.created_by_id":              "points at staff and keys",
 
 		"attribute_definition.created_by_id": "points at staff and keys",
+		"note.created_by_id":                 "points at staff and keys",
+		"customer_image.created_by_id":       "points at staff and keys",
+		"note.edited_by_id":                  "points at staff and keys",
 	}
 	rows, err := pool.Query(t.Context(), `
 		SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -151,6 +158,52 @@ func TestEveryParentColumnHasAForeignKey(t *testing.T) {
 	if err := rows.Err(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestTheChecksAreThoseOfTheSchema compares what gendiff does not: a check of a table that is there already is changed by
+// hand, and two migrations that both change one must not lose each other's values.
+func TestTheChecksAreThoseOfTheSchema(t *testing.T) {
+	t.Parallel()
+	pool := newEnv(t).db.Pool(t)
+	const definitions = `SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'c' AND conrelid = $1::regclass`
+	for _, table := range entmigrate.Tables {
+		if table.Annotation == nil || len(table.Annotation.Checks) == 0 {
+			continue
+		}
+		_ = pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
+			have := checks(t, tx, definitions, "public."+table.Name)
+			exec := func(sql string) {
+				if _, err := tx.Exec(t.Context(), sql); err != nil {
+					t.Fatalf("%s: %v", sql, err)
+				}
+			}
+			exec("CREATE TEMP TABLE wanted (LIKE public." + table.Name + ")")
+			for name, check := range table.Annotation.Checks {
+				exec("ALTER TABLE wanted ADD CONSTRAINT " + name + " CHECK (" + check + ")")
+			}
+			if want := checks(t, tx, definitions, "wanted"); !maps.Equal(have, want) {
+				t.Errorf("the migrations give table %s the checks %v, ent/schema has %v: write a migration that drops and adds the one that differs", table.Name, have, want)
+			}
+			return errors.New("roll back")
+		})
+	}
+}
+
+func checks(t *testing.T, tx pgx.Tx, query, table string) map[string]string {
+	t.Helper()
+	rows, err := tx.Query(t.Context(), query, table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]string{}
+	var name, definition string
+	if _, err := pgx.ForEachRow(rows, []any{&name, &definition}, func() error {
+		found[name] = definition
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return found
 }
 
 func TestAProgramNeedsItsSchemaOrALaterOne(t *testing.T) {

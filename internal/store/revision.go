@@ -19,6 +19,7 @@ var prefixes = map[timeline.Subject]string{
 	timeline.SubjectContact:  typeid.Contact,
 	timeline.SubjectDocument: typeid.Document,
 	timeline.SubjectEntry:    typeid.TimelineEntry,
+	timeline.SubjectNote:     typeid.Note,
 	"CustomerType":           typeid.CustomerType,
 	"CustomerOrigin":         typeid.CustomerOrigin,
 	"Office":                 typeid.Office,

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"dossier/internal/document"
+	"dossier/internal/typeid"
 )
 
 // The sweeper works across accounts: what it changes is chosen by time and state, never by the input of a client. Each
@@ -105,6 +106,7 @@ func (s sweeps) ExpireUploads(ctx context.Context, limit int, keep time.Duration
 const dueGarbage = `
 SELECT g.id, g.object_key, EXISTS (SELECT FROM document_version v WHERE v.object_key = g.object_key AND v.state <> 'DELETED')
 	OR EXISTS (SELECT FROM job j WHERE j.source_key = g.object_key) OR EXISTS (SELECT FROM job j WHERE j.result_key = g.object_key)
+	OR EXISTS (SELECT FROM image_file f WHERE f.object_key = g.object_key)
 FROM garbage g WHERE g.next_at <= now() ORDER BY g.next_at LIMIT $1`
 
 // DueGarbage implements document.SweepStore.
@@ -151,6 +153,7 @@ INSERT INTO garbage (id, account_id, created_at, object_key, until, next_at)
 SELECT gen_random_uuid(), a.id, now(), k.key, now() + $2 * interval '1 microsecond', now()
 FROM unnest($1::text[]) AS k(key) JOIN account a ON a.id = split_part(k.key, '/', 1)::uuid
 WHERE NOT EXISTS (SELECT FROM document_version v WHERE v.object_key = k.key AND v.state <> 'DELETED')
+	AND NOT EXISTS (SELECT FROM image_file f WHERE f.object_key = k.key)
 	AND NOT EXISTS (SELECT FROM upload u WHERE u.object_key = k.key AND u.state = 'PENDING')
 	AND NOT EXISTS (SELECT FROM job j WHERE j.source_key = k.key) AND NOT EXISTS (SELECT FROM job j WHERE j.result_key = k.key)
 ON CONFLICT (object_key) DO NOTHING`
@@ -164,17 +167,19 @@ func (s sweeps) AddGarbage(ctx context.Context, keys []string, keep time.Duratio
 // ownedObjects is in the order of the keys. They are lower-case hexadecimal digits, hyphens and a slash, which every
 // collation puts into the order of their bytes.
 const ownedObjects = `
-SELECT object_key, version_id FROM (
-	(SELECT object_key, CASE WHEN state <> 'REJECTED' THEN id END AS version_id FROM document_version
+SELECT object_key, version_id, image_id FROM (
+	(SELECT object_key, CASE WHEN state <> 'REJECTED' THEN id END AS version_id, NULL::uuid AS image_id FROM document_version
 		WHERE state <> 'DELETED' AND object_key > $1 AND object_key <= $2 ORDER BY object_key LIMIT $3)
 	UNION ALL
-	(SELECT object_key, NULL FROM upload WHERE state = 'PENDING' AND object_key > $1 AND object_key <= $2 ORDER BY object_key LIMIT $3)
+	(SELECT object_key, NULL, image_id FROM image_file WHERE object_key > $1 AND object_key <= $2 ORDER BY object_key LIMIT $3)
 	UNION ALL
-	(SELECT source_key, NULL FROM job WHERE source_key > $1 AND source_key <= $2 ORDER BY source_key LIMIT $3)
+	(SELECT source_key, NULL, NULL FROM job WHERE source_key > $1 AND source_key <= $2 ORDER BY source_key LIMIT $3)
 	UNION ALL
-	(SELECT result_key, NULL FROM job WHERE result_key > $1 AND result_key <= $2 ORDER BY result_key LIMIT $3)
+	(SELECT result_key, NULL, NULL FROM job WHERE result_key > $1 AND result_key <= $2 ORDER BY result_key LIMIT $3)
 	UNION ALL
-	(SELECT object_key, NULL FROM garbage WHERE object_key > $1 AND object_key <= $2 ORDER BY object_key LIMIT $3)
+	(SELECT object_key, NULL, NULL FROM upload WHERE state = 'PENDING' AND object_key > $1 AND object_key <= $2 ORDER BY object_key LIMIT $3)
+	UNION ALL
+	(SELECT object_key, NULL, NULL FROM garbage WHERE object_key > $1 AND object_key <= $2 ORDER BY object_key LIMIT $3)
 ) o ORDER BY object_key LIMIT $3`
 
 // lastKey is behind every key.
@@ -190,10 +195,13 @@ func (s sweeps) Owned(ctx context.Context, after, through string, limit int) ([]
 		return nil, translate("store.Owned", err)
 	}
 	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (o document.Owned, err error) {
-		var version *uuid.UUID
-		err = row.Scan(&o.ObjectKey, &version)
-		if version != nil {
-			o.VersionID = *version
+		var version, image *uuid.UUID
+		err = row.Scan(&o.ObjectKey, &version, &image)
+		switch {
+		case version != nil:
+			o.Content = typeid.Format(typeid.DocumentVersion, *version)
+		case image != nil:
+			o.Content = typeid.Format(typeid.Image, *image)
 		}
 		return o, err
 	})

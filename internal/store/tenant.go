@@ -17,10 +17,13 @@ import (
 	"dossier/ent/attributevalueoption"
 	"dossier/ent/contact"
 	"dossier/ent/customer"
+	"dossier/ent/customerimage"
 	"dossier/ent/customermerge"
 	"dossier/ent/document"
 	"dossier/ent/documentversion"
 	"dossier/ent/emailaddress"
+	"dossier/ent/imagefile"
+	"dossier/ent/note"
 	"dossier/ent/phonenumber"
 	"dossier/ent/postaladdress"
 	"dossier/ent/revision"
@@ -250,6 +253,38 @@ func (c scope) mergeCreate() *ent.CustomerMergeCreate {
 
 func (c scope) mergeUpdate() *ent.CustomerMergeUpdate {
 	return c.raw.CustomerMerge.Update().Where(customermerge.AccountID(c.account))
+}
+
+func (c scope) notes() *ent.NoteQuery { return c.raw.Note.Query().Where(note.AccountID(c.account)) }
+
+func (c scope) noteCreate() *ent.NoteCreate { return c.raw.Note.Create().SetAccountID(c.account) }
+
+func (c scope) noteUpdate() *ent.NoteUpdate {
+	return c.raw.Note.Update().Where(note.AccountID(c.account))
+}
+
+func (c scope) noteDelete() *ent.NoteDelete {
+	return c.raw.Note.Delete().Where(note.AccountID(c.account))
+}
+
+func (c scope) imageCreate() *ent.CustomerImageCreate {
+	return c.raw.CustomerImage.Create().SetAccountID(c.account)
+}
+
+func (c scope) imageDelete() *ent.CustomerImageDelete {
+	return c.raw.CustomerImage.Delete().Where(customerimage.AccountID(c.account))
+}
+
+func (c scope) imageFiles() *ent.ImageFileQuery {
+	return c.raw.ImageFile.Query().Where(imagefile.AccountID(c.account))
+}
+
+func (c scope) imageFileCreate() *ent.ImageFileCreate {
+	return c.raw.ImageFile.Create().SetAccountID(c.account)
+}
+
+func (c scope) imageFileDelete() *ent.ImageFileDelete {
+	return c.raw.ImageFile.Delete().Where(imagefile.AccountID(c.account))
 }
 
 func (c scope) staff() *ent.StaffUserQuery {

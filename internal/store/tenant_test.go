@@ -15,6 +15,7 @@ import (
 
 	"dossier/internal/customer"
 	"dossier/internal/fault"
+	"dossier/internal/note"
 	"dossier/internal/optional"
 	"dossier/internal/timeline"
 	"dossier/internal/typeid"
@@ -39,6 +40,11 @@ func TestOtherAccountsIDsNameNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	entry, err := lines.EntryCreate(ctx, e.ada, cus, timeline.Draft{Kind: timeline.KindCall, At: time.Now(), Title: "Call"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	notes := note.NewService(e.store)
+	written, err := notes.Create(ctx, e.ada, cus, note.Draft{Body: "Private"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,6 +76,13 @@ func TestOtherAccountsIDsNameNothing(t *testing.T) {
 			return lines.EntryUpdate(ctx, e.bob, id, 1, timeline.Patch{Title: ptr("x")})
 		}},
 		"timelineEntryDelete": {entry, "id", func(id uuid.UUID) error { return lines.EntryDelete(ctx, e.bob, id, 1) }},
+		"noteCreate": {cus, "customerId", func(id uuid.UUID) error {
+			return second(notes.Create(ctx, e.bob, id, note.Draft{Body: "x"}, nil))
+		}},
+		"noteUpdate": {written, "id", func(id uuid.UUID) error {
+			return notes.Update(ctx, e.bob, id, 1, note.Patch{Body: optional.Some(ptr("x"))})
+		}},
+		"noteDelete": {written, "id", func(id uuid.UUID) error { return notes.Delete(ctx, e.bob, id, 1) }},
 		"contact of another in an own list": {con, "input.contacts.0.id", func(id uuid.UUID) error {
 			ref := typeid.Format(typeid.Contact, id)
 			return customers.Update(ctx, e.bob, mine, 1, customer.Patch{Contacts: optional.Some([]customer.ContactNested{{ID: &ref}})}, "")
@@ -113,6 +126,8 @@ func TestRowsCannotPointIntoAnotherAccount(t *testing.T) {
 		"email_address":  `INSERT INTO email_address (id, account_id, created_at, customer_id, type, position, address, address_key) VALUES ($1, $2, now(), $3, 'OTHER', 0, 'x', 'x')`,
 		"field_policy":   `INSERT INTO field_policy (id, account_id, created_at, updated_at, channel, type_id) VALUES ($1, $2, now(), now(), 'STAFF', $3)`,
 		"timeline_entry": `INSERT INTO timeline_entry (id, account_id, created_at, updated_at, customer_id, at, kind, title) VALUES ($1, $2, now(), now(), $3, now(), 'TASK', 'x')`,
+		"note":           `INSERT INTO note (id, account_id, created_at, updated_at, customer_id, body) VALUES ($1, $2, now(), now(), $3, 'x')`,
+		"customer_image": `INSERT INTO customer_image (id, account_id, created_at, customer_id, file_name, content_type, size_bytes, width, height) VALUES ($1, $2, now(), $3, 'x', 'image/png', 1, 1, 1)`,
 		"event":          `INSERT INTO event (id, account_id, created_at, customer_id, seq, type, subject_type, subject_id, changed_fields) VALUES ($1, $2, now(), $3, 99, 'x', 'Customer', $3, '[]')`,
 	} {
 		_, err := e.store.pool.Exec(t.Context(), insert, typeid.New(), e.bob.AccountID, cus)

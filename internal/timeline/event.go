@@ -31,6 +31,10 @@ const (
 	EntryUpdated = "TIMELINE_ENTRY_UPDATED"
 	EntryDeleted = "TIMELINE_ENTRY_DELETED"
 
+	NoteCreated = "NOTE_CREATED"
+	NoteUpdated = "NOTE_UPDATED"
+	NoteDeleted = "NOTE_DELETED"
+
 	// SettingsChanged is about the account; its changed fields name the fields of Query to read again.
 	SettingsChanged = "ACCOUNT_SETTINGS_CHANGED"
 
@@ -54,6 +58,7 @@ const (
 	SubjectContact  Subject = "Contact"
 	SubjectDocument Subject = "Document"
 	SubjectEntry    Subject = "TimelineEntry"
+	SubjectNote     Subject = "Note"
 	SubjectAccount  Subject = "Account"
 	SubjectJob      Subject = "Job"
 
@@ -102,6 +107,7 @@ const (
 
 	KindCustomerMerged      = "CUSTOMER_MERGED"
 	KindCustomerMergeUndone = "CUSTOMER_MERGE_UNDONE"
+	KindNote                = "NOTE"
 )
 
 // Line is an entry that Dossier itself writes on a customer's timeline, as part of the change that it tells of. It is

@@ -26,6 +26,8 @@ const (
 	Event           = "evt"
 	TimelineEntry   = "tle"
 	UploadSession   = "ups"
+	Note            = "not"
+	Image           = "img"
 
 	CustomerType   = "cty"
 	CustomerOrigin = "cor"

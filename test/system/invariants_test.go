@@ -64,7 +64,8 @@ func atRest(t testing.TB, db *pgxpool.Pool, dataDir string) error {
 		{"accounts have used storage that is not the sum of their live contents", `SELECT count(*) FROM storage_usage u
 			WHERE used_bytes <> (SELECT coalesce(sum(size_bytes), 0) FROM document_version v
 				WHERE v.account_id = u.account_id AND state NOT IN ('REJECTED', 'DELETED'))
-			+ (SELECT coalesce(sum(source_bytes + result_bytes), 0) FROM job j WHERE j.account_id = u.account_id)`},
+			+ (SELECT coalesce(sum(source_bytes + result_bytes), 0) FROM job j WHERE j.account_id = u.account_id)
+			+ (SELECT coalesce(sum(size_bytes), 0) FROM image_file f WHERE f.account_id = u.account_id)`},
 		{"accounts have gaps in their log", `SELECT count(*) FROM account a
 			WHERE event_seq <> (SELECT count(*) FROM event e WHERE e.account_id = a.id)
 				OR event_seq <> (SELECT coalesce(max(seq), 0) FROM event e WHERE e.account_id = a.id)`},
@@ -82,7 +83,7 @@ func atRest(t testing.TB, db *pgxpool.Pool, dataDir string) error {
 	}
 	var want []string
 	rows, err := db.Query(context.WithoutCancel(t.Context()), `SELECT object_key COLLATE "C" FROM (
-		SELECT object_key FROM document_version WHERE state <> 'DELETED' UNION ALL
+		SELECT object_key FROM document_version WHERE state <> 'DELETED' UNION ALL SELECT object_key FROM image_file UNION ALL
 		SELECT source_key FROM job WHERE source_key IS NOT NULL UNION ALL SELECT result_key FROM job WHERE result_key IS NOT NULL) AS o ORDER BY 1`)
 	if err == nil {
 		want, err = pgx.CollectRows(rows, pgx.RowTo[string])
@@ -92,7 +93,7 @@ func atRest(t testing.TB, db *pgxpool.Pool, dataDir string) error {
 	}
 	got, temporary := objects(t, dataDir)
 	if !slices.Equal(got, want) {
-		return fmt.Errorf("the store has %d objects, the documents and jobs have %d", len(got), len(want))
+		return fmt.Errorf("the store has %d objects, the documents, pictures and jobs have %d", len(got), len(want))
 	}
 	if len(temporary) > 0 {
 		return fmt.Errorf("%d temporary files are left", len(temporary))

@@ -22,6 +22,7 @@ type world struct {
 	document, version, entry, session        string
 	event, cursor, apiKey, staff, account    string
 	attribute, option, attributeKey          string
+	note, image                              string
 	external                                 string
 	// other is a second customer, merge a merge of two more.
 	other, merge string
@@ -55,6 +56,8 @@ func build(t testing.TB, a actor) world {
 		attributeDefinition { id options { id } } userErrors { message } } }`, map[string]any{"key": w.attributeKey})
 	w.attribute = text(data, "attributeDefinitionCreate.attributeDefinition.id")
 	w.option = text(data, "attributeDefinitionCreate.attributeDefinition.options.0.id")
+	w.image = text(a.mustSetImage(t, w.customer, 1, picture("world.png", 40, 30)), "id")
+	w.note = text(a.note(t, w.customer, "What the world is like", false), "id")
 	data = a.must(t, `query($d: ID!) { account { id staffUsers(first: 1) { nodes { id } } } document(id: $d) { currentVersion { id } }
 		events(first: 1) { nodes { id } } }`, map[string]any{"d": w.document})
 	r := a.startImport(t, table("world.csv", "givenName", ""), map[string]any{}, true, "")
@@ -77,6 +80,7 @@ func nowhere() world {
 		version: id("dov"), entry: id("tle"), session: id("ups"), event: id("evt"), apiKey: id("key"), job: id("job"), staff: id("usr"), account: id("acc"),
 		external: "nowhere", settings: settingsOf(id), other: id("cus"), merge: id("mrg"),
 		attribute: id("atd"), option: id("ato"), attributeKey: "nowhere",
+		note: id("not"), image: id("img"),
 	}
 }
 
@@ -87,6 +91,7 @@ func (w world) nodes() map[string]string {
 		"Document": w.document, "DocumentVersion": w.version, "TimelineEntry": w.entry, "Event": w.event, "ApiKey": w.apiKey,
 		"StaffUser": w.staff, "Account": w.account, "Job": w.job, "CustomerMerge": w.merge,
 		"AttributeDefinition": w.attribute, "AttributeOption": w.option,
+		"Note": w.note, "Image": w.image,
 	}
 	maps.Copy(nodes, w.settings.nodes())
 	return nodes
@@ -137,9 +142,10 @@ func operations(w world) map[string]operation {
 		},
 		"Mutation.customerMergeUndo": {query: call("$id: ID!", `customerMergeUndo(mergeId: $id)`), variables: id(w.merge)},
 
-		"Query.document":  {query: `query($id: ID!) { document(id: $id) { id } }`, variables: id(w.document)},
-		"Query.customers": {query: `query($id: ID!) { customers(where: {ids: [$id]}) { nodes { id } totalCount } }`, variables: id(w.customer)},
-		"Query.events":    {query: `query($id: ID) { events(customerId: $id) { nodes { id } totalCount } }`, variables: id(w.customer)},
+		"Query.document":      {query: `query($id: ID!) { document(id: $id) { id } }`, variables: id(w.document)},
+		"Query.customers":     {query: `query($id: ID!) { customers(where: {ids: [$id]}) { nodes { id } totalCount } }`, variables: id(w.customer)},
+		"Query.events":        {query: `query($id: ID) { events(customerId: $id) { nodes { id } totalCount } }`, variables: id(w.customer)},
+		"Query.customerStats": {query: `query($id: ID!) { customerStats(groupBy: [KIND], where: {ids: [$id]}) { kind count } }`, variables: id(w.customer)},
 
 		"Mutation.customerCreate":  {query: `mutation { customerCreate(input: {givenName: "Matrix"})` + justErrors + ` }`},
 		"Mutation.customerUpdate":  {query: call(byID, `customerUpdate(id: $id, expectedVersion: $v, input: {givenName: "Matrix"})`), variables: id(w.customer)},
@@ -170,6 +176,14 @@ func operations(w world) map[string]operation {
 		},
 		"Mutation.timelineEntryUpdate": {query: call(byID, `timelineEntryUpdate(id: $id, expectedVersion: $v, input: {title: "Matrix"})`), variables: id(w.entry)},
 		"Mutation.timelineEntryDelete": {query: call(byID, `timelineEntryDelete(id: $id, expectedVersion: $v)`), variables: id(w.entry)},
+		"Mutation.customerImageSet": {
+			query:     call(byID+", $file: Upload!", `customerImageSet(id: $id, expectedVersion: $v, file: $file)`),
+			variables: map[string]any{"id": w.customer, "v": 2, "file": nil}, file: "variables.file",
+		},
+		"Mutation.customerImageRemove": {query: call(byID, `customerImageRemove(id: $id, expectedVersion: $v)`), variables: map[string]any{"id": w.customer, "v": 2}},
+		"Mutation.noteCreate":          {query: call("$id: ID!", `noteCreate(customerId: $id, input: {body: "Matrix"})`), variables: id(w.customer)},
+		"Mutation.noteUpdate":          {query: call(byID, `noteUpdate(id: $id, expectedVersion: $v, input: {body: "Matrix"})`), variables: id(w.note)},
+		"Mutation.noteDelete":          {query: call(byID, `noteDelete(id: $id, expectedVersion: $v)`), variables: id(w.note)},
 		"Mutation.apiKeyCreate":        {query: `mutation { apiKeyCreate(input: {name: "Matrix", scopes: ["account:admin"]})` + justErrors + ` }`},
 		"Mutation.apiKeyRevoke":        {query: call("$id: ID!", `apiKeyRevoke(id: $id)`), variables: id(w.apiKey)},
 
