@@ -470,7 +470,9 @@ func TestRowE17AnExportAsJSONLinesHasTheCustomersThatWereAskedFor(t *testing.T) 
 	system(t)
 	s := apitest.Start(t, 0)
 	a := staff(t, s, auth.Admin)
-	a.must(t, createCustomer, map[string]any{"input": map[string]any{"givenName": "Ada", "emails": []any{map[string]any{"address": "ada@example.com"}}}})
+	listed := a.must(t, `{ customerTypes { nodes { id } } customerOrigins { nodes { id } } }`, nil)
+	typeID, originID := text(listed, "customerTypes.nodes.0.id"), text(listed, "customerOrigins.nodes.0.id")
+	a.must(t, createCustomer, map[string]any{"input": map[string]any{"givenName": "Ada", "typeId": typeID, "originId": originID, "emails": []any{map[string]any{"address": "ada@example.com"}}}})
 	a.must(t, createCustomer, map[string]any{"input": map[string]any{"kind": "COMPANY", "companyName": "=Engines <&>"}})
 	gone := a.customer(t, "Gone")
 	a.must(t, `mutation($id: ID!) { customerArchive(id: $id, expectedVersion: 1) { userErrors { code message path } } }`, map[string]any{"id": gone})
@@ -480,6 +482,8 @@ func TestRowE17AnExportAsJSONLinesHasTheCustomersThatWereAskedFor(t *testing.T) 
 	}{
 		"active":    {nil, []string{"Ada", "=Engines <&>"}},
 		"companies": {map[string]any{"kind": []any{"COMPANY"}}, []string{"=Engines <&>"}},
+		"of a type": {map[string]any{"typeId": []any{typeID}, "originId": []any{originID}}, []string{"Ada"}},
+		"no type":   {map[string]any{"typeId": []any{text(listed, "customerTypes.nodes.1.id")}}, nil},
 		"archived":  {map[string]any{"status": []any{"ARCHIVED"}}, []string{"Gone"}},
 		"old":       {map[string]any{"createdAt": map[string]any{"lt": "2020-01-01T00:00:00Z"}}, nil},
 	} {
@@ -502,6 +506,17 @@ func TestRowE17AnExportAsJSONLinesHasTheCustomersThatWereAskedFor(t *testing.T) 
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%s: got %q, want %q", name, got, c.want)
 		}
+	}
+}
+
+func TestRowE17AnExportOfATypeThatIsNoneIsRefused(t *testing.T) {
+	t.Parallel()
+	system(t)
+	s := apitest.Start(t, 0)
+	a := staff(t, s, auth.Admin)
+	r := a.do(t, exportStart, map[string]any{"input": map[string]any{"where": map[string]any{"typeId": []any{"nonsense"}, "originId": []any{"cus_01h455vb4pex5vsknk084sn02q"}}}})
+	if !slices.Equal(codes(r), []string{"NOT_FOUND", "NOT_FOUND"}) {
+		t.Errorf("got %v %v, want NOT_FOUND for both", r.Data, codes(r))
 	}
 }
 
