@@ -247,7 +247,8 @@ func TestRowE17EncodingsDelimitersAndMapping(t *testing.T) {
 	wantCounts(t, a.imported(t, file{"bom.csv", "text/csv", []byte("\ufeffgivenName\tfamilyName\nZoë\tÜnal\n")}, map[string]any{}, false), 1, 0, 0, 0)
 	wantCounts(t, a.imported(t, file{"1252.csv", "text/csv", []byte("Vorname;Stra\xdfe;x\nJ\xfcrgen;Gr\xfcner Weg 1;y\n")}, map[string]any{
 		"columns": []any{
-			map[string]any{"column": "Vorname", "field": "givenName"}, map[string]any{"column": "Straße", "field": "addresses.1.streetAddress"},
+			map[string]any{"column": "Vorname", "field": "givenName"},
+			map[string]any{"column": "Straße", "field": "addresses.1.streetAddress"},
 			map[string]any{"column": "x", "field": "-"},
 		},
 	}, false), 1, 0, 0, 0)

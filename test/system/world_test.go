@@ -23,7 +23,7 @@ type world struct {
 	event, cursor, apiKey, staff, account    string
 	external                                 string
 	settings
-	job                                      string
+	job string
 }
 
 // build makes one of everything.
