@@ -65,6 +65,7 @@ func exportDraft(in model.ExportInput) job.ExportDraft {
 		draft.Where = &job.ExportWhere{
 			Status: list(where.Status.Value(), func(s model.CustomerStatus) string { return string(s) }),
 			Kind:   list(where.Kind.Value(), func(k model.CustomerKind) string { return string(k) }),
+			TypeID: where.TypeID.Value(), OriginID: where.OriginID.Value(),
 		}
 		if at := where.CreatedAt.Value(); at != nil {
 			draft.Where.CreatedAt = &job.TimeRange{Gte: at.Gte.Value(), Lt: at.Lt.Value()}

@@ -3637,6 +3637,10 @@ input ExportWhere {
   status: [CustomerStatus!]
   "Of one of these kinds."
   kind: [CustomerKind!]
+  "Of one of these types, at most 100."
+  typeId: [ID!]
+  "From one of these origins, at most 100."
+  originId: [ID!]
   "Created then."
   createdAt: DateTimeFilter
 }
@@ -15384,7 +15388,7 @@ func (ec *executionContext) unmarshalInputExportWhere(ctx context.Context, obj a
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"status", "kind", "createdAt"}
+	fieldsInOrder := [...]string{"status", "kind", "typeId", "originId", "createdAt"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -15405,6 +15409,20 @@ func (ec *executionContext) unmarshalInputExportWhere(ctx context.Context, obj a
 				return it, err
 			}
 			it.Kind = graphql.OmittableOf(data)
+		case "typeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("typeId"))
+			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TypeID = graphql.OmittableOf(data)
+		case "originId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("originId"))
+			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.OriginID = graphql.OmittableOf(data)
 		case "createdAt":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("createdAt"))
 			data, err := ec.unmarshalODateTimeFilter2ᚖdossierᚋgraphᚋmodelᚐDateTimeFilter(ctx, v)

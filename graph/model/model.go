@@ -619,6 +619,10 @@ type ExportWhere struct {
 	Status graphql.Omittable[[]CustomerStatus] `json:"status,omitempty"`
 	// Of one of these kinds.
 	Kind graphql.Omittable[[]CustomerKind] `json:"kind,omitempty"`
+	// Of one of these types, at most 100.
+	TypeID graphql.Omittable[[]string] `json:"typeId,omitempty"`
+	// From one of these origins, at most 100.
+	OriginID graphql.Omittable[[]string] `json:"originId,omitempty"`
 	// Created then.
 	CreatedAt graphql.Omittable[*DateTimeFilter] `json:"createdAt,omitempty"`
 }

@@ -28,11 +28,34 @@ type importer struct {
 // Keys are kept as hashes: a million rows would not fit otherwise.
 type dryRun struct {
 	seed maphash.Seed
-	// made has the customer for each key; those that are not stored are in the database's stead.
-	made map[uint64]uuid.UUID
+	// made has the customer that got a key first; others has those that got it later, which are few.
+	made   map[uint64]uuid.UUID
+	others map[uint64][]uuid.UUID
 }
 
-func newDryRun() *dryRun { return &dryRun{seed: maphash.MakeSeed(), made: make(map[uint64]uuid.UUID)} }
+func newDryRun() *dryRun {
+	return &dryRun{seed: maphash.MakeSeed(), made: make(map[uint64]uuid.UUID), others: make(map[uint64][]uuid.UUID)}
+}
+
+func (d *dryRun) add(k keyValue, ids []uuid.UUID) {
+	h := d.hash(k)
+	for _, id := range ids {
+		if first, ok := d.made[h]; !ok {
+			d.made[h] = id
+		} else if first != id {
+			d.others[h] = appendNew(d.others[h], id)
+		}
+	}
+}
+
+func (d *dryRun) find(k keyValue) []uuid.UUID {
+	h := d.hash(k)
+	first, ok := d.made[h]
+	if !ok {
+		return nil
+	}
+	return append([]uuid.UUID{first}, d.others[h]...)
+}
 
 func (d *dryRun) hash(k keyValue) uint64 {
 	return maphash.Comparable(d.seed, k)
@@ -86,7 +109,7 @@ type batch struct {
 	step Step
 	// stored are the customers that have a value, as the transaction found them; made those that the rows before made so.
 	stored map[keyValue][]uuid.UUID
-	made   map[keyValue]uuid.UUID
+	made   map[keyValue][]uuid.UUID
 	files  map[uuid.UUID]customer.File
 	// pending are the changes that are not written yet, of the customers in touched.
 	pending []Write
@@ -120,7 +143,7 @@ func (m *importer) prepare(rows []row) []prepared {
 // run does the rows of a step, within the transaction of b. It may run several times for the same rows. commit is to be
 // called when what it gave was kept.
 func (m *importer) run(ctx context.Context, b Batch, rows []prepared) (step Step, commit func(), err error) {
-	s := &batch{importer: m, rulesReading: newRulesReading(b), b: b, made: make(map[keyValue]uuid.UUID), touched: make(map[uuid.UUID]bool)}
+	s := &batch{importer: m, rulesReading: newRulesReading(b), b: b, made: make(map[keyValue][]uuid.UUID), touched: make(map[uuid.UUID]bool)}
 	if err := s.find(ctx, rows); err != nil {
 		return Step{}, nil, err
 	}
@@ -134,8 +157,8 @@ func (m *importer) run(ctx context.Context, b Batch, rows []prepared) (step Step
 	}
 	return s.step, func() {
 		if m.dry != nil {
-			for k, id := range s.made {
-				m.dry.made[m.dry.hash(k)] = id
+			for k, ids := range s.made {
+				m.dry.add(k, ids)
 			}
 		}
 	}, nil
@@ -194,15 +217,8 @@ func (s *batch) match(r *prepared) (ids []uuid.UUID, by MatchKey) {
 			if v.key != key {
 				continue
 			}
-			for _, id := range s.stored[v] {
+			for _, id := range s.known(v) {
 				ids = appendNew(ids, id)
-			}
-			if id, ok := s.made[v]; ok {
-				ids = appendNew(ids, id)
-			} else if s.dry != nil {
-				if id, ok := s.dry.made[s.dry.hash(v)]; ok {
-					ids = appendNew(ids, id)
-				}
 			}
 		}
 		if len(ids) > 0 {
@@ -210,6 +226,15 @@ func (s *batch) match(r *prepared) (ids []uuid.UUID, by MatchKey) {
 		}
 	}
 	return nil, ""
+}
+
+// known gives the customers that have a value: those that are stored, and those that the rows before gave it to.
+func (s *batch) known(v keyValue) []uuid.UUID {
+	ids := append(slices.Clip(s.stored[v]), s.made[v]...)
+	if s.dry != nil {
+		ids = append(ids, s.dry.find(v)...)
+	}
+	return ids
 }
 
 func appendNew(list []uuid.UUID, id uuid.UUID) []uuid.UUID {
@@ -270,11 +295,14 @@ func (s *batch) update(ctx context.Context, r *prepared, id uuid.UUID) error {
 		if err := s.flush(ctx); err != nil {
 			return err
 		}
+	}
+	f, ok := s.files[id]
+	if !ok { // made by a row before, or changed and so to be read again
 		if err := s.lock(ctx, []uuid.UUID{id}); err != nil {
 			return err
 		}
+		f, ok = s.files[id]
 	}
-	f, ok := s.files[id]
 	if !ok && s.dry == nil {
 		return errMoved
 	}
@@ -306,15 +334,7 @@ func unknownFile(id uuid.UUID) customer.File {
 
 // ExternalIDTaken implements customer.Reading: of the rows before, what they would make is not stored yet.
 func (s *batch) ExternalIDTaken(externalID string, except uuid.UUID) (bool, error) {
-	k := keyValue{MatchExternalID, externalID}
-	if ids := s.stored[k]; len(ids) > 0 {
-		return ids[0] != except, nil
-	}
-	id, ok := s.made[k]
-	if !ok && s.dry != nil {
-		id, ok = s.dry.made[s.dry.hash(k)]
-	}
-	return ok && id != except, nil
+	return slices.ContainsFunc(s.known(keyValue{MatchExternalID, externalID}), func(id uuid.UUID) bool { return id != except }), nil
 }
 
 // change notes a change to be written, and by what its customer is found from now on.
@@ -323,7 +343,7 @@ func (s *batch) change(r *prepared, w Write) {
 	s.pending = append(s.pending, w)
 	s.touched[id] = true
 	for _, v := range r.values {
-		s.made[v] = id
+		s.made[v] = appendNew(s.made[v], id)
 	}
 }
 
@@ -333,6 +353,9 @@ func (s *batch) flush(ctx context.Context) error {
 	clear(s.touched)
 	if s.dry != nil || len(writes) == 0 {
 		return nil
+	}
+	for i := range writes {
+		delete(s.files, writes[i].Change.Customer.ID) // what is stored is another version from now on
 	}
 	return s.b.Write(ctx, writes)
 }

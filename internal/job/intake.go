@@ -32,6 +32,7 @@ type fileCheck struct {
 	offset int64
 	line   int
 	rows   int64
+	ended  bool
 }
 
 func (c *fileCheck) refuse(format string, args ...any) error {
@@ -134,16 +135,17 @@ func (c *fileCheck) count(p []byte) error {
 	return nil
 }
 
-// finish is the end of the file. It gives what the job needs to know.
+// finish is the end of the file. It gives what the job needs to know, however often it is asked.
 func (c *fileCheck) finish() (importInput, error) {
 	if !c.begun {
 		if err := c.begin(); err != nil {
 			return importInput{}, err
 		}
 	}
-	if c.parser.end() {
+	if !c.ended && c.parser.end() {
 		c.rows++
 	}
+	c.ended = true
 	enc, ok := c.utf8.encoding()
 	if !ok {
 		return importInput{}, c.refuse("The file is neither UTF-8 nor Windows-1252 text. Save it as CSV in UTF-8.")

@@ -113,8 +113,11 @@ type Batch interface {
 
 // ExportWhere says which customers an export has. Empty lists and nil choose all.
 type ExportWhere struct {
-	Status    []string   `json:"status,omitempty"`
-	Kind      []string   `json:"kind,omitempty"`
+	Status []string `json:"status,omitempty"`
+	Kind   []string `json:"kind,omitempty"`
+	// TypeID and OriginID are TypeIDs. One that names nothing chooses nobody.
+	TypeID    []string   `json:"typeId,omitempty"`
+	OriginID  []string   `json:"originId,omitempty"`
 	CreatedAt *TimeRange `json:"createdAt,omitempty"`
 }
 

@@ -133,6 +133,9 @@ func (s *Service) ExportStart(ctx context.Context, p auth.Principal, d ExportDra
 	if err := p.Require(auth.CustomersExport); err != nil {
 		return uuid.Nil, err
 	}
+	if err := d.check(); err != nil {
+		return uuid.Nil, err
+	}
 	key, err := idempotency.New("exportStart", idempotencyKey, d)
 	if err != nil {
 		return uuid.Nil, err
@@ -153,6 +156,31 @@ func (s *Service) ExportStart(ctx context.Context, p auth.Principal, d ExportDra
 		s.Wake()
 	}
 	return id, fault.Wrap("job.ExportStart", err)
+}
+
+// maxChosen is how many types or origins an export can be of.
+const maxChosen = 100
+
+func (d ExportDraft) check() error {
+	if d.Where == nil {
+		return nil
+	}
+	var list fault.List
+	for _, f := range []struct {
+		name, prefix string
+		ids          []string
+	}{{"typeId", typeid.CustomerType, d.Where.TypeID}, {"originId", typeid.CustomerOrigin, d.Where.OriginID}} {
+		path := []string{"input", "where", f.name}
+		if len(f.ids) > maxChosen {
+			list = append(list, fault.At(fault.BadUserInput, path, "This list has %d items; at most %d are accepted.", len(f.ids), maxChosen))
+		}
+		for i, id := range f.ids[:min(len(f.ids), maxChosen)] {
+			if _, err := typeid.ParseAs(f.prefix, id); err != nil {
+				list = append(list, fault.At(fault.NotFound, append(slices.Clip(path), strconv.Itoa(i)), "This names nothing in this account."))
+			}
+		}
+	}
+	return list.Err()
 }
 
 // Cancel ends a job. Who may: JobsWrite, and what starting a job of its kind needs.

@@ -11,6 +11,7 @@ import (
 	"dossier/internal/document"
 	"dossier/internal/job"
 	"dossier/internal/timeline"
+	"dossier/internal/typeid"
 )
 
 // RestartImport implements job.Store.
@@ -222,11 +223,26 @@ func chosen(w job.ExportWhere) []predicate.Customer {
 	if w.Kind != nil {
 		list = append(list, entcustomer.KindIn(w.Kind...))
 	}
+	if w.TypeID != nil {
+		list = append(list, entcustomer.TypeIDIn(parsed(typeid.CustomerType, w.TypeID)...))
+	}
+	if w.OriginID != nil {
+		list = append(list, entcustomer.OriginIDIn(parsed(typeid.CustomerOrigin, w.OriginID)...))
+	}
 	if w.CreatedAt != nil && w.CreatedAt.Gte != nil {
 		list = append(list, entcustomer.CreatedAtGTE(*w.CreatedAt.Gte))
 	}
 	if w.CreatedAt != nil && w.CreatedAt.Lt != nil {
 		list = append(list, entcustomer.CreatedAtLT(*w.CreatedAt.Lt))
+	}
+	return list
+}
+
+// parsed reads ids that were checked when the job was asked for.
+func parsed(prefix string, ids []string) []uuid.UUID {
+	list := make([]uuid.UUID, len(ids))
+	for i, id := range ids {
+		list[i], _ = typeid.ParseAs(prefix, id)
 	}
 	return list
 }

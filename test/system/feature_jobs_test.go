@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
@@ -247,7 +248,8 @@ func TestRowE17EncodingsDelimitersAndMapping(t *testing.T) {
 	wantCounts(t, a.imported(t, file{"bom.csv", "text/csv", []byte("\ufeffgivenName\tfamilyName\nZoë\tÜnal\n")}, map[string]any{}, false), 1, 0, 0, 0)
 	wantCounts(t, a.imported(t, file{"1252.csv", "text/csv", []byte("Vorname;Stra\xdfe;x\nJ\xfcrgen;Gr\xfcner Weg 1;y\n")}, map[string]any{
 		"columns": []any{
-			map[string]any{"column": "Vorname", "field": "givenName"}, map[string]any{"column": "Straße", "field": "addresses.1.streetAddress"},
+			map[string]any{"column": "Vorname", "field": "givenName"},
+			map[string]any{"column": "Straße", "field": "addresses.1.streetAddress"},
 			map[string]any{"column": "x", "field": "-"},
 		},
 	}, false), 1, 0, 0, 0)
@@ -355,6 +357,47 @@ func TestRowE17AJobCanBeCancelledByWhoMayStartIt(t *testing.T) {
 		t.Errorf("%d jobs are cancelled, want 2", n)
 	}
 	wantInvariants(t, database(t, s), s.DataDir)
+}
+
+// TestRowE17ADryRunSaysWhatTheImportDoes compares both for files in which rows meet each other by e-mail address and telephone
+// number, within a step and over several.
+func TestRowE17ADryRunSaysWhatTheImportDoes(t *testing.T) {
+	t.Parallel()
+	system(t)
+	s := apitest.Start(t, 0)
+	a := staff(t, s, auth.Editor)
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range 2 {
+		lines := []string{"givenName,emails.1.address,emails.2.address,phones.1.number"}
+		for n := range 700 {
+			cell := func(format string, of, percent int) string {
+				if random.IntN(100) >= percent {
+					return ""
+				}
+				return fmt.Sprintf(format, random.IntN(of))
+			}
+			name := fmt.Sprintf("Name %d %d", i, n)
+			if random.IntN(50) == 0 {
+				name = ""
+			}
+			lines = append(lines, strings.Join([]string{
+				name, cell("p%d@example.com", 2000, 60), cell("p%d@example.com", 2000, 20), cell("+49309018%03d", 900, 40),
+			}, ","))
+		}
+		input := map[string]any{"matchBy": []any{"EMAIL", "PHONE"}, "mode": "UPSERT"}
+		dry := a.imported(t, table("random.csv", lines...), input, true)
+		real := a.imported(t, table("random.csv", lines...), input, false)
+		// Whether a row changes anything of a customer that an earlier row would only make is not known in a dry run.
+		told := func(job any) [3]int64 {
+			return [3]int64{number(job, "counts.created"), number(job, "counts.failed"), number(job, "counts.updated") + number(job, "counts.skipped")}
+		}
+		if told(dry) != told(real) {
+			t.Errorf("file %d: the dry run tells %v of created, failed, and updated or skipped, the import %v", i, told(dry), told(real))
+		}
+		if number(real, "counts.updated") == 0 || number(real, "counts.failed") == 0 {
+			t.Errorf("file %d has no rows that meet: %v", i, at(real, "counts"))
+		}
+	}
 }
 
 func TestRowE17ARepeatedImportWithAKeyIsOneImport(t *testing.T) {
@@ -470,7 +513,9 @@ func TestRowE17AnExportAsJSONLinesHasTheCustomersThatWereAskedFor(t *testing.T) 
 	system(t)
 	s := apitest.Start(t, 0)
 	a := staff(t, s, auth.Admin)
-	a.must(t, createCustomer, map[string]any{"input": map[string]any{"givenName": "Ada", "emails": []any{map[string]any{"address": "ada@example.com"}}}})
+	listed := a.must(t, `{ customerTypes { nodes { id } } customerOrigins { nodes { id } } }`, nil)
+	typeID, originID := text(listed, "customerTypes.nodes.0.id"), text(listed, "customerOrigins.nodes.0.id")
+	a.must(t, createCustomer, map[string]any{"input": map[string]any{"givenName": "Ada", "typeId": typeID, "originId": originID, "emails": []any{map[string]any{"address": "ada@example.com"}}}})
 	a.must(t, createCustomer, map[string]any{"input": map[string]any{"kind": "COMPANY", "companyName": "=Engines <&>"}})
 	gone := a.customer(t, "Gone")
 	a.must(t, `mutation($id: ID!) { customerArchive(id: $id, expectedVersion: 1) { userErrors { code message path } } }`, map[string]any{"id": gone})
@@ -480,6 +525,8 @@ func TestRowE17AnExportAsJSONLinesHasTheCustomersThatWereAskedFor(t *testing.T) 
 	}{
 		"active":    {nil, []string{"Ada", "=Engines <&>"}},
 		"companies": {map[string]any{"kind": []any{"COMPANY"}}, []string{"=Engines <&>"}},
+		"of a type": {map[string]any{"typeId": []any{typeID}, "originId": []any{originID}}, []string{"Ada"}},
+		"no type":   {map[string]any{"typeId": []any{text(listed, "customerTypes.nodes.1.id")}}, nil},
 		"archived":  {map[string]any{"status": []any{"ARCHIVED"}}, []string{"Gone"}},
 		"old":       {map[string]any{"createdAt": map[string]any{"lt": "2020-01-01T00:00:00Z"}}, nil},
 	} {
@@ -502,6 +549,17 @@ func TestRowE17AnExportAsJSONLinesHasTheCustomersThatWereAskedFor(t *testing.T) 
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%s: got %q, want %q", name, got, c.want)
 		}
+	}
+}
+
+func TestRowE17AnExportOfATypeThatIsNoneIsRefused(t *testing.T) {
+	t.Parallel()
+	system(t)
+	s := apitest.Start(t, 0)
+	a := staff(t, s, auth.Admin)
+	r := a.do(t, exportStart, map[string]any{"input": map[string]any{"where": map[string]any{"typeId": []any{"nonsense"}, "originId": []any{"cus_01h455vb4pex5vsknk084sn02q"}}}})
+	if !slices.Equal(codes(r), []string{"NOT_FOUND", "NOT_FOUND"}) {
+		t.Errorf("got %v %v, want NOT_FOUND for both", r.Data, codes(r))
 	}
 }
 

@@ -266,8 +266,10 @@ func TestWhatAnImportCosts(t *testing.T) {
 		input map[string]any
 		dry   bool
 	}{
-		{"a dry run", map[string]any{"mode": "UPSERT"}, true}, {"new customers", map[string]any{"mode": "UPSERT"}, false},
-		{"the same once more", map[string]any{"mode": "UPSERT"}, false}, {"the same with new names", map[string]any{"mode": "UPSERT"}, false},
+		{"a dry run", map[string]any{"mode": "UPSERT"}, true},
+		{"new customers", map[string]any{"mode": "UPSERT"}, false},
+		{"the same once more", map[string]any{"mode": "UPSERT"}, false},
+		{"the same with new names", map[string]any{"mode": "UPSERT"}, false},
 	} {
 		f := people(rows, "cost")
 		if what.name == "the same with new names" {
