@@ -12,6 +12,7 @@ import (
 	"dossier/ent/customerimage"
 	"dossier/ent/imagefile"
 	"dossier/internal/auth"
+	"dossier/internal/customer"
 	"dossier/internal/document"
 	"dossier/internal/fault"
 	"dossier/internal/timeline"
@@ -118,6 +119,9 @@ func (t *tx) lockImaged(ctx context.Context, id uuid.UUID) (*ent.Customer, error
 	row, err := q.Only(ctx)
 	if missing(err) {
 		return nil, notFound([]string{"id"}, "customer")
+	}
+	if err == nil && row.Status == string(customer.Merged) {
+		err = mergedCustomer([]string{"id"})
 	}
 	return row, err
 }

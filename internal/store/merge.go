@@ -117,6 +117,9 @@ func (t *tx) merge(ctx context.Context, now customer.Pair, m customer.Merge) (id
 			return id, moved, err
 		}
 	}
+	if err := t.pictures(ctx, winner, loser); err != nil {
+		return id, moved, err
+	}
 	if record.Flattened, err = t.flatten(ctx, loser, winner); err != nil {
 		return id, moved, err
 	}
@@ -217,6 +220,9 @@ func (t *tx) undoMerge(ctx context.Context, id uuid.UUID, record mergeRecord, no
 	}
 	if len(changed) > 0 {
 		return customer.ErrChangedSince(some(changed))
+	}
+	if err := t.pictures(ctx, winner, loser); err != nil {
+		return err
 	}
 	if u.Winner.Customer.ExternalID != now.Winner.ExternalID {
 		if err := t.clearExternalID(ctx, winner); err != nil {
