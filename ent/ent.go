@@ -9,6 +9,7 @@ import (
 	"dossier/ent/contact"
 	"dossier/ent/customer"
 	"dossier/ent/customerorigin"
+	"dossier/ent/customersearch"
 	"dossier/ent/customertype"
 	"dossier/ent/document"
 	"dossier/ent/documentversion"
@@ -22,6 +23,7 @@ import (
 	"dossier/ent/phonenumber"
 	"dossier/ent/postaladdress"
 	"dossier/ent/revision"
+	"dossier/ent/searchword"
 	"dossier/ent/service"
 	"dossier/ent/staffuser"
 	"dossier/ent/storageusage"
@@ -100,6 +102,7 @@ func checkColumn(t, c string) error {
 			contact.Table:         contact.ValidColumn,
 			customer.Table:        customer.ValidColumn,
 			customerorigin.Table:  customerorigin.ValidColumn,
+			customersearch.Table:  customersearch.ValidColumn,
 			customertype.Table:    customertype.ValidColumn,
 			document.Table:        document.ValidColumn,
 			documentversion.Table: documentversion.ValidColumn,
@@ -113,6 +116,7 @@ func checkColumn(t, c string) error {
 			phonenumber.Table:     phonenumber.ValidColumn,
 			postaladdress.Table:   postaladdress.ValidColumn,
 			revision.Table:        revision.ValidColumn,
+			searchword.Table:      searchword.ValidColumn,
 			service.Table:         service.ValidColumn,
 			staffuser.Table:       staffuser.ValidColumn,
 			storageusage.Table:    storageusage.ValidColumn,

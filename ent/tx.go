@@ -24,6 +24,8 @@ type Tx struct {
 	Customer *CustomerClient
 	// CustomerOrigin is the client for interacting with the CustomerOrigin builders.
 	CustomerOrigin *CustomerOriginClient
+	// CustomerSearch is the client for interacting with the CustomerSearch builders.
+	CustomerSearch *CustomerSearchClient
 	// CustomerType is the client for interacting with the CustomerType builders.
 	CustomerType *CustomerTypeClient
 	// Document is the client for interacting with the Document builders.
@@ -50,6 +52,8 @@ type Tx struct {
 	PostalAddress *PostalAddressClient
 	// Revision is the client for interacting with the Revision builders.
 	Revision *RevisionClient
+	// SearchWord is the client for interacting with the SearchWord builders.
+	SearchWord *SearchWordClient
 	// Service is the client for interacting with the Service builders.
 	Service *ServiceClient
 	// StaffUser is the client for interacting with the StaffUser builders.
@@ -196,6 +200,7 @@ func (tx *Tx) init() {
 	tx.Contact = NewContactClient(tx.config)
 	tx.Customer = NewCustomerClient(tx.config)
 	tx.CustomerOrigin = NewCustomerOriginClient(tx.config)
+	tx.CustomerSearch = NewCustomerSearchClient(tx.config)
 	tx.CustomerType = NewCustomerTypeClient(tx.config)
 	tx.Document = NewDocumentClient(tx.config)
 	tx.DocumentVersion = NewDocumentVersionClient(tx.config)
@@ -209,6 +214,7 @@ func (tx *Tx) init() {
 	tx.PhoneNumber = NewPhoneNumberClient(tx.config)
 	tx.PostalAddress = NewPostalAddressClient(tx.config)
 	tx.Revision = NewRevisionClient(tx.config)
+	tx.SearchWord = NewSearchWordClient(tx.config)
 	tx.Service = NewServiceClient(tx.config)
 	tx.StaffUser = NewStaffUserClient(tx.config)
 	tx.StorageUsage = NewStorageUsageClient(tx.config)
