@@ -21,6 +21,7 @@ const (
 	oidUUID        = 2950
 	oidTextArray   = 1009
 	oidUUIDArray   = 2951
+	oidTSQuery     = 3615
 )
 
 // statement is one finished statement. Its text depends on the shape of the selection only, so that it stays prepared.
@@ -116,13 +117,20 @@ func (l *level) page(w *writer, t string, names []string, paged bool, limit int)
 		}
 		w.text(t + "." + n)
 	}
-	l.rows(w, t, nil, paged)
+	l.rows(w, t, nil, paged, limit)
 	l.ordered(w, t, limit)
 }
 
-// rows writes FROM and WHERE of the level. paged adds the conditions of after and before.
-func (l *level) rows(w *writer, t string, joins func(), paged bool) {
+// rows writes FROM and WHERE of the level. paged adds the conditions of after and before, and limit is how many rows the caller
+// will take of a search.
+func (l *level) rows(w *writer, t string, joins func(), paged bool, limit int) {
 	w.from(l.noun, t, joins)
+	if l.search != nil {
+		w.text(" AND " + t + "." + l.noun.id + " = ANY(ARRAY(")
+		l.foundPage(w, limit)
+		w.text("))")
+		return
+	}
 	switch {
 	case l.ids >= 0 && l.many:
 		w.text(" AND " + t + "." + l.noun.id + " = ANY(")
@@ -195,7 +203,7 @@ func (l *level) keys(w *writer, via *joined) {
 		}
 	}
 	if l.ids >= 0 {
-		l.rows(w, aliases[0], joins, false)
+		l.rows(w, aliases[0], joins, false, -1)
 		return
 	}
 	l.source(w, aliases[0], need.names, l.limit)
@@ -290,7 +298,7 @@ func (l *level) select1(w *writer, t string, limit int, named bool) {
 		}
 	}
 	if len(l.joins) == 0 || limit < 0 {
-		l.rows(w, t, joins, true)
+		l.rows(w, t, joins, true, limit)
 		l.ordered(w, t, limit)
 		return
 	}
@@ -317,7 +325,11 @@ func (l *level) countStatement(u *unit) *statement {
 	rows := func() {
 		w.bounded(func() {
 			w.text("SELECT 1")
-			l.rows(w, t, nil, false)
+			if l.search != nil {
+				l.foundAll(w)
+				return
+			}
+			l.rows(w, t, nil, false, -1)
 		})
 	}
 	if !l.grouped {

@@ -203,6 +203,7 @@ func (t *tx) insertCustomer(ctx context.Context, ch customer.Change) error {
 	kind, actorID := t.actor()
 	row := t.customerCreate().SetID(c.ID).SetCreatedAt(t.now).SetUpdatedAt(t.now).SetNillableCreatedByKind(kind).SetNillableCreatedByID(actorID).
 		SetKind(string(c.Kind)).SetStatus(string(c.Status)).SetDisplayName(c.DisplayName()).SetSortName(c.SortName()).
+		SetFamilySortName(c.FamilySortName()).SetExternalKey(c.ExternalID).
 		SetNillableGivenName(null(c.GivenName)).SetNillableFamilyName(null(c.FamilyName)).SetNillableCompanyName(null(c.CompanyName)).
 		SetCreatedVia(string(c.CreatedVia))
 	setProfile(row.Mutation(), c.Profile)
@@ -216,7 +217,7 @@ func (t *tx) insertCustomer(ctx context.Context, ch customer.Change) error {
 	if err := t.writePoints(ctx, owner{customer: c.ID}, c.Points, freshLists); err != nil {
 		return err
 	}
-	return t.finishChange(ctx, ch)
+	return t.finishChange(ctx, customer.File{}, ch)
 }
 
 // applyChange stores a change of a customer that lockFile locked.
@@ -229,14 +230,15 @@ func (t *tx) applyChange(ctx context.Context, f customer.File, ch customer.Chang
 			return err
 		}
 	}
-	return t.finishChange(ctx, ch)
+	return t.finishChange(ctx, f, ch)
 }
 
 func (t *tx) updateCustomer(ctx context.Context, f customer.File, ch customer.Change) error {
 	c, version := ch.Customer, f.Version+1
 	u := t.customerUpdate().Where(entcustomer.ID(c.ID), entcustomer.Version(narrow(f.Version))).
 		SetVersion(narrow(version)).SetUpdatedAt(t.now).
-		SetKind(string(c.Kind)).SetStatus(string(c.Status)).SetDisplayName(c.DisplayName()).SetSortName(c.SortName())
+		SetKind(string(c.Kind)).SetStatus(string(c.Status)).SetDisplayName(c.DisplayName()).SetSortName(c.SortName()).
+		SetFamilySortName(c.FamilySortName()).SetExternalKey(c.ExternalID)
 	setText(c.GivenName, u.SetGivenName, u.ClearGivenName)
 	setText(c.FamilyName, u.SetFamilyName, u.ClearFamilyName)
 	setText(c.CompanyName, u.SetCompanyName, u.ClearCompanyName)
@@ -263,9 +265,12 @@ func (t *tx) updateCustomer(ctx context.Context, f customer.File, ch customer.Ch
 	return t.writePoints(ctx, owner{customer: c.ID}, c.Points, lists(ch.Fields))
 }
 
-// finishChange stores what a new and a changed customer have in common.
-func (t *tx) finishChange(ctx context.Context, ch customer.Change) error {
+// finishChange stores what a new and a changed customer have in common; f is the file before, of a new one an empty one.
+func (t *tx) finishChange(ctx context.Context, f customer.File, ch customer.Change) error {
 	if err := t.writeContacts(ctx, ch.Customer.ID, ch.Contacts); err != nil {
+		return err
+	}
+	if err := t.indexChange(ctx, f, f.After(ch)); err != nil {
 		return err
 	}
 	if err := t.addLines(ctx, ch.Lines...); err != nil {
