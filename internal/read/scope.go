@@ -86,24 +86,25 @@ func (w *writer) sampled(sample, rows func()) {
 // meantWords finds, for typed words that begin no word of the account, the words with a spelling in common. $1 is the account, $2
 // the words, $3 and $4 are the words again with each of their spellings.
 const meantWords = `WITH unknown AS MATERIALIZED (
-	SELECT u.typed FROM unnest($2::text[]) AS u (typed) WHERE NOT EXISTS (
-		SELECT 1 FROM search_word AS k
-		WHERE k.account_id = $1 AND k.spelling >= u.typed AND k.spelling < u.typed || U&'\+10FFFF' AND k.word = k.spelling)
+	SELECT u.typed FROM unnest($2::text[]) AS u (typed) WHERE (
+		SELECT true FROM search_word AS k
+		WHERE k.account_id = $1 AND k.spelling >= u.typed AND k.spelling < u.typed || U&'\+10FFFF' AND k.word = k.spelling LIMIT 1) IS NULL
 )
 SELECT DISTINCT t.typed, w.word FROM unnest($3::text[], $4::text[]) AS t (typed, spelling)
 JOIN unknown USING (typed) JOIN search_word AS w ON w.account_id = $1 AND w.spelling = t.spelling
 ORDER BY t.typed, w.word LIMIT 1000`
 
-// hasAny writes whether the customer t, or one of its contacts that are not archived, has a contact point.
+// hasAny writes whether the customer t, or one of its contacts that are not archived, has a contact point. With EXISTS PostgreSQL may
+// choose to read the contact points of all customers first; a query for a value it runs row by row.
 func (w *writer) hasAny(t string, point, contact *noun) {
 	own, c, theirs := w.alias(), w.alias(), w.alias()
-	w.text("(EXISTS (SELECT 1")
+	w.text("((SELECT true")
 	w.from(point, own, nil)
-	w.text(" AND " + own + ".customer_id = " + t + ".id AND " + own + ".contact_id IS NULL) OR EXISTS (SELECT 1")
+	w.text(" AND " + own + ".customer_id = " + t + ".id AND " + own + ".contact_id IS NULL LIMIT 1) IS NOT NULL OR (SELECT true")
 	w.from(contact, c, nil)
-	w.text(" AND " + c + ".customer_id = " + t + ".id AND " + c + ".archived_at IS NULL AND EXISTS (SELECT 1")
+	w.text(" AND " + c + ".customer_id = " + t + ".id AND " + c + ".archived_at IS NULL AND (SELECT true")
 	w.from(point, theirs, nil)
-	w.text(" AND " + theirs + ".contact_id = " + c + ".id)))")
+	w.text(" AND " + theirs + ".contact_id = " + c + ".id LIMIT 1) LIMIT 1) IS NOT NULL)")
 }
 
 // hasAddress writes the condition that the customer t itself has a postal address for which holds, which begins with AND, is true.

@@ -109,10 +109,9 @@ func (l *level) foundPage(w *writer, limit int) {
 // sample writes the next rows of the order, and whether they match.
 func (l *level) sample(w *writer) {
 	t := w.alias()
-	w.text("SELECT true")
-	w.and(l.conds, t)
-	w.text(" AND ")
+	w.text("SELECT ")
 	w.matches(l.search.document, t, l.search.query)
+	w.and(l.conds, t)
 	w.text(" AS hit")
 	w.from(l.noun, t, nil)
 	w.and(l.bounds, t)

@@ -64,10 +64,10 @@ const (
 		WHERE (account_id, customer_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[])) AND contact_id IS NULL
 		UNION ALL SELECT customer_id, contact_id, e164 FROM phone_number WHERE (account_id, contact_id) IN (SELECT * FROM unnest($3::uuid[], $4::uuid[]))`
 	storeFamily = `UPDATE customer SET family_sort_name = $3 WHERE account_id = $1 AND id = $2 AND family_sort_name <> $3`
-	// storeMissing stores the spellings of words that the account does not have.
+	// storeMissing stores the spellings of words that the account does not have; see newWords for its form.
 	storeMissing = `INSERT INTO search_word (id, account_id, spelling, word)
 		SELECT gen_random_uuid(), $1, n.spelling, n.word FROM unnest($2::text[], $3::text[]) AS n (spelling, word)
-		WHERE NOT EXISTS (SELECT 1 FROM search_word AS w WHERE w.account_id = $1 AND w.spelling = n.word AND w.word = n.word)`
+		WHERE (SELECT true FROM search_word AS w WHERE w.account_id = $1 AND w.spelling = n.word AND w.word = n.word LIMIT 1) IS NULL`
 )
 
 // batch indexes the next customers behind an id.

@@ -15,9 +15,10 @@ const (
 		FROM customer WHERE account_id = $1 AND id = $2
 		ON CONFLICT (id) DO UPDATE SET status = excluded.status, sort_name = excluded.sort_name,
 			family_sort_name = excluded.family_sort_name, words = excluded.words`
-	// newWords are those of a list that the account does not have yet.
-	newWords = `SELECT n.word FROM unnest($2::text[]) AS n (word) WHERE NOT EXISTS
-		(SELECT 1 FROM search_word AS w WHERE w.account_id = $1 AND w.spelling = n.word AND w.word = n.word)`
+	// newWords are those of a list that the account does not have yet. NOT EXISTS would let PostgreSQL compare the list with the
+	// whole table, which it does as long as it believes that the table is small.
+	newWords = `SELECT n.word FROM unnest($2::text[]) AS n (word) WHERE
+		(SELECT true FROM search_word AS w WHERE w.account_id = $1 AND w.spelling = n.word AND w.word = n.word LIMIT 1) IS NULL`
 	storeWords = `INSERT INTO search_word (id, account_id, spelling, word)
 		SELECT gen_random_uuid(), $1, n.spelling, n.word FROM unnest($2::text[], $3::text[]) AS n (spelling, word)`
 )

@@ -34,3 +34,5 @@ UPDATE postal_address SET
 	locality_key = btrim(regexp_replace(lower(normalize(regexp_replace(normalize(coalesce(address_locality, ''), NFKD), '[\u0300-\u036f]', '', 'g'), NFKC)), '\s+', ' ', 'g')),
 	postal_key = lower(regexp_replace(normalize(coalesce(postal_code, ''), NFKC), '\s', '', 'g'))
 WHERE address_locality IS NOT NULL OR postal_code IS NOT NULL;
+-- A search reads the entries that wait to be merged into the index one by one, so there may be few of them.
+ALTER INDEX customersearch_words SET (gin_pending_list_limit = 256);
