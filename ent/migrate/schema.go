@@ -288,6 +288,16 @@ var (
 					Type: "GIN",
 				},
 			},
+			{
+				Name:    "customersearch_account_id_sort_name_id",
+				Unique:  false,
+				Columns: []*schema.Column{CustomerSearchColumns[1], CustomerSearchColumns[4], CustomerSearchColumns[0]},
+			},
+			{
+				Name:    "customersearch_account_id_family_sort_name_id",
+				Unique:  false,
+				Columns: []*schema.Column{CustomerSearchColumns[1], CustomerSearchColumns[5], CustomerSearchColumns[0]},
+			},
 		},
 	}
 	// CustomerTypeColumns holds the columns for the "customer_type" table.

@@ -34,9 +34,13 @@ func (CustomerSearch) Fields() []ent.Field {
 	}
 }
 
-// Indexes of the table.
+// Indexes of the table: of the words, and of the two orders by name, along which common words are looked for.
 func (CustomerSearch) Indexes() []ent.Index {
-	return []ent.Index{index.Fields("words").Annotations(entsql.IndexType("GIN"))}
+	return []ent.Index{
+		index.Fields("words").Annotations(entsql.IndexType("GIN")),
+		index.Fields("account_id", "sort_name", "id"),
+		index.Fields("account_id", "family_sort_name", "id"),
+	}
 }
 
 // SearchWord is a word that occurs in names of the account, under each spelling that has one letter less, and under itself:

@@ -61,6 +61,7 @@ type Engine struct {
 	plans    *planCache
 	spaces   spacePool
 	tracer   pgx.BatchTracer
+	words    wordShares
 }
 
 // New checks the declarations against the SDL and the tables, and makes an engine of them.

@@ -26,13 +26,13 @@ type searched struct {
 	document *noun
 	// copied are the orders whose keys, like the status, the document has copies of.
 	copied []string
-	// leads are the orders by name.
+	// leads are the orders by name. Their keys are in an index of the document too.
 	leads map[string]search.Lead
 }
 
 const (
 	sampleSize = 400
-	enoughHits = 3
+	enoughHits = 2
 )
 
 // searchDocument is no type of the schema, so it is not among the nouns.
@@ -41,9 +41,10 @@ var searchDocument = &noun{table: "customer_search", id: "id", account: "account
 // found is a search of one level.
 type found struct {
 	*searched
-	// query leaves out the rows between from and to, of the order's first column; all does not.
-	query, all, from, to int
-	lead                 search.Lead
+	// query leaves out the rows between from and to, of the order's first column; all does not. few and fewAll are of their
+	// terms those to ask the index for.
+	query, all, few, fewAll, from, to int
+	lead                              search.Lead
 	// alone says that the document has all columns that the conditions and the order need.
 	alone bool
 }
@@ -63,6 +64,12 @@ func (c *compiler) search(l *level, s *searched, site int, args arguments) error
 		value func(q search.Query, b *binding) []byte
 	}{
 		{&f.query, oidTSQuery, func(q search.Query, b *binding) []byte { return q.Match(b.rq.env.account, f.lead, b.rq.meant) }},
+		{&f.few, oidTSQuery, func(q search.Query, b *binding) []byte {
+			return c.e.words.rare(b.rq.env.account, q).Match(b.rq.env.account, f.lead, b.rq.meant)
+		}},
+		{&f.fewAll, oidTSQuery, func(q search.Query, b *binding) []byte {
+			return c.e.words.rare(b.rq.env.account, q).Match(b.rq.env.account, search.LeadNone, b.rq.meant)
+		}},
 		{&f.all, oidTSQuery, func(q search.Query, b *binding) []byte {
 			return q.Match(b.rq.env.account, search.LeadNone, b.rq.meant)
 		}},
@@ -106,14 +113,29 @@ func (l *level) foundPage(w *writer, limit int) {
 	l.ordered(w, "u", limit)
 }
 
+// walked is the table along whose index the order is walked, and writes whether a row of it matches.
+func (l *level) walked(w *writer) (*noun, func(t string)) {
+	f := l.search
+	if f.alone && f.lead != search.LeadNone {
+		return f.document, func(t string) {
+			// The function of the operator @@. With the operator PostgreSQL could choose the index of words.
+			w.text("ts_match_vq(" + t + ".words, ")
+			w.param(f.query)
+			w.text(")")
+		}
+	}
+	return l.noun, func(t string) { w.matches(f.document, t, f.query) }
+}
+
 // sample writes the next rows of the order, and whether they match.
 func (l *level) sample(w *writer) {
 	t := w.alias()
+	table, matches := l.walked(w)
 	w.text("SELECT ")
-	w.matches(l.search.document, t, l.search.query)
+	matches(t)
 	w.and(l.conds, t)
 	w.text(" AS hit")
-	w.from(l.noun, t, nil)
+	w.from(table, t, nil)
 	w.and(l.bounds, t)
 	l.ordered(w, t, -1)
 	w.text(" LIMIT " + strconv.Itoa(sampleSize))
@@ -135,10 +157,11 @@ func (l *level) foundAhead(w *writer, limit int) {
 // foundByWalking writes the rows that match, one after the other along the order.
 func (l *level) foundByWalking(w *writer, limit int) {
 	t := w.alias()
+	table, matches := l.walked(w)
 	l.foundKeys(w, t)
-	w.from(l.noun, t, nil)
+	w.from(table, t, nil)
 	w.text(" AND near.hits >= " + strconv.Itoa(enoughHits) + " AND ")
-	w.matches(l.search.document, t, l.search.query)
+	matches(t)
 	l.foundEnd(w, t, limit)
 }
 
@@ -146,24 +169,27 @@ func (l *level) foundByWalking(w *writer, limit int) {
 func (l *level) foundByWords(w *writer, limit int) {
 	t := w.alias()
 	l.foundKeys(w, t)
-	l.byWords(w, t, l.search.query, func() { w.text(" AND near.hits < " + strconv.Itoa(enoughHits)) })
+	l.byWords(w, t, l.search.few, l.search.query, func() { w.text(" AND near.hits < " + strconv.Itoa(enoughHits)) })
 	l.foundEnd(w, t, limit)
 }
 
 // foundAll writes FROM and WHERE of all rows that match.
 func (l *level) foundAll(w *writer) {
 	t := w.alias()
-	l.byWords(w, t, l.search.all, func() {})
+	l.byWords(w, t, l.search.fewAll, l.search.all, func() {})
 	w.and(l.conds, t)
 }
 
 // byWords writes FROM and WHERE of the rows that the index of words finds. t is the document itself where it has all that is
 // needed. Else it is joined to what was found: OFFSET 0 keeps PostgreSQL from beginning at the other end.
-func (l *level) byWords(w *writer, t string, query int, gate func()) {
+func (l *level) byWords(w *writer, t string, few, query int, gate func()) {
 	match := func(d string) {
 		gate()
 		w.text(" AND " + d + ".words @@ ")
+		w.param(few)
+		w.text(" AND ts_match_vq(" + d + ".words, ")
 		w.param(query)
+		w.text(")")
 	}
 	if l.search.alone {
 		w.from(l.search.document, t, nil)
@@ -197,6 +223,9 @@ func (l *level) foundEnd(w *writer, t string, limit int) {
 // understand looks up what the mistyped words of the operation's searches may have meant.
 func (op *operation) understand(ctx context.Context, fields []*ast.Field) error {
 	var typed []string
+	if len(fields) > 0 {
+		op.e.words.refresh(ctx, &op.e.config)
+	}
 	for _, f := range fields {
 		args, err := op.coercer().field(f.Definition, f.Arguments)
 		if err != nil || blank(args["search"]) {

@@ -101,6 +101,53 @@ func (q Query) Typed() []string {
 	return list
 }
 
+// Rarest is the query without the terms that are so common that the index would take longer to go through their customers than
+// it takes to look at each customer of the rarest term. share says which part of all customers has a lexeme that begins so.
+func (q Query) Rarest(account uuid.UUID, share func(lexeme string) float64) Query {
+	if len(q.terms) < 2 {
+		return q
+	}
+	b := builder{tag: tag(account)}
+	shares := make([]float64, len(q.terms))
+	least := 1.0
+	for i, t := range q.terms {
+		shares[i] = b.share(t, share)
+		least = min(least, shares[i])
+	}
+	var few Query
+	for i, t := range q.terms {
+		if shares[i] <= max(least, unknownShare)*worthwhile {
+			few.terms = append(few.terms, t)
+		}
+	}
+	return few
+}
+
+const (
+	// unknownShare is what a term has at least: what is rarer is not among the commonest lexemes.
+	unknownShare = 0.001
+	// worthwhile is how many customers the index goes through while one is looked at.
+	worthwhile = 10
+)
+
+func (b builder) share(t term, share func(string) float64) float64 {
+	if t.address != "" {
+		return 0
+	}
+	sum := 1.0
+	for _, w := range t.words { // the customers have all of them
+		of := 0.0
+		for _, class := range nameClasses {
+			of += share(b.tag + string(class) + w)
+		}
+		sum = min(sum, of)
+	}
+	if t.digits != "" {
+		sum += share(b.tag+string(byte(digits))+strings.TrimLeft(t.digits, "0")) + share(b.tag+string(byte(reversed))+reverse(t.digits))
+	}
+	return sum
+}
+
 // simple says whether the term is one word and nothing else.
 func (t term) simple() bool { return len(t.words) == 1 && t.address == "" && t.digits == "" }
 

@@ -15,6 +15,10 @@ CREATE INDEX "postaladdress_account_id_postal_key_customer_id" ON "postal_addres
 CREATE TABLE "customer_search" ("id" uuid NOT NULL, "account_id" uuid NOT NULL, "created_at" timestamptz NOT NULL, "status" text NOT NULL, "sort_name" text NOT NULL COLLATE "C", "family_sort_name" text NOT NULL COLLATE "C", "words" tsvector NOT NULL, PRIMARY KEY ("id"));
 -- create index "customersearch_account_id_id" to table: "customer_search"
 CREATE UNIQUE INDEX "customersearch_account_id_id" ON "customer_search" ("account_id", "id");
+-- create index "customersearch_account_id_family_sort_name_id" to table: "customer_search"
+CREATE INDEX "customersearch_account_id_family_sort_name_id" ON "customer_search" ("account_id", "family_sort_name", "id");
+-- create index "customersearch_account_id_sort_name_id" to table: "customer_search"
+CREATE INDEX "customersearch_account_id_sort_name_id" ON "customer_search" ("account_id", "sort_name", "id");
 -- create index "customersearch_words" to table: "customer_search"
 CREATE INDEX "customersearch_words" ON "customer_search" USING gin ("words");
 -- create "search_word" table
