@@ -79,13 +79,24 @@ func (w *writer) matches(document *noun, t string, query int) {
 const wordFrequencies = `SELECT most_common_elems::text::text[], most_common_elem_freqs FROM pg_stats
 WHERE schemaname = current_schema() AND tablename = 'customer_search' AND attname = 'words'`
 
-// sampled writes the number of rows that hit, of the rows that sample writes, as the table near, and beside it the rows u.
-func (w *writer) sampled(sample, rows func()) {
+// sampled writes the number of rows that hit, of those that sample writes, as near.hits; the ids that walk finds, as walked.ids; and
+// beside them the rows u.
+func (w *writer) sampled(sample, walk, rows func()) {
 	w.text(" FROM (SELECT count(*) AS hits FROM (")
 	sample()
-	w.text(") y WHERE y.hit) near CROSS JOIN LATERAL (")
+	w.text(") y WHERE y.hit) near CROSS JOIN LATERAL (SELECT ARRAY(")
+	walk()
+	w.text(") AS ids) walked CROSS JOIN LATERAL (")
 	rows()
 	w.text(") u")
+}
+
+// hits writes the ids of the first rows that hit, of those that rows writes in order.
+func (w *writer) hits(rows func(), limit int) {
+	w.text("SELECT z.id FROM (")
+	rows()
+	w.text(") z WHERE z.hit LIMIT ")
+	w.param(limit)
 }
 
 // meantWords finds, for typed words that begin no word of the account, the words with a spelling in common. $1 is the account, $2

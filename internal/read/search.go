@@ -16,8 +16,9 @@ import (
 //
 // A search has two ways. It can walk along the order of the page and look at each row: right when many rows match, as for one or
 // two letters. Or it can collect all that match from the index of words and sort them: right when few do. PostgreSQL
-// cannot know which when the word is a parameter. So each search looks at the next sampleSize rows of its order first, and
-// goes on walking if there were enoughHits among them.
+// cannot know which when the word is a parameter. So each search looks at the next sampleSize rows of its order first. If
+// there are enoughHits among them it walks, for maxWalk rows at most: a sample can be wrong. When that does not fill the
+// page, or was not tried, it asks the index of words.
 //
 // Both ways fail for a word that begins what the rows are ordered by: all Marias stand in one place, which a walk from A gets to
 // last, and they are too many to be sorted. They are a range of the order's index, which is read beside the others.
@@ -32,7 +33,8 @@ type searched struct {
 
 const (
 	sampleSize = 400
-	enoughHits = 2
+	enoughHits = 3
+	maxWalk    = 6000
 )
 
 // searchDocument is no type of the schema, so it is not among the nouns.
@@ -101,12 +103,12 @@ func (c *compiler) search(l *level, s *searched, site int, args arguments) error
 func (l *level) foundPage(w *writer, limit int) {
 	f := l.search
 	w.text("SELECT u." + l.noun.id)
-	w.sampled(func() { l.sample(w) }, func() {
+	w.sampled(func() { l.sample(w) }, func() { l.walk(w, limit) }, func() {
 		if f.lead != search.LeadNone {
 			l.foundAhead(w, limit)
 			w.text(" UNION ")
 		}
-		l.foundByWalking(w, limit)
+		l.foundByWalking(w)
 		w.text(" UNION ")
 		l.foundByWords(w, limit)
 	})
@@ -154,22 +156,40 @@ func (l *level) foundAhead(w *writer, limit int) {
 	l.foundEnd(w, t, limit)
 }
 
-// foundByWalking writes the rows that match, one after the other along the order.
-func (l *level) foundByWalking(w *writer, limit int) {
-	t := w.alias()
-	table, matches := l.walked(w)
-	l.foundKeys(w, t)
-	w.from(table, t, nil)
-	w.text(" AND near.hits >= " + strconv.Itoa(enoughHits) + " AND ")
-	matches(t)
-	l.foundEnd(w, t, limit)
+// walk writes the ids of the rows that match, one after the other along the order.
+func (l *level) walk(w *writer, limit int) {
+	w.hits(func() {
+		t := w.alias()
+		table, matches := l.walked(w)
+		w.text("SELECT " + t + ".id, ")
+		matches(t)
+		w.text(" AS hit")
+		w.from(table, t, nil)
+		w.text(" AND near.hits >= " + strconv.Itoa(enoughHits))
+		w.and(l.conds, t)
+		w.and(l.bounds, t)
+		l.ordered(w, t, -1)
+		w.text(" LIMIT " + strconv.Itoa(maxWalk))
+	}, limit)
 }
 
-// foundByWords writes the rows that match, all of them and sorted.
+// foundByWalking writes the rows that the walk has found.
+func (l *level) foundByWalking(w *writer) {
+	t := w.alias()
+	l.foundKeys(w, t)
+	w.from(l.noun, t, nil)
+	w.text(" AND " + t + ".id = ANY(walked.ids))")
+}
+
+// foundByWords writes the rows that match, all of them and sorted, unless the walk has filled the page.
 func (l *level) foundByWords(w *writer, limit int) {
 	t := w.alias()
 	l.foundKeys(w, t)
-	l.byWords(w, t, l.search.few, l.search.query, func() { w.text(" AND near.hits < " + strconv.Itoa(enoughHits)) })
+	l.byWords(w, t, l.search.few, l.search.query, func() {
+		w.text(" AND (near.hits < " + strconv.Itoa(enoughHits) + " OR cardinality(walked.ids) < ")
+		w.param(limit)
+		w.text(")")
+	})
 	l.foundEnd(w, t, limit)
 }
 
