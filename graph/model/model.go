@@ -510,6 +510,16 @@ type CustomerWhere struct {
 	CreatedVia graphql.Omittable[[]EntryChannel] `json:"createdVia,omitempty"`
 	// Pays no sales tax, or does.
 	TaxExempt graphql.Omittable[*bool] `json:"taxExempt,omitempty"`
+	// Speaks one of these languages, exactly as in `languageTag`, at most 100. Combine it with others in a large directory.
+	LanguageTag graphql.Omittable[[]string] `json:"languageTag,omitempty"`
+	// True: it, or one of its contacts, has an e-mail address. False: none has. Combine it with others in a large directory.
+	HasEmail graphql.Omittable[*bool] `json:"hasEmail,omitempty"`
+	// As `hasEmail`, for telephone numbers.
+	HasPhone graphql.Omittable[*bool] `json:"hasPhone,omitempty"`
+	// Has a postal address of its own in this town. Case and accents make no difference.
+	AddressLocality graphql.Omittable[*string] `json:"addressLocality,omitempty"`
+	// Has a postal address of its own whose postal code starts so. Spaces make no difference.
+	PostalCodeStartsWith graphql.Omittable[*string] `json:"postalCodeStartsWith,omitempty"`
 	// Created then.
 	CreatedAt graphql.Omittable[*DateTimeFilter] `json:"createdAt,omitempty"`
 	// Changed last then.
@@ -1242,6 +1252,10 @@ type CustomerOrderField string
 const (
 	// By display name, case and accents folded.
 	CustomerOrderFieldDisplayName CustomerOrderField = "DISPLAY_NAME"
+	// By family name, then given name; companies, and persons without one, by display name. Case and accents folded.
+	CustomerOrderFieldFamilyName CustomerOrderField = "FAMILY_NAME"
+	// By external id, bytewise. Those without one come first.
+	CustomerOrderFieldExternalID CustomerOrderField = "EXTERNAL_ID"
 	// By the time of creation.
 	CustomerOrderFieldCreatedAt CustomerOrderField = "CREATED_AT"
 	// By the time of the last change.
@@ -1250,13 +1264,15 @@ const (
 
 var AllCustomerOrderField = []CustomerOrderField{
 	CustomerOrderFieldDisplayName,
+	CustomerOrderFieldFamilyName,
+	CustomerOrderFieldExternalID,
 	CustomerOrderFieldCreatedAt,
 	CustomerOrderFieldUpdatedAt,
 }
 
 func (e CustomerOrderField) IsValid() bool {
 	switch e {
-	case CustomerOrderFieldDisplayName, CustomerOrderFieldCreatedAt, CustomerOrderFieldUpdatedAt:
+	case CustomerOrderFieldDisplayName, CustomerOrderFieldFamilyName, CustomerOrderFieldExternalID, CustomerOrderFieldCreatedAt, CustomerOrderFieldUpdatedAt:
 		return true
 	}
 	return false
