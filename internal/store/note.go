@@ -6,7 +6,6 @@ import (
 	"entgo.io/ent/dialect/sql"
 	"github.com/google/uuid"
 
-	entcustomer "dossier/ent/customer"
 	entnote "dossier/ent/note"
 	"dossier/ent/timelineentry"
 	"dossier/internal/auth"
@@ -27,15 +26,11 @@ func (s *Store) NoteCreate(ctx context.Context, p auth.Principal, key *idempoten
 }
 
 func (t *tx) insertNote(ctx context.Context, n note.Note, path []string) error {
-	ok, err := t.customers().Where(entcustomer.ID(n.CustomerID)).Exist(ctx)
-	if err != nil {
+	if err := t.adds(ctx, n.CustomerID, path); err != nil {
 		return err
 	}
-	if !ok {
-		return notFound(path, "customer")
-	}
 	kind, actorID := t.actor()
-	err = t.noteCreate().SetID(n.ID).SetCreatedAt(t.now).SetUpdatedAt(t.now).SetNillableCreatedByKind(kind).SetNillableCreatedByID(actorID).
+	err := t.noteCreate().SetID(n.ID).SetCreatedAt(t.now).SetUpdatedAt(t.now).SetNillableCreatedByKind(kind).SetNillableCreatedByID(actorID).
 		SetCustomerID(n.CustomerID).SetBody(n.Body).SetPinned(n.Pinned).Exec(ctx)
 	if err != nil {
 		return err
