@@ -78,7 +78,7 @@ func (s *Service) Merge(ctx context.Context, p auth.Principal, in MergeInput, id
 		}
 		c := s.check()
 		m := mergeFiles(c, now.Winner, now.Loser, in.Picks)
-		rules, err := now.WinnerReading.Rules(channel(p), m.Winner.Customer.TypeID)
+		rules, err := now.WinnerReading.Rules(ChannelOf(p), m.Winner.Customer.TypeID)
 		if err != nil {
 			return Merge{}, err
 		}

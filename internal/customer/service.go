@@ -132,7 +132,7 @@ func (s *Service) createOnce(
 		return uuid.Nil, err
 	}
 	id, err := s.Store.CustomerCreate(ctx, p, key, func(r Reading) (Change, error) {
-		ch, err := s.create(r, d, channel(p))
+		ch, err := s.create(r, d, ChannelOf(p))
 		if err == nil {
 			err = accept(r, ch)
 		}
@@ -153,8 +153,8 @@ func (s *Service) create(r Reading, d Draft, via Channel) (Change, error) {
 	return ch, c.ask(r, File{Customer: ch.Customer})
 }
 
-// channel is the way by which a principal enters something.
-func channel(p auth.Principal) Channel {
+// ChannelOf is the way by which a principal enters something.
+func ChannelOf(p auth.Principal) Channel {
 	if p.Kind == auth.KindAPIKey {
 		return ByAPI
 	}
@@ -167,7 +167,7 @@ func (s *Service) Update(ctx context.Context, p auth.Principal, id uuid.UUID, ex
 		if err := onConflict.settle(r, expectedVersion, patch.fields()); err != nil {
 			return Change{}, err
 		}
-		return s.update(r, f, patch, channel(p))
+		return s.update(r, f, patch, ChannelOf(p))
 	})
 }
 
@@ -258,7 +258,7 @@ func (s *Service) ContactCreate(ctx context.Context, p auth.Principal, customerI
 		}
 		c := s.check()
 		contact, ch := createContact(c, f, d)
-		if err := c.obeyContact(r, channel(p), f, ch, func(string) []string { return []string{"input"} }); err != nil {
+		if err := c.obeyContact(r, ChannelOf(p), f, ch, func(string) []string { return []string{"input"} }); err != nil {
 			return uuid.Nil, Change{}, err
 		}
 		return contact.ID, ch, c.faults.Err()
@@ -277,7 +277,7 @@ func (s *Service) ContactUpdate(ctx context.Context, p auth.Principal, id uuid.U
 		}
 		c := s.check()
 		ch := updateContact(c, f, i, patch)
-		if err := c.obeyContact(r, channel(p), f, ch, inInput); err != nil {
+		if err := c.obeyContact(r, ChannelOf(p), f, ch, inInput); err != nil {
 			return Change{}, err
 		}
 		return ch, c.faults.Err()
@@ -294,7 +294,7 @@ func (s *Service) ContactArchive(ctx context.Context, p auth.Principal, id uuid.
 			return Change{}, err
 		}
 		c, ch := s.check(), archiveContact(f, i)
-		if err := c.obeyContact(r, channel(p), f, ch, func(string) []string { return []string{"id"} }); err != nil {
+		if err := c.obeyContact(r, ChannelOf(p), f, ch, func(string) []string { return []string{"id"} }); err != nil {
 			return Change{}, err
 		}
 		return ch, c.faults.Err()

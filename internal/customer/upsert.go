@@ -33,13 +33,13 @@ func (s *Service) Upsert(ctx context.Context, p auth.Principal, by Key, patch Pa
 	}
 	patch.ExternalID = optional.Some(&key)
 	id, created, err = s.Store.CustomerUpsert(ctx, p, key,
-		func(r Reading) (Change, error) { return s.create(r, patch.draft(), channel(p)) },
+		func(r Reading) (Change, error) { return s.create(r, patch.draft(), ChannelOf(p)) },
 		func(f File, r Reading) (Change, error) {
 			patch := natural(f, patch)
 			if f.ExternalID != key {
 				patch.ExternalID = optional.Field[*string]{} // the id of one that was merged into this one, which keeps its own
 			}
-			return s.update(r, f, patch, channel(p))
+			return s.update(r, f, patch, ChannelOf(p))
 		},
 	)
 	return id, created, fault.Wrap("customer.Upsert", err)

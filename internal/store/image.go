@@ -24,7 +24,7 @@ var _ document.ImageStore = documents{}
 func (s *Store) Images() document.ImageStore { return documents{s} }
 
 // fieldImage is the field of a customer that changes with its picture.
-const fieldImage = "image"
+const fieldImage = customer.FieldImage
 
 // ImageTarget implements document.ImageStore.
 func (s documents) ImageTarget(ctx context.Context, p auth.Principal, customerID uuid.UUID, expectedVersion int) (document.Target, error) {
@@ -34,7 +34,7 @@ func (s documents) ImageTarget(ctx context.Context, p auth.Principal, customerID
 		err = notFound([]string{"id"}, "customer")
 	}
 	if err == nil {
-		err = t.conflict(ctx, timeline.SubjectCustomer, customerID, int(row.Version), expectedVersion, []string{fieldImage})
+		err = t.mayHaveImage(ctx, row, expectedVersion)
 	}
 	if err != nil {
 		return document.Target{}, translate("store.ImageTarget", err)
@@ -60,8 +60,11 @@ func (s documents) CompleteImage(ctx context.Context, p auth.Principal, image do
 			}
 			reserved += row.reserved
 		}
-		row, err := t.lockCustomer(ctx, image.CustomerID, image.ExpectedVersion)
+		row, err := t.lockImaged(ctx, image.CustomerID)
 		if err != nil {
+			return err
+		}
+		if err := t.mayHaveImage(ctx, row, image.ExpectedVersion); err != nil {
 			return err
 		}
 		freed, err := t.dropImage(ctx, row)
@@ -90,7 +93,7 @@ func (s documents) RemoveImage(ctx context.Context, p auth.Principal, customerID
 		if err != nil || row.ImageID == nil {
 			return err
 		}
-		if err := t.imageConflict(ctx, row, expectedVersion); err != nil {
+		if err := t.imageChangeable(ctx, row, expectedVersion); err != nil {
 			return err
 		}
 		freed, err := t.dropImage(ctx, row)
@@ -102,15 +105,6 @@ func (s documents) RemoveImage(ctx context.Context, p auth.Principal, customerID
 		}
 		return t.settle(ctx, 0, -freed)
 	})
-}
-
-// lockCustomer locks the row of a customer that must have the expected version.
-func (t *tx) lockCustomer(ctx context.Context, id uuid.UUID, expectedVersion int) (*ent.Customer, error) {
-	row, err := t.lockImaged(ctx, id)
-	if err == nil {
-		err = t.imageConflict(ctx, row, expectedVersion)
-	}
-	return row, err
 }
 
 func (t *tx) lockImaged(ctx context.Context, id uuid.UUID) (*ent.Customer, error) {
@@ -126,8 +120,24 @@ func (t *tx) lockImaged(ctx context.Context, id uuid.UUID) (*ent.Customer, error
 	return row, err
 }
 
-func (t *tx) imageConflict(ctx context.Context, row *ent.Customer, expectedVersion int) error {
+// imageChangeable refuses a customer that was merged into another one, or that has not the expected version.
+func (t *tx) imageChangeable(ctx context.Context, row *ent.Customer, expectedVersion int) error {
+	if row.Status == string(customer.Merged) {
+		return mergedCustomer([]string{"id"})
+	}
 	return t.conflict(ctx, timeline.SubjectCustomer, row.ID, int(row.Version), expectedVersion, []string{fieldImage})
+}
+
+// mayHaveImage is imageChangeable for a new picture, which the field policy of the principal's channel may hide.
+func (t *tx) mayHaveImage(ctx context.Context, row *ent.Customer, expectedVersion int) error {
+	if err := t.imageChangeable(ctx, row, expectedVersion); err != nil {
+		return err
+	}
+	rules, err := reading{ctx: ctx, tx: t}.Rules(customer.ChannelOf(t.by), derefID(row.TypeID))
+	if err == nil && !rules.Visible(customer.FieldImage) {
+		err = fault.At(fault.BadUserInput, []string{"file"}, "Customers of this type have no picture here: the field policy of the account hides it.")
+	}
+	return err
 }
 
 // pointAtImage makes the customer point at its new picture, or at none.
