@@ -53,6 +53,9 @@ func (c *compiler) groups(l *level, d report, sel selected) bool {
 		return false
 	}
 	g.conds, l.conds = append(g.conds, l.conds...), nil // they are about the rows that are counted
+	if h := l.having; h != nil {
+		g.conds, l.having = append(g.conds, func(w *writer, t string) { w.hasAttribute(t, h) }), nil
+	}
 	l.derived, l.over = g.write, d.over
 	l.order = ascending("POSITION", bigKey("position"))
 	l.limit, _ = c.param(oidInt8, func(*binding) ([]byte, error) { return int8Bytes(maxGroups), nil })

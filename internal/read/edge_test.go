@@ -277,7 +277,7 @@ func TestWhatMayNotBeReadIsForbiddenAtItsField(t *testing.T) {
 	if got := errorsOf(a); len(got) != 1 || got[0] != "FORBIDDEN customers.nodes.timeline.nodes.subject" {
 		t.Errorf("got %v, want one error for the subjects that are documents", got)
 	}
-	if !strings.Contains(string(a.Data), `"__typename":"Customer"`) || strings.Contains(string(a.Data), `"__typename":"Document"`) {
+	if !strings.Contains(string(a.Data), `"__typename":"Contact"`) || strings.Contains(string(a.Data), `"__typename":"Document"`) {
 		t.Errorf("got %s, want subjects that may be read and no others", a.Data)
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"dossier/internal/auth"
 )
 
-// directory gives the names that the directory shows for some arguments.
-func (a actor) directory(t testing.TB, arguments string) []string {
+// shown gives the names that the directory shows for some arguments.
+func (a actor) shown(t testing.TB, arguments string) []string {
 	t.Helper()
 	names := []string{}
 	for _, n := range list(a.must(t, "{ customers("+arguments+") { nodes { displayName } } }", nil), "customers.nodes") {
@@ -62,10 +62,10 @@ func TestRowB2TheDirectoryFindsCustomersByAnythingThatIsKnownOfThem(t *testing.T
 		"nobody":                  {},
 		"":                        {"Ada Zimmer", "Bau & Söhne", "Zoë Müller"},
 	} {
-		want(t, "what "+search+" finds", a.directory(t, `search: "`+search+`"`), found)
+		want(t, "what "+search+" finds", a.shown(t, `search: "`+search+`"`), found)
 	}
 	other := staff(t, apitest.Start(t, 0), auth.Viewer)
-	want(t, "what another account finds", other.directory(t, `search: "zoe"`), []string{})
+	want(t, "what another account finds", other.shown(t, `search: "zoe"`), []string{})
 }
 
 func TestRowB2TheDirectoryIsOrderedAndFiltered(t *testing.T) {
@@ -90,7 +90,7 @@ func TestRowB2TheDirectoryIsOrderedAndFiltered(t *testing.T) {
 		`search: "z", orderBy: {field: FAMILY_NAME}, last: 1`:            {"Ada Zimmer"},
 		`search: "z", where: {and: [{or: [{and: [{hasPhone: true}]}]}]}`: {"Ada Zimmer", "Zoë Müller"},
 	} {
-		want(t, arguments, a.directory(t, arguments), found)
+		want(t, arguments, a.shown(t, arguments), found)
 	}
 	refused := a.do(t, `{ customers(where: {and: [{or: [{and: [{or: [{hasPhone: true}]}]}]}]}) { nodes { id } } }`, nil)
 	if len(refused.Errors) != 1 || refused.Errors[0].Extensions["code"] != "BAD_USER_INPUT" {
@@ -105,21 +105,21 @@ func TestRowC1WhatIsAdjustedIsFoundAtOnceByItsNewNameOnly(t *testing.T) {
 	customer := list(data, "customers.nodes")[0]
 	id := text(customer, "id")
 	a.change(t, id, map[string]any{"companyName": "Hochtief Nord", "phones": []map[string]any{{"number": "+41 44 668 18 00"}}})
-	want(t, "by the new name", a.directory(t, `search: "hochtief"`), []string{"Hochtief Nord"})
-	want(t, "by the new number", a.directory(t, `search: "044 668 18 00"`), []string{"Hochtief Nord"})
-	want(t, "by the old name", a.directory(t, `search: "sohne"`), []string{})
+	want(t, "by the new name", a.shown(t, `search: "hochtief"`), []string{"Hochtief Nord"})
+	want(t, "by the new number", a.shown(t, `search: "044 668 18 00"`), []string{"Hochtief Nord"})
+	want(t, "by the old name", a.shown(t, `search: "sohne"`), []string{})
 
 	contact := list(customer, "contacts.nodes")[0]
 	a.must(t, `mutation($id: ID!, $v: Int!) { contactArchive(id: $id, expectedVersion: $v) { contact { id } userErrors { message } } }`,
 		map[string]any{"id": text(contact, "id"), "v": number(contact, "version")})
-	want(t, "by a contact that left", a.directory(t, `search: "quandt"`), []string{})
+	want(t, "by a contact that left", a.shown(t, `search: "quandt"`), []string{})
 
 	version := number(a.must(t, `query($id: ID!) { customer(id: $id) { version } }`, map[string]any{"id": id}), "customer.version")
 	a.must(t, `mutation($id: ID!, $v: Int!) { customerArchive(id: $id, expectedVersion: $v) { customer { id } userErrors { message } } }`,
 		map[string]any{"id": id, "v": version})
-	want(t, "what was archived", a.directory(t, `search: "hochtief"`), []string{})
-	want(t, "what was archived, asked for", a.directory(t, `search: "hochtief", where: {status: [ARCHIVED]}`), []string{"Hochtief Nord"})
-	if all := a.directory(t, `first: 100`); slices.Contains(all, "Hochtief Nord") {
+	want(t, "what was archived", a.shown(t, `search: "hochtief"`), []string{})
+	want(t, "what was archived, asked for", a.shown(t, `search: "hochtief", where: {status: [ARCHIVED]}`), []string{"Hochtief Nord"})
+	if all := a.shown(t, `first: 100`); slices.Contains(all, "Hochtief Nord") {
 		t.Errorf("the directory shows %v", all)
 	}
 }
