@@ -58,7 +58,7 @@ verify: deps generate ## prove that the generated code and the migrations are fr
 	@test -z "$$(git status --porcelain -- ent graph internal/store/migrations)" || \
 		{ git status --short -- ent graph internal/store/migrations; echo "generated code is stale: run make generate and commit"; exit 1; }
 
-bench: deps build ## measure beside a LIMIT server and PostGraphile; takes about 20 minutes
+bench: deps build ## measure beside a LIMIT server and PostGraphile; takes about 30 minutes
 	.ci/bench
 
 altair: ## fetch the query page's build again from npm

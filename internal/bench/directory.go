@@ -168,12 +168,12 @@ func (b *bench) directory(ctx context.Context) error {
 	}
 	defer d.client.close()
 	for _, k := range directoryKinds {
-		if err := d.measure(k, people); err != nil {
+		if err := d.measure(ctx, k, people); err != nil {
 			return fmt.Errorf("%s: %w", k.name, err)
 		}
 	}
 	for _, field := range directoryOrders {
-		if err := d.pages(field); err != nil {
+		if err := d.pages(ctx, field); err != nil {
 			return fmt.Errorf("pages by %s: %w", field, err)
 		}
 	}
@@ -220,11 +220,11 @@ const directoryQuery = `query Directory($search: String, $where: CustomerWhere, 
 	customers(search: $search, where: $where, orderBy: $orderBy, first: $first, after: $after, last: $last, before: $before) { %s } }`
 
 // measure sends the requests of a kind: a tenth of them first, for prepared statements and warm memory.
-func (d *directoryRun) measure(k kind, people []person) error {
+func (d *directoryRun) measure(ctx context.Context, k kind, people []person) error {
 	r := rand.New(rand.NewPCG(15, 95))
 	var list []answered
 	for i, p := range people {
-		a, err := d.ask(k.selection, k.variables(p, r))
+		a, err := d.ask(ctx, k.selection, k.variables(p, r))
 		if err != nil {
 			return err
 		}
@@ -237,12 +237,12 @@ func (d *directoryRun) measure(k kind, people []person) error {
 }
 
 // pages walks forward and back again in an order, from the beginning and from far within.
-func (d *directoryRun) pages(field string) error {
+func (d *directoryRun) pages(ctx context.Context, field string) error {
 	var list []answered
 	for _, direction := range []string{"ASC", "DESC"} {
 		vars := map[string]any{"orderBy": orderBy(field, direction), "first": 100}
 		for range 60 {
-			a, err := d.ask(page, vars)
+			a, err := d.ask(ctx, page, vars)
 			if err != nil {
 				return err
 			}
@@ -251,7 +251,7 @@ func (d *directoryRun) pages(field string) error {
 		}
 		vars = map[string]any{"orderBy": orderBy(field, direction), "last": 100, "before": list[len(list)-1].start}
 		for range 30 {
-			a, err := d.ask(page, vars)
+			a, err := d.ask(ctx, page, vars)
 			if err != nil {
 				return err
 			}
@@ -275,7 +275,10 @@ func (d *directoryRun) keep(name string, list []answered) {
 	d.printf("%s", c.line())
 }
 
-func (d *directoryRun) ask(selection string, variables map[string]any) (a answered, err error) {
+func (d *directoryRun) ask(ctx context.Context, selection string, variables map[string]any) (a answered, err error) {
+	if err := ctx.Err(); err != nil {
+		return a, err
+	}
 	body, err := json.Marshal(map[string]any{"query": fmt.Sprintf(directoryQuery, selection), "variables": variables})
 	if err != nil {
 		return a, err
