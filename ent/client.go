@@ -21,6 +21,7 @@ import (
 	"dossier/ent/customerimage"
 	"dossier/ent/customermerge"
 	"dossier/ent/customerorigin"
+	"dossier/ent/customersearch"
 	"dossier/ent/customertype"
 	"dossier/ent/document"
 	"dossier/ent/documentversion"
@@ -38,6 +39,7 @@ import (
 	"dossier/ent/phonenumber"
 	"dossier/ent/postaladdress"
 	"dossier/ent/revision"
+	"dossier/ent/searchword"
 	"dossier/ent/service"
 	"dossier/ent/staffuser"
 	"dossier/ent/storageusage"
@@ -79,6 +81,8 @@ type Client struct {
 	CustomerMerge *CustomerMergeClient
 	// CustomerOrigin is the client for interacting with the CustomerOrigin builders.
 	CustomerOrigin *CustomerOriginClient
+	// CustomerSearch is the client for interacting with the CustomerSearch builders.
+	CustomerSearch *CustomerSearchClient
 	// CustomerType is the client for interacting with the CustomerType builders.
 	CustomerType *CustomerTypeClient
 	// Document is the client for interacting with the Document builders.
@@ -113,6 +117,8 @@ type Client struct {
 	PostalAddress *PostalAddressClient
 	// Revision is the client for interacting with the Revision builders.
 	Revision *RevisionClient
+	// SearchWord is the client for interacting with the SearchWord builders.
+	SearchWord *SearchWordClient
 	// Service is the client for interacting with the Service builders.
 	Service *ServiceClient
 	// StaffUser is the client for interacting with the StaffUser builders.
@@ -145,6 +151,7 @@ func (c *Client) init() {
 	c.CustomerImage = NewCustomerImageClient(c.config)
 	c.CustomerMerge = NewCustomerMergeClient(c.config)
 	c.CustomerOrigin = NewCustomerOriginClient(c.config)
+	c.CustomerSearch = NewCustomerSearchClient(c.config)
 	c.CustomerType = NewCustomerTypeClient(c.config)
 	c.Document = NewDocumentClient(c.config)
 	c.DocumentVersion = NewDocumentVersionClient(c.config)
@@ -162,6 +169,7 @@ func (c *Client) init() {
 	c.PhoneNumber = NewPhoneNumberClient(c.config)
 	c.PostalAddress = NewPostalAddressClient(c.config)
 	c.Revision = NewRevisionClient(c.config)
+	c.SearchWord = NewSearchWordClient(c.config)
 	c.Service = NewServiceClient(c.config)
 	c.StaffUser = NewStaffUserClient(c.config)
 	c.StorageUsage = NewStorageUsageClient(c.config)
@@ -271,6 +279,7 @@ func (c *Client) Tx(ctx context.Context) (*Tx, error) {
 		CustomerImage:           NewCustomerImageClient(cfg),
 		CustomerMerge:           NewCustomerMergeClient(cfg),
 		CustomerOrigin:          NewCustomerOriginClient(cfg),
+		CustomerSearch:          NewCustomerSearchClient(cfg),
 		CustomerType:            NewCustomerTypeClient(cfg),
 		Document:                NewDocumentClient(cfg),
 		DocumentVersion:         NewDocumentVersionClient(cfg),
@@ -288,6 +297,7 @@ func (c *Client) Tx(ctx context.Context) (*Tx, error) {
 		PhoneNumber:             NewPhoneNumberClient(cfg),
 		PostalAddress:           NewPostalAddressClient(cfg),
 		Revision:                NewRevisionClient(cfg),
+		SearchWord:              NewSearchWordClient(cfg),
 		Service:                 NewServiceClient(cfg),
 		StaffUser:               NewStaffUserClient(cfg),
 		StorageUsage:            NewStorageUsageClient(cfg),
@@ -324,6 +334,7 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 		CustomerImage:           NewCustomerImageClient(cfg),
 		CustomerMerge:           NewCustomerMergeClient(cfg),
 		CustomerOrigin:          NewCustomerOriginClient(cfg),
+		CustomerSearch:          NewCustomerSearchClient(cfg),
 		CustomerType:            NewCustomerTypeClient(cfg),
 		Document:                NewDocumentClient(cfg),
 		DocumentVersion:         NewDocumentVersionClient(cfg),
@@ -341,6 +352,7 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 		PhoneNumber:             NewPhoneNumberClient(cfg),
 		PostalAddress:           NewPostalAddressClient(cfg),
 		Revision:                NewRevisionClient(cfg),
+		SearchWord:              NewSearchWordClient(cfg),
 		Service:                 NewServiceClient(cfg),
 		StaffUser:               NewStaffUserClient(cfg),
 		StorageUsage:            NewStorageUsageClient(cfg),
@@ -377,11 +389,12 @@ func (c *Client) Use(hooks ...Hook) {
 	for _, n := range []interface{ Use(...Hook) }{
 		c.Account, c.ApiKey, c.AttributeDefinition, c.AttributeDefinitionType,
 		c.AttributeOption, c.AttributeValue, c.AttributeValueOption, c.Contact,
-		c.Customer, c.CustomerImage, c.CustomerMerge, c.CustomerOrigin, c.CustomerType,
-		c.Document, c.DocumentVersion, c.EmailAddress, c.Event, c.FieldPolicy,
-		c.FieldRule, c.Garbage, c.Idempotency, c.ImageFile, c.Job, c.JobRowError,
-		c.Note, c.Office, c.PhoneNumber, c.PostalAddress, c.Revision, c.Service,
-		c.StaffUser, c.StorageUsage, c.TimelineEntry, c.Upload,
+		c.Customer, c.CustomerImage, c.CustomerMerge, c.CustomerOrigin,
+		c.CustomerSearch, c.CustomerType, c.Document, c.DocumentVersion,
+		c.EmailAddress, c.Event, c.FieldPolicy, c.FieldRule, c.Garbage, c.Idempotency,
+		c.ImageFile, c.Job, c.JobRowError, c.Note, c.Office, c.PhoneNumber,
+		c.PostalAddress, c.Revision, c.SearchWord, c.Service, c.StaffUser,
+		c.StorageUsage, c.TimelineEntry, c.Upload,
 	} {
 		n.Use(hooks...)
 	}
@@ -393,11 +406,12 @@ func (c *Client) Intercept(interceptors ...Interceptor) {
 	for _, n := range []interface{ Intercept(...Interceptor) }{
 		c.Account, c.ApiKey, c.AttributeDefinition, c.AttributeDefinitionType,
 		c.AttributeOption, c.AttributeValue, c.AttributeValueOption, c.Contact,
-		c.Customer, c.CustomerImage, c.CustomerMerge, c.CustomerOrigin, c.CustomerType,
-		c.Document, c.DocumentVersion, c.EmailAddress, c.Event, c.FieldPolicy,
-		c.FieldRule, c.Garbage, c.Idempotency, c.ImageFile, c.Job, c.JobRowError,
-		c.Note, c.Office, c.PhoneNumber, c.PostalAddress, c.Revision, c.Service,
-		c.StaffUser, c.StorageUsage, c.TimelineEntry, c.Upload,
+		c.Customer, c.CustomerImage, c.CustomerMerge, c.CustomerOrigin,
+		c.CustomerSearch, c.CustomerType, c.Document, c.DocumentVersion,
+		c.EmailAddress, c.Event, c.FieldPolicy, c.FieldRule, c.Garbage, c.Idempotency,
+		c.ImageFile, c.Job, c.JobRowError, c.Note, c.Office, c.PhoneNumber,
+		c.PostalAddress, c.Revision, c.SearchWord, c.Service, c.StaffUser,
+		c.StorageUsage, c.TimelineEntry, c.Upload,
 	} {
 		n.Intercept(interceptors...)
 	}
@@ -430,6 +444,8 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.CustomerMerge.mutate(ctx, m)
 	case *CustomerOriginMutation:
 		return c.CustomerOrigin.mutate(ctx, m)
+	case *CustomerSearchMutation:
+		return c.CustomerSearch.mutate(ctx, m)
 	case *CustomerTypeMutation:
 		return c.CustomerType.mutate(ctx, m)
 	case *DocumentMutation:
@@ -464,6 +480,8 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.PostalAddress.mutate(ctx, m)
 	case *RevisionMutation:
 		return c.Revision.mutate(ctx, m)
+	case *SearchWordMutation:
+		return c.SearchWord.mutate(ctx, m)
 	case *ServiceMutation:
 		return c.Service.mutate(ctx, m)
 	case *StaffUserMutation:
@@ -2072,6 +2090,139 @@ func (c *CustomerOriginClient) mutate(ctx context.Context, m *CustomerOriginMuta
 		return (&CustomerOriginDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
 	default:
 		return nil, fmt.Errorf("ent: unknown CustomerOrigin mutation op: %q", m.Op())
+	}
+}
+
+// CustomerSearchClient is a client for the CustomerSearch schema.
+type CustomerSearchClient struct {
+	config
+}
+
+// NewCustomerSearchClient returns a client for the CustomerSearch from the given config.
+func NewCustomerSearchClient(c config) *CustomerSearchClient {
+	return &CustomerSearchClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `customersearch.Hooks(f(g(h())))`.
+func (c *CustomerSearchClient) Use(hooks ...Hook) {
+	c.hooks.CustomerSearch = append(c.hooks.CustomerSearch, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `customersearch.Intercept(f(g(h())))`.
+func (c *CustomerSearchClient) Intercept(interceptors ...Interceptor) {
+	c.inters.CustomerSearch = append(c.inters.CustomerSearch, interceptors...)
+}
+
+// Create returns a builder for creating a CustomerSearch entity.
+func (c *CustomerSearchClient) Create() *CustomerSearchCreate {
+	mutation := newCustomerSearchMutation(c.config, OpCreate)
+	return &CustomerSearchCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of CustomerSearch entities.
+func (c *CustomerSearchClient) CreateBulk(builders ...*CustomerSearchCreate) *CustomerSearchCreateBulk {
+	return &CustomerSearchCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *CustomerSearchClient) MapCreateBulk(slice any, setFunc func(*CustomerSearchCreate, int)) *CustomerSearchCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &CustomerSearchCreateBulk{err: fmt.Errorf("calling to CustomerSearchClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*CustomerSearchCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &CustomerSearchCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for CustomerSearch.
+func (c *CustomerSearchClient) Update() *CustomerSearchUpdate {
+	mutation := newCustomerSearchMutation(c.config, OpUpdate)
+	return &CustomerSearchUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *CustomerSearchClient) UpdateOne(_m *CustomerSearch) *CustomerSearchUpdateOne {
+	mutation := newCustomerSearchMutation(c.config, OpUpdateOne, withCustomerSearch(_m))
+	return &CustomerSearchUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *CustomerSearchClient) UpdateOneID(id uuid.UUID) *CustomerSearchUpdateOne {
+	mutation := newCustomerSearchMutation(c.config, OpUpdateOne, withCustomerSearchID(id))
+	return &CustomerSearchUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for CustomerSearch.
+func (c *CustomerSearchClient) Delete() *CustomerSearchDelete {
+	mutation := newCustomerSearchMutation(c.config, OpDelete)
+	return &CustomerSearchDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *CustomerSearchClient) DeleteOne(_m *CustomerSearch) *CustomerSearchDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *CustomerSearchClient) DeleteOneID(id uuid.UUID) *CustomerSearchDeleteOne {
+	builder := c.Delete().Where(customersearch.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &CustomerSearchDeleteOne{builder}
+}
+
+// Query returns a query builder for CustomerSearch.
+func (c *CustomerSearchClient) Query() *CustomerSearchQuery {
+	return &CustomerSearchQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeCustomerSearch},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a CustomerSearch entity by its id.
+func (c *CustomerSearchClient) Get(ctx context.Context, id uuid.UUID) (*CustomerSearch, error) {
+	return c.Query().Where(customersearch.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *CustomerSearchClient) GetX(ctx context.Context, id uuid.UUID) *CustomerSearch {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *CustomerSearchClient) Hooks() []Hook {
+	return c.hooks.CustomerSearch
+}
+
+// Interceptors returns the client interceptors.
+func (c *CustomerSearchClient) Interceptors() []Interceptor {
+	return c.inters.CustomerSearch
+}
+
+func (c *CustomerSearchClient) mutate(ctx context.Context, m *CustomerSearchMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&CustomerSearchCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&CustomerSearchUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&CustomerSearchUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&CustomerSearchDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown CustomerSearch mutation op: %q", m.Op())
 	}
 }
 
@@ -4336,6 +4487,139 @@ func (c *RevisionClient) mutate(ctx context.Context, m *RevisionMutation) (Value
 	}
 }
 
+// SearchWordClient is a client for the SearchWord schema.
+type SearchWordClient struct {
+	config
+}
+
+// NewSearchWordClient returns a client for the SearchWord from the given config.
+func NewSearchWordClient(c config) *SearchWordClient {
+	return &SearchWordClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `searchword.Hooks(f(g(h())))`.
+func (c *SearchWordClient) Use(hooks ...Hook) {
+	c.hooks.SearchWord = append(c.hooks.SearchWord, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `searchword.Intercept(f(g(h())))`.
+func (c *SearchWordClient) Intercept(interceptors ...Interceptor) {
+	c.inters.SearchWord = append(c.inters.SearchWord, interceptors...)
+}
+
+// Create returns a builder for creating a SearchWord entity.
+func (c *SearchWordClient) Create() *SearchWordCreate {
+	mutation := newSearchWordMutation(c.config, OpCreate)
+	return &SearchWordCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of SearchWord entities.
+func (c *SearchWordClient) CreateBulk(builders ...*SearchWordCreate) *SearchWordCreateBulk {
+	return &SearchWordCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *SearchWordClient) MapCreateBulk(slice any, setFunc func(*SearchWordCreate, int)) *SearchWordCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &SearchWordCreateBulk{err: fmt.Errorf("calling to SearchWordClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*SearchWordCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &SearchWordCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for SearchWord.
+func (c *SearchWordClient) Update() *SearchWordUpdate {
+	mutation := newSearchWordMutation(c.config, OpUpdate)
+	return &SearchWordUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *SearchWordClient) UpdateOne(_m *SearchWord) *SearchWordUpdateOne {
+	mutation := newSearchWordMutation(c.config, OpUpdateOne, withSearchWord(_m))
+	return &SearchWordUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *SearchWordClient) UpdateOneID(id uuid.UUID) *SearchWordUpdateOne {
+	mutation := newSearchWordMutation(c.config, OpUpdateOne, withSearchWordID(id))
+	return &SearchWordUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for SearchWord.
+func (c *SearchWordClient) Delete() *SearchWordDelete {
+	mutation := newSearchWordMutation(c.config, OpDelete)
+	return &SearchWordDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *SearchWordClient) DeleteOne(_m *SearchWord) *SearchWordDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *SearchWordClient) DeleteOneID(id uuid.UUID) *SearchWordDeleteOne {
+	builder := c.Delete().Where(searchword.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &SearchWordDeleteOne{builder}
+}
+
+// Query returns a query builder for SearchWord.
+func (c *SearchWordClient) Query() *SearchWordQuery {
+	return &SearchWordQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeSearchWord},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a SearchWord entity by its id.
+func (c *SearchWordClient) Get(ctx context.Context, id uuid.UUID) (*SearchWord, error) {
+	return c.Query().Where(searchword.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *SearchWordClient) GetX(ctx context.Context, id uuid.UUID) *SearchWord {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *SearchWordClient) Hooks() []Hook {
+	return c.hooks.SearchWord
+}
+
+// Interceptors returns the client interceptors.
+func (c *SearchWordClient) Interceptors() []Interceptor {
+	return c.inters.SearchWord
+}
+
+func (c *SearchWordClient) mutate(ctx context.Context, m *SearchWordMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&SearchWordCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&SearchWordUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&SearchWordUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&SearchWordDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown SearchWord mutation op: %q", m.Op())
+	}
+}
+
 // ServiceClient is a client for the Service schema.
 type ServiceClient struct {
 	config
@@ -5006,18 +5290,20 @@ type (
 	hooks struct {
 		Account, ApiKey, AttributeDefinition, AttributeDefinitionType, AttributeOption,
 		AttributeValue, AttributeValueOption, Contact, Customer, CustomerImage,
-		CustomerMerge, CustomerOrigin, CustomerType, Document, DocumentVersion,
-		EmailAddress, Event, FieldPolicy, FieldRule, Garbage, Idempotency, ImageFile,
-		Job, JobRowError, Note, Office, PhoneNumber, PostalAddress, Revision, Service,
-		StaffUser, StorageUsage, TimelineEntry, Upload []ent.Hook
+		CustomerMerge, CustomerOrigin, CustomerSearch, CustomerType, Document,
+		DocumentVersion, EmailAddress, Event, FieldPolicy, FieldRule, Garbage,
+		Idempotency, ImageFile, Job, JobRowError, Note, Office, PhoneNumber,
+		PostalAddress, Revision, SearchWord, Service, StaffUser, StorageUsage,
+		TimelineEntry, Upload []ent.Hook
 	}
 	inters struct {
 		Account, ApiKey, AttributeDefinition, AttributeDefinitionType, AttributeOption,
 		AttributeValue, AttributeValueOption, Contact, Customer, CustomerImage,
-		CustomerMerge, CustomerOrigin, CustomerType, Document, DocumentVersion,
-		EmailAddress, Event, FieldPolicy, FieldRule, Garbage, Idempotency, ImageFile,
-		Job, JobRowError, Note, Office, PhoneNumber, PostalAddress, Revision, Service,
-		StaffUser, StorageUsage, TimelineEntry, Upload []ent.Interceptor
+		CustomerMerge, CustomerOrigin, CustomerSearch, CustomerType, Document,
+		DocumentVersion, EmailAddress, Event, FieldPolicy, FieldRule, Garbage,
+		Idempotency, ImageFile, Job, JobRowError, Note, Office, PhoneNumber,
+		PostalAddress, Revision, SearchWord, Service, StaffUser, StorageUsage,
+		TimelineEntry, Upload []ent.Interceptor
 	}
 )
 

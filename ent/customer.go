@@ -38,6 +38,10 @@ type Customer struct {
 	DisplayName string `json:"display_name,omitempty"`
 	// SortName holds the value of the "sort_name" field.
 	SortName string `json:"sort_name,omitempty"`
+	// FamilySortName holds the value of the "family_sort_name" field.
+	FamilySortName string `json:"family_sort_name,omitempty"`
+	// ExternalKey holds the value of the "external_key" field.
+	ExternalKey string `json:"external_key,omitempty"`
 	// GivenName holds the value of the "given_name" field.
 	GivenName *string `json:"given_name,omitempty"`
 	// FamilyName holds the value of the "family_name" field.
@@ -96,7 +100,7 @@ func (*Customer) scanValues(columns []string) ([]any, error) {
 			values[i] = new(sql.NullBool)
 		case customer.FieldVersion:
 			values[i] = new(sql.NullInt64)
-		case customer.FieldCreatedByKind, customer.FieldKind, customer.FieldStatus, customer.FieldDisplayName, customer.FieldSortName, customer.FieldGivenName, customer.FieldFamilyName, customer.FieldCompanyName, customer.FieldLanguageTag, customer.FieldTimeZone, customer.FieldExternalID, customer.FieldPreferredChannel, customer.FieldDeliveryDistanceKm, customer.FieldWebsiteURL, customer.FieldBusinessArea, customer.FieldTaxExemptReason, customer.FieldCreatedVia:
+		case customer.FieldCreatedByKind, customer.FieldKind, customer.FieldStatus, customer.FieldDisplayName, customer.FieldSortName, customer.FieldFamilySortName, customer.FieldExternalKey, customer.FieldGivenName, customer.FieldFamilyName, customer.FieldCompanyName, customer.FieldLanguageTag, customer.FieldTimeZone, customer.FieldExternalID, customer.FieldPreferredChannel, customer.FieldDeliveryDistanceKm, customer.FieldWebsiteURL, customer.FieldBusinessArea, customer.FieldTaxExemptReason, customer.FieldCreatedVia:
 			values[i] = new(sql.NullString)
 		case customer.FieldCreatedAt, customer.FieldUpdatedAt, customer.FieldArchivedAt:
 			values[i] = new(sql.NullTime)
@@ -184,6 +188,18 @@ func (_m *Customer) assignValues(columns []string, values []any) error {
 				return fmt.Errorf("unexpected type %T for field sort_name", values[i])
 			} else if value.Valid {
 				_m.SortName = value.String
+			}
+		case customer.FieldFamilySortName:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field family_sort_name", values[i])
+			} else if value.Valid {
+				_m.FamilySortName = value.String
+			}
+		case customer.FieldExternalKey:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field external_key", values[i])
+			} else if value.Valid {
+				_m.ExternalKey = value.String
 			}
 		case customer.FieldGivenName:
 			if value, ok := values[i].(*sql.NullString); !ok {
@@ -406,6 +422,12 @@ func (_m *Customer) String() string {
 	builder.WriteString(", ")
 	builder.WriteString("sort_name=")
 	builder.WriteString(_m.SortName)
+	builder.WriteString(", ")
+	builder.WriteString("family_sort_name=")
+	builder.WriteString(_m.FamilySortName)
+	builder.WriteString(", ")
+	builder.WriteString("external_key=")
+	builder.WriteString(_m.ExternalKey)
 	builder.WriteString(", ")
 	if v := _m.GivenName; v != nil {
 		builder.WriteString("given_name=")

@@ -132,6 +132,34 @@ func (_c *CustomerCreate) SetSortName(v string) *CustomerCreate {
 	return _c
 }
 
+// SetFamilySortName sets the "family_sort_name" field.
+func (_c *CustomerCreate) SetFamilySortName(v string) *CustomerCreate {
+	_c.mutation.SetFamilySortName(v)
+	return _c
+}
+
+// SetNillableFamilySortName sets the "family_sort_name" field if the given value is not nil.
+func (_c *CustomerCreate) SetNillableFamilySortName(v *string) *CustomerCreate {
+	if v != nil {
+		_c.SetFamilySortName(*v)
+	}
+	return _c
+}
+
+// SetExternalKey sets the "external_key" field.
+func (_c *CustomerCreate) SetExternalKey(v string) *CustomerCreate {
+	_c.mutation.SetExternalKey(v)
+	return _c
+}
+
+// SetNillableExternalKey sets the "external_key" field if the given value is not nil.
+func (_c *CustomerCreate) SetNillableExternalKey(v *string) *CustomerCreate {
+	if v != nil {
+		_c.SetExternalKey(*v)
+	}
+	return _c
+}
+
 // SetGivenName sets the "given_name" field.
 func (_c *CustomerCreate) SetGivenName(v string) *CustomerCreate {
 	_c.mutation.SetGivenName(v)
@@ -497,6 +525,14 @@ func (_c *CustomerCreate) defaults() {
 		v := customer.DefaultStatus
 		_c.mutation.SetStatus(v)
 	}
+	if _, ok := _c.mutation.FamilySortName(); !ok {
+		v := customer.DefaultFamilySortName
+		_c.mutation.SetFamilySortName(v)
+	}
+	if _, ok := _c.mutation.ExternalKey(); !ok {
+		v := customer.DefaultExternalKey
+		_c.mutation.SetExternalKey(v)
+	}
 	if _, ok := _c.mutation.TaxExempt(); !ok {
 		v := customer.DefaultTaxExempt
 		_c.mutation.SetTaxExempt(v)
@@ -608,6 +644,14 @@ func (_c *CustomerCreate) createSpec() (*Customer, *sqlgraph.CreateSpec) {
 	if value, ok := _c.mutation.SortName(); ok {
 		_spec.SetField(customer.FieldSortName, field.TypeString, value)
 		_node.SortName = value
+	}
+	if value, ok := _c.mutation.FamilySortName(); ok {
+		_spec.SetField(customer.FieldFamilySortName, field.TypeString, value)
+		_node.FamilySortName = value
+	}
+	if value, ok := _c.mutation.ExternalKey(); ok {
+		_spec.SetField(customer.FieldExternalKey, field.TypeString, value)
+		_node.ExternalKey = value
 	}
 	if value, ok := _c.mutation.GivenName(); ok {
 		_spec.SetField(customer.FieldGivenName, field.TypeString, value)
@@ -860,6 +904,30 @@ func (u *CustomerUpsert) SetSortName(v string) *CustomerUpsert {
 // UpdateSortName sets the "sort_name" field to the value that was provided on create.
 func (u *CustomerUpsert) UpdateSortName() *CustomerUpsert {
 	u.SetExcluded(customer.FieldSortName)
+	return u
+}
+
+// SetFamilySortName sets the "family_sort_name" field.
+func (u *CustomerUpsert) SetFamilySortName(v string) *CustomerUpsert {
+	u.Set(customer.FieldFamilySortName, v)
+	return u
+}
+
+// UpdateFamilySortName sets the "family_sort_name" field to the value that was provided on create.
+func (u *CustomerUpsert) UpdateFamilySortName() *CustomerUpsert {
+	u.SetExcluded(customer.FieldFamilySortName)
+	return u
+}
+
+// SetExternalKey sets the "external_key" field.
+func (u *CustomerUpsert) SetExternalKey(v string) *CustomerUpsert {
+	u.Set(customer.FieldExternalKey, v)
+	return u
+}
+
+// UpdateExternalKey sets the "external_key" field to the value that was provided on create.
+func (u *CustomerUpsert) UpdateExternalKey() *CustomerUpsert {
+	u.SetExcluded(customer.FieldExternalKey)
 	return u
 }
 
@@ -1431,6 +1499,34 @@ func (u *CustomerUpsertOne) SetSortName(v string) *CustomerUpsertOne {
 func (u *CustomerUpsertOne) UpdateSortName() *CustomerUpsertOne {
 	return u.Update(func(s *CustomerUpsert) {
 		s.UpdateSortName()
+	})
+}
+
+// SetFamilySortName sets the "family_sort_name" field.
+func (u *CustomerUpsertOne) SetFamilySortName(v string) *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.SetFamilySortName(v)
+	})
+}
+
+// UpdateFamilySortName sets the "family_sort_name" field to the value that was provided on create.
+func (u *CustomerUpsertOne) UpdateFamilySortName() *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.UpdateFamilySortName()
+	})
+}
+
+// SetExternalKey sets the "external_key" field.
+func (u *CustomerUpsertOne) SetExternalKey(v string) *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.SetExternalKey(v)
+	})
+}
+
+// UpdateExternalKey sets the "external_key" field to the value that was provided on create.
+func (u *CustomerUpsertOne) UpdateExternalKey() *CustomerUpsertOne {
+	return u.Update(func(s *CustomerUpsert) {
+		s.UpdateExternalKey()
 	})
 }
 
@@ -2233,6 +2329,34 @@ func (u *CustomerUpsertBulk) SetSortName(v string) *CustomerUpsertBulk {
 func (u *CustomerUpsertBulk) UpdateSortName() *CustomerUpsertBulk {
 	return u.Update(func(s *CustomerUpsert) {
 		s.UpdateSortName()
+	})
+}
+
+// SetFamilySortName sets the "family_sort_name" field.
+func (u *CustomerUpsertBulk) SetFamilySortName(v string) *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.SetFamilySortName(v)
+	})
+}
+
+// UpdateFamilySortName sets the "family_sort_name" field to the value that was provided on create.
+func (u *CustomerUpsertBulk) UpdateFamilySortName() *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.UpdateFamilySortName()
+	})
+}
+
+// SetExternalKey sets the "external_key" field.
+func (u *CustomerUpsertBulk) SetExternalKey(v string) *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.SetExternalKey(v)
+	})
+}
+
+// UpdateExternalKey sets the "external_key" field to the value that was provided on create.
+func (u *CustomerUpsertBulk) UpdateExternalKey() *CustomerUpsertBulk {
+	return u.Update(func(s *CustomerUpsert) {
+		s.UpdateExternalKey()
 	})
 }
 

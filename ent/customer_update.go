@@ -161,6 +161,34 @@ func (_u *CustomerUpdate) SetNillableSortName(v *string) *CustomerUpdate {
 	return _u
 }
 
+// SetFamilySortName sets the "family_sort_name" field.
+func (_u *CustomerUpdate) SetFamilySortName(v string) *CustomerUpdate {
+	_u.mutation.SetFamilySortName(v)
+	return _u
+}
+
+// SetNillableFamilySortName sets the "family_sort_name" field if the given value is not nil.
+func (_u *CustomerUpdate) SetNillableFamilySortName(v *string) *CustomerUpdate {
+	if v != nil {
+		_u.SetFamilySortName(*v)
+	}
+	return _u
+}
+
+// SetExternalKey sets the "external_key" field.
+func (_u *CustomerUpdate) SetExternalKey(v string) *CustomerUpdate {
+	_u.mutation.SetExternalKey(v)
+	return _u
+}
+
+// SetNillableExternalKey sets the "external_key" field if the given value is not nil.
+func (_u *CustomerUpdate) SetNillableExternalKey(v *string) *CustomerUpdate {
+	if v != nil {
+		_u.SetExternalKey(*v)
+	}
+	return _u
+}
+
 // SetGivenName sets the "given_name" field.
 func (_u *CustomerUpdate) SetGivenName(v string) *CustomerUpdate {
 	_u.mutation.SetGivenName(v)
@@ -669,6 +697,12 @@ func (_u *CustomerUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	if value, ok := _u.mutation.SortName(); ok {
 		_spec.SetField(customer.FieldSortName, field.TypeString, value)
 	}
+	if value, ok := _u.mutation.FamilySortName(); ok {
+		_spec.SetField(customer.FieldFamilySortName, field.TypeString, value)
+	}
+	if value, ok := _u.mutation.ExternalKey(); ok {
+		_spec.SetField(customer.FieldExternalKey, field.TypeString, value)
+	}
 	if value, ok := _u.mutation.GivenName(); ok {
 		_spec.SetField(customer.FieldGivenName, field.TypeString, value)
 	}
@@ -944,6 +978,34 @@ func (_u *CustomerUpdateOne) SetSortName(v string) *CustomerUpdateOne {
 func (_u *CustomerUpdateOne) SetNillableSortName(v *string) *CustomerUpdateOne {
 	if v != nil {
 		_u.SetSortName(*v)
+	}
+	return _u
+}
+
+// SetFamilySortName sets the "family_sort_name" field.
+func (_u *CustomerUpdateOne) SetFamilySortName(v string) *CustomerUpdateOne {
+	_u.mutation.SetFamilySortName(v)
+	return _u
+}
+
+// SetNillableFamilySortName sets the "family_sort_name" field if the given value is not nil.
+func (_u *CustomerUpdateOne) SetNillableFamilySortName(v *string) *CustomerUpdateOne {
+	if v != nil {
+		_u.SetFamilySortName(*v)
+	}
+	return _u
+}
+
+// SetExternalKey sets the "external_key" field.
+func (_u *CustomerUpdateOne) SetExternalKey(v string) *CustomerUpdateOne {
+	_u.mutation.SetExternalKey(v)
+	return _u
+}
+
+// SetNillableExternalKey sets the "external_key" field if the given value is not nil.
+func (_u *CustomerUpdateOne) SetNillableExternalKey(v *string) *CustomerUpdateOne {
+	if v != nil {
+		_u.SetExternalKey(*v)
 	}
 	return _u
 }
@@ -1485,6 +1547,12 @@ func (_u *CustomerUpdateOne) sqlSave(ctx context.Context) (_node *Customer, err 
 	}
 	if value, ok := _u.mutation.SortName(); ok {
 		_spec.SetField(customer.FieldSortName, field.TypeString, value)
+	}
+	if value, ok := _u.mutation.FamilySortName(); ok {
+		_spec.SetField(customer.FieldFamilySortName, field.TypeString, value)
+	}
+	if value, ok := _u.mutation.ExternalKey(); ok {
+		_spec.SetField(customer.FieldExternalKey, field.TypeString, value)
 	}
 	if value, ok := _u.mutation.GivenName(); ok {
 		_spec.SetField(customer.FieldGivenName, field.TypeString, value)

@@ -16,6 +16,7 @@ import (
 	"dossier/ent/customerimage"
 	"dossier/ent/customermerge"
 	"dossier/ent/customerorigin"
+	"dossier/ent/customersearch"
 	"dossier/ent/customertype"
 	"dossier/ent/document"
 	"dossier/ent/documentversion"
@@ -33,6 +34,7 @@ import (
 	"dossier/ent/phonenumber"
 	"dossier/ent/postaladdress"
 	"dossier/ent/revision"
+	"dossier/ent/searchword"
 	"dossier/ent/service"
 	"dossier/ent/staffuser"
 	"dossier/ent/storageusage"
@@ -118,6 +120,7 @@ func checkColumn(t, c string) error {
 			customerimage.Table:           customerimage.ValidColumn,
 			customermerge.Table:           customermerge.ValidColumn,
 			customerorigin.Table:          customerorigin.ValidColumn,
+			customersearch.Table:          customersearch.ValidColumn,
 			customertype.Table:            customertype.ValidColumn,
 			document.Table:                document.ValidColumn,
 			documentversion.Table:         documentversion.ValidColumn,
@@ -135,6 +138,7 @@ func checkColumn(t, c string) error {
 			phonenumber.Table:             phonenumber.ValidColumn,
 			postaladdress.Table:           postaladdress.ValidColumn,
 			revision.Table:                revision.ValidColumn,
+			searchword.Table:              searchword.ValidColumn,
 			service.Table:                 service.ValidColumn,
 			staffuser.Table:               staffuser.ValidColumn,
 			storageusage.Table:            storageusage.ValidColumn,

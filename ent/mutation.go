@@ -16,6 +16,7 @@ import (
 	"dossier/ent/customerimage"
 	"dossier/ent/customermerge"
 	"dossier/ent/customerorigin"
+	"dossier/ent/customersearch"
 	"dossier/ent/customertype"
 	"dossier/ent/document"
 	"dossier/ent/documentversion"
@@ -34,6 +35,7 @@ import (
 	"dossier/ent/postaladdress"
 	"dossier/ent/predicate"
 	"dossier/ent/revision"
+	"dossier/ent/searchword"
 	"dossier/ent/service"
 	"dossier/ent/staffuser"
 	"dossier/ent/storageusage"
@@ -71,6 +73,7 @@ const (
 	TypeCustomerImage           = "CustomerImage"
 	TypeCustomerMerge           = "CustomerMerge"
 	TypeCustomerOrigin          = "CustomerOrigin"
+	TypeCustomerSearch          = "CustomerSearch"
 	TypeCustomerType            = "CustomerType"
 	TypeDocument                = "Document"
 	TypeDocumentVersion         = "DocumentVersion"
@@ -88,6 +91,7 @@ const (
 	TypePhoneNumber             = "PhoneNumber"
 	TypePostalAddress           = "PostalAddress"
 	TypeRevision                = "Revision"
+	TypeSearchWord              = "SearchWord"
 	TypeService                 = "Service"
 	TypeStaffUser               = "StaffUser"
 	TypeStorageUsage            = "StorageUsage"
@@ -8188,6 +8192,8 @@ type CustomerMutation struct {
 	status               *string
 	display_name         *string
 	sort_name            *string
+	family_sort_name     *string
+	external_key         *string
 	given_name           *string
 	family_name          *string
 	company_name         *string
@@ -8724,6 +8730,78 @@ func (m *CustomerMutation) OldSortName(ctx context.Context) (v string, err error
 // ResetSortName resets all changes to the "sort_name" field.
 func (m *CustomerMutation) ResetSortName() {
 	m.sort_name = nil
+}
+
+// SetFamilySortName sets the "family_sort_name" field.
+func (m *CustomerMutation) SetFamilySortName(s string) {
+	m.family_sort_name = &s
+}
+
+// FamilySortName returns the value of the "family_sort_name" field in the mutation.
+func (m *CustomerMutation) FamilySortName() (r string, exists bool) {
+	v := m.family_sort_name
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldFamilySortName returns the old "family_sort_name" field's value of the Customer entity.
+// If the Customer object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMutation) OldFamilySortName(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldFamilySortName is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldFamilySortName requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldFamilySortName: %w", err)
+	}
+	return oldValue.FamilySortName, nil
+}
+
+// ResetFamilySortName resets all changes to the "family_sort_name" field.
+func (m *CustomerMutation) ResetFamilySortName() {
+	m.family_sort_name = nil
+}
+
+// SetExternalKey sets the "external_key" field.
+func (m *CustomerMutation) SetExternalKey(s string) {
+	m.external_key = &s
+}
+
+// ExternalKey returns the value of the "external_key" field in the mutation.
+func (m *CustomerMutation) ExternalKey() (r string, exists bool) {
+	v := m.external_key
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldExternalKey returns the old "external_key" field's value of the Customer entity.
+// If the Customer object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerMutation) OldExternalKey(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldExternalKey is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldExternalKey requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldExternalKey: %w", err)
+	}
+	return oldValue.ExternalKey, nil
+}
+
+// ResetExternalKey resets all changes to the "external_key" field.
+func (m *CustomerMutation) ResetExternalKey() {
+	m.external_key = nil
 }
 
 // SetGivenName sets the "given_name" field.
@@ -9812,7 +9890,7 @@ func (m *CustomerMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *CustomerMutation) Fields() []string {
-	fields := make([]string, 0, 32)
+	fields := make([]string, 0, 34)
 	if m.account_id != nil {
 		fields = append(fields, customer.FieldAccountID)
 	}
@@ -9842,6 +9920,12 @@ func (m *CustomerMutation) Fields() []string {
 	}
 	if m.sort_name != nil {
 		fields = append(fields, customer.FieldSortName)
+	}
+	if m.family_sort_name != nil {
+		fields = append(fields, customer.FieldFamilySortName)
+	}
+	if m.external_key != nil {
+		fields = append(fields, customer.FieldExternalKey)
 	}
 	if m.given_name != nil {
 		fields = append(fields, customer.FieldGivenName)
@@ -9937,6 +10021,10 @@ func (m *CustomerMutation) Field(name string) (ent.Value, bool) {
 		return m.DisplayName()
 	case customer.FieldSortName:
 		return m.SortName()
+	case customer.FieldFamilySortName:
+		return m.FamilySortName()
+	case customer.FieldExternalKey:
+		return m.ExternalKey()
 	case customer.FieldGivenName:
 		return m.GivenName()
 	case customer.FieldFamilyName:
@@ -10010,6 +10098,10 @@ func (m *CustomerMutation) OldField(ctx context.Context, name string) (ent.Value
 		return m.OldDisplayName(ctx)
 	case customer.FieldSortName:
 		return m.OldSortName(ctx)
+	case customer.FieldFamilySortName:
+		return m.OldFamilySortName(ctx)
+	case customer.FieldExternalKey:
+		return m.OldExternalKey(ctx)
 	case customer.FieldGivenName:
 		return m.OldGivenName(ctx)
 	case customer.FieldFamilyName:
@@ -10132,6 +10224,20 @@ func (m *CustomerMutation) SetField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetSortName(v)
+		return nil
+	case customer.FieldFamilySortName:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetFamilySortName(v)
+		return nil
+	case customer.FieldExternalKey:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetExternalKey(v)
 		return nil
 	case customer.FieldGivenName:
 		v, ok := value.(string)
@@ -10515,6 +10621,12 @@ func (m *CustomerMutation) ResetField(name string) error {
 		return nil
 	case customer.FieldSortName:
 		m.ResetSortName()
+		return nil
+	case customer.FieldFamilySortName:
+		m.ResetFamilySortName()
+		return nil
+	case customer.FieldExternalKey:
+		m.ResetExternalKey()
 		return nil
 	case customer.FieldGivenName:
 		m.ResetGivenName()
@@ -13905,6 +14017,608 @@ func (m *CustomerOriginMutation) ClearEdge(name string) error {
 // It returns an error if the edge is not defined in the schema.
 func (m *CustomerOriginMutation) ResetEdge(name string) error {
 	return fmt.Errorf("unknown CustomerOrigin edge %s", name)
+}
+
+// CustomerSearchMutation represents an operation that mutates the CustomerSearch nodes in the graph.
+type CustomerSearchMutation struct {
+	config
+	op               Op
+	typ              string
+	id               *uuid.UUID
+	account_id       *uuid.UUID
+	created_at       *time.Time
+	status           *string
+	sort_name        *string
+	family_sort_name *string
+	words            *string
+	clearedFields    map[string]struct{}
+	done             bool
+	oldValue         func(context.Context) (*CustomerSearch, error)
+	predicates       []predicate.CustomerSearch
+}
+
+var _ ent.Mutation = (*CustomerSearchMutation)(nil)
+
+// customersearchOption allows management of the mutation configuration using functional options.
+type customersearchOption func(*CustomerSearchMutation)
+
+// newCustomerSearchMutation creates new mutation for the CustomerSearch entity.
+func newCustomerSearchMutation(c config, op Op, opts ...customersearchOption) *CustomerSearchMutation {
+	m := &CustomerSearchMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeCustomerSearch,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withCustomerSearchID sets the ID field of the mutation.
+func withCustomerSearchID(id uuid.UUID) customersearchOption {
+	return func(m *CustomerSearchMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *CustomerSearch
+		)
+		m.oldValue = func(ctx context.Context) (*CustomerSearch, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().CustomerSearch.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withCustomerSearch sets the old CustomerSearch of the mutation.
+func withCustomerSearch(node *CustomerSearch) customersearchOption {
+	return func(m *CustomerSearchMutation) {
+		m.oldValue = func(context.Context) (*CustomerSearch, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m CustomerSearchMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m CustomerSearchMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of CustomerSearch entities.
+func (m *CustomerSearchMutation) SetID(id uuid.UUID) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *CustomerSearchMutation) ID() (id uuid.UUID, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *CustomerSearchMutation) IDs(ctx context.Context) ([]uuid.UUID, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []uuid.UUID{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().CustomerSearch.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetAccountID sets the "account_id" field.
+func (m *CustomerSearchMutation) SetAccountID(u uuid.UUID) {
+	m.account_id = &u
+}
+
+// AccountID returns the value of the "account_id" field in the mutation.
+func (m *CustomerSearchMutation) AccountID() (r uuid.UUID, exists bool) {
+	v := m.account_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAccountID returns the old "account_id" field's value of the CustomerSearch entity.
+// If the CustomerSearch object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerSearchMutation) OldAccountID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAccountID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAccountID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAccountID: %w", err)
+	}
+	return oldValue.AccountID, nil
+}
+
+// ResetAccountID resets all changes to the "account_id" field.
+func (m *CustomerSearchMutation) ResetAccountID() {
+	m.account_id = nil
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *CustomerSearchMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *CustomerSearchMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the CustomerSearch entity.
+// If the CustomerSearch object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerSearchMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *CustomerSearchMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetStatus sets the "status" field.
+func (m *CustomerSearchMutation) SetStatus(s string) {
+	m.status = &s
+}
+
+// Status returns the value of the "status" field in the mutation.
+func (m *CustomerSearchMutation) Status() (r string, exists bool) {
+	v := m.status
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldStatus returns the old "status" field's value of the CustomerSearch entity.
+// If the CustomerSearch object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerSearchMutation) OldStatus(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldStatus is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldStatus requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldStatus: %w", err)
+	}
+	return oldValue.Status, nil
+}
+
+// ResetStatus resets all changes to the "status" field.
+func (m *CustomerSearchMutation) ResetStatus() {
+	m.status = nil
+}
+
+// SetSortName sets the "sort_name" field.
+func (m *CustomerSearchMutation) SetSortName(s string) {
+	m.sort_name = &s
+}
+
+// SortName returns the value of the "sort_name" field in the mutation.
+func (m *CustomerSearchMutation) SortName() (r string, exists bool) {
+	v := m.sort_name
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSortName returns the old "sort_name" field's value of the CustomerSearch entity.
+// If the CustomerSearch object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerSearchMutation) OldSortName(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSortName is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSortName requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSortName: %w", err)
+	}
+	return oldValue.SortName, nil
+}
+
+// ResetSortName resets all changes to the "sort_name" field.
+func (m *CustomerSearchMutation) ResetSortName() {
+	m.sort_name = nil
+}
+
+// SetFamilySortName sets the "family_sort_name" field.
+func (m *CustomerSearchMutation) SetFamilySortName(s string) {
+	m.family_sort_name = &s
+}
+
+// FamilySortName returns the value of the "family_sort_name" field in the mutation.
+func (m *CustomerSearchMutation) FamilySortName() (r string, exists bool) {
+	v := m.family_sort_name
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldFamilySortName returns the old "family_sort_name" field's value of the CustomerSearch entity.
+// If the CustomerSearch object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerSearchMutation) OldFamilySortName(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldFamilySortName is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldFamilySortName requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldFamilySortName: %w", err)
+	}
+	return oldValue.FamilySortName, nil
+}
+
+// ResetFamilySortName resets all changes to the "family_sort_name" field.
+func (m *CustomerSearchMutation) ResetFamilySortName() {
+	m.family_sort_name = nil
+}
+
+// SetWords sets the "words" field.
+func (m *CustomerSearchMutation) SetWords(s string) {
+	m.words = &s
+}
+
+// Words returns the value of the "words" field in the mutation.
+func (m *CustomerSearchMutation) Words() (r string, exists bool) {
+	v := m.words
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldWords returns the old "words" field's value of the CustomerSearch entity.
+// If the CustomerSearch object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerSearchMutation) OldWords(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldWords is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldWords requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldWords: %w", err)
+	}
+	return oldValue.Words, nil
+}
+
+// ResetWords resets all changes to the "words" field.
+func (m *CustomerSearchMutation) ResetWords() {
+	m.words = nil
+}
+
+// Where appends a list predicates to the CustomerSearchMutation builder.
+func (m *CustomerSearchMutation) Where(ps ...predicate.CustomerSearch) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the CustomerSearchMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *CustomerSearchMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.CustomerSearch, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *CustomerSearchMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *CustomerSearchMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (CustomerSearch).
+func (m *CustomerSearchMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *CustomerSearchMutation) Fields() []string {
+	fields := make([]string, 0, 6)
+	if m.account_id != nil {
+		fields = append(fields, customersearch.FieldAccountID)
+	}
+	if m.created_at != nil {
+		fields = append(fields, customersearch.FieldCreatedAt)
+	}
+	if m.status != nil {
+		fields = append(fields, customersearch.FieldStatus)
+	}
+	if m.sort_name != nil {
+		fields = append(fields, customersearch.FieldSortName)
+	}
+	if m.family_sort_name != nil {
+		fields = append(fields, customersearch.FieldFamilySortName)
+	}
+	if m.words != nil {
+		fields = append(fields, customersearch.FieldWords)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *CustomerSearchMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case customersearch.FieldAccountID:
+		return m.AccountID()
+	case customersearch.FieldCreatedAt:
+		return m.CreatedAt()
+	case customersearch.FieldStatus:
+		return m.Status()
+	case customersearch.FieldSortName:
+		return m.SortName()
+	case customersearch.FieldFamilySortName:
+		return m.FamilySortName()
+	case customersearch.FieldWords:
+		return m.Words()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *CustomerSearchMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case customersearch.FieldAccountID:
+		return m.OldAccountID(ctx)
+	case customersearch.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case customersearch.FieldStatus:
+		return m.OldStatus(ctx)
+	case customersearch.FieldSortName:
+		return m.OldSortName(ctx)
+	case customersearch.FieldFamilySortName:
+		return m.OldFamilySortName(ctx)
+	case customersearch.FieldWords:
+		return m.OldWords(ctx)
+	}
+	return nil, fmt.Errorf("unknown CustomerSearch field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *CustomerSearchMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case customersearch.FieldAccountID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAccountID(v)
+		return nil
+	case customersearch.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case customersearch.FieldStatus:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetStatus(v)
+		return nil
+	case customersearch.FieldSortName:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSortName(v)
+		return nil
+	case customersearch.FieldFamilySortName:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetFamilySortName(v)
+		return nil
+	case customersearch.FieldWords:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetWords(v)
+		return nil
+	}
+	return fmt.Errorf("unknown CustomerSearch field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *CustomerSearchMutation) AddedFields() []string {
+	return nil
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *CustomerSearchMutation) AddedField(name string) (ent.Value, bool) {
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *CustomerSearchMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	}
+	return fmt.Errorf("unknown CustomerSearch numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *CustomerSearchMutation) ClearedFields() []string {
+	return nil
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *CustomerSearchMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *CustomerSearchMutation) ClearField(name string) error {
+	return fmt.Errorf("unknown CustomerSearch nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *CustomerSearchMutation) ResetField(name string) error {
+	switch name {
+	case customersearch.FieldAccountID:
+		m.ResetAccountID()
+		return nil
+	case customersearch.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case customersearch.FieldStatus:
+		m.ResetStatus()
+		return nil
+	case customersearch.FieldSortName:
+		m.ResetSortName()
+		return nil
+	case customersearch.FieldFamilySortName:
+		m.ResetFamilySortName()
+		return nil
+	case customersearch.FieldWords:
+		m.ResetWords()
+		return nil
+	}
+	return fmt.Errorf("unknown CustomerSearch field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *CustomerSearchMutation) AddedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *CustomerSearchMutation) AddedIDs(name string) []ent.Value {
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *CustomerSearchMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *CustomerSearchMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *CustomerSearchMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *CustomerSearchMutation) EdgeCleared(name string) bool {
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *CustomerSearchMutation) ClearEdge(name string) error {
+	return fmt.Errorf("unknown CustomerSearch unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *CustomerSearchMutation) ResetEdge(name string) error {
+	return fmt.Errorf("unknown CustomerSearch edge %s", name)
 }
 
 // CustomerTypeMutation represents an operation that mutates the CustomerType nodes in the graph.
@@ -28816,6 +29530,8 @@ type PostalAddressMutation struct {
 	address_region   *string
 	postal_code      *string
 	address_country  *string
+	locality_key     *string
+	postal_key       *string
 	clearedFields    map[string]struct{}
 	done             bool
 	oldValue         func(context.Context) (*PostalAddress, error)
@@ -29420,6 +30136,78 @@ func (m *PostalAddressMutation) ResetAddressCountry() {
 	delete(m.clearedFields, postaladdress.FieldAddressCountry)
 }
 
+// SetLocalityKey sets the "locality_key" field.
+func (m *PostalAddressMutation) SetLocalityKey(s string) {
+	m.locality_key = &s
+}
+
+// LocalityKey returns the value of the "locality_key" field in the mutation.
+func (m *PostalAddressMutation) LocalityKey() (r string, exists bool) {
+	v := m.locality_key
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldLocalityKey returns the old "locality_key" field's value of the PostalAddress entity.
+// If the PostalAddress object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *PostalAddressMutation) OldLocalityKey(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldLocalityKey is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldLocalityKey requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldLocalityKey: %w", err)
+	}
+	return oldValue.LocalityKey, nil
+}
+
+// ResetLocalityKey resets all changes to the "locality_key" field.
+func (m *PostalAddressMutation) ResetLocalityKey() {
+	m.locality_key = nil
+}
+
+// SetPostalKey sets the "postal_key" field.
+func (m *PostalAddressMutation) SetPostalKey(s string) {
+	m.postal_key = &s
+}
+
+// PostalKey returns the value of the "postal_key" field in the mutation.
+func (m *PostalAddressMutation) PostalKey() (r string, exists bool) {
+	v := m.postal_key
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPostalKey returns the old "postal_key" field's value of the PostalAddress entity.
+// If the PostalAddress object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *PostalAddressMutation) OldPostalKey(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPostalKey is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPostalKey requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPostalKey: %w", err)
+	}
+	return oldValue.PostalKey, nil
+}
+
+// ResetPostalKey resets all changes to the "postal_key" field.
+func (m *PostalAddressMutation) ResetPostalKey() {
+	m.postal_key = nil
+}
+
 // Where appends a list predicates to the PostalAddressMutation builder.
 func (m *PostalAddressMutation) Where(ps ...predicate.PostalAddress) {
 	m.predicates = append(m.predicates, ps...)
@@ -29454,7 +30242,7 @@ func (m *PostalAddressMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *PostalAddressMutation) Fields() []string {
-	fields := make([]string, 0, 11)
+	fields := make([]string, 0, 13)
 	if m.account_id != nil {
 		fields = append(fields, postaladdress.FieldAccountID)
 	}
@@ -29488,6 +30276,12 @@ func (m *PostalAddressMutation) Fields() []string {
 	if m.address_country != nil {
 		fields = append(fields, postaladdress.FieldAddressCountry)
 	}
+	if m.locality_key != nil {
+		fields = append(fields, postaladdress.FieldLocalityKey)
+	}
+	if m.postal_key != nil {
+		fields = append(fields, postaladdress.FieldPostalKey)
+	}
 	return fields
 }
 
@@ -29518,6 +30312,10 @@ func (m *PostalAddressMutation) Field(name string) (ent.Value, bool) {
 		return m.PostalCode()
 	case postaladdress.FieldAddressCountry:
 		return m.AddressCountry()
+	case postaladdress.FieldLocalityKey:
+		return m.LocalityKey()
+	case postaladdress.FieldPostalKey:
+		return m.PostalKey()
 	}
 	return nil, false
 }
@@ -29549,6 +30347,10 @@ func (m *PostalAddressMutation) OldField(ctx context.Context, name string) (ent.
 		return m.OldPostalCode(ctx)
 	case postaladdress.FieldAddressCountry:
 		return m.OldAddressCountry(ctx)
+	case postaladdress.FieldLocalityKey:
+		return m.OldLocalityKey(ctx)
+	case postaladdress.FieldPostalKey:
+		return m.OldPostalKey(ctx)
 	}
 	return nil, fmt.Errorf("unknown PostalAddress field %s", name)
 }
@@ -29634,6 +30436,20 @@ func (m *PostalAddressMutation) SetField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetAddressCountry(v)
+		return nil
+	case postaladdress.FieldLocalityKey:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetLocalityKey(v)
+		return nil
+	case postaladdress.FieldPostalKey:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPostalKey(v)
 		return nil
 	}
 	return fmt.Errorf("unknown PostalAddress field %s", name)
@@ -29770,6 +30586,12 @@ func (m *PostalAddressMutation) ResetField(name string) error {
 		return nil
 	case postaladdress.FieldAddressCountry:
 		m.ResetAddressCountry()
+		return nil
+	case postaladdress.FieldLocalityKey:
+		m.ResetLocalityKey()
+		return nil
+	case postaladdress.FieldPostalKey:
+		m.ResetPostalKey()
 		return nil
 	}
 	return fmt.Errorf("unknown PostalAddress field %s", name)
@@ -30624,6 +31446,446 @@ func (m *RevisionMutation) ClearEdge(name string) error {
 // It returns an error if the edge is not defined in the schema.
 func (m *RevisionMutation) ResetEdge(name string) error {
 	return fmt.Errorf("unknown Revision edge %s", name)
+}
+
+// SearchWordMutation represents an operation that mutates the SearchWord nodes in the graph.
+type SearchWordMutation struct {
+	config
+	op            Op
+	typ           string
+	id            *uuid.UUID
+	account_id    *uuid.UUID
+	spelling      *string
+	word          *string
+	clearedFields map[string]struct{}
+	done          bool
+	oldValue      func(context.Context) (*SearchWord, error)
+	predicates    []predicate.SearchWord
+}
+
+var _ ent.Mutation = (*SearchWordMutation)(nil)
+
+// searchwordOption allows management of the mutation configuration using functional options.
+type searchwordOption func(*SearchWordMutation)
+
+// newSearchWordMutation creates new mutation for the SearchWord entity.
+func newSearchWordMutation(c config, op Op, opts ...searchwordOption) *SearchWordMutation {
+	m := &SearchWordMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeSearchWord,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withSearchWordID sets the ID field of the mutation.
+func withSearchWordID(id uuid.UUID) searchwordOption {
+	return func(m *SearchWordMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *SearchWord
+		)
+		m.oldValue = func(ctx context.Context) (*SearchWord, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().SearchWord.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withSearchWord sets the old SearchWord of the mutation.
+func withSearchWord(node *SearchWord) searchwordOption {
+	return func(m *SearchWordMutation) {
+		m.oldValue = func(context.Context) (*SearchWord, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m SearchWordMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m SearchWordMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of SearchWord entities.
+func (m *SearchWordMutation) SetID(id uuid.UUID) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *SearchWordMutation) ID() (id uuid.UUID, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *SearchWordMutation) IDs(ctx context.Context) ([]uuid.UUID, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []uuid.UUID{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().SearchWord.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetAccountID sets the "account_id" field.
+func (m *SearchWordMutation) SetAccountID(u uuid.UUID) {
+	m.account_id = &u
+}
+
+// AccountID returns the value of the "account_id" field in the mutation.
+func (m *SearchWordMutation) AccountID() (r uuid.UUID, exists bool) {
+	v := m.account_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAccountID returns the old "account_id" field's value of the SearchWord entity.
+// If the SearchWord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SearchWordMutation) OldAccountID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAccountID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAccountID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAccountID: %w", err)
+	}
+	return oldValue.AccountID, nil
+}
+
+// ResetAccountID resets all changes to the "account_id" field.
+func (m *SearchWordMutation) ResetAccountID() {
+	m.account_id = nil
+}
+
+// SetSpelling sets the "spelling" field.
+func (m *SearchWordMutation) SetSpelling(s string) {
+	m.spelling = &s
+}
+
+// Spelling returns the value of the "spelling" field in the mutation.
+func (m *SearchWordMutation) Spelling() (r string, exists bool) {
+	v := m.spelling
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSpelling returns the old "spelling" field's value of the SearchWord entity.
+// If the SearchWord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SearchWordMutation) OldSpelling(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSpelling is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSpelling requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSpelling: %w", err)
+	}
+	return oldValue.Spelling, nil
+}
+
+// ResetSpelling resets all changes to the "spelling" field.
+func (m *SearchWordMutation) ResetSpelling() {
+	m.spelling = nil
+}
+
+// SetWord sets the "word" field.
+func (m *SearchWordMutation) SetWord(s string) {
+	m.word = &s
+}
+
+// Word returns the value of the "word" field in the mutation.
+func (m *SearchWordMutation) Word() (r string, exists bool) {
+	v := m.word
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldWord returns the old "word" field's value of the SearchWord entity.
+// If the SearchWord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SearchWordMutation) OldWord(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldWord is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldWord requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldWord: %w", err)
+	}
+	return oldValue.Word, nil
+}
+
+// ResetWord resets all changes to the "word" field.
+func (m *SearchWordMutation) ResetWord() {
+	m.word = nil
+}
+
+// Where appends a list predicates to the SearchWordMutation builder.
+func (m *SearchWordMutation) Where(ps ...predicate.SearchWord) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the SearchWordMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *SearchWordMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.SearchWord, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *SearchWordMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *SearchWordMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (SearchWord).
+func (m *SearchWordMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *SearchWordMutation) Fields() []string {
+	fields := make([]string, 0, 3)
+	if m.account_id != nil {
+		fields = append(fields, searchword.FieldAccountID)
+	}
+	if m.spelling != nil {
+		fields = append(fields, searchword.FieldSpelling)
+	}
+	if m.word != nil {
+		fields = append(fields, searchword.FieldWord)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *SearchWordMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case searchword.FieldAccountID:
+		return m.AccountID()
+	case searchword.FieldSpelling:
+		return m.Spelling()
+	case searchword.FieldWord:
+		return m.Word()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *SearchWordMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case searchword.FieldAccountID:
+		return m.OldAccountID(ctx)
+	case searchword.FieldSpelling:
+		return m.OldSpelling(ctx)
+	case searchword.FieldWord:
+		return m.OldWord(ctx)
+	}
+	return nil, fmt.Errorf("unknown SearchWord field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *SearchWordMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case searchword.FieldAccountID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAccountID(v)
+		return nil
+	case searchword.FieldSpelling:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSpelling(v)
+		return nil
+	case searchword.FieldWord:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetWord(v)
+		return nil
+	}
+	return fmt.Errorf("unknown SearchWord field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *SearchWordMutation) AddedFields() []string {
+	return nil
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *SearchWordMutation) AddedField(name string) (ent.Value, bool) {
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *SearchWordMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	}
+	return fmt.Errorf("unknown SearchWord numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *SearchWordMutation) ClearedFields() []string {
+	return nil
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *SearchWordMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *SearchWordMutation) ClearField(name string) error {
+	return fmt.Errorf("unknown SearchWord nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *SearchWordMutation) ResetField(name string) error {
+	switch name {
+	case searchword.FieldAccountID:
+		m.ResetAccountID()
+		return nil
+	case searchword.FieldSpelling:
+		m.ResetSpelling()
+		return nil
+	case searchword.FieldWord:
+		m.ResetWord()
+		return nil
+	}
+	return fmt.Errorf("unknown SearchWord field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *SearchWordMutation) AddedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *SearchWordMutation) AddedIDs(name string) []ent.Value {
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *SearchWordMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *SearchWordMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *SearchWordMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *SearchWordMutation) EdgeCleared(name string) bool {
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *SearchWordMutation) ClearEdge(name string) error {
+	return fmt.Errorf("unknown SearchWord unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *SearchWordMutation) ResetEdge(name string) error {
+	return fmt.Errorf("unknown SearchWord edge %s", name)
 }
 
 // ServiceMutation represents an operation that mutates the Service nodes in the graph.

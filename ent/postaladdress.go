@@ -40,7 +40,11 @@ type PostalAddress struct {
 	PostalCode *string `json:"postal_code,omitempty"`
 	// AddressCountry holds the value of the "address_country" field.
 	AddressCountry *string `json:"address_country,omitempty"`
-	selectValues   sql.SelectValues
+	// LocalityKey holds the value of the "locality_key" field.
+	LocalityKey string `json:"locality_key,omitempty"`
+	// PostalKey holds the value of the "postal_key" field.
+	PostalKey    string `json:"postal_key,omitempty"`
+	selectValues sql.SelectValues
 }
 
 // scanValues returns the types for scanning values from sql.Rows.
@@ -52,7 +56,7 @@ func (*PostalAddress) scanValues(columns []string) ([]any, error) {
 			values[i] = &sql.NullScanner{S: new(uuid.UUID)}
 		case postaladdress.FieldPosition:
 			values[i] = new(sql.NullInt64)
-		case postaladdress.FieldType, postaladdress.FieldStreetAddress, postaladdress.FieldAddressLocality, postaladdress.FieldAddressRegion, postaladdress.FieldPostalCode, postaladdress.FieldAddressCountry:
+		case postaladdress.FieldType, postaladdress.FieldStreetAddress, postaladdress.FieldAddressLocality, postaladdress.FieldAddressRegion, postaladdress.FieldPostalCode, postaladdress.FieldAddressCountry, postaladdress.FieldLocalityKey, postaladdress.FieldPostalKey:
 			values[i] = new(sql.NullString)
 		case postaladdress.FieldCreatedAt:
 			values[i] = new(sql.NullTime)
@@ -151,6 +155,18 @@ func (_m *PostalAddress) assignValues(columns []string, values []any) error {
 				_m.AddressCountry = new(string)
 				*_m.AddressCountry = value.String
 			}
+		case postaladdress.FieldLocalityKey:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field locality_key", values[i])
+			} else if value.Valid {
+				_m.LocalityKey = value.String
+			}
+		case postaladdress.FieldPostalKey:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field postal_key", values[i])
+			} else if value.Valid {
+				_m.PostalKey = value.String
+			}
 		default:
 			_m.selectValues.Set(columns[i], values[i])
 		}
@@ -231,6 +247,12 @@ func (_m *PostalAddress) String() string {
 		builder.WriteString("address_country=")
 		builder.WriteString(*v)
 	}
+	builder.WriteString(", ")
+	builder.WriteString("locality_key=")
+	builder.WriteString(_m.LocalityKey)
+	builder.WriteString(", ")
+	builder.WriteString("postal_key=")
+	builder.WriteString(_m.PostalKey)
 	builder.WriteByte(')')
 	return builder.String()
 }

@@ -146,6 +146,34 @@ func (_c *PostalAddressCreate) SetNillableAddressCountry(v *string) *PostalAddre
 	return _c
 }
 
+// SetLocalityKey sets the "locality_key" field.
+func (_c *PostalAddressCreate) SetLocalityKey(v string) *PostalAddressCreate {
+	_c.mutation.SetLocalityKey(v)
+	return _c
+}
+
+// SetNillableLocalityKey sets the "locality_key" field if the given value is not nil.
+func (_c *PostalAddressCreate) SetNillableLocalityKey(v *string) *PostalAddressCreate {
+	if v != nil {
+		_c.SetLocalityKey(*v)
+	}
+	return _c
+}
+
+// SetPostalKey sets the "postal_key" field.
+func (_c *PostalAddressCreate) SetPostalKey(v string) *PostalAddressCreate {
+	_c.mutation.SetPostalKey(v)
+	return _c
+}
+
+// SetNillablePostalKey sets the "postal_key" field if the given value is not nil.
+func (_c *PostalAddressCreate) SetNillablePostalKey(v *string) *PostalAddressCreate {
+	if v != nil {
+		_c.SetPostalKey(*v)
+	}
+	return _c
+}
+
 // SetID sets the "id" field.
 func (_c *PostalAddressCreate) SetID(v uuid.UUID) *PostalAddressCreate {
 	_c.mutation.SetID(v)
@@ -190,6 +218,14 @@ func (_c *PostalAddressCreate) defaults() {
 	if _, ok := _c.mutation.CreatedAt(); !ok {
 		v := postaladdress.DefaultCreatedAt()
 		_c.mutation.SetCreatedAt(v)
+	}
+	if _, ok := _c.mutation.LocalityKey(); !ok {
+		v := postaladdress.DefaultLocalityKey
+		_c.mutation.SetLocalityKey(v)
+	}
+	if _, ok := _c.mutation.PostalKey(); !ok {
+		v := postaladdress.DefaultPostalKey
+		_c.mutation.SetPostalKey(v)
 	}
 }
 
@@ -289,6 +325,14 @@ func (_c *PostalAddressCreate) createSpec() (*PostalAddress, *sqlgraph.CreateSpe
 	if value, ok := _c.mutation.AddressCountry(); ok {
 		_spec.SetField(postaladdress.FieldAddressCountry, field.TypeString, value)
 		_node.AddressCountry = &value
+	}
+	if value, ok := _c.mutation.LocalityKey(); ok {
+		_spec.SetField(postaladdress.FieldLocalityKey, field.TypeString, value)
+		_node.LocalityKey = value
+	}
+	if value, ok := _c.mutation.PostalKey(); ok {
+		_spec.SetField(postaladdress.FieldPostalKey, field.TypeString, value)
+		_node.PostalKey = value
 	}
 	return _node, _spec
 }
@@ -477,6 +521,30 @@ func (u *PostalAddressUpsert) UpdateAddressCountry() *PostalAddressUpsert {
 // ClearAddressCountry clears the value of the "address_country" field.
 func (u *PostalAddressUpsert) ClearAddressCountry() *PostalAddressUpsert {
 	u.SetNull(postaladdress.FieldAddressCountry)
+	return u
+}
+
+// SetLocalityKey sets the "locality_key" field.
+func (u *PostalAddressUpsert) SetLocalityKey(v string) *PostalAddressUpsert {
+	u.Set(postaladdress.FieldLocalityKey, v)
+	return u
+}
+
+// UpdateLocalityKey sets the "locality_key" field to the value that was provided on create.
+func (u *PostalAddressUpsert) UpdateLocalityKey() *PostalAddressUpsert {
+	u.SetExcluded(postaladdress.FieldLocalityKey)
+	return u
+}
+
+// SetPostalKey sets the "postal_key" field.
+func (u *PostalAddressUpsert) SetPostalKey(v string) *PostalAddressUpsert {
+	u.Set(postaladdress.FieldPostalKey, v)
+	return u
+}
+
+// UpdatePostalKey sets the "postal_key" field to the value that was provided on create.
+func (u *PostalAddressUpsert) UpdatePostalKey() *PostalAddressUpsert {
+	u.SetExcluded(postaladdress.FieldPostalKey)
 	return u
 }
 
@@ -695,6 +763,34 @@ func (u *PostalAddressUpsertOne) UpdateAddressCountry() *PostalAddressUpsertOne 
 func (u *PostalAddressUpsertOne) ClearAddressCountry() *PostalAddressUpsertOne {
 	return u.Update(func(s *PostalAddressUpsert) {
 		s.ClearAddressCountry()
+	})
+}
+
+// SetLocalityKey sets the "locality_key" field.
+func (u *PostalAddressUpsertOne) SetLocalityKey(v string) *PostalAddressUpsertOne {
+	return u.Update(func(s *PostalAddressUpsert) {
+		s.SetLocalityKey(v)
+	})
+}
+
+// UpdateLocalityKey sets the "locality_key" field to the value that was provided on create.
+func (u *PostalAddressUpsertOne) UpdateLocalityKey() *PostalAddressUpsertOne {
+	return u.Update(func(s *PostalAddressUpsert) {
+		s.UpdateLocalityKey()
+	})
+}
+
+// SetPostalKey sets the "postal_key" field.
+func (u *PostalAddressUpsertOne) SetPostalKey(v string) *PostalAddressUpsertOne {
+	return u.Update(func(s *PostalAddressUpsert) {
+		s.SetPostalKey(v)
+	})
+}
+
+// UpdatePostalKey sets the "postal_key" field to the value that was provided on create.
+func (u *PostalAddressUpsertOne) UpdatePostalKey() *PostalAddressUpsertOne {
+	return u.Update(func(s *PostalAddressUpsert) {
+		s.UpdatePostalKey()
 	})
 }
 
@@ -1080,6 +1176,34 @@ func (u *PostalAddressUpsertBulk) UpdateAddressCountry() *PostalAddressUpsertBul
 func (u *PostalAddressUpsertBulk) ClearAddressCountry() *PostalAddressUpsertBulk {
 	return u.Update(func(s *PostalAddressUpsert) {
 		s.ClearAddressCountry()
+	})
+}
+
+// SetLocalityKey sets the "locality_key" field.
+func (u *PostalAddressUpsertBulk) SetLocalityKey(v string) *PostalAddressUpsertBulk {
+	return u.Update(func(s *PostalAddressUpsert) {
+		s.SetLocalityKey(v)
+	})
+}
+
+// UpdateLocalityKey sets the "locality_key" field to the value that was provided on create.
+func (u *PostalAddressUpsertBulk) UpdateLocalityKey() *PostalAddressUpsertBulk {
+	return u.Update(func(s *PostalAddressUpsert) {
+		s.UpdateLocalityKey()
+	})
+}
+
+// SetPostalKey sets the "postal_key" field.
+func (u *PostalAddressUpsertBulk) SetPostalKey(v string) *PostalAddressUpsertBulk {
+	return u.Update(func(s *PostalAddressUpsert) {
+		s.SetPostalKey(v)
+	})
+}
+
+// UpdatePostalKey sets the "postal_key" field to the value that was provided on create.
+func (u *PostalAddressUpsertBulk) UpdatePostalKey() *PostalAddressUpsertBulk {
+	return u.Update(func(s *PostalAddressUpsert) {
+		s.UpdatePostalKey()
 	})
 }
 

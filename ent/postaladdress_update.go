@@ -184,6 +184,34 @@ func (_u *PostalAddressUpdate) ClearAddressCountry() *PostalAddressUpdate {
 	return _u
 }
 
+// SetLocalityKey sets the "locality_key" field.
+func (_u *PostalAddressUpdate) SetLocalityKey(v string) *PostalAddressUpdate {
+	_u.mutation.SetLocalityKey(v)
+	return _u
+}
+
+// SetNillableLocalityKey sets the "locality_key" field if the given value is not nil.
+func (_u *PostalAddressUpdate) SetNillableLocalityKey(v *string) *PostalAddressUpdate {
+	if v != nil {
+		_u.SetLocalityKey(*v)
+	}
+	return _u
+}
+
+// SetPostalKey sets the "postal_key" field.
+func (_u *PostalAddressUpdate) SetPostalKey(v string) *PostalAddressUpdate {
+	_u.mutation.SetPostalKey(v)
+	return _u
+}
+
+// SetNillablePostalKey sets the "postal_key" field if the given value is not nil.
+func (_u *PostalAddressUpdate) SetNillablePostalKey(v *string) *PostalAddressUpdate {
+	if v != nil {
+		_u.SetPostalKey(*v)
+	}
+	return _u
+}
+
 // Mutation returns the PostalAddressMutation object of the builder.
 func (_u *PostalAddressUpdate) Mutation() *PostalAddressMutation {
 	return _u.mutation
@@ -275,6 +303,12 @@ func (_u *PostalAddressUpdate) sqlSave(ctx context.Context) (_node int, err erro
 	}
 	if _u.mutation.AddressCountryCleared() {
 		_spec.ClearField(postaladdress.FieldAddressCountry, field.TypeString)
+	}
+	if value, ok := _u.mutation.LocalityKey(); ok {
+		_spec.SetField(postaladdress.FieldLocalityKey, field.TypeString, value)
+	}
+	if value, ok := _u.mutation.PostalKey(); ok {
+		_spec.SetField(postaladdress.FieldPostalKey, field.TypeString, value)
 	}
 	_spec.AddModifiers(_u.modifiers...)
 	if _node, err = sqlgraph.UpdateNodes(ctx, _u.driver, _spec); err != nil {
@@ -453,6 +487,34 @@ func (_u *PostalAddressUpdateOne) ClearAddressCountry() *PostalAddressUpdateOne 
 	return _u
 }
 
+// SetLocalityKey sets the "locality_key" field.
+func (_u *PostalAddressUpdateOne) SetLocalityKey(v string) *PostalAddressUpdateOne {
+	_u.mutation.SetLocalityKey(v)
+	return _u
+}
+
+// SetNillableLocalityKey sets the "locality_key" field if the given value is not nil.
+func (_u *PostalAddressUpdateOne) SetNillableLocalityKey(v *string) *PostalAddressUpdateOne {
+	if v != nil {
+		_u.SetLocalityKey(*v)
+	}
+	return _u
+}
+
+// SetPostalKey sets the "postal_key" field.
+func (_u *PostalAddressUpdateOne) SetPostalKey(v string) *PostalAddressUpdateOne {
+	_u.mutation.SetPostalKey(v)
+	return _u
+}
+
+// SetNillablePostalKey sets the "postal_key" field if the given value is not nil.
+func (_u *PostalAddressUpdateOne) SetNillablePostalKey(v *string) *PostalAddressUpdateOne {
+	if v != nil {
+		_u.SetPostalKey(*v)
+	}
+	return _u
+}
+
 // Mutation returns the PostalAddressMutation object of the builder.
 func (_u *PostalAddressUpdateOne) Mutation() *PostalAddressMutation {
 	return _u.mutation
@@ -574,6 +636,12 @@ func (_u *PostalAddressUpdateOne) sqlSave(ctx context.Context) (_node *PostalAdd
 	}
 	if _u.mutation.AddressCountryCleared() {
 		_spec.ClearField(postaladdress.FieldAddressCountry, field.TypeString)
+	}
+	if value, ok := _u.mutation.LocalityKey(); ok {
+		_spec.SetField(postaladdress.FieldLocalityKey, field.TypeString, value)
+	}
+	if value, ok := _u.mutation.PostalKey(); ok {
+		_spec.SetField(postaladdress.FieldPostalKey, field.TypeString, value)
 	}
 	_spec.AddModifiers(_u.modifiers...)
 	_node = &PostalAddress{config: _u.config}

@@ -15,6 +15,7 @@ import (
 	"dossier/ent/customerimage"
 	"dossier/ent/customermerge"
 	"dossier/ent/customerorigin"
+	"dossier/ent/customersearch"
 	"dossier/ent/customertype"
 	"dossier/ent/document"
 	"dossier/ent/documentversion"
@@ -197,12 +198,20 @@ func init() {
 	customerDescStatus := customerFields[1].Descriptor()
 	// customer.DefaultStatus holds the default value on creation for the status field.
 	customer.DefaultStatus = customerDescStatus.Default.(string)
+	// customerDescFamilySortName is the schema descriptor for family_sort_name field.
+	customerDescFamilySortName := customerFields[4].Descriptor()
+	// customer.DefaultFamilySortName holds the default value on creation for the family_sort_name field.
+	customer.DefaultFamilySortName = customerDescFamilySortName.Default.(string)
+	// customerDescExternalKey is the schema descriptor for external_key field.
+	customerDescExternalKey := customerFields[5].Descriptor()
+	// customer.DefaultExternalKey holds the default value on creation for the external_key field.
+	customer.DefaultExternalKey = customerDescExternalKey.Default.(string)
 	// customerDescTaxExempt is the schema descriptor for tax_exempt field.
-	customerDescTaxExempt := customerFields[14].Descriptor()
+	customerDescTaxExempt := customerFields[16].Descriptor()
 	// customer.DefaultTaxExempt holds the default value on creation for the tax_exempt field.
 	customer.DefaultTaxExempt = customerDescTaxExempt.Default.(bool)
 	// customerDescCreatedVia is the schema descriptor for created_via field.
-	customerDescCreatedVia := customerFields[16].Descriptor()
+	customerDescCreatedVia := customerFields[18].Descriptor()
 	// customer.DefaultCreatedVia holds the default value on creation for the created_via field.
 	customer.DefaultCreatedVia = customerDescCreatedVia.Default.(string)
 	customerimageMixin := schema.CustomerImage{}.Mixin()
@@ -242,6 +251,15 @@ func init() {
 	customeroriginDescUpdatedAt := customeroriginMixinFields1[1].Descriptor()
 	// customerorigin.DefaultUpdatedAt holds the default value on creation for the updated_at field.
 	customerorigin.DefaultUpdatedAt = customeroriginDescUpdatedAt.Default.(func() time.Time)
+	customersearchMixin := schema.CustomerSearch{}.Mixin()
+	customersearchMixinFields0 := customersearchMixin[0].Fields()
+	_ = customersearchMixinFields0
+	customersearchFields := schema.CustomerSearch{}.Fields()
+	_ = customersearchFields
+	// customersearchDescCreatedAt is the schema descriptor for created_at field.
+	customersearchDescCreatedAt := customersearchMixinFields0[2].Descriptor()
+	// customersearch.DefaultCreatedAt holds the default value on creation for the created_at field.
+	customersearch.DefaultCreatedAt = customersearchDescCreatedAt.Default.(func() time.Time)
 	customertypeMixin := schema.CustomerType{}.Mixin()
 	customertypeMixinFields0 := customertypeMixin[0].Fields()
 	_ = customertypeMixinFields0
@@ -516,6 +534,14 @@ func init() {
 	postaladdressDescCreatedAt := postaladdressMixinFields0[2].Descriptor()
 	// postaladdress.DefaultCreatedAt holds the default value on creation for the created_at field.
 	postaladdress.DefaultCreatedAt = postaladdressDescCreatedAt.Default.(func() time.Time)
+	// postaladdressDescLocalityKey is the schema descriptor for locality_key field.
+	postaladdressDescLocalityKey := postaladdressFields[9].Descriptor()
+	// postaladdress.DefaultLocalityKey holds the default value on creation for the locality_key field.
+	postaladdress.DefaultLocalityKey = postaladdressDescLocalityKey.Default.(string)
+	// postaladdressDescPostalKey is the schema descriptor for postal_key field.
+	postaladdressDescPostalKey := postaladdressFields[10].Descriptor()
+	// postaladdress.DefaultPostalKey holds the default value on creation for the postal_key field.
+	postaladdress.DefaultPostalKey = postaladdressDescPostalKey.Default.(string)
 	revisionMixin := schema.Revision{}.Mixin()
 	revisionMixinFields0 := revisionMixin[0].Fields()
 	_ = revisionMixinFields0

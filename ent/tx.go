@@ -38,6 +38,8 @@ type Tx struct {
 	CustomerMerge *CustomerMergeClient
 	// CustomerOrigin is the client for interacting with the CustomerOrigin builders.
 	CustomerOrigin *CustomerOriginClient
+	// CustomerSearch is the client for interacting with the CustomerSearch builders.
+	CustomerSearch *CustomerSearchClient
 	// CustomerType is the client for interacting with the CustomerType builders.
 	CustomerType *CustomerTypeClient
 	// Document is the client for interacting with the Document builders.
@@ -72,6 +74,8 @@ type Tx struct {
 	PostalAddress *PostalAddressClient
 	// Revision is the client for interacting with the Revision builders.
 	Revision *RevisionClient
+	// SearchWord is the client for interacting with the SearchWord builders.
+	SearchWord *SearchWordClient
 	// Service is the client for interacting with the Service builders.
 	Service *ServiceClient
 	// StaffUser is the client for interacting with the StaffUser builders.
@@ -225,6 +229,7 @@ func (tx *Tx) init() {
 	tx.CustomerImage = NewCustomerImageClient(tx.config)
 	tx.CustomerMerge = NewCustomerMergeClient(tx.config)
 	tx.CustomerOrigin = NewCustomerOriginClient(tx.config)
+	tx.CustomerSearch = NewCustomerSearchClient(tx.config)
 	tx.CustomerType = NewCustomerTypeClient(tx.config)
 	tx.Document = NewDocumentClient(tx.config)
 	tx.DocumentVersion = NewDocumentVersionClient(tx.config)
@@ -242,6 +247,7 @@ func (tx *Tx) init() {
 	tx.PhoneNumber = NewPhoneNumberClient(tx.config)
 	tx.PostalAddress = NewPostalAddressClient(tx.config)
 	tx.Revision = NewRevisionClient(tx.config)
+	tx.SearchWord = NewSearchWordClient(tx.config)
 	tx.Service = NewServiceClient(tx.config)
 	tx.StaffUser = NewStaffUserClient(tx.config)
 	tx.StorageUsage = NewStorageUsageClient(tx.config)

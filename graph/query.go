@@ -50,7 +50,7 @@ func (r queryResolver) Document(ctx context.Context, _ string) (*read.Object, er
 
 // Customers is the directory.
 func (r queryResolver) Customers(
-	ctx context.Context, _ *model.CustomerWhere, _ *model.CustomerOrder, _ *int, _ *string, _ *int, _ *string,
+	ctx context.Context, _ *model.CustomerWhere, _ *string, _ *model.CustomerOrder, _ *int, _ *string, _ *int, _ *string,
 ) (*read.Object, error) {
 	return r.Engine.Field(ctx)
 }

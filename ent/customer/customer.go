@@ -33,6 +33,10 @@ const (
 	FieldDisplayName = "display_name"
 	// FieldSortName holds the string denoting the sort_name field in the database.
 	FieldSortName = "sort_name"
+	// FieldFamilySortName holds the string denoting the family_sort_name field in the database.
+	FieldFamilySortName = "family_sort_name"
+	// FieldExternalKey holds the string denoting the external_key field in the database.
+	FieldExternalKey = "external_key"
 	// FieldGivenName holds the string denoting the given_name field in the database.
 	FieldGivenName = "given_name"
 	// FieldFamilyName holds the string denoting the family_name field in the database.
@@ -94,6 +98,8 @@ var Columns = []string{
 	FieldStatus,
 	FieldDisplayName,
 	FieldSortName,
+	FieldFamilySortName,
+	FieldExternalKey,
 	FieldGivenName,
 	FieldFamilyName,
 	FieldCompanyName,
@@ -137,6 +143,10 @@ var (
 	DefaultUpdatedAt func() time.Time
 	// DefaultStatus holds the default value on creation for the "status" field.
 	DefaultStatus string
+	// DefaultFamilySortName holds the default value on creation for the "family_sort_name" field.
+	DefaultFamilySortName string
+	// DefaultExternalKey holds the default value on creation for the "external_key" field.
+	DefaultExternalKey string
 	// DefaultTaxExempt holds the default value on creation for the "tax_exempt" field.
 	DefaultTaxExempt bool
 	// DefaultCreatedVia holds the default value on creation for the "created_via" field.
@@ -199,6 +209,16 @@ func ByDisplayName(opts ...sql.OrderTermOption) OrderOption {
 // BySortName orders the results by the sort_name field.
 func BySortName(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldSortName, opts...).ToFunc()
+}
+
+// ByFamilySortName orders the results by the family_sort_name field.
+func ByFamilySortName(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldFamilySortName, opts...).ToFunc()
+}
+
+// ByExternalKey orders the results by the external_key field.
+func ByExternalKey(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldExternalKey, opts...).ToFunc()
 }
 
 // ByGivenName orders the results by the given_name field.

@@ -105,6 +105,16 @@ func SortName(v string) predicate.Customer {
 	return predicate.Customer(sql.FieldEQ(FieldSortName, v))
 }
 
+// FamilySortName applies equality check predicate on the "family_sort_name" field. It's identical to FamilySortNameEQ.
+func FamilySortName(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldEQ(FieldFamilySortName, v))
+}
+
+// ExternalKey applies equality check predicate on the "external_key" field. It's identical to ExternalKeyEQ.
+func ExternalKey(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldEQ(FieldExternalKey, v))
+}
+
 // GivenName applies equality check predicate on the "given_name" field. It's identical to GivenNameEQ.
 func GivenName(v string) predicate.Customer {
 	return predicate.Customer(sql.FieldEQ(FieldGivenName, v))
@@ -758,6 +768,136 @@ func SortNameEqualFold(v string) predicate.Customer {
 // SortNameContainsFold applies the ContainsFold predicate on the "sort_name" field.
 func SortNameContainsFold(v string) predicate.Customer {
 	return predicate.Customer(sql.FieldContainsFold(FieldSortName, v))
+}
+
+// FamilySortNameEQ applies the EQ predicate on the "family_sort_name" field.
+func FamilySortNameEQ(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldEQ(FieldFamilySortName, v))
+}
+
+// FamilySortNameNEQ applies the NEQ predicate on the "family_sort_name" field.
+func FamilySortNameNEQ(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldNEQ(FieldFamilySortName, v))
+}
+
+// FamilySortNameIn applies the In predicate on the "family_sort_name" field.
+func FamilySortNameIn(vs ...string) predicate.Customer {
+	return predicate.Customer(sql.FieldIn(FieldFamilySortName, vs...))
+}
+
+// FamilySortNameNotIn applies the NotIn predicate on the "family_sort_name" field.
+func FamilySortNameNotIn(vs ...string) predicate.Customer {
+	return predicate.Customer(sql.FieldNotIn(FieldFamilySortName, vs...))
+}
+
+// FamilySortNameGT applies the GT predicate on the "family_sort_name" field.
+func FamilySortNameGT(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldGT(FieldFamilySortName, v))
+}
+
+// FamilySortNameGTE applies the GTE predicate on the "family_sort_name" field.
+func FamilySortNameGTE(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldGTE(FieldFamilySortName, v))
+}
+
+// FamilySortNameLT applies the LT predicate on the "family_sort_name" field.
+func FamilySortNameLT(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldLT(FieldFamilySortName, v))
+}
+
+// FamilySortNameLTE applies the LTE predicate on the "family_sort_name" field.
+func FamilySortNameLTE(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldLTE(FieldFamilySortName, v))
+}
+
+// FamilySortNameContains applies the Contains predicate on the "family_sort_name" field.
+func FamilySortNameContains(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldContains(FieldFamilySortName, v))
+}
+
+// FamilySortNameHasPrefix applies the HasPrefix predicate on the "family_sort_name" field.
+func FamilySortNameHasPrefix(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldHasPrefix(FieldFamilySortName, v))
+}
+
+// FamilySortNameHasSuffix applies the HasSuffix predicate on the "family_sort_name" field.
+func FamilySortNameHasSuffix(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldHasSuffix(FieldFamilySortName, v))
+}
+
+// FamilySortNameEqualFold applies the EqualFold predicate on the "family_sort_name" field.
+func FamilySortNameEqualFold(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldEqualFold(FieldFamilySortName, v))
+}
+
+// FamilySortNameContainsFold applies the ContainsFold predicate on the "family_sort_name" field.
+func FamilySortNameContainsFold(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldContainsFold(FieldFamilySortName, v))
+}
+
+// ExternalKeyEQ applies the EQ predicate on the "external_key" field.
+func ExternalKeyEQ(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldEQ(FieldExternalKey, v))
+}
+
+// ExternalKeyNEQ applies the NEQ predicate on the "external_key" field.
+func ExternalKeyNEQ(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldNEQ(FieldExternalKey, v))
+}
+
+// ExternalKeyIn applies the In predicate on the "external_key" field.
+func ExternalKeyIn(vs ...string) predicate.Customer {
+	return predicate.Customer(sql.FieldIn(FieldExternalKey, vs...))
+}
+
+// ExternalKeyNotIn applies the NotIn predicate on the "external_key" field.
+func ExternalKeyNotIn(vs ...string) predicate.Customer {
+	return predicate.Customer(sql.FieldNotIn(FieldExternalKey, vs...))
+}
+
+// ExternalKeyGT applies the GT predicate on the "external_key" field.
+func ExternalKeyGT(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldGT(FieldExternalKey, v))
+}
+
+// ExternalKeyGTE applies the GTE predicate on the "external_key" field.
+func ExternalKeyGTE(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldGTE(FieldExternalKey, v))
+}
+
+// ExternalKeyLT applies the LT predicate on the "external_key" field.
+func ExternalKeyLT(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldLT(FieldExternalKey, v))
+}
+
+// ExternalKeyLTE applies the LTE predicate on the "external_key" field.
+func ExternalKeyLTE(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldLTE(FieldExternalKey, v))
+}
+
+// ExternalKeyContains applies the Contains predicate on the "external_key" field.
+func ExternalKeyContains(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldContains(FieldExternalKey, v))
+}
+
+// ExternalKeyHasPrefix applies the HasPrefix predicate on the "external_key" field.
+func ExternalKeyHasPrefix(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldHasPrefix(FieldExternalKey, v))
+}
+
+// ExternalKeyHasSuffix applies the HasSuffix predicate on the "external_key" field.
+func ExternalKeyHasSuffix(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldHasSuffix(FieldExternalKey, v))
+}
+
+// ExternalKeyEqualFold applies the EqualFold predicate on the "external_key" field.
+func ExternalKeyEqualFold(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldEqualFold(FieldExternalKey, v))
+}
+
+// ExternalKeyContainsFold applies the ContainsFold predicate on the "external_key" field.
+func ExternalKeyContainsFold(v string) predicate.Customer {
+	return predicate.Customer(sql.FieldContainsFold(FieldExternalKey, v))
 }
 
 // GivenNameEQ applies the EQ predicate on the "given_name" field.

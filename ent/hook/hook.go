@@ -152,6 +152,18 @@ func (f CustomerOriginFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Val
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.CustomerOriginMutation", m)
 }
 
+// The CustomerSearchFunc type is an adapter to allow the use of ordinary
+// function as CustomerSearch mutator.
+type CustomerSearchFunc func(context.Context, *ent.CustomerSearchMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f CustomerSearchFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.CustomerSearchMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.CustomerSearchMutation", m)
+}
+
 // The CustomerTypeFunc type is an adapter to allow the use of ordinary
 // function as CustomerType mutator.
 type CustomerTypeFunc func(context.Context, *ent.CustomerTypeMutation) (ent.Value, error)
@@ -354,6 +366,18 @@ func (f RevisionFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, er
 		return f(ctx, mv)
 	}
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.RevisionMutation", m)
+}
+
+// The SearchWordFunc type is an adapter to allow the use of ordinary
+// function as SearchWord mutator.
+type SearchWordFunc func(context.Context, *ent.SearchWordMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f SearchWordFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.SearchWordMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.SearchWordMutation", m)
 }
 
 // The ServiceFunc type is an adapter to allow the use of ordinary

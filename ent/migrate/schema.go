@@ -378,6 +378,8 @@ var (
 		{Name: "status", Type: field.TypeString, Default: "ACTIVE", SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "display_name", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "sort_name", Type: field.TypeString, Collation: "C", SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "family_sort_name", Type: field.TypeString, Default: schema.Expr("''"), Collation: "C", SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "external_key", Type: field.TypeString, Default: schema.Expr("''"), Collation: "C", SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "given_name", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "family_name", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "company_name", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
@@ -428,6 +430,16 @@ var (
 				},
 			},
 			{
+				Name:    "customer_account_id_family_sort_name_id",
+				Unique:  false,
+				Columns: []*schema.Column{CustomerColumns[1], CustomerColumns[11], CustomerColumns[0]},
+			},
+			{
+				Name:    "customer_account_id_external_key_id",
+				Unique:  false,
+				Columns: []*schema.Column{CustomerColumns[1], CustomerColumns[12], CustomerColumns[0]},
+			},
+			{
 				Name:    "customer_account_id_created_at_id",
 				Unique:  false,
 				Columns: []*schema.Column{CustomerColumns[1], CustomerColumns[2], CustomerColumns[0]},
@@ -447,20 +459,20 @@ var (
 
 						CustomerColumns[7].Name,
 
-						CustomerColumns[25].Name,
-
-						CustomerColumns[24].Name,
+						CustomerColumns[27].Name,
 
 						CustomerColumns[26].Name,
 
 						CustomerColumns[28].Name,
+
+						CustomerColumns[30].Name,
 					},
 				},
 			},
 			{
 				Name:    "customer_one_external_id",
 				Unique:  true,
-				Columns: []*schema.Column{CustomerColumns[1], CustomerColumns[16]},
+				Columns: []*schema.Column{CustomerColumns[1], CustomerColumns[18]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "external_id IS NOT NULL",
 				},
@@ -468,7 +480,7 @@ var (
 			{
 				Name:    "customer_account_id_merged_into_id",
 				Unique:  false,
-				Columns: []*schema.Column{CustomerColumns[1], CustomerColumns[30]},
+				Columns: []*schema.Column{CustomerColumns[1], CustomerColumns[32]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "merged_into_id IS NOT NULL",
 				},
@@ -596,6 +608,47 @@ var (
 				Annotation: &entsql.IndexAnnotation{
 					Where: "archived_at IS NULL",
 				},
+			},
+		},
+	}
+	// CustomerSearchColumns holds the columns for the "customer_search" table.
+	CustomerSearchColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "account_id", Type: field.TypeUUID},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "status", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "sort_name", Type: field.TypeString, Collation: "C", SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "family_sort_name", Type: field.TypeString, Collation: "C", SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "words", Type: field.TypeString, SchemaType: map[string]string{"postgres": "tsvector"}},
+	}
+	// CustomerSearchTable holds the schema information for the "customer_search" table.
+	CustomerSearchTable = &schema.Table{
+		Name:       "customer_search",
+		Columns:    CustomerSearchColumns,
+		PrimaryKey: []*schema.Column{CustomerSearchColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "customersearch_account_id_id",
+				Unique:  true,
+				Columns: []*schema.Column{CustomerSearchColumns[1], CustomerSearchColumns[0]},
+			},
+			{
+				Name:    "customersearch_words",
+				Unique:  false,
+				Columns: []*schema.Column{CustomerSearchColumns[6]},
+				Annotation: &entsql.IndexAnnotation{
+					Type: "GIN",
+				},
+			},
+			{
+				Name:    "customersearch_account_id_sort_name_id",
+				Unique:  false,
+				Columns: []*schema.Column{CustomerSearchColumns[1], CustomerSearchColumns[4], CustomerSearchColumns[0]},
+			},
+			{
+				Name:    "customersearch_account_id_family_sort_name_id",
+				Unique:  false,
+				Columns: []*schema.Column{CustomerSearchColumns[1], CustomerSearchColumns[5], CustomerSearchColumns[0]},
 			},
 		},
 	}
@@ -1224,6 +1277,8 @@ var (
 		{Name: "address_region", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "postal_code", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "address_country", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "locality_key", Type: field.TypeString, Default: schema.Expr("''"), Collation: "C", SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "postal_key", Type: field.TypeString, Default: schema.Expr("''"), Collation: "C", SchemaType: map[string]string{"postgres": "text"}},
 	}
 	// PostalAddressTable holds the schema information for the "postal_address" table.
 	PostalAddressTable = &schema.Table{
@@ -1252,6 +1307,16 @@ var (
 					Where: "contact_id IS NOT NULL",
 				},
 			},
+			{
+				Name:    "postaladdress_account_id_locality_key_customer_id",
+				Unique:  false,
+				Columns: []*schema.Column{PostalAddressColumns[1], PostalAddressColumns[12], PostalAddressColumns[3]},
+			},
+			{
+				Name:    "postaladdress_account_id_postal_key_customer_id",
+				Unique:  false,
+				Columns: []*schema.Column{PostalAddressColumns[1], PostalAddressColumns[13], PostalAddressColumns[3]},
+			},
 		},
 	}
 	// RevisionColumns holds the columns for the "revision" table.
@@ -1276,6 +1341,26 @@ var (
 				Name:    "revision_account_id_subject_id_version",
 				Unique:  true,
 				Columns: []*schema.Column{RevisionColumns[1], RevisionColumns[6], RevisionColumns[7]},
+			},
+		},
+	}
+	// SearchWordColumns holds the columns for the "search_word" table.
+	SearchWordColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "account_id", Type: field.TypeUUID},
+		{Name: "spelling", Type: field.TypeString, Collation: "C", SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "word", Type: field.TypeString, Collation: "C", SchemaType: map[string]string{"postgres": "text"}},
+	}
+	// SearchWordTable holds the schema information for the "search_word" table.
+	SearchWordTable = &schema.Table{
+		Name:       "search_word",
+		Columns:    SearchWordColumns,
+		PrimaryKey: []*schema.Column{SearchWordColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "searchword_account_id_spelling_word",
+				Unique:  false,
+				Columns: []*schema.Column{SearchWordColumns[1], SearchWordColumns[2], SearchWordColumns[3]},
 			},
 		},
 	}
@@ -1499,6 +1584,7 @@ var (
 		CustomerImageTable,
 		CustomerMergeTable,
 		CustomerOriginTable,
+		CustomerSearchTable,
 		CustomerTypeTable,
 		DocumentTable,
 		DocumentVersionTable,
@@ -1516,6 +1602,7 @@ var (
 		PhoneNumberTable,
 		PostalAddressTable,
 		RevisionTable,
+		SearchWordTable,
 		ServiceTable,
 		StaffUserTable,
 		StorageUsageTable,
@@ -1588,6 +1675,9 @@ func init() {
 		"customer_origin_key":      "key ~ '^[a-z0-9]+(_[a-z0-9]+)*$' AND char_length(key) <= 60",
 		"customer_origin_label":    "char_length(label) BETWEEN 1 AND 200",
 		"customer_origin_position": "position >= 0",
+	}
+	CustomerSearchTable.Annotation = &entsql.Annotation{
+		Table: "customer_search",
 	}
 	CustomerTypeTable.Annotation = &entsql.Annotation{
 		Table: "customer_type",
@@ -1694,6 +1784,9 @@ func init() {
 	}
 	RevisionTable.Annotation = &entsql.Annotation{
 		Table: "revision",
+	}
+	SearchWordTable.Annotation = &entsql.Annotation{
+		Table: "search_word",
 	}
 	ServiceTable.Annotation = &entsql.Annotation{
 		Table: "service",

@@ -35,6 +35,10 @@ const (
 	FieldPostalCode = "postal_code"
 	// FieldAddressCountry holds the string denoting the address_country field in the database.
 	FieldAddressCountry = "address_country"
+	// FieldLocalityKey holds the string denoting the locality_key field in the database.
+	FieldLocalityKey = "locality_key"
+	// FieldPostalKey holds the string denoting the postal_key field in the database.
+	FieldPostalKey = "postal_key"
 	// Table holds the table name of the postaladdress in the database.
 	Table = "postal_address"
 )
@@ -53,6 +57,8 @@ var Columns = []string{
 	FieldAddressRegion,
 	FieldPostalCode,
 	FieldAddressCountry,
+	FieldLocalityKey,
+	FieldPostalKey,
 }
 
 // ValidColumn reports if the column name is valid (part of the table columns).
@@ -68,6 +74,10 @@ func ValidColumn(column string) bool {
 var (
 	// DefaultCreatedAt holds the default value on creation for the "created_at" field.
 	DefaultCreatedAt func() time.Time
+	// DefaultLocalityKey holds the default value on creation for the "locality_key" field.
+	DefaultLocalityKey string
+	// DefaultPostalKey holds the default value on creation for the "postal_key" field.
+	DefaultPostalKey string
 )
 
 // OrderOption defines the ordering options for the PostalAddress queries.
@@ -131,4 +141,14 @@ func ByPostalCode(opts ...sql.OrderTermOption) OrderOption {
 // ByAddressCountry orders the results by the address_country field.
 func ByAddressCountry(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldAddressCountry, opts...).ToFunc()
+}
+
+// ByLocalityKey orders the results by the locality_key field.
+func ByLocalityKey(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldLocalityKey, opts...).ToFunc()
+}
+
+// ByPostalKey orders the results by the postal_key field.
+func ByPostalKey(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldPostalKey, opts...).ToFunc()
 }

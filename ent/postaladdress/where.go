@@ -110,6 +110,16 @@ func AddressCountry(v string) predicate.PostalAddress {
 	return predicate.PostalAddress(sql.FieldEQ(FieldAddressCountry, v))
 }
 
+// LocalityKey applies equality check predicate on the "locality_key" field. It's identical to LocalityKeyEQ.
+func LocalityKey(v string) predicate.PostalAddress {
+	return predicate.PostalAddress(sql.FieldEQ(FieldLocalityKey, v))
+}
+
+// PostalKey applies equality check predicate on the "postal_key" field. It's identical to PostalKeyEQ.
+func PostalKey(v string) predicate.PostalAddress {
+	return predicate.PostalAddress(sql.FieldEQ(FieldPostalKey, v))
+}
+
 // AccountIDEQ applies the EQ predicate on the "account_id" field.
 func AccountIDEQ(v uuid.UUID) predicate.PostalAddress {
 	return predicate.PostalAddress(sql.FieldEQ(FieldAccountID, v))
@@ -758,6 +768,136 @@ func AddressCountryEqualFold(v string) predicate.PostalAddress {
 // AddressCountryContainsFold applies the ContainsFold predicate on the "address_country" field.
 func AddressCountryContainsFold(v string) predicate.PostalAddress {
 	return predicate.PostalAddress(sql.FieldContainsFold(FieldAddressCountry, v))
+}
+
+// LocalityKeyEQ applies the EQ predicate on the "locality_key" field.
+func LocalityKeyEQ(v string) predicate.PostalAddress {
+	return predicate.PostalAddress(sql.FieldEQ(FieldLocalityKey, v))
+}
+
+// LocalityKeyNEQ applies the NEQ predicate on the "locality_key" field.
+func LocalityKeyNEQ(v string) predicate.PostalAddress {
+	return predicate.PostalAddress(sql.FieldNEQ(FieldLocalityKey, v))
+}
+
+// LocalityKeyIn applies the In predicate on the "locality_key" field.
+func LocalityKeyIn(vs ...string) predicate.PostalAddress {
+	return predicate.PostalAddress(sql.FieldIn(FieldLocalityKey, vs...))
+}
+
+// LocalityKeyNotIn applies the NotIn predicate on the "locality_key" field.
+func LocalityKeyNotIn(vs ...string) predicate.PostalAddress {
+	return predicate.PostalAddress(sql.FieldNotIn(FieldLocalityKey, vs...))
+}
+
+// LocalityKeyGT applies the GT predicate on the "locality_key" field.
+func LocalityKeyGT(v string) predicate.PostalAddress {
+	return predicate.PostalAddress(sql.FieldGT(FieldLocalityKey, v))
+}
+
+// LocalityKeyGTE applies the GTE predicate on the "locality_key" field.
+func LocalityKeyGTE(v string) predicate.PostalAddress {
+	return predicate.PostalAddress(sql.FieldGTE(FieldLocalityKey, v))
+}
+
+// LocalityKeyLT applies the LT predicate on the "locality_key" field.
+func LocalityKeyLT(v string) predicate.PostalAddress {
+	return predicate.PostalAddress(sql.FieldLT(FieldLocalityKey, v))
+}
+
+// LocalityKeyLTE applies the LTE predicate on the "locality_key" field.
+func LocalityKeyLTE(v string) predicate.PostalAddress {
+	return predicate.PostalAddress(sql.FieldLTE(FieldLocalityKey, v))
+}
+
+// LocalityKeyContains applies the Contains predicate on the "locality_key" field.
+func LocalityKeyContains(v string) predicate.PostalAddress {
+	return predicate.PostalAddress(sql.FieldContains(FieldLocalityKey, v))
+}
+
+// LocalityKeyHasPrefix applies the HasPrefix predicate on the "locality_key" field.
+func LocalityKeyHasPrefix(v string) predicate.PostalAddress {
+	return predicate.PostalAddress(sql.FieldHasPrefix(FieldLocalityKey, v))
+}
+
+// LocalityKeyHasSuffix applies the HasSuffix predicate on the "locality_key" field.
+func LocalityKeyHasSuffix(v string) predicate.PostalAddress {
+	return predicate.PostalAddress(sql.FieldHasSuffix(FieldLocalityKey, v))
+}
+
+// LocalityKeyEqualFold applies the EqualFold predicate on the "locality_key" field.
+func LocalityKeyEqualFold(v string) predicate.PostalAddress {
+	return predicate.PostalAddress(sql.FieldEqualFold(FieldLocalityKey, v))
+}
+
+// LocalityKeyContainsFold applies the ContainsFold predicate on the "locality_key" field.
+func LocalityKeyContainsFold(v string) predicate.PostalAddress {
+	return predicate.PostalAddress(sql.FieldContainsFold(FieldLocalityKey, v))
+}
+
+// PostalKeyEQ applies the EQ predicate on the "postal_key" field.
+func PostalKeyEQ(v string) predicate.PostalAddress {
+	return predicate.PostalAddress(sql.FieldEQ(FieldPostalKey, v))
+}
+
+// PostalKeyNEQ applies the NEQ predicate on the "postal_key" field.
+func PostalKeyNEQ(v string) predicate.PostalAddress {
+	return predicate.PostalAddress(sql.FieldNEQ(FieldPostalKey, v))
+}
+
+// PostalKeyIn applies the In predicate on the "postal_key" field.
+func PostalKeyIn(vs ...string) predicate.PostalAddress {
+	return predicate.PostalAddress(sql.FieldIn(FieldPostalKey, vs...))
+}
+
+// PostalKeyNotIn applies the NotIn predicate on the "postal_key" field.
+func PostalKeyNotIn(vs ...string) predicate.PostalAddress {
+	return predicate.PostalAddress(sql.FieldNotIn(FieldPostalKey, vs...))
+}
+
+// PostalKeyGT applies the GT predicate on the "postal_key" field.
+func PostalKeyGT(v string) predicate.PostalAddress {
+	return predicate.PostalAddress(sql.FieldGT(FieldPostalKey, v))
+}
+
+// PostalKeyGTE applies the GTE predicate on the "postal_key" field.
+func PostalKeyGTE(v string) predicate.PostalAddress {
+	return predicate.PostalAddress(sql.FieldGTE(FieldPostalKey, v))
+}
+
+// PostalKeyLT applies the LT predicate on the "postal_key" field.
+func PostalKeyLT(v string) predicate.PostalAddress {
+	return predicate.PostalAddress(sql.FieldLT(FieldPostalKey, v))
+}
+
+// PostalKeyLTE applies the LTE predicate on the "postal_key" field.
+func PostalKeyLTE(v string) predicate.PostalAddress {
+	return predicate.PostalAddress(sql.FieldLTE(FieldPostalKey, v))
+}
+
+// PostalKeyContains applies the Contains predicate on the "postal_key" field.
+func PostalKeyContains(v string) predicate.PostalAddress {
+	return predicate.PostalAddress(sql.FieldContains(FieldPostalKey, v))
+}
+
+// PostalKeyHasPrefix applies the HasPrefix predicate on the "postal_key" field.
+func PostalKeyHasPrefix(v string) predicate.PostalAddress {
+	return predicate.PostalAddress(sql.FieldHasPrefix(FieldPostalKey, v))
+}
+
+// PostalKeyHasSuffix applies the HasSuffix predicate on the "postal_key" field.
+func PostalKeyHasSuffix(v string) predicate.PostalAddress {
+	return predicate.PostalAddress(sql.FieldHasSuffix(FieldPostalKey, v))
+}
+
+// PostalKeyEqualFold applies the EqualFold predicate on the "postal_key" field.
+func PostalKeyEqualFold(v string) predicate.PostalAddress {
+	return predicate.PostalAddress(sql.FieldEqualFold(FieldPostalKey, v))
+}
+
+// PostalKeyContainsFold applies the ContainsFold predicate on the "postal_key" field.
+func PostalKeyContainsFold(v string) predicate.PostalAddress {
+	return predicate.PostalAddress(sql.FieldContainsFold(FieldPostalKey, v))
 }
 
 // And groups predicates with the AND operator between them.

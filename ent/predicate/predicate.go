@@ -42,6 +42,9 @@ type CustomerMerge func(*sql.Selector)
 // CustomerOrigin is the predicate function for customerorigin builders.
 type CustomerOrigin func(*sql.Selector)
 
+// CustomerSearch is the predicate function for customersearch builders.
+type CustomerSearch func(*sql.Selector)
+
 // CustomerType is the predicate function for customertype builders.
 type CustomerType func(*sql.Selector)
 
@@ -92,6 +95,9 @@ type PostalAddress func(*sql.Selector)
 
 // Revision is the predicate function for revision builders.
 type Revision func(*sql.Selector)
+
+// SearchWord is the predicate function for searchword builders.
+type SearchWord func(*sql.Selector)
 
 // Service is the predicate function for service builders.
 type Service func(*sql.Selector)

@@ -26,13 +26,16 @@ func (Customer) Annotations() []schema.Annotation {
 // Mixin of the table.
 func (Customer) Mixin() []ent.Mixin { return []ent.Mixin{owned{}, versioned{}, authored{}} }
 
-// Fields of the table. sort_name is display_name folded: lower case, without accents.
+// Fields of the table. sort_name is display_name folded: lower case, without accents. family_sort_name is the same with the
+// family name first, and external_key the external id or "": orders need columns that are never null.
 func (Customer) Fields() []ent.Field {
 	return []ent.Field{
 		text("kind"),
 		field.String("status").SchemaType(textType).Default("ACTIVE"),
 		text("display_name"),
 		foldedText("sort_name"),
+		foldedKey("family_sort_name"),
+		foldedKey("external_key"),
 		optionalText("given_name"),
 		optionalText("family_name"),
 		optionalText("company_name"),
@@ -65,6 +68,8 @@ func (Customer) Indexes() []ent.Index {
 	return []ent.Index{
 		index.Fields("account_id", "status"),
 		index.Fields("account_id", "sort_name", "id").Annotations(entsql.IncludeColumns("status")),
+		index.Fields("account_id", "family_sort_name", "id"),
+		index.Fields("account_id", "external_key", "id"),
 		index.Fields("account_id", "created_at", "id"),
 		index.Fields("account_id", "updated_at", "id"),
 		// What reports count is in the index itself: a report over years reads it and not the table.
@@ -182,7 +187,8 @@ func (p PhoneNumber) Indexes() []ent.Index {
 	return p.indexes(index.Fields("account_id", "e164", "customer_id"))
 }
 
-// PostalAddress is a postal address of a customer or a contact, with the names of schema.org.
+// PostalAddress is a postal address of a customer or a contact, with the names of schema.org. locality_key and postal_key are
+// the folded locality and postal code, "" where there is none, for look-ups.
 type PostalAddress struct{ contactPoint }
 
 // Annotations of the table.
@@ -198,11 +204,17 @@ func (a PostalAddress) Fields() []ent.Field {
 	return a.fields(
 		optionalText("street_address"), optionalText("address_locality"), optionalText("address_region"),
 		optionalText("postal_code"), optionalText("address_country"),
+		foldedKey("locality_key"), foldedKey("postal_key"),
 	)
 }
 
 // Indexes of the table.
-func (a PostalAddress) Indexes() []ent.Index { return a.indexes() }
+func (a PostalAddress) Indexes() []ent.Index {
+	return a.indexes(
+		index.Fields("account_id", "locality_key", "customer_id"),
+		index.Fields("account_id", "postal_key", "customer_id"),
+	)
+}
 
 // Revision remembers which fields a change touched, for the conflicting fields of a stale update and as the audit record
 // of the change.

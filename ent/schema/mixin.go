@@ -41,6 +41,11 @@ func foldedText(name string) ent.Field {
 	return field.String(name).SchemaType(textType).Annotations(entsql.Annotation{Collation: "C"})
 }
 
+// foldedKey is folded text that is "" where there is nothing to fold.
+func foldedKey(name string) ent.Field {
+	return field.String(name).SchemaType(textType).Default("").Annotations(entsql.Annotation{Collation: "C"}, entsql.DefaultExpr("''"))
+}
+
 func foldedOptional(name string) ent.Field {
 	return field.String(name).SchemaType(textType).Optional().Nillable().Annotations(entsql.Annotation{Collation: "C"})
 }

@@ -143,6 +143,8 @@ func Columns() map[string][]Column {
 			{Name: "status", Type: field.TypeString, SQL: "text"},
 			{Name: "display_name", Type: field.TypeString, SQL: "text"},
 			{Name: "sort_name", Type: field.TypeString, SQL: "text", Collation: "C"},
+			{Name: "family_sort_name", Type: field.TypeString, SQL: "text", Collation: "C"},
+			{Name: "external_key", Type: field.TypeString, SQL: "text", Collation: "C"},
 			{Name: "given_name", Type: field.TypeString, SQL: "text", Nullable: true},
 			{Name: "family_name", Type: field.TypeString, SQL: "text", Nullable: true},
 			{Name: "company_name", Type: field.TypeString, SQL: "text", Nullable: true},
@@ -209,6 +211,15 @@ func Columns() map[string][]Column {
 			{Name: "label_key", Type: field.TypeString, SQL: "text", Collation: "C"},
 			{Name: "position", Type: field.TypeInt32},
 			{Name: "archived_at", Type: field.TypeTime, Nullable: true},
+		},
+		"customer_search": {
+			{Name: "id", Type: field.TypeUUID},
+			{Name: "account_id", Type: field.TypeUUID},
+			{Name: "created_at", Type: field.TypeTime},
+			{Name: "status", Type: field.TypeString, SQL: "text"},
+			{Name: "sort_name", Type: field.TypeString, SQL: "text", Collation: "C"},
+			{Name: "family_sort_name", Type: field.TypeString, SQL: "text", Collation: "C"},
+			{Name: "words", Type: field.TypeString, SQL: "tsvector"},
 		},
 		"customer_type": {
 			{Name: "id", Type: field.TypeUUID},
@@ -431,6 +442,8 @@ func Columns() map[string][]Column {
 			{Name: "address_region", Type: field.TypeString, SQL: "text", Nullable: true},
 			{Name: "postal_code", Type: field.TypeString, SQL: "text", Nullable: true},
 			{Name: "address_country", Type: field.TypeString, SQL: "text", Nullable: true},
+			{Name: "locality_key", Type: field.TypeString, SQL: "text", Collation: "C"},
+			{Name: "postal_key", Type: field.TypeString, SQL: "text", Collation: "C"},
 		},
 		"revision": {
 			{Name: "id", Type: field.TypeUUID},
@@ -442,6 +455,12 @@ func Columns() map[string][]Column {
 			{Name: "subject_id", Type: field.TypeUUID},
 			{Name: "version", Type: field.TypeInt32},
 			{Name: "fields", Type: field.TypeJSON},
+		},
+		"search_word": {
+			{Name: "id", Type: field.TypeUUID},
+			{Name: "account_id", Type: field.TypeUUID},
+			{Name: "spelling", Type: field.TypeString, SQL: "text", Collation: "C"},
+			{Name: "word", Type: field.TypeString, SQL: "text", Collation: "C"},
 		},
 		"service": {
 			{Name: "id", Type: field.TypeUUID},

@@ -121,7 +121,7 @@ type ComplexityRoot struct {
 		CustomerOrigins         func(childComplexity int, where *model.ListWhere, first *int, after *string, last *int, before *string) int
 		CustomerStats           func(childComplexity int, groupBy []model.CustomerDimension, rangeArg *model.DateRange, bucket *model.TimeBucket, timeZone string, where *model.CustomerWhere) int
 		CustomerTypes           func(childComplexity int, where *model.ListWhere, first *int, after *string, last *int, before *string) int
-		Customers               func(childComplexity int, where *model.CustomerWhere, orderBy *model.CustomerOrder, first *int, after *string, last *int, before *string) int
+		Customers               func(childComplexity int, where *model.CustomerWhere, search *string, orderBy *model.CustomerOrder, first *int, after *string, last *int, before *string) int
 		Document                func(childComplexity int, id string) int
 		Events                  func(childComplexity int, after *string, types []model.EventType, customerID *string, first *int) int
 		FieldPolicy             func(childComplexity int, channel model.EntryChannel, typeID *string) int
@@ -225,7 +225,7 @@ type QueryResolver interface {
 	CustomerDuplicateGroups(ctx context.Context, first *int, after *string) (*read.Object, error)
 	CustomerMerges(ctx context.Context, customerID *string, first *int, after *string, last *int, before *string) (*read.Object, error)
 	Document(ctx context.Context, id string) (*read.Object, error)
-	Customers(ctx context.Context, where *model.CustomerWhere, orderBy *model.CustomerOrder, first *int, after *string, last *int, before *string) (*read.Object, error)
+	Customers(ctx context.Context, where *model.CustomerWhere, search *string, orderBy *model.CustomerOrder, first *int, after *string, last *int, before *string) (*read.Object, error)
 	Events(ctx context.Context, after *string, types []model.EventType, customerID *string, first *int) (*read.Object, error)
 	CustomerStats(ctx context.Context, groupBy []model.CustomerDimension, rangeArg *model.DateRange, bucket *model.TimeBucket, timeZone string, where *model.CustomerWhere) (*read.Object, error)
 	Storage(ctx context.Context) (*read.Object, error)
@@ -1104,7 +1104,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.Customers(childComplexity, args["where"].(*model.CustomerWhere), args["orderBy"].(*model.CustomerOrder), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+		return e.ComplexityRoot.Query.Customers(childComplexity, args["where"].(*model.CustomerWhere), args["search"].(*string), args["orderBy"].(*model.CustomerOrder), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Query.document":
 		if e.ComplexityRoot.Query.Document == nil {
 			break
@@ -2152,6 +2152,18 @@ input CustomerWhere {
   createdVia: [EntryChannel!]
   "Pays no sales tax, or does."
   taxExempt: Boolean
+  "Speaks one of these languages, exactly as in ` + "`" + `languageTag` + "`" + `, at most 100. Combine it with others in a large directory."
+  languageTag: [String!]
+  """
+  True: it, or one of its contacts, has an e-mail address. False: none has. Combine it with others in a large directory.
+  """
+  hasEmail: Boolean
+  "As ` + "`" + `hasEmail` + "`" + `, for telephone numbers."
+  hasPhone: Boolean
+  "Has a postal address of its own in this town. Case and accents make no difference."
+  addressLocality: String
+  "Has a postal address of its own whose postal code starts so. Spaces make no difference."
+  postalCodeStartsWith: String
   "Created then."
   createdAt: DateTimeFilter
   "Changed last then."
@@ -2168,6 +2180,10 @@ input CustomerWhere {
 enum CustomerOrderField {
   "By display name, case and accents folded."
   DISPLAY_NAME
+  "By family name, then given name; companies, and persons without one, by display name. Case and accents folded."
+  FAMILY_NAME
+  "By external id, bytewise. Those without one come first."
+  EXTERNAL_ID
   "By the time of creation."
   CREATED_AT
   "By the time of the last change."
@@ -3598,7 +3614,8 @@ input ImportColumnInput {
   The field: ` + "`" + `kind` + "`" + `, ` + "`" + `givenName` + "`" + `, ` + "`" + `familyName` + "`" + `, ` + "`" + `companyName` + "`" + `, ` + "`" + `externalId` + "`" + `, ` + "`" + `languageTag` + "`" + ` and the others of CustomerCreateInput,
   ` + "`" + `emails.1.address` + "`" + `, ` + "`" + `emails.1.type` + "`" + `, ` + "`" + `emails.1.purposes` + "`" + ` (with spaces between them), ` + "`" + `phones.1.number` + "`" + `, ` + "`" + `phones.1.type` + "`" + `, ` + "`" + `addresses.1.streetAddress` + "`" + ` (also ` + "`" + `addressLocality` + "`" + `, ` + "`" + `addressRegion` + "`" + `, ` + "`" + `postalCode` + "`" + `, ` + "`" + `addressCountry` + "`" + `, ` + "`" + `type` + "`" + `),
   and of the people to talk to ` + "`" + `contacts.1.givenName` + "`" + `, ` + "`" + `contacts.1.familyName` + "`" + `, ` + "`" + `contacts.1.role` + "`" + `, ` + "`" + `contacts.1.emails.1.address` + "`" + `
-  and so on; 2, 3, ... for further ones. ` + "`" + `-` + "`" + ` leaves the column out.
+  and so on; 2, 3, ... for further ones. ` + "`" + `attributes.<key>` + "`" + ` is a custom attribute: dates as ` + "`" + `2024-02-29` + "`" + `, times as
+  ` + "`" + `2024-02-29T13:30:00Z` + "`" + `, booleans as ` + "`" + `true` + "`" + ` or ` + "`" + `false` + "`" + `, options by key or label with ` + "`" + `;` + "`" + ` between them. ` + "`" + `-` + "`" + ` leaves the column out.
   """
   field: String!
 }
@@ -3694,6 +3711,14 @@ type Query {
   "The directory of customers."
   customers(
     where: CustomerWhere
+    """
+    Finds customers by words, in any order: all must match. A word matches when a word of a name starts with it (the customer's names and
+    those of its contacts; case and accents make no difference), when a part of an e-mail address does, or when a telephone number
+    starts or ends with its digits (at least 3, with or without +, 00 or 0 before them). A word of 4 letters or more that no name starts with
+    also matches names that are one typing error away. At most 200 characters and 10 words; blank text is no search. Contacts that
+    were archived do not count. The customers come in the order of ` + "`" + `orderBy` + "`" + `, as without a search.
+    """
+    search: String
     orderBy: CustomerOrder
     first: Int
     after: String
@@ -3777,8 +3802,9 @@ type Mutation {
   customerRestore(id: ID!, expectedVersion: Int!): CustomerPayload!
   """
   Merges the loser into the winner. Fields of the winner stay; those that are empty are filled from the loser, and ` + "`" + `picks` + "`" + ` are taken from
-  the loser. E-mail addresses, telephone numbers and postal addresses are united, equal ones once, the winner's first. Contacts,
-  documents, the timeline and uploads in progress move to the winner as they are. The loser becomes MERGED: it cannot be changed any
+  the loser. Custom attributes and a picture that the winner lacks come from the loser too. E-mail addresses, telephone numbers and
+  postal addresses are united, equal ones once, the winner's first. Contacts, documents, notes, the timeline and uploads in progress
+  move to the winner as they are. The loser becomes MERGED: it cannot be changed any
   more, and its id and externalId answer the winner. With ` + "`" + `dryRun` + "`" + ` nothing is changed and ` + "`" + `preview` + "`" + ` shows what would be.
   """
   customerMerge(
@@ -6944,46 +6970,54 @@ func (ec *executionContext) field_Query_customers_args(ctx context.Context, rawA
 		return nil, err
 	}
 	args["where"] = arg0
-	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "orderBy",
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "search",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["search"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "orderBy",
 		func(ctx context.Context, v any) (*model.CustomerOrder, error) {
 			return ec.unmarshalOCustomerOrder2ᚖdossierᚋgraphᚋmodelᚐCustomerOrder(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["orderBy"] = arg1
-	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+	args["orderBy"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "first",
 		func(ctx context.Context, v any) (*int, error) {
 			return ec.unmarshalOInt2ᚖint(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["first"] = arg2
-	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+	args["first"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "after",
 		func(ctx context.Context, v any) (*string, error) {
 			return ec.unmarshalOString2ᚖstring(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["after"] = arg3
-	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+	args["after"] = arg4
+	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "last",
 		func(ctx context.Context, v any) (*int, error) {
 			return ec.unmarshalOInt2ᚖint(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["last"] = arg4
-	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+	args["last"] = arg5
+	arg6, err := graphql.ProcessArgField(ctx, rawArgs, "before",
 		func(ctx context.Context, v any) (*string, error) {
 			return ec.unmarshalOString2ᚖstring(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["before"] = arg5
+	args["before"] = arg6
 	return args, nil
 }
 
@@ -10743,7 +10777,7 @@ func (ec *executionContext) _Query_customers(ctx context.Context, field graphql.
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().Customers(ctx, fc.Args["where"].(*model.CustomerWhere), fc.Args["orderBy"].(*model.CustomerOrder), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+			return ec.Resolvers.Query().Customers(ctx, fc.Args["where"].(*model.CustomerWhere), fc.Args["search"].(*string), fc.Args["orderBy"].(*model.CustomerOrder), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
@@ -14701,7 +14735,7 @@ func (ec *executionContext) unmarshalInputCustomerWhere(ctx context.Context, obj
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"kind", "status", "ids", "displayNameStartsWith", "email", "phone", "externalId", "typeId", "originId", "preferredOfficeId", "salespersonId", "preferredStaffId", "createdVia", "taxExempt", "createdAt", "updatedAt", "attributes", "and", "or"}
+	fieldsInOrder := [...]string{"kind", "status", "ids", "displayNameStartsWith", "email", "phone", "externalId", "typeId", "originId", "preferredOfficeId", "salespersonId", "preferredStaffId", "createdVia", "taxExempt", "languageTag", "hasEmail", "hasPhone", "addressLocality", "postalCodeStartsWith", "createdAt", "updatedAt", "attributes", "and", "or"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -14806,6 +14840,41 @@ func (ec *executionContext) unmarshalInputCustomerWhere(ctx context.Context, obj
 				return it, err
 			}
 			it.TaxExempt = graphql.OmittableOf(data)
+		case "languageTag":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("languageTag"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.LanguageTag = graphql.OmittableOf(data)
+		case "hasEmail":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("hasEmail"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.HasEmail = graphql.OmittableOf(data)
+		case "hasPhone":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("hasPhone"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.HasPhone = graphql.OmittableOf(data)
+		case "addressLocality":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("addressLocality"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.AddressLocality = graphql.OmittableOf(data)
+		case "postalCodeStartsWith":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("postalCodeStartsWith"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PostalCodeStartsWith = graphql.OmittableOf(data)
 		case "createdAt":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("createdAt"))
 			data, err := ec.unmarshalODateTimeFilter2ᚖdossierᚋgraphᚋmodelᚐDateTimeFilter(ctx, v)

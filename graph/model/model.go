@@ -510,6 +510,16 @@ type CustomerWhere struct {
 	CreatedVia graphql.Omittable[[]EntryChannel] `json:"createdVia,omitempty"`
 	// Pays no sales tax, or does.
 	TaxExempt graphql.Omittable[*bool] `json:"taxExempt,omitempty"`
+	// Speaks one of these languages, exactly as in `languageTag`, at most 100. Combine it with others in a large directory.
+	LanguageTag graphql.Omittable[[]string] `json:"languageTag,omitempty"`
+	// True: it, or one of its contacts, has an e-mail address. False: none has. Combine it with others in a large directory.
+	HasEmail graphql.Omittable[*bool] `json:"hasEmail,omitempty"`
+	// As `hasEmail`, for telephone numbers.
+	HasPhone graphql.Omittable[*bool] `json:"hasPhone,omitempty"`
+	// Has a postal address of its own in this town. Case and accents make no difference.
+	AddressLocality graphql.Omittable[*string] `json:"addressLocality,omitempty"`
+	// Has a postal address of its own whose postal code starts so. Spaces make no difference.
+	PostalCodeStartsWith graphql.Omittable[*string] `json:"postalCodeStartsWith,omitempty"`
 	// Created then.
 	CreatedAt graphql.Omittable[*DateTimeFilter] `json:"createdAt,omitempty"`
 	// Changed last then.
@@ -644,7 +654,8 @@ type ImportColumnInput struct {
 	// The field: `kind`, `givenName`, `familyName`, `companyName`, `externalId`, `languageTag` and the others of CustomerCreateInput,
 	// `emails.1.address`, `emails.1.type`, `emails.1.purposes` (with spaces between them), `phones.1.number`, `phones.1.type`, `addresses.1.streetAddress` (also `addressLocality`, `addressRegion`, `postalCode`, `addressCountry`, `type`),
 	// and of the people to talk to `contacts.1.givenName`, `contacts.1.familyName`, `contacts.1.role`, `contacts.1.emails.1.address`
-	// and so on; 2, 3, ... for further ones. `-` leaves the column out.
+	// and so on; 2, 3, ... for further ones. `attributes.<key>` is a custom attribute: dates as `2024-02-29`, times as
+	// `2024-02-29T13:30:00Z`, booleans as `true` or `false`, options by key or label with `;` between them. `-` leaves the column out.
 	Field string `json:"field"`
 }
 
@@ -1242,6 +1253,10 @@ type CustomerOrderField string
 const (
 	// By display name, case and accents folded.
 	CustomerOrderFieldDisplayName CustomerOrderField = "DISPLAY_NAME"
+	// By family name, then given name; companies, and persons without one, by display name. Case and accents folded.
+	CustomerOrderFieldFamilyName CustomerOrderField = "FAMILY_NAME"
+	// By external id, bytewise. Those without one come first.
+	CustomerOrderFieldExternalID CustomerOrderField = "EXTERNAL_ID"
 	// By the time of creation.
 	CustomerOrderFieldCreatedAt CustomerOrderField = "CREATED_AT"
 	// By the time of the last change.
@@ -1250,13 +1265,15 @@ const (
 
 var AllCustomerOrderField = []CustomerOrderField{
 	CustomerOrderFieldDisplayName,
+	CustomerOrderFieldFamilyName,
+	CustomerOrderFieldExternalID,
 	CustomerOrderFieldCreatedAt,
 	CustomerOrderFieldUpdatedAt,
 }
 
 func (e CustomerOrderField) IsValid() bool {
 	switch e {
-	case CustomerOrderFieldDisplayName, CustomerOrderFieldCreatedAt, CustomerOrderFieldUpdatedAt:
+	case CustomerOrderFieldDisplayName, CustomerOrderFieldFamilyName, CustomerOrderFieldExternalID, CustomerOrderFieldCreatedAt, CustomerOrderFieldUpdatedAt:
 		return true
 	}
 	return false

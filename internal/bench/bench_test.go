@@ -28,7 +28,7 @@ func TestDossierAndLimitGiveTheSameAnswers(t *testing.T) {
 		if _, err := store.Migrate(ctx, dsn, slog.New(slog.DiscardHandler)); err != nil {
 			return err
 		}
-		return load(ctx, dsn, sz)
+		return load(ctx, dsn, sz.dataset())
 	}})
 	dir := t.TempDir()
 	b := &bench{

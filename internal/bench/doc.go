@@ -5,6 +5,8 @@
 //     PostGraphile 5 (bench/postgraphile), on 10 accounts with 100,000 customers, 2,000,000 events and 2,000,000 timeline
 //     entries.
 //   - Uploads, beside a plain PUT handler with SHA-256 (bench/put).
+//   - The directory of one account with 1,000,000 customers: searches, filters and pages, beside nobody. Here the time in the
+//     database counts, as PostgreSQL's own log says it, against a target.
 //   - Live events, beside a server that broadcasts one prepared message (bench/prepared).
 //
 // Each contestant is a process of its own. What is compared is its processor time, and that of the PostgreSQL processes,

@@ -49,7 +49,7 @@ func main() {
 }
 
 // suites in the order in which they run.
-var suites = []string{"reads", "uploads", "live"}
+var suites = []string{"reads", "uploads", "live", "directory"}
 
 func run(ctx context.Context, args []string, out, logs io.Writer) error {
 	b := &bench{out: out, log: slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelWarn}))}
@@ -109,7 +109,7 @@ func (b *bench) run(ctx context.Context, chosen []string) (err error) {
 	}
 	b.report.began(b.size.name)
 	for _, name := range chosen {
-		suite := map[string]func(context.Context) error{"reads": b.reads, "uploads": b.uploads, "live": b.live}[name]
+		suite := map[string]func(context.Context) error{"reads": b.reads, "uploads": b.uploads, "live": b.live, "directory": b.directory}[name]
 		// What was measured is kept, also when the rest fails.
 		if err := errors.Join(suite(ctx), b.report.write(b.dir)); err != nil {
 			return fmt.Errorf("%s: %w", name, err)

@@ -20,6 +20,8 @@ type report struct {
 	Reads   []*readCell   `json:"reads,omitempty"`
 	Uploads []*uploadCell `json:"uploads,omitempty"`
 	Live    []*liveCell   `json:"live,omitempty"`
+	// Directory is measured in the database, and beside nobody.
+	Directory []*directoryCell `json:"directory,omitempty"`
 }
 
 func (r *report) began(size string) { r.At, r.Size, r.Cores = time.Now().UTC(), size, runtime.NumCPU() }
@@ -140,7 +142,7 @@ func (r *report) write(dir string) error {
 	for _, t := range []struct {
 		have  bool
 		table func() string
-	}{{len(r.Reads) > 0, r.readTable}, {len(r.Uploads) > 0, r.uploadTable}, {len(r.Live) > 0, r.liveTable}} {
+	}{{len(r.Reads) > 0, r.readTable}, {len(r.Uploads) > 0, r.uploadTable}, {len(r.Live) > 0, r.liveTable}, {len(r.Directory) > 0, r.directoryTable}} {
 		if t.have {
 			text.WriteString("\n```text" + t.table() + "```\n")
 		}

@@ -80,6 +80,7 @@ func mergeFiles(c *check, winner, loser File, taken []string) Merge {
 	if n := len(winner.Contacts) + len(loser.Contacts); n > MaxContacts {
 		c.tooMany("contacts", n, MaxContacts)
 	}
+	next.Attributes = fillAttributes(winner.Attributes, loser.Attributes)
 	left.Status, left.MergedInto, left.ArchivedAt = Merged, winner.ID, nil
 
 	m := Merge{
@@ -90,9 +91,9 @@ func mergeFiles(c *check, winner, loser File, taken []string) Merge {
 		m.Winner.Fields = with(m.Winner.Fields, fieldContacts)
 		m.Loser.Fields = with(m.Loser.Fields, fieldContacts)
 	}
-	m.Winner.event(timeline.CustomerMerged, timeline.SubjectCustomer, winner.ID, m.Winner.Fields)
+	m.Winner.event(timeline.CustomerMerged, timeline.SubjectCustomer, winner.ID, shown(m.Winner.Fields))
 	m.Winner.line(timeline.KindCustomerMerged, "Merged with "+loser.DisplayName(), timeline.SubjectCustomer, loser.ID)
-	m.Loser.event(timeline.CustomerMerged, timeline.SubjectCustomer, loser.ID, m.Loser.Fields)
+	m.Loser.event(timeline.CustomerMerged, timeline.SubjectCustomer, loser.ID, shown(m.Loser.Fields))
 	if i := slices.IndexFunc(loser.Contacts, func(con Contact) bool { return con.Primary }); i >= 0 && len(winner.Contacts) > 0 {
 		m.Contact = m.Winner.primary(loser.Contacts[i], false)
 	}
@@ -119,6 +120,31 @@ func fillOne[T comparable](to *T, from T) {
 	if *to == empty {
 		*to = from
 	}
+}
+
+// fillAttributes gives the values of the winner, and those of the loser for what the winner has no value of. The loser
+// keeps its own.
+func fillAttributes(winner, loser []AttributeValue) []AttributeValue {
+	list := slices.Clone(winner)
+	for _, v := range loser {
+		if !slices.ContainsFunc(winner, func(own AttributeValue) bool { return own.DefinitionID == v.DefinitionID }) {
+			list = append(list, v)
+		}
+	}
+	slices.SortFunc(list, func(a, b AttributeValue) int { return strings.Compare(a.Key, b.Key) })
+	return list
+}
+
+// undoAttribute gives one attribute the value that it had, or none.
+func undoAttribute(now, was []AttributeValue, key string) []AttributeValue {
+	list := slices.DeleteFunc(slices.Clone(now), func(v AttributeValue) bool { return v.Key == key })
+	for _, v := range was {
+		if v.Key == key {
+			list = append(list, v)
+		}
+	}
+	slices.SortFunc(list, func(a, b AttributeValue) int { return strings.Compare(a.Key, b.Key) })
+	return list
 }
 
 // unite gives the contact points of both for the winner, and what stays with the loser because the winner has it already.
@@ -210,9 +236,9 @@ func undoFiles(m MergeRecord, winner, loser File, moved []uuid.UUID) (Merge, []s
 	if len(m.Loser.Contacts) > 0 {
 		u.Winner.Fields, u.Loser.Fields = with(u.Winner.Fields, fieldContacts), with(u.Loser.Fields, fieldContacts)
 	}
-	u.Winner.event(timeline.CustomerMergeUndone, timeline.SubjectCustomer, winner.ID, u.Winner.Fields)
+	u.Winner.event(timeline.CustomerMergeUndone, timeline.SubjectCustomer, winner.ID, shown(u.Winner.Fields))
 	u.Winner.line(timeline.KindCustomerMergeUndone, "No longer merged with "+back.DisplayName(), timeline.SubjectCustomer, loser.ID)
-	u.Loser.event(timeline.CustomerMergeUndone, timeline.SubjectCustomer, loser.ID, u.Loser.Fields)
+	u.Loser.event(timeline.CustomerMergeUndone, timeline.SubjectCustomer, loser.ID, shown(u.Loser.Fields))
 	u.Loser.line(timeline.KindCustomerMergeUndone, "No longer merged with "+next.DisplayName(), timeline.SubjectCustomer, winner.ID)
 	for _, was := range m.Loser.Contacts {
 		if i := winner.contact(was.ID); i >= 0 && was.Primary && !winner.Contacts[i].Primary {
@@ -244,11 +270,14 @@ func undoWinner(m MergeRecord, now Customer) (next Customer, conflicts []string)
 	}
 	for _, name := range written {
 		switch name {
-		case "emails", "phones", "addresses":
+		case "emails", "phones", "addresses", fieldAttributes:
 			continue
 		}
 		if slices.Contains(since, name) {
 			conflict(name)
+		}
+		if key, ok := strings.CutPrefix(name, fieldAttributes+"."); ok {
+			next.Attributes = undoAttribute(next.Attributes, m.Winner.Attributes, key)
 		}
 		undoField(name, &next, m.Winner.Customer)
 	}

@@ -203,3 +203,27 @@ func TestWhatDuplicatesAreFoundBy(t *testing.T) {
 		t.Error("a name alone is nothing to recognise a customer by")
 	}
 }
+
+func TestAttributesThatTheWinnerLacksAreFilledAndTakenAway(t *testing.T) {
+	t.Parallel()
+	value := func(id byte, key, text string) AttributeValue {
+		return AttributeValue{DefinitionID: uuid.UUID{id}, Key: key, Type: "TEXT", Text: text}
+	}
+	winner := File{Customer: Customer{ID: uuid.UUID{9}, Kind: Person, GivenName: "Ada", Attributes: []AttributeValue{value(2, "b", "own")}}}
+	loser := File{Customer: Customer{ID: uuid.UUID{8}, Kind: Person, GivenName: "A", Attributes: []AttributeValue{value(1, "a", "came"), value(2, "b", "other")}}}
+	m := mergeFiles(&check{}, winner, loser, nil)
+	if got := fmt.Sprint(m.Winner.Customer.Attributes[0].Text, m.Winner.Customer.Attributes[1].Text, len(m.Loser.Customer.Attributes)); got != "cameown2" {
+		t.Errorf("the winner has %+v, the loser %+v", m.Winner.Customer.Attributes, m.Loser.Customer.Attributes)
+	}
+	record := MergeRecord{Winner: winner, Loser: loser, After: m.Winner.Customer}
+	now := m.Winner.Customer
+	now.Attributes = append(slices.Clone(now.Attributes), value(3, "c", "added"))
+	if u, conflicts := undoFiles(record, File{Customer: now}, File{Customer: m.Loser.Customer}, nil); len(conflicts) > 0 ||
+		len(u.Winner.Customer.Attributes) != 2 || u.Winner.Customer.Attributes[0].Text != "own" || u.Winner.Customer.Attributes[1].Text != "added" {
+		t.Errorf("undone: %+v, %v", u.Winner.Customer.Attributes, conflicts)
+	}
+	now.Attributes[0].Text = "changed"
+	if _, conflicts := undoFiles(record, File{Customer: now}, File{Customer: m.Loser.Customer}, nil); !slices.Equal(conflicts, []string{"attributes.a"}) {
+		t.Errorf("after a change the conflicts are %v", conflicts)
+	}
+}

@@ -32,3 +32,6 @@ func Email(s string) string {
 // Label folds the label of an item of a list, of which no two should look the same. Accents stay: they are another word,
 // in Japanese even of other sounds.
 func Label(s string) string { return strings.Join(strings.Fields(Email(s)), " ") }
+
+// PostalCode folds a postal code: without spaces, which some write and some do not.
+func PostalCode(s string) string { return strings.ReplaceAll(Text(s), " ", "") }

@@ -44,8 +44,8 @@ func (c *planCache) get(key planKey) *unit {
 func (c *planCache) put(key planKey, u *unit) { c.units.Add(key, u) }
 
 // signature holds of the variables what may change a plan: which are there, booleans (directives), enumerations (orders,
-// directions), the form of input objects, and whether a list has no, one or several items. Text and numbers are not in it:
-// they are parameters, so a hostile client cannot make plans by counting.
+// directions), the form of input objects, whether a list has no, one or several items, and whether a text is blank. What is in
+// texts and numbers is not in it: they are parameters, so a hostile client cannot make plans by counting.
 func signature(schema *ast.Schema, op *ast.OperationDefinition, vars map[string]any) string {
 	if len(op.VariableDefinitions) == 0 {
 		return ""
@@ -95,7 +95,7 @@ func (s *signer) value(t *ast.Type, v any) {
 			s.dst = append(append(s.dst, text...), ';')
 			return
 		}
-		s.dst = append(s.dst, 's')
+		s.dst = append(s.dst, "sb"[btoi(ok && blank(text))])
 	}
 }
 

@@ -44,6 +44,11 @@ func (c *compiler) pages(l *level, conn *connection, name string, sel selected, 
 	if err := c.slice(l, number, args); err != nil {
 		return c.refuse(path, err)
 	}
+	if conn.searched != nil && !blank(args["search"]) {
+		if err := c.search(l, conn.searched, number, args); err != nil {
+			return c.refuse(path, err)
+		}
+	}
 	if conn.log {
 		c.guardLog(number, args)
 	}

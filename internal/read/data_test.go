@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"dossier/internal/fold"
+	"dossier/internal/search"
 )
 
 // row is a row as the naive evaluator sees it: column -> string, int64, bool, time.Time, uuid.UUID, []string, []byte or nil.
@@ -33,7 +35,7 @@ type world struct {
 // tableOrder is the order of inserting.
 var tableOrder = []string{
 	"account", "storage_usage", "staff_user", "api_key", "customer_type", "customer_origin", "office", "service", "customer", "contact", "email_address", "phone_number", "postal_address",
-	"document", "document_version", "timeline_entry", "note", "customer_image", "event", "job", "job_row_error", "customer_merge",
+	"customer_search", "document", "document_version", "timeline_entry", "note", "customer_image", "event", "job", "job_row_error", "customer_merge",
 	"attribute_definition", "attribute_definition_type", "attribute_option", "attribute_value", "attribute_value_option",
 }
 
@@ -159,6 +161,7 @@ func (m *maker) account(number, customers int) {
 	}
 	m.subjects(account)
 	m.merges(account)
+	m.documents(account)
 }
 
 // merges are the records of merges; they need not fit the customers, which say themselves what they were merged into.
@@ -207,8 +210,52 @@ func (m *maker) job(account uuid.UUID) {
 	}
 }
 
+func orEmpty(v any) string {
+	s, _ := v.(string)
+	return s
+}
+
+// documents makes what customers are found by, with the code that the store makes it with.
+func (m *maker) documents(account uuid.UUID) {
+	for _, c := range m.rows("customer", account, all) {
+		d := search.Document{SortName: c["sort_name"].(string), FamilySortName: c["family_sort_name"].(string)}
+		d.Names = m.namesOf(c)
+		d.Emails, d.Phones = m.reached("email_address", "address", c), m.reached("phone_number", "e164", c)
+		var words []string
+		for _, w := range d.Lexemes(account) {
+			words = append(words, "'"+strings.NewReplacer("'", "''", `\`, `\\`).Replace(w)+"'")
+		}
+		m.tables["customer_search"] = append(m.tables["customer_search"], row{
+			"id": c.id(), "account_id": account, "created_at": c["created_at"], "status": c["status"], "sort_name": c["sort_name"],
+			"family_sort_name": c["family_sort_name"], "words": strings.Join(words, " "),
+		})
+	}
+}
+
+// namesOf are the names of a customer and of its contacts that are not archived. The display name, which is drawn by itself here, is
+// one of them.
+func (w *world) namesOf(c row) []string {
+	list := []string{orEmpty(c["display_name"]), orEmpty(c["given_name"]), orEmpty(c["family_name"]), orEmpty(c["company_name"])}
+	for _, con := range w.rows("contact", c["account_id"].(uuid.UUID), func(r row) bool { return r["customer_id"] == c.id() && r["archived_at"] == nil }) {
+		list = append(list, orEmpty(con["given_name"]), orEmpty(con["family_name"]))
+	}
+	return list
+}
+
+// reached are the values of a customer's contact points, those of archived contacts left out.
+func (w *world) reached(table, column string, c row) []string {
+	var list []string
+	for _, r := range w.rows(table, c["account_id"].(uuid.UUID), func(r row) bool { return r["customer_id"] == c.id() }) {
+		if contact, ok := r["contact_id"].(uuid.UUID); !ok || w.byID[contact]["archived_at"] == nil {
+			list = append(list, r[column].(string))
+		}
+	}
+	return list
+}
+
 func (m *maker) customer(account uuid.UUID) {
 	name, status := m.name(), pick(m, "ACTIVE", "ACTIVE", "ACTIVE", "ARCHIVED")
+	given, family, external := m.maybe(m.name()), m.maybe(m.name()), m.externalID(account)
 	into := m.mergedInto(account)
 	if into != nil {
 		status = "MERGED"
@@ -216,8 +263,9 @@ func (m *maker) customer(account uuid.UUID) {
 	customer := m.put("customer", m.actor(row{
 		"merged_into_id": into,
 		"account_id":     account, "version": int64(m.rand.IntN(5) + 1), "kind": pick(m, "PERSON", "COMPANY"), "status": status,
-		"display_name": name, "sort_name": fold.Text(name), "given_name": m.maybe(m.name()), "family_name": m.maybe(m.name()),
-		"language_tag": m.maybe("de-CH"), "time_zone": m.maybe("Europe/Zurich"), "external_id": m.externalID(account),
+		"display_name": name, "sort_name": fold.Text(name), "given_name": given, "family_name": family,
+		"family_sort_name": fold.Text(orEmpty(family) + " " + orEmpty(given)),
+		"language_tag":     m.maybe(pick(m, "de-CH", "fr", "it")), "time_zone": m.maybe("Europe/Zurich"), "external_id": external, "external_key": orEmpty(external),
 		"type_id": m.maybe(m.of("customer_type", account)), "origin_id": m.maybe(m.of("customer_origin", account)),
 		"preferred_office_id": m.maybe(m.of("office", account)),
 		"salesperson_id":      m.maybe(m.of("staff_user", account)), "representative_id": m.maybe(m.of("staff_user", account)),
@@ -315,7 +363,8 @@ func (m *maker) points(account, customer uuid.UUID, contact any) {
 	for i := range m.rand.IntN(3) {
 		r := base(i)
 		r["street_address"], r["address_locality"], r["address_region"] = m.maybe("Street 1\nBack"), m.maybe("Köln"), m.maybe("NRW")
-		r["postal_code"], r["address_country"] = m.maybe("50667"), m.maybe("DE")
+		r["postal_code"], r["address_country"] = m.maybe(pick(m, "50667", "50 999", "SW1A 1AA")), m.maybe("DE")
+		r["locality_key"], r["postal_key"] = fold.Text(orEmpty(r["address_locality"])), fold.PostalCode(orEmpty(r["postal_code"]))
 		m.put("postal_address", r)
 	}
 }

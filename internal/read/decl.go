@@ -139,6 +139,8 @@ type connection struct {
 	log bool
 	// counted is a counter that says totalCount without counting; nil where there is none.
 	counted *counter
+	// searched says how the argument search finds rows; nil where there is none.
+	searched *searched
 }
 
 // counter is a column of the account's row that the write side keeps equal to the number of a connection's rows.

@@ -67,6 +67,7 @@ type Engine struct {
 	few    int
 	spaces spacePool
 	tracer pgx.BatchTracer
+	words  wordShares
 }
 
 // New checks the declarations against the SDL and the tables, and makes an engine of them.

@@ -174,7 +174,7 @@ func (q queries) CustomerByExternalID(ctx context.Context, _ string) (*read.Obje
 
 func (q queries) Document(ctx context.Context, _ string) (*read.Object, error) { return q.e.Field(ctx) }
 
-func (q queries) Customers(ctx context.Context, _ *model.CustomerWhere, _ *model.CustomerOrder, _ *int, _ *string, _ *int, _ *string,
+func (q queries) Customers(ctx context.Context, _ *model.CustomerWhere, _ *string, _ *model.CustomerOrder, _ *int, _ *string, _ *int, _ *string,
 ) (*read.Object, error) {
 	return q.e.Field(ctx)
 }

@@ -258,6 +258,9 @@ func (g *generator) choose(parent string, f *ast.FieldDefinition) map[string]any
 		if g.chance(50) {
 			out["where"] = g.customerWhere(0)
 		}
+		if g.chance(50) {
+			out["search"] = g.searchText()
+		}
 		list = "customers/" + g.customerOrder(out)
 	case "Customer.documents":
 		if g.chance(50) {
@@ -362,8 +365,8 @@ func (g *generator) customerOrder(out map[string]any) string {
 	if g.chance(60) {
 		by := map[string]any{}
 		if g.chance(70) {
-			by["field"] = oneFrom(g, "DISPLAY_NAME", "CREATED_AT", "UPDATED_AT")
-			column = map[any]string{"DISPLAY_NAME": "sort_name", "CREATED_AT": "created_at", "UPDATED_AT": "updated_at"}[by["field"]]
+			name := oneFrom(g, "DISPLAY_NAME", "FAMILY_NAME", "EXTERNAL_ID", "CREATED_AT", "UPDATED_AT")
+			by["field"], column = name, customerOrders[name]
 		}
 		if g.chance(60) {
 			by["direction"] = oneFrom(g, "ASC", "DESC")
@@ -402,8 +405,8 @@ func (g *generator) enums(typeName string) []any {
 func (g *generator) customerWhere(depth int) any {
 	where := map[string]any{}
 	for range g.n(3) {
-		switch g.n(19) {
-		case 16, 17, 18:
+		switch g.n(23) {
+		case 20, 21, 22:
 			items := []any{}
 			for range g.n(3) {
 				items = append(items, g.attributeWhere())
@@ -451,11 +454,32 @@ func (g *generator) customerWhere(depth int) any {
 			where["createdVia"] = g.enums("EntryChannel")
 		case 14:
 			where["taxExempt"] = g.chance(50)
+		case 16:
+			where["languageTag"] = oneFrom(g, []any{}, []any{"fr"}, []any{"de-CH", "it"})
+		case 17:
+			where[oneFrom(g, "hasEmail", "hasPhone")] = g.chance(50)
+		case 18:
+			where["addressLocality"] = oneFrom(g, "KOLN", "köln", "Bonn", "")
+		case 19:
+			where["postalCodeStartsWith"] = oneFrom(g, "50", "5 06", "sw1a1", "9", "")
 		case 15:
 			where[oneFrom(g, "kind", "email", "or", "createdAt")] = nil
 		}
 	}
 	return where
+}
+
+// searchText is what somebody types: words, their beginnings and accents, numbers, addresses, and what is none of these.
+func (g *generator) searchText() any {
+	texts := []string{
+		"a", "ada", "ELODIE", "Élo gro", "gross", "zoe", "z u", "o", "oystein", "李", "an", "anna", "strasse", "smile", "100", "tab line", "ada ann",
+		"+4930901820", "30 901820", "030 90", "0049 30", "1820", "555-0100", "+1 555", "18", "example", "bob@", "ada@example.com", "ada@exa", "@example.com",
+		"unal@example.com", "ünal@example", "example.com bob", "%", "a%", "_", "'", "x' | 'y", "\\", " ", "", "nobody", "ada 1820", "mar:*", "!ada",
+	}
+	if g.chance(5) {
+		return nil
+	}
+	return oneFrom(g, texts...)
 }
 
 func (g *generator) documentWhere() any {

@@ -2,8 +2,6 @@ package read
 
 import (
 	"dossier/internal/auth"
-	"dossier/internal/fault"
-	"dossier/internal/fold"
 	"dossier/internal/typeid"
 )
 
@@ -223,110 +221,6 @@ func postalNoun() *noun {
 		text("addressCountry", "address_country"),
 		zero("isPrimary", "position"),
 	}}
-}
-
-// customersRoot is the directory.
-func customersRoot() connection {
-	return connection{
-		noun:      "Customer",
-		arguments: []string{"where", "orderBy"},
-		counted: &counter{"active_customers", func(a arguments) bool {
-			for _, v := range a.in("where") {
-				if v != nil {
-					return false
-				}
-			}
-			return true
-		}},
-		filter: func(f *filter) error {
-			where, ok := f.input("where")
-			if !ok || !where.has("status") {
-				f.add(raw("{t}.status = 'ACTIVE'"))
-			}
-			if !ok {
-				return nil
-			}
-			conds, err := customerWhere(where, 0)
-			f.add(conds...)
-			return err
-		},
-		orders: func(a arguments) order {
-			o := order{name: "DISPLAY_NAME", keys: []orderKey{textKey("sort_name"), idKey()}}
-			switch a.in("orderBy").text("field") {
-			case "CREATED_AT":
-				o = order{name: "CREATED_AT", keys: []orderKey{instantKey("created_at"), idKey()}}
-			case "UPDATED_AT":
-				o = order{name: "UPDATED_AT", keys: []orderKey{instantKey("updated_at"), idKey()}}
-			}
-			o.desc = a.in("orderBy").text("direction") == "DESC"
-			return o
-		},
-	}
-}
-
-const (
-	maxWhereDepth = 3
-	maxWhereItems = 10
-)
-
-// customerWhere gives the conditions of a CustomerWhere; all of them must hold.
-func customerWhere(in input, depth int) ([]cond, error) {
-	if depth > maxWhereDepth {
-		return nil, in.fault(fault.BadUserInput, "Conditions can be nested %d deep. Use fewer levels of and/or.", maxWhereDepth)
-	}
-	conds := in.all(
-		in.anyOf("kind", "kind"),
-		in.anyOf("status", "status"),
-		in.ids("ids", "id", typeid.Customer),
-		in.prefix("displayNameStartsWith", "sort_name", fold.Text),
-		in.pointOf("email", "EmailAddress", "address_key", fold.Email),
-		in.pointOf("phone", "PhoneNumber", "e164", phoneDigits),
-		in.texts("externalId", "external_id"),
-		in.ids("typeId", "type_id", typeid.CustomerType),
-		in.ids("originId", "origin_id", typeid.CustomerOrigin),
-		in.ids("preferredOfficeId", "preferred_office_id", typeid.Office),
-		in.ids("salespersonId", "salesperson_id", typeid.StaffUser),
-		in.ids("preferredStaffId", "preferred_staff_id", typeid.StaffUser),
-		in.anyOf("createdVia", "created_via"),
-		in.is("taxExempt", "tax_exempt"),
-		in.between("createdAt", "created_at"),
-		in.between("updatedAt", "updated_at"),
-		in.attributes("attributes"),
-	)
-	for _, name := range []string{"and", "or"} {
-		items, err := in.items(name, maxWhereItems)
-		if err != nil {
-			return nil, err
-		}
-		if items == nil {
-			continue
-		}
-		groups := make([][]cond, len(items))
-		for i, item := range items {
-			if groups[i], err = customerWhere(item, depth+1); err != nil {
-				return nil, err
-			}
-		}
-		if name == "and" {
-			conds = append(conds, allOf(groups))
-		} else {
-			conds = append(conds, oneOf(groups))
-		}
-	}
-	return conds, in.f.err
-}
-
-// phoneDigits drops what people write between the digits of an E.164 number.
-func phoneDigits(s string) string {
-	b := make([]byte, 0, len(s))
-	for i := range len(s) {
-		switch s[i] {
-		case ' ', '-', '.', '(', ')':
-		default:
-			b = append(b, s[i])
-		}
-	}
-	return string(b)
 }
 
 func contactWhere(f *filter) error {

@@ -26,7 +26,7 @@ type unit struct {
 // and a unit outlives it.
 func (u *unit) seal() {
 	for _, l := range u.levels {
-		l.conds, l.bounds, l.derived, l.base, l.having = nil, nil, nil, columns{}, nil
+		l.conds, l.bounds, l.derived, l.search, l.base, l.having = nil, nil, nil, nil, columns{}, nil
 	}
 }
 
@@ -64,6 +64,8 @@ type request struct {
 	env  *environment
 	vars map[string]any
 	now  time.Time
+	// meant are the words that mistyped ones of searches stand for.
+	meant map[string][]string
 }
 
 // environment is what computed fields may use.
@@ -156,6 +158,7 @@ type level struct {
 
 	conds    []cond
 	bounds   []cond
+	search   *found
 	order    order
 	backward bool
 	// limit is the slot of the page's size and more that of one row more; -1 where there is no limit.

@@ -65,6 +65,74 @@ func (w *writer) hasPoint(t string, point, contact *noun, column string, slot in
 	w.text(" AND " + c + ".id = " + e + ".contact_id AND " + c + ".archived_at IS NULL)))")
 }
 
+// matches writes whether the search document of the row t matches the query in a slot.
+func (w *writer) matches(document *noun, t string, query int) {
+	s := w.alias()
+	w.text("(SELECT " + s + ".words @@ ")
+	w.param(query)
+	w.from(document, s, nil)
+	w.text(" AND " + s + ".id = " + t + ".id)")
+}
+
+// wordFrequencies are what PostgreSQL knows of the commonest lexemes: the text of a list, and how often each is there. It is the one
+// statement without an account. SECURITY: it tells nothing to clients; it only says in which order to look.
+const wordFrequencies = `SELECT most_common_elems::text::text[], most_common_elem_freqs FROM pg_stats
+WHERE schemaname = current_schema() AND tablename = 'customer_search' AND attname = 'words'`
+
+// sampled writes the number of rows that hit, of those that sample writes, as near.hits; the ids that walk finds, as walked.ids; and
+// beside them the rows u.
+func (w *writer) sampled(sample, walk, rows func()) {
+	w.text(" FROM (SELECT count(*) AS hits FROM (")
+	sample()
+	w.text(") y WHERE y.hit) near CROSS JOIN LATERAL (SELECT ARRAY(")
+	walk()
+	w.text(") AS ids) walked CROSS JOIN LATERAL (")
+	rows()
+	w.text(") u")
+}
+
+// hits writes the ids of the first rows that hit, of those that rows writes in order.
+func (w *writer) hits(rows func(), limit int) {
+	w.text("SELECT z.id FROM (")
+	rows()
+	w.text(") z WHERE z.hit LIMIT ")
+	w.param(limit)
+}
+
+// meantWords finds, for typed words that begin no word of the account, the words with a spelling in common. $1 is the account, $2
+// the words, $3 and $4 are the words again with each of their spellings.
+const meantWords = `WITH unknown AS MATERIALIZED (
+	SELECT u.typed FROM unnest($2::text[]) AS u (typed) WHERE (
+		SELECT true FROM search_word AS k
+		WHERE k.account_id = $1 AND k.spelling >= u.typed AND k.spelling < u.typed || U&'\+10FFFF' AND k.word = k.spelling LIMIT 1) IS NULL
+)
+SELECT DISTINCT t.typed, w.word FROM unnest($3::text[], $4::text[]) AS t (typed, spelling)
+JOIN unknown USING (typed) JOIN search_word AS w ON w.account_id = $1 AND w.spelling = t.spelling
+ORDER BY t.typed, w.word LIMIT 1000`
+
+// hasAny writes whether the customer t, or one of its contacts that are not archived, has a contact point. With EXISTS PostgreSQL may
+// choose to read the contact points of all customers first; a query for a value it runs row by row.
+func (w *writer) hasAny(t string, point, contact *noun) {
+	own, c, theirs := w.alias(), w.alias(), w.alias()
+	w.text("((SELECT true")
+	w.from(point, own, nil)
+	w.text(" AND " + own + ".customer_id = " + t + ".id AND " + own + ".contact_id IS NULL LIMIT 1) IS NOT NULL OR (SELECT true")
+	w.from(contact, c, nil)
+	w.text(" AND " + c + ".customer_id = " + t + ".id AND " + c + ".archived_at IS NULL AND (SELECT true")
+	w.from(point, theirs, nil)
+	w.text(" AND " + theirs + ".contact_id = " + c + ".id LIMIT 1) LIMIT 1) IS NOT NULL)")
+}
+
+// hasAddress writes the condition that the customer t itself has a postal address for which holds, which begins with AND, is true.
+func (w *writer) hasAddress(t string, address *noun, holds func(a string)) {
+	a := w.alias()
+	w.text(t + ".id IN (SELECT " + a + ".customer_id")
+	w.from(address, a, nil)
+	w.text(" AND " + a + ".contact_id IS NULL")
+	holds(a)
+	w.text(")")
+}
+
 // exists writes whether there is a row that the question asks for; key is the expression that its foreign key equals.
 func (w *writer) exists(q *question, key string) {
 	t := w.alias()

@@ -131,12 +131,19 @@ func (s *Session) run(ctx context.Context, e *Engine) error {
 		nonNull bool
 	}
 	var roots []root
+	var fields []*ast.Field
 	for _, sel := range op.collect("Query", []ast.SelectionSet{op.document.Operations.ForName(op.name).SelectionSet}) {
 		f := sel.first()
 		if len(f.Name) > 1 && f.Name[:2] == "__" || rendered[f.Name] || op.rq.env.viewer.MayAsk(f.Name) != nil {
 			continue // introspection is gqlgen's; the policy has answered what is not allowed
 		}
 		roots = append(roots, root{sel.key, op.rootNode(sel), f.Definition.Type.NonNull})
+		if f.Arguments.ForName("search") != nil {
+			fields = append(fields, f)
+		}
+	}
+	if err := op.understand(ctx, fields); err != nil {
+		return err
 	}
 	if err := op.run(ctx); err != nil {
 		return err

@@ -23,6 +23,7 @@ const (
 	oidTextArray   = 1009
 	oidInt8Array   = 1016
 	oidUUIDArray   = 2951
+	oidTSQuery     = 3615
 )
 
 // statement is one finished statement. Its text depends on the shape of the selection only, so that it stays prepared.
@@ -169,6 +170,12 @@ func (l *level) rows(w *writer, t string, joins func(), paged bool, limit int) {
 	owner := t
 	if l.through != nil {
 		owner = t + "l"
+	}
+	if l.search != nil {
+		w.text(" AND " + t + "." + l.noun.id + " = ANY(ARRAY(")
+		l.foundPage(w, limit)
+		w.text("))")
+		return
 	}
 	switch {
 	case l.ids >= 0 && l.many:
@@ -384,6 +391,10 @@ func (l *level) countStatement(u *unit) *statement {
 	rows := func() {
 		w.bounded(func() {
 			w.text("SELECT 1")
+			if l.search != nil {
+				l.foundAll(w)
+				return
+			}
 			l.rows(w, t, nil, false, -1)
 		})
 	}

@@ -34,6 +34,8 @@ func (t *tx) customerColumns() []bulkColumn[bulkCustomer] {
 		textColumn("status", func(c *bulkCustomer) string { return string(c.Status) }),
 		textColumn("display_name", func(c *bulkCustomer) string { return c.DisplayName() }),
 		textColumn("sort_name", func(c *bulkCustomer) string { return c.SortName() }),
+		textColumn("family_sort_name", func(c *bulkCustomer) string { return c.FamilySortName() }),
+		textColumn("external_key", func(c *bulkCustomer) string { return c.ExternalID }),
 		nullTextColumn("given_name", func(c *bulkCustomer) string { return c.GivenName }),
 		nullTextColumn("family_name", func(c *bulkCustomer) string { return c.FamilyName }),
 		nullTextColumn("company_name", func(c *bulkCustomer) string { return c.CompanyName }),
@@ -125,7 +127,9 @@ func (t *tx) addressColumns() []bulkColumn[bulkPoint[customer.Address]] {
 		nullTextColumn("address_locality", func(r *bulkPoint[customer.Address]) string { return r.point.Locality }),
 		nullTextColumn("address_region", func(r *bulkPoint[customer.Address]) string { return r.point.Region }),
 		nullTextColumn("postal_code", func(r *bulkPoint[customer.Address]) string { return r.point.PostalCode }),
-		nullTextColumn("address_country", func(r *bulkPoint[customer.Address]) string { return r.point.Country }))
+		nullTextColumn("address_country", func(r *bulkPoint[customer.Address]) string { return r.point.Country }),
+		textColumn("locality_key", func(r *bulkPoint[customer.Address]) string { return r.point.LocalityKey() }),
+		textColumn("postal_key", func(r *bulkPoint[customer.Address]) string { return r.point.PostalKey() }))
 }
 
 type bulkRevision struct {
@@ -190,6 +194,8 @@ type bulk struct {
 	values    bulkValues
 	revisions []bulkRevision
 	lines     []bulkLine
+	// found are the files as they are after the changes.
+	found []customer.File
 }
 
 // writeMany stores changes of different customers that are new or were locked by lockFiles.
@@ -228,6 +234,7 @@ func (b *bulk) add(w job.Write) error {
 			return err
 		}
 	}
+	b.found = append(b.found, w.File.After(ch))
 	for _, c := range ch.Contacts {
 		if err := b.contact(w.File, ch.Customer.ID, c); err != nil {
 			return err
@@ -320,6 +327,7 @@ func (b *bulk) write(ctx context.Context) error {
 		func() error { return bulkInsert(ctx, t, "phone_number", t.phoneColumns(), b.phones, true) },
 		func() error { return bulkInsert(ctx, t, "postal_address", t.addressColumns(), b.addresses, true) },
 		func() error { return b.values.write(ctx, t) },
+		func() error { return t.indexMany(ctx, b.found) },
 		func() error { return bulkInsert(ctx, t, "revision", t.revisionColumns(), b.revisions, false) },
 		func() error { return bulkInsert(ctx, t, "timeline_entry", t.lineColumns(), b.lines, false) },
 	} {

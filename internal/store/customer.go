@@ -266,6 +266,7 @@ func (t *tx) insertCustomer(ctx context.Context, ch customer.Change) error {
 	kind, actorID := t.actor()
 	row := t.customerCreate().SetID(c.ID).SetCreatedAt(t.now).SetUpdatedAt(t.now).SetNillableCreatedByKind(kind).SetNillableCreatedByID(actorID).
 		SetKind(string(c.Kind)).SetStatus(string(c.Status)).SetDisplayName(c.DisplayName()).SetSortName(c.SortName()).
+		SetFamilySortName(c.FamilySortName()).SetExternalKey(c.ExternalID).
 		SetNillableGivenName(null(c.GivenName)).SetNillableFamilyName(null(c.FamilyName)).SetNillableCompanyName(null(c.CompanyName)).
 		SetCreatedVia(string(c.CreatedVia))
 	setProfile(row.Mutation(), c.Profile)
@@ -282,7 +283,10 @@ func (t *tx) insertCustomer(ctx context.Context, ch customer.Change) error {
 	if err := t.writeAttributes(ctx, c.ID, nil, c.Attributes); err != nil {
 		return err
 	}
-	return t.finishChange(ctx, ch)
+	if err := t.finishChange(ctx, ch); err != nil {
+		return err
+	}
+	return t.indexChange(ctx, customer.File{}, customer.File{}.After(ch))
 }
 
 // applyChange stores a change of a customer that lockFile locked.
@@ -295,14 +299,18 @@ func (t *tx) applyChange(ctx context.Context, f customer.File, ch customer.Chang
 			return err
 		}
 	}
-	return t.finishChange(ctx, ch)
+	if err := t.finishChange(ctx, ch); err != nil {
+		return err
+	}
+	return t.indexChange(ctx, f, f.After(ch))
 }
 
 func (t *tx) updateCustomer(ctx context.Context, f customer.File, ch customer.Change) error {
 	c, version := ch.Customer, f.Version+1
 	u := t.customerUpdate().Where(entcustomer.ID(c.ID), entcustomer.Version(narrow(f.Version))).
 		SetVersion(narrow(version)).SetUpdatedAt(t.now).
-		SetKind(string(c.Kind)).SetStatus(string(c.Status)).SetDisplayName(c.DisplayName()).SetSortName(c.SortName())
+		SetKind(string(c.Kind)).SetStatus(string(c.Status)).SetDisplayName(c.DisplayName()).SetSortName(c.SortName()).
+		SetFamilySortName(c.FamilySortName()).SetExternalKey(c.ExternalID)
 	setText(c.GivenName, u.SetGivenName, u.ClearGivenName)
 	setText(c.FamilyName, u.SetFamilyName, u.ClearFamilyName)
 	setText(c.CompanyName, u.SetCompanyName, u.ClearCompanyName)

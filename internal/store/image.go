@@ -114,6 +114,9 @@ func (t *tx) lockImaged(ctx context.Context, id uuid.UUID) (*ent.Customer, error
 	if missing(err) {
 		return nil, notFound([]string{"id"}, "customer")
 	}
+	if err == nil && row.Status == string(customer.Merged) {
+		err = mergedCustomer([]string{"id"})
+	}
 	return row, err
 }
 

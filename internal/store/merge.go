@@ -117,6 +117,9 @@ func (t *tx) merge(ctx context.Context, now customer.Pair, m customer.Merge) (id
 			return id, moved, err
 		}
 	}
+	if err := t.pictures(ctx, winner, loser); err != nil {
+		return id, moved, err
+	}
 	if record.Flattened, err = t.flatten(ctx, loser, winner); err != nil {
 		return id, moved, err
 	}
@@ -131,7 +134,10 @@ func (t *tx) merge(ctx context.Context, now customer.Pair, m customer.Merge) (id
 	if err := t.finishChange(ctx, m.Winner); err != nil {
 		return id, moved, err
 	}
-	return id, moved, t.finishChange(ctx, m.Loser)
+	if err := t.finishChange(ctx, m.Loser); err != nil {
+		return id, moved, err
+	}
+	return id, moved, t.indexAgain(ctx, winner, loser)
 }
 
 func (t *tx) clearExternalID(ctx context.Context, id uuid.UUID) error {
@@ -218,6 +224,9 @@ func (t *tx) undoMerge(ctx context.Context, id uuid.UUID, record mergeRecord, no
 	if len(changed) > 0 {
 		return customer.ErrChangedSince(some(changed))
 	}
+	if err := t.pictures(ctx, winner, loser); err != nil {
+		return err
+	}
 	if u.Winner.Customer.ExternalID != now.Winner.ExternalID {
 		if err := t.clearExternalID(ctx, winner); err != nil {
 			return err
@@ -254,7 +263,10 @@ func (t *tx) undoMerge(ctx context.Context, id uuid.UUID, record mergeRecord, no
 	if err := t.finishChange(ctx, u.Winner); err != nil {
 		return err
 	}
-	return t.finishChange(ctx, u.Loser)
+	if err := t.finishChange(ctx, u.Loser); err != nil {
+		return err
+	}
+	return t.indexAgain(ctx, winner, loser)
 }
 
 // keepUndoable writes the versions of contacts that undoing a merge changed into the records of other merges, so that what

@@ -135,6 +135,9 @@ func (e *merger) random() uuid.UUID {
 		e.document(id, "d")
 		e.entry(id, "e")
 	}
+	if rapid.Bool().Draw(e.r, "picture") {
+		e.picture(id)
+	}
 	if f := e.file(id); len(f.Contacts) > 1 && rapid.Bool().Draw(e.r, "archived contact") {
 		err = e.svc.ContactArchive(context.Background(), e.ada, f.Contacts[0].ID, f.Contacts[0].Version)
 	}
@@ -158,6 +161,8 @@ func (e *merger) rows(ids ...uuid.UUID) map[string]string {
 		"phone_number":   `SELECT id, to_jsonb(t) FROM phone_number t WHERE customer_id = ANY ($1)`,
 		"postal_address": `SELECT id, to_jsonb(t) FROM postal_address t WHERE customer_id = ANY ($1)`,
 		"document":       `SELECT id, to_jsonb(t) FROM document t WHERE customer_id = ANY ($1)`,
+		"note":           `SELECT id, to_jsonb(t) FROM note t WHERE customer_id = ANY ($1)`,
+		"customer_image": `SELECT id, to_jsonb(t) FROM customer_image t WHERE customer_id = ANY ($1)`,
 		"upload":         `SELECT id, to_jsonb(t) FROM upload t WHERE customer_id = ANY ($1)`,
 		"timeline_entry": `SELECT id, to_jsonb(t) FROM timeline_entry t WHERE customer_id = ANY ($1) AND kind NOT LIKE 'CUSTOMER_MERGE%'`,
 	} {

@@ -15,9 +15,11 @@ type movedTable struct {
 	name string
 	// where chooses the rows that go; "" chooses all.
 	where string
-	// noun and prefix name a row to clients. With them a row that was changed or removed since the merge, by its version,
-	// keeps the merge from being undone; without, it goes back when it is still there.
+	// noun and prefix name a row to clients. With them a row that was changed or removed since the merge keeps the merge
+	// from being undone; without, it goes back when it is still there.
 	noun, prefix string
+	// constant says that the rows have no versions, because they are never changed.
+	constant bool
 }
 
 // movedTables are those tables, in the order in which their rows go. Lines of the timeline come last: who changes a
@@ -33,6 +35,12 @@ var movedTables = []movedTable{
 	{name: "phone_number", where: "contact_id IS NOT NULL"},
 	{name: "postal_address", where: "contact_id IS NOT NULL"},
 	{name: "document", noun: "document", prefix: typeid.Document},
+	{name: "note", noun: "note", prefix: typeid.Note},
+	// A winner without a picture gets the loser's; see pictures.
+	{
+		name: "customer_image", where: "NOT EXISTS (SELECT FROM customer_image o WHERE o.account_id = $1 AND o.customer_id = $3)",
+		noun: "picture", prefix: typeid.Image, constant: true,
+	},
 	{name: "timeline_entry", noun: "timeline entry", prefix: typeid.TimelineEntry},
 }
 
@@ -40,7 +48,10 @@ var movedTables = []movedTable{
 var keptTables = map[string]string{
 	"customer":       "merged_into_id: flattened by the merge itself",
 	"customer_merge": "it says which two they were",
-	"event":          "the log is never changed; the events of the merge lead from one customer to the other",
+
+	"attribute_value":        "a part of the file: the winner gets values of its own for what it lacks, and the loser keeps its values",
+	"attribute_value_option": "goes with attribute_value",
+	"event":                  "the log is never changed; the events of the merge lead from one customer to the other",
 }
 
 func (m movedTable) key() string { return m.name }
@@ -53,7 +64,7 @@ type movedRow struct {
 
 // versions is the expression of a row's version.
 func (m movedTable) versions() string {
-	if m.noun == "" {
+	if m.noun == "" || m.constant {
 		return "0"
 	}
 	return "version"
@@ -113,6 +124,14 @@ func (t *tx) moveRows(ctx context.Context, statement string, args ...any) (list 
 		list = append(list, r)
 	}
 	return list, errors.Join(rows.Err(), rows.Close())
+}
+
+// pictures makes two customers point at the pictures that they have, after those were moved.
+func (t *tx) pictures(ctx context.Context, one, other uuid.UUID) error {
+	_, err := t.exec(ctx, `UPDATE customer AS c SET image_id = i.id
+		FROM customer AS h LEFT JOIN customer_image AS i ON i.account_id = $1 AND i.customer_id = h.id
+		WHERE h.account_id = $1 AND h.id IN ($2, $3) AND c.account_id = $1 AND c.id = h.id AND c.image_id IS DISTINCT FROM i.id`, one, other)
+	return err
 }
 
 // takePoints gives those contact points of one customer itself to another one that are to be the other's; writing the

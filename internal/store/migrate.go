@@ -32,7 +32,7 @@ const migrationLock = 0x646f737369657201
 const migrationWait = 300
 
 // Migrate brings the tables up to date. Several nodes may call it at once: one works, the others wait and find nothing
-// left to do. It gives the versions that it applied.
+// left to do. It gives the versions that it applied. What a migration cannot compute in SQL is filled in behind it: see fillSearch.
 func Migrate(ctx context.Context, dsn string, log *slog.Logger) ([]int64, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -68,6 +68,13 @@ func Migrate(ctx context.Context, dsn string, log *slog.Logger) ([]int64, error)
 	}
 	if err != nil {
 		return applied, fmt.Errorf("store: migrate: %w", err)
+	}
+	filled, err := fillSearch(ctx, cc)
+	if err != nil {
+		return applied, fmt.Errorf("store: index customers for the search: %w", err)
+	}
+	if filled > 0 {
+		log.InfoContext(ctx, "customers indexed for the search", "customers", filled)
 	}
 	return applied, nil
 }

@@ -178,7 +178,8 @@ func (t *tx) writeAddresses(ctx context.Context, o owner, list []customer.Addres
 		rows[i] = t.addressCreate().SetID(a.ID).SetCreatedAt(t.now).SetCustomerID(o.customer).SetNillableContactID(o.contact).
 			SetPosition(place(i)).SetType(a.Type).
 			SetNillableStreetAddress(null(a.StreetAddress)).SetNillableAddressLocality(null(a.Locality)).
-			SetNillableAddressRegion(null(a.Region)).SetNillablePostalCode(null(a.PostalCode)).SetNillableAddressCountry(null(a.Country))
+			SetNillableAddressRegion(null(a.Region)).SetNillablePostalCode(null(a.PostalCode)).SetNillableAddressCountry(null(a.Country)).
+			SetLocalityKey(a.LocalityKey()).SetPostalKey(a.PostalKey())
 	}
 	if !fresh {
 		mine := postaladdress.ContactIDIsNil()

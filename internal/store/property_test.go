@@ -201,6 +201,7 @@ func (m *model) check() {
 			m.r.Errorf("not so: %s", name)
 		}
 	}
+	m.e.indexed(m.e.ada, m.id)
 	var got []string
 	for _, e := range m.file().Emails {
 		got = append(got, e.Address)

@@ -59,13 +59,16 @@ func (s documents) ReplaceTarget(ctx context.Context, p auth.Principal, id uuid.
 	return target, err
 }
 
-// insertUpload locks the customer as tx.adds does, in the same statement.
+// insertUpload locks the customer as tx.adds does, in the same statement. The file of a job is of no customer.
 const insertUpload = `
+WITH held AS MATERIALIZED (
+	SELECT FROM customer WHERE account_id = $1 AND id = $5 AND status <> 'MERGED' FOR SHARE
+)
 INSERT INTO upload (account_id, id, created_at, updated_at, created_by_kind, created_by_id, customer_id, document_id, mode, state,
 	object_key, file_name, title, expires_on, declared_bytes, reserved_bytes, lease_until)
-SELECT $1, $2::uuid, now(), now(), $3::text, $4::uuid, c.id, $6::uuid, $7::text, 'PENDING', $8::text, $9::text, $10::text, $11::date,
+SELECT $1, $2::uuid, now(), now(), $3::text, $4::uuid, $5::uuid, $6::uuid, $7::text, 'PENDING', $8::text, $9::text, $10::text, $11::date,
 	$12::bigint, $13::bigint, now() + $14 * interval '1 microsecond'
-FROM customer c WHERE c.account_id = $1 AND c.id = $5 AND c.status <> 'MERGED' FOR SHARE
+WHERE $5::uuid IS NULL OR EXISTS (SELECT FROM held)
 RETURNING lease_until`
 
 // relaxedCommit lets the transaction end before its record is on the disk. A PENDING upload that a crash of PostgreSQL
@@ -74,7 +77,7 @@ RETURNING lease_until`
 const relaxedCommit = `SELECT set_config('synchronous_commit', 'off', true) WHERE $1::uuid IS NOT NULL`
 
 // beginStream is BeginUpload in one statement, for the usual case: a new streamed upload for which there is room, for a
-// customer that is not merged, which it locks as tx.adds does. It gives no row when that is not so.
+// customer that is not merged, which it locks as tx.adds does, or for none. It gives no row when that is not so.
 const beginStream = `
 WITH relaxed AS MATERIALIZED (
 	SELECT set_config('synchronous_commit', 'off', true)
@@ -82,7 +85,7 @@ WITH relaxed AS MATERIALIZED (
 	SELECT FROM customer WHERE account_id = $1 AND id = $5 AND status <> 'MERGED' FOR SHARE
 ), reserved AS (
 	UPDATE storage_usage SET reserved_bytes = reserved_bytes + $12
-	WHERE account_id = $1 AND EXISTS (SELECT FROM held) AND used_bytes + reserved_bytes + greatest($12::bigint, $13::bigint) <= limit_bytes
+	WHERE account_id = $1 AND ($5::uuid IS NULL OR EXISTS (SELECT FROM held)) AND used_bytes + reserved_bytes + greatest($12::bigint, $13::bigint) <= limit_bytes
 	RETURNING limit_bytes, used_bytes + reserved_bytes AS used_bytes
 )
 INSERT INTO upload (account_id, id, created_at, updated_at, created_by_kind, created_by_id, customer_id, document_id, mode, state,
@@ -99,7 +102,7 @@ func (s documents) beginAtOnce(ctx context.Context, p auth.Principal, a document
 	t := &tx{by: p}
 	kind, actorID := t.actor()
 	err = s.readOne(ctx, p.AccountID, []any{&begun.LeaseUntil, &begun.Quota.LimitBytes, &begun.Quota.UsedBytes}, beginStream,
-		idArg(a.ID), kind, optionalID(actorID), idArg(a.CustomerID), optionalID(nullID(a.DocumentID)),
+		idArg(a.ID), kind, optionalID(actorID), optionalID(nullID(a.CustomerID)), optionalID(nullID(a.DocumentID)),
 		a.ObjectKey, a.FileName, a.Title, dateOf(a.ExpiresOn), declared(a), a.WantBytes, a.NeedBytes, a.Lease.Microseconds())
 	if missing(err) || retryable(err) {
 		return document.Begun{}, false, nil
@@ -132,7 +135,7 @@ func (s documents) BeginUpload(ctx context.Context, p auth.Principal, a document
 		kind, actorID := t.actor()
 		err = t.queryOne(ctx, []any{&begun.LeaseUntil}, insertUpload, a.ID, kind, actorID, nullID(a.CustomerID), nullID(a.DocumentID), a.Mode,
 			a.ObjectKey, a.FileName, a.Title, dateOf(a.ExpiresOn), declared(a), begun.ReservedBytes, a.Lease.Microseconds())
-		if missing(err) {
+		if missing(err) && a.CustomerID != uuid.Nil {
 			return cmp.Or(t.adds(ctx, a.CustomerID, nil), errLostLock)
 		}
 		if err != nil || a.Mode != document.ModeDirect {

@@ -1,0 +1,291 @@
+package read
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"dossier/internal/fault"
+	"dossier/internal/search"
+)
+
+// searched declares how the rows of a connection are found by words.
+//
+// A search has two ways. It can walk along the order of the page and look at each row: right when many rows match, as for one or
+// two letters. Or it can collect all that match from the index of words and sort them: right when few do. PostgreSQL
+// cannot know which when the word is a parameter. So each search looks at the next sampleSize rows of its order first. If
+// there are enoughHits among them it walks, for maxWalk rows at most: a sample can be wrong. When that does not fill the
+// page, or was not tried, it asks the index of words.
+//
+// Both ways fail for a word that begins what the rows are ordered by: all Marias stand in one place, which a walk from A gets to
+// last, and they are too many to be sorted. They are a range of the order's index, which is read beside the others.
+type searched struct {
+	// document has the rows' ids and lexemes, and copies of some of their columns.
+	document *noun
+	// copied are the orders whose keys, like the status, the document has copies of.
+	copied []string
+	// leads are the orders by name. Their keys are in an index of the document too.
+	leads map[string]search.Lead
+}
+
+const (
+	sampleSize = 400
+	enoughHits = 3
+	maxWalk    = 6000
+)
+
+// searchDocument is no type of the schema, so it is not among the nouns.
+var searchDocument = &noun{table: "customer_search", id: "id", account: "account_id"}
+
+// found is a search of one level.
+type found struct {
+	*searched
+	// query leaves out the rows between from and to, of the order's first column; all does not. few and fewAll are of their
+	// terms those to ask the index for.
+	query, all, few, fewAll, from, to int
+	lead                              search.Lead
+	// alone says that the document has all columns that the conditions and the order need.
+	alone bool
+}
+
+// blank says whether a text is missing or has nothing but spaces.
+func blank(v any) bool { return strings.TrimSpace(asText(v)) == "" }
+
+// search compiles the argument search.
+func (c *compiler) search(l *level, s *searched, site int, args arguments) error {
+	if h := l.having; h != nil { // a search has ways of its own to find the rows
+		l.conds, l.having = append(l.conds, func(w *writer, t string) { w.hasAttribute(t, h) }), nil
+	}
+	f := &found{searched: s, lead: s.leads[l.order.name], alone: slices.Contains(s.copied, l.order.name)}
+	for _, v := range args.in("where") {
+		f.alone = f.alone && v == nil
+	}
+	for _, p := range []struct {
+		slot  *int
+		oid   uint32
+		value func(q search.Query, b *binding) []byte
+	}{
+		{&f.query, oidTSQuery, func(q search.Query, b *binding) []byte { return q.Match(b.rq.env.account, f.lead, b.rq.meant) }},
+		{&f.few, oidTSQuery, func(q search.Query, b *binding) []byte {
+			return c.e.words.rare(b.rq.env.account, q).Match(b.rq.env.account, f.lead, b.rq.meant)
+		}},
+		{&f.fewAll, oidTSQuery, func(q search.Query, b *binding) []byte {
+			return c.e.words.rare(b.rq.env.account, q).Match(b.rq.env.account, search.LeadNone, b.rq.meant)
+		}},
+		{&f.all, oidTSQuery, func(q search.Query, b *binding) []byte {
+			return q.Match(b.rq.env.account, search.LeadNone, b.rq.meant)
+		}},
+		{&f.from, oidText, func(q search.Query, _ *binding) []byte { return []byte(q.Beginning(f.lead)) }},
+		{&f.to, oidText, func(q search.Query, _ *binding) []byte {
+			if from := q.Beginning(f.lead); from != "" {
+				return []byte(from + "\U0010FFFF")
+			}
+			return []byte{} // nothing is less
+		}},
+	} {
+		slot, err := c.param(p.oid, func(b *binding) ([]byte, error) {
+			q, err := search.Parse(asText(b.args[site]["search"]))
+			if err != nil {
+				return nil, fault.At(fault.BadUserInput, []string{"search"}, "search %s.", err)
+			}
+			return p.value(q, b), nil
+		})
+		if err != nil {
+			return err
+		}
+		*p.slot = slot
+	}
+	l.search = f
+	return nil
+}
+
+// foundPage writes a query for the ids of the page.
+func (l *level) foundPage(w *writer, limit int) {
+	f := l.search
+	w.text("SELECT u." + l.noun.id)
+	w.sampled(func() { l.sample(w) }, func() { l.walk(w, limit) }, func() {
+		if f.lead != search.LeadNone {
+			l.foundAhead(w, limit)
+			w.text(" UNION ")
+		}
+		l.foundByWalking(w)
+		w.text(" UNION ")
+		l.foundByWords(w, limit)
+	})
+	l.ordered(w, "u", limit)
+}
+
+// walked is the table along whose index the order is walked, and writes whether a row of it matches.
+func (l *level) walked(w *writer) (*noun, func(t string)) {
+	f := l.search
+	if f.alone && f.lead != search.LeadNone {
+		return f.document, func(t string) {
+			// The function of the operator @@. With the operator PostgreSQL could choose the index of words.
+			w.text("ts_match_vq(" + t + ".words, ")
+			w.param(f.query)
+			w.text(")")
+		}
+	}
+	return l.noun, func(t string) { w.matches(f.document, t, f.query) }
+}
+
+// sample writes the next rows of the order, and whether they match.
+func (l *level) sample(w *writer) {
+	t := w.alias()
+	table, matches := l.walked(w)
+	w.text("SELECT ")
+	matches(t)
+	w.and(l.conds, t)
+	w.text(" AS hit")
+	w.from(table, t, nil)
+	w.and(l.bounds, t)
+	l.ordered(w, t, -1)
+	w.text(" LIMIT " + strconv.Itoa(sampleSize))
+}
+
+// foundAhead writes the rows whose first key begins with the word.
+func (l *level) foundAhead(w *writer, limit int) {
+	t := w.alias()
+	l.foundKeys(w, t)
+	w.from(l.noun, t, nil)
+	first := l.order.keys[0].column
+	w.text(" AND " + t + "." + first + " >= ")
+	w.param(l.search.from)
+	w.text(" AND " + t + "." + first + " < ")
+	w.param(l.search.to)
+	l.foundEnd(w, t, limit)
+}
+
+// walk writes the ids of the rows that match, one after the other along the order.
+func (l *level) walk(w *writer, limit int) {
+	w.hits(func() {
+		t := w.alias()
+		table, matches := l.walked(w)
+		w.text("SELECT " + t + ".id, ")
+		matches(t)
+		w.text(" AS hit")
+		w.from(table, t, nil)
+		w.text(" AND near.hits >= " + strconv.Itoa(enoughHits))
+		w.and(l.conds, t)
+		w.and(l.bounds, t)
+		l.ordered(w, t, -1)
+		w.text(" LIMIT " + strconv.Itoa(maxWalk))
+	}, limit)
+}
+
+// foundByWalking writes the rows that the walk has found.
+func (l *level) foundByWalking(w *writer) {
+	t := w.alias()
+	l.foundKeys(w, t)
+	w.from(l.noun, t, nil)
+	w.text(" AND " + t + ".id = ANY(walked.ids))")
+}
+
+// foundByWords writes the rows that match, all of them and sorted, unless the walk has filled the page.
+func (l *level) foundByWords(w *writer, limit int) {
+	t := w.alias()
+	l.foundKeys(w, t)
+	l.byWords(w, t, l.search.few, l.search.query, func() {
+		w.text(" AND (near.hits < " + strconv.Itoa(enoughHits) + " OR cardinality(walked.ids) < ")
+		w.param(limit)
+		w.text(")")
+	})
+	l.foundEnd(w, t, limit)
+}
+
+// foundAll writes FROM and WHERE of all rows that match.
+func (l *level) foundAll(w *writer) {
+	t := w.alias()
+	l.byWords(w, t, l.search.fewAll, l.search.all, func() {})
+	w.and(l.conds, t)
+}
+
+// byWords writes FROM and WHERE of the rows that the index of words finds. t is the document itself where it has all that is
+// needed. Else it is joined to what was found: OFFSET 0 keeps PostgreSQL from beginning at the other end.
+func (l *level) byWords(w *writer, t string, few, query int, gate func()) {
+	match := func(d string) {
+		gate()
+		w.text(" AND " + d + ".words @@ ")
+		w.param(few)
+		w.text(" AND ts_match_vq(" + d + ".words, ")
+		w.param(query)
+		w.text(")")
+	}
+	if l.search.alone {
+		w.from(l.search.document, t, nil)
+		match(t)
+		return
+	}
+	d, h := w.alias(), w.alias()
+	w.fromPage(h, func() {
+		w.text("SELECT " + d + ".id")
+		w.from(l.search.document, d, nil)
+		match(d)
+		w.text(" OFFSET 0")
+	})
+	w.innerJoin(l.noun, t, func() { w.text(h + ".id") })
+	w.text(" WHERE true")
+}
+
+// foundKeys begins a query for the keys of the order, of which the id is one.
+func (l *level) foundKeys(w *writer, t string) {
+	w.text("(SELECT ")
+	l.keyList(w, t, false)
+}
+
+func (l *level) foundEnd(w *writer, t string, limit int) {
+	w.and(l.conds, t)
+	w.and(l.bounds, t)
+	l.ordered(w, t, limit)
+	w.text(")")
+}
+
+// understand looks up what the mistyped words of the operation's searches may have meant.
+func (op *operation) understand(ctx context.Context, fields []*ast.Field) error {
+	var typed []string
+	if len(fields) > 0 {
+		op.e.words.refresh(ctx, &op.e.config)
+	}
+	for _, f := range fields {
+		args, err := op.coercer().field(f.Definition, f.Arguments)
+		if err != nil || blank(args["search"]) {
+			continue
+		}
+		if q, err := search.Parse(asText(args["search"])); err == nil {
+			typed = append(typed, q.Typed()...)
+		}
+	}
+	if len(typed) == 0 || op.rq.env.viewer.MayRead("Customer", "") != nil {
+		return nil
+	}
+	slices.Sort(typed)
+	typed = slices.Compact(typed)
+	var of, spelling []string
+	for _, w := range typed {
+		for _, s := range search.Spellings(w) {
+			of, spelling = append(of, w), append(spelling, s)
+		}
+	}
+	rows, err := op.e.config.Pool.Query(ctx, meantWords, op.rq.env.account, typed, of, spelling)
+	if err != nil {
+		return databaseFault(err)
+	}
+	defer rows.Close()
+	op.rq.meant = map[string][]string{}
+	for rows.Next() {
+		var was, word string
+		if err := rows.Scan(&was, &word); err != nil {
+			return databaseFault(err)
+		}
+		if list := op.rq.meant[was]; search.OneTypo(was, word) && len(list) < search.MaxMeant {
+			op.rq.meant[was] = append(list, word)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return databaseFault(err)
+	}
+	return nil
+}

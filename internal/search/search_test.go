@@ -1,0 +1,171 @@
+package search_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+
+	"dossier/internal/search"
+)
+
+var account = uuid.MustParse("01930000-0000-7000-8000-0123456789ab")
+
+// lexemes gives the lexemes without the tag of the account.
+func lexemes(d search.Document) []string {
+	var list []string
+	for _, l := range d.Lexemes(account) {
+		list = append(list, l[7:])
+	}
+	return list
+}
+
+func TestADocumentHasTheWordsOfNamesFoldedWithTheOrderTheyBegin(t *testing.T) {
+	t.Parallel()
+	got := lexemes(search.Document{
+		SortName: "elodie gross", FamilySortName: "gross elodie",
+		Names: []string{"Élodie", "GROẞ", "Müller-Lüdenscheidt & Söhne", "O'Brien"},
+	})
+	want := []string{"fgross", "lelodie", "nbrien", "nludenscheidt", "nmuller", "no", "nsohne"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestADocumentHasTheEndsOfAddressesAndBothEndsOfNumbers(t *testing.T) {
+	t.Parallel()
+	got := lexemes(search.Document{Emails: []string{"Ada.Lovelace+x@Example.com"}, Phones: []string{"+4930901820", "+15550100"}})
+	for _, w := range []string{
+		"eada.lovelace+x@example.com", "elovelace+x@example.com", "ex@example.com", "nexample", "nlovelace",
+		"p4930901820", "p30901820", "r0281090394", "p15550100", "p5550100", "r00105551",
+	} {
+		if !slices.Contains(got, w) {
+			t.Errorf("%q is not among %q", w, got)
+		}
+	}
+}
+
+func TestLongNamesAndManyContactsStayWithinWhatPostgreSQLTakes(t *testing.T) {
+	t.Parallel()
+	d := search.Document{Names: []string{strings.Repeat("語", 2000)}}
+	for i := range 10_000 {
+		d.Names = append(d.Names, "name"+strings.Repeat("x", i%50)+string(rune(0x4e00+i)))
+	}
+	list := d.Lexemes(account)
+	if len(list) > 5000 {
+		t.Errorf("%d lexemes", len(list))
+	}
+	for _, l := range list {
+		if len(l) > 600 {
+			t.Errorf("a lexeme of %d bytes", len(l))
+		}
+	}
+}
+
+func TestWhatASearchTakes(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		text, problem string
+		blank         bool
+	}{
+		{"", "", true},
+		{" \t\n ", "", true},
+		{"%", "", false},
+		{"' | !x:*&<->\\", "", false},
+		{strings.Repeat("ä", 200), "", false},
+		{strings.Repeat("ä", 201), "is longer than 200 characters", false},
+		{strings.Repeat("a ", 10), "", false},
+		{strings.Repeat("a ", 11), "has 11 words; at most 10 are allowed", false},
+		{strings.Repeat("a-", 11), "has 11 words; at most 10 are allowed", false},
+		{"a\x00b", "must be valid Unicode without the character NUL", false},
+		{"a\xffb", "must be valid Unicode without the character NUL", false},
+	} {
+		q, err := search.Parse(c.text)
+		switch {
+		case c.problem == "" && err != nil, c.problem != "" && (err == nil || err.Error() != c.problem):
+			t.Errorf("%q: %v, want %q", c.text, err, c.problem)
+		case err == nil && q.Blank != c.blank:
+			t.Errorf("%q: blank is %v", c.text, q.Blank)
+		}
+	}
+}
+
+func TestOnlyWordsOfFourLettersAreTakenForMistyped(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string][]string{
+		"ana":                      nil,
+		"Schmitd":                  {"schmitd"},
+		"Élodie 1234 a5bcd x@y.de": {"elodie"},
+		"müller-meier":             nil, // two words in one
+		"paul anna":                {"paul", "anna"},
+	} {
+		q, err := search.Parse(text)
+		if got := q.Typed(); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%q: %q, %v; want %q", text, got, err, want)
+		}
+	}
+}
+
+func TestOneWordAloneIsARangeOfAnOrderByName(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{"Ma": "ma", "ma x": "", "123": "", "12": "12", "a@b": "", "%": ""} {
+		q, _ := search.Parse(text)
+		if got := q.Beginning(search.LeadDisplay); got != want {
+			t.Errorf("%q begins with %q, want %q", text, got, want)
+		}
+		if got := q.Beginning(search.LeadNone); got != "" {
+			t.Errorf("%q without an order begins with %q", text, got)
+		}
+	}
+}
+
+func TestOneTypo(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		a, b string
+		want bool
+	}{
+		{"schmidt", "schmidt", true},
+		{"schmitd", "schmidt", true},
+		{"schmit", "schmidt", true},
+		{"schmiddt", "schmidt", true},
+		{"schmixt", "schmidt", true},
+		{"xchmidt", "schmidt", true},
+		{"schmidx", "schmidt", true},
+		{"shcmitd", "schmidt", false},
+		{"bcde", "abcd", false},
+		{"sch", "schmidt", false},
+		{"", "", true},
+	} {
+		if got := search.OneTypo(c.a, c.b); got != c.want || search.OneTypo(c.b, c.a) != c.want {
+			t.Errorf("%s and %s: %v, want %v", c.a, c.b, got, c.want)
+		}
+	}
+}
+
+// TestWordsOneTypoApartShareASpelling holds that the look-up by spellings misses no word.
+func TestWordsOneTypoApartShareASpelling(t *testing.T) {
+	t.Parallel()
+	word := rapid.StringOfN(rapid.RuneFrom([]rune("abcé語")), 1, 8, -1)
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := word.Draw(t, "a"), word.Draw(t, "b")
+		if !search.OneTypo(a, b) {
+			return
+		}
+		other := search.Spellings(b)
+		if !slices.ContainsFunc(search.Spellings(a), func(s string) bool { return slices.Contains(other, s) }) {
+			t.Fatalf("%q and %q have no spelling in common", a, b)
+		}
+	})
+}
+
+func TestLexemesOfTwoAccountsHaveNothingInCommon(t *testing.T) {
+	t.Parallel()
+	d := search.Document{Names: []string{"Ada"}}
+	one, other := d.Lexemes(account), d.Lexemes(uuid.MustParse("01930000-0000-7000-8000-0123456789ac"))
+	if slices.Equal(one, other) {
+		t.Errorf("both are %q", one)
+	}
+}
