@@ -3614,7 +3614,8 @@ input ImportColumnInput {
   The field: ` + "`" + `kind` + "`" + `, ` + "`" + `givenName` + "`" + `, ` + "`" + `familyName` + "`" + `, ` + "`" + `companyName` + "`" + `, ` + "`" + `externalId` + "`" + `, ` + "`" + `languageTag` + "`" + ` and the others of CustomerCreateInput,
   ` + "`" + `emails.1.address` + "`" + `, ` + "`" + `emails.1.type` + "`" + `, ` + "`" + `emails.1.purposes` + "`" + ` (with spaces between them), ` + "`" + `phones.1.number` + "`" + `, ` + "`" + `phones.1.type` + "`" + `, ` + "`" + `addresses.1.streetAddress` + "`" + ` (also ` + "`" + `addressLocality` + "`" + `, ` + "`" + `addressRegion` + "`" + `, ` + "`" + `postalCode` + "`" + `, ` + "`" + `addressCountry` + "`" + `, ` + "`" + `type` + "`" + `),
   and of the people to talk to ` + "`" + `contacts.1.givenName` + "`" + `, ` + "`" + `contacts.1.familyName` + "`" + `, ` + "`" + `contacts.1.role` + "`" + `, ` + "`" + `contacts.1.emails.1.address` + "`" + `
-  and so on; 2, 3, ... for further ones. ` + "`" + `-` + "`" + ` leaves the column out.
+  and so on; 2, 3, ... for further ones. ` + "`" + `attributes.<key>` + "`" + ` is a custom attribute: dates as ` + "`" + `2024-02-29` + "`" + `, times as
+  ` + "`" + `2024-02-29T13:30:00Z` + "`" + `, booleans as ` + "`" + `true` + "`" + ` or ` + "`" + `false` + "`" + `, options by key or label with ` + "`" + `;` + "`" + ` between them. ` + "`" + `-` + "`" + ` leaves the column out.
   """
   field: String!
 }

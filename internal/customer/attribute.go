@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"dossier/internal/attribute"
+	"dossier/internal/fault"
 	"dossier/internal/fold"
 )
 
@@ -185,8 +186,10 @@ func (c *check) obeyAttributes(stored Reading, via Channel, r Rules, e entry, fr
 		switch {
 		case !visible && has && e.given(field):
 			c.bad(path, "Customers of this type have no %s here: the field policy of the account hides it. Leave it out.", def.Key)
+			c.faults[len(c.faults)-1].Detail = fault.AttributeDetail{Key: def.Key}
 		case required && visible && !has:
 			c.required(path, "A customer needs a value of the custom attribute %s (%s).", def.Key, def.Label)
+			c.faults[len(c.faults)-1].Detail = fault.AttributeDetail{Key: def.Key}
 		}
 	}
 	return nil

@@ -95,6 +95,9 @@ type DuplicateDetail struct {
 	NodeIDs []string
 }
 
+// AttributeDetail goes with what is wrong with all values of a customer's custom attributes together: it says which one.
+type AttributeDetail struct{ Key string }
+
 // LimitDetail goes with TooLarge for files.
 type LimitDetail struct{ LimitBytes int64 }
 

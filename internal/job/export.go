@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"dossier/internal/attribute"
 	"dossier/internal/customer"
 	"dossier/internal/typeid"
 )
@@ -24,7 +25,7 @@ const exportPage = 500
 type format struct {
 	extension, contentType string
 	// open begins a file. The writer it gives is called for each customer.
-	open func(w *bufio.Writer, widths Widths) (writer, error)
+	open func(w *bufio.Writer, widths Widths, defs []attribute.Definition) (writer, error)
 }
 
 // writer writes a customer.
@@ -39,25 +40,29 @@ var formats = map[string]format{
 	"JSON_LINES": {"jsonl", "application/x-ndjson", openLines},
 }
 
-// errWidths says that a customer has got longer lists since the columns were counted.
+// errWidths says that a customer has got longer lists since the columns were counted, or an option that was made since.
 var errWidths = errors.New("job: a customer has more than the columns hold")
 
 // table writes CSV with a column for each contact point and person that any customer has.
 type table struct {
 	csv    *csv.Writer
 	widths Widths
+	defs   []attribute.Definition
 	cells  []string
 }
 
-func openTable(w *bufio.Writer, widths Widths) (writer, error) {
+func openTable(w *bufio.Writer, widths Widths, defs []attribute.Definition) (writer, error) {
 	if _, err := w.WriteString("\ufeff"); err != nil { // else spreadsheets take UTF-8 for the encoding of the country
 		return nil, err
 	}
-	t := &table{csv: csv.NewWriter(w), widths: widths}
+	t := &table{csv: csv.NewWriter(w), widths: widths, defs: defs}
 	t.csv.UseCRLF = true
 	t.cells = append(t.cells, "id", "status")
 	for i := range scalars {
 		t.cells = append(t.cells, scalars[i].name)
+	}
+	for i := range defs {
+		t.cells = append(t.cells, attributePrefix+defs[i].Key)
 	}
 	t.pointNames("", widths.Points)
 	for i := range widths.Contacts {
@@ -95,6 +100,16 @@ func (t *table) write(e *Exported) error {
 	t.add(typeid.Format(typeid.Customer, e.ID), string(e.Status))
 	for i := range scalars {
 		t.add(scalars[i].get(&e.Customer))
+	}
+	for i := range t.defs {
+		cell := ""
+		if v := valueOf(&e.Customer, &t.defs[i]); v != nil {
+			var err error
+			if cell, err = attributeCell(v, &t.defs[i]); err != nil {
+				return err
+			}
+		}
+		t.add(cell)
 	}
 	if len(e.Contacts) > t.widths.Contacts || !t.points(e.Points, t.widths.Points) {
 		return errWidths
@@ -148,11 +163,12 @@ func instant(at time.Time) string { return at.UTC().Format("2006-01-02T15:04:05.
 
 // lines writes JSON lines, with the names of the schema's inputs.
 type lines struct {
-	out *json.Encoder
+	out  *json.Encoder
+	defs []attribute.Definition
 }
 
-func openLines(w *bufio.Writer, _ Widths) (writer, error) {
-	l := &lines{out: json.NewEncoder(w)}
+func openLines(w *bufio.Writer, _ Widths, defs []attribute.Definition) (writer, error) {
+	l := &lines{out: json.NewEncoder(w), defs: defs}
 	l.out.SetEscapeHTML(false)
 	return l, nil
 }
@@ -165,6 +181,19 @@ func (l *lines) write(e *Exported) error {
 		line[scalars[i].name] = null(scalars[i].get(&e.Customer))
 	}
 	line[fieldTaxExempt] = e.TaxExempt
+	attributes := make([]map[string]any, 0, len(e.Attributes))
+	for i := range l.defs {
+		v := valueOf(&e.Customer, &l.defs[i])
+		if v == nil {
+			continue
+		}
+		in, err := attributeLine(v, &l.defs[i])
+		if err != nil {
+			return err
+		}
+		attributes = append(attributes, in)
+	}
+	line[fieldAttributes] = attributes
 	pointsOf(line, e.Points)
 	contacts := make([]map[string]any, len(e.Contacts))
 	for i, c := range e.Contacts {
@@ -202,6 +231,7 @@ type exporting struct {
 	claim  Claim
 	draft  ExportDraft
 	widths Widths
+	defs   []attribute.Definition
 	done   int64
 	// told is when the progress was told last.
 	told time.Time
@@ -211,7 +241,7 @@ type exporting struct {
 // file writes the whole file, a page at a time. No connection is held while the object store takes it.
 func (x *exporting) file(ctx context.Context, w io.Writer) error {
 	buf := bufio.NewWriterSize(w, 64<<10)
-	out, err := formats[x.draft.Format].open(buf, x.widths)
+	out, err := formats[x.draft.Format].open(buf, x.widths, x.defs)
 	if err != nil {
 		return err
 	}

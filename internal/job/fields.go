@@ -193,6 +193,8 @@ type target struct {
 	list  string
 	index int
 	part  string
+	// attribute is the key of a custom attribute, "" for the fields that every customer has.
+	attribute string
 }
 
 // parseTarget reads the name of a field, such as contacts.1.emails.2.address.
@@ -202,7 +204,10 @@ func parseTarget(name string) (target, bool) {
 			return target{scalar: i}, true
 		}
 	}
-	t := target{scalar: -1}
+	t := target{scalar: -1, attribute: attributeKey(name)}
+	if t.attribute != "" {
+		return t, true // whether there is one of this key, newLayout says
+	}
 	parts := strings.Split(name, ".")
 	if parts[0] == listContacts && len(parts) > 2 {
 		n, ok := ordinal(parts[1], customer.MaxContacts)

@@ -10,6 +10,7 @@ import (
 
 	"dossier/internal/customer"
 	"dossier/internal/fault"
+	"dossier/internal/optional"
 )
 
 // maxValue is how many characters of a cell are kept with its error.
@@ -280,13 +281,27 @@ func (s *batch) row(ctx context.Context, r *prepared) error {
 }
 
 func (s *batch) create(r *prepared) error {
-	ch, err := s.planner.Create(s, s.layout.draft(r.cells, nil))
+	d := s.layout.draft(r.cells, nil)
+	var err error
+	if d.Attributes, err = s.attributes(r, nil); err != nil {
+		return err
+	}
+	ch, err := s.planner.Create(s, d)
 	if err != nil {
 		return s.refuse(r, err, func(o origins) { s.layout.draft(r.cells, o) })
 	}
 	s.step.Created++
 	s.change(r, Write{New: true, Change: ch})
 	return nil
+}
+
+// attributes are the values of custom attributes in a row.
+func (s *batch) attributes(r *prepared, o origins) ([]customer.AttributeInput, error) {
+	if len(s.layout.attributes) == 0 {
+		return nil, nil
+	}
+	defs, err := s.AttributeDefinitions()
+	return s.layout.attributeInputs(r.cells, o, defs, s.in.Region), err
 }
 
 func (s *batch) update(ctx context.Context, r *prepared, id uuid.UUID) error {
@@ -309,7 +324,15 @@ func (s *batch) update(ctx context.Context, r *prepared, id uuid.UUID) error {
 	if !ok {
 		f = unknownFile(id)
 	}
-	ch, err := s.planner.Update(s, f, s.layout.patch(r.cells, nil, f))
+	p := s.layout.patch(r.cells, nil, f)
+	attributes, err := s.attributes(r, nil)
+	if err != nil {
+		return err
+	}
+	if attributes != nil {
+		p.Attributes = optional.Some(attributes)
+	}
+	ch, err := s.planner.Update(s, f, p)
 	if err != nil {
 		return s.refuse(r, err, func(o origins) { s.layout.patch(r.cells, o, f) })
 	}
@@ -368,12 +391,19 @@ func (s *batch) refuse(r *prepared, err error, trace func(o origins)) error {
 	}
 	o := origins{}
 	trace(o)
+	if _, err := s.attributes(r, o); err != nil {
+		return err
+	}
 	s.fail(r, list, o)
 	return nil
 }
 
 // column finds the column of a fault. What is missing came from no cell, so there it is the first column of the field.
-func (s *batch) column(o origins, path []string) int {
+func (s *batch) column(o origins, f *fault.Error) int {
+	path := f.Path
+	if d, ok := f.Detail.(fault.AttributeDetail); ok {
+		return slices.Index(s.in.Fields, attributePrefix+d.Key)
+	}
 	if column := o.column(path); column >= 0 || len(path) < 2 {
 		return column
 	}
@@ -384,7 +414,10 @@ func (s *batch) fail(r *prepared, list fault.List, o origins) {
 	s.step.Failed++
 	for _, f := range list {
 		e := RowError{Line: r.line, Code: string(f.Code), Message: f.Message}
-		if column := s.column(o, f.Path); column >= 0 {
+		if column := s.column(o, f); column >= 0 {
+			if message := unreadable(s.definitions, f, s.in.Fields[column]); message != "" {
+				e.Message = message
+			}
 			e.Column, e.ColumnName, e.Field = column+1, cut(s.in.Columns[column], maxValue), s.in.Fields[column]
 			e.Value = cut(strings.ToValidUTF8(strings.ReplaceAll(r.raw[column], "\x00", "\uFFFD"), "\uFFFD"), maxValue)
 		}

@@ -3,6 +3,7 @@ package job
 import (
 	"bytes"
 
+	"dossier/internal/attribute"
 	"dossier/internal/fault"
 )
 
@@ -21,6 +22,8 @@ type fileCheck struct {
 	path          []string
 	mapping       []ColumnMapping
 	ignoreUnknown bool
+	// attributes are the custom attributes of the account.
+	attributes []attribute.Definition
 
 	utf8   utf8Checker
 	head   []byte // until begun
@@ -113,7 +116,7 @@ func (c *fileCheck) columns(enc encoding) ([]string, *layout, error) {
 		return nil, nil, c.refuse("The first row of the file must name its columns.")
 	}
 	names := p.cells(enc)
-	l, err := newLayout(names, c.mapping, c.ignoreUnknown, c.path)
+	l, err := newLayout(names, c.mapping, c.ignoreUnknown, c.path, c.attributes)
 	return names, l, err
 }
 

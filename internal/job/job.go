@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"dossier/internal/attribute"
 	"dossier/internal/auth"
 	"dossier/internal/customer"
 	"dossier/internal/document"
@@ -174,6 +175,9 @@ type Store interface {
 	RestartImport(ctx context.Context, c Claim) error
 	// ImportStep runs work and keeps what it did together with what it says of it, or nothing. work may run several times.
 	ImportStep(ctx context.Context, c Claim, work func(ctx context.Context, b Batch) (Step, error)) error
+
+	// AttributeDefinitions gives the custom attributes in use.
+	AttributeDefinitions(ctx context.Context, accountID uuid.UUID) ([]attribute.Definition, error)
 
 	// BeginResult notes the object that the export will write, and gives up the one of an earlier attempt.
 	BeginResult(ctx context.Context, c Claim, objectKey, contentType string) error

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"dossier/internal/attribute"
 	"dossier/internal/customer"
 	"dossier/internal/fault"
 )
@@ -23,6 +24,8 @@ type layout struct {
 	self    pointColumns
 	// contacts has a gap (nil) where a number was left out.
 	contacts []*contactColumns
+	// attributes are the columns of custom attributes.
+	attributes []attributeColumn
 }
 
 type scalarColumn struct{ scalar, column int }
@@ -44,8 +47,8 @@ type ColumnMapping struct {
 }
 
 // newLayout finds out where the columns of a header go. Everything that is wrong is said at once: about the mapping at the
-// paths of the input, about the header at filePath.
-func newLayout(header []string, mapping []ColumnMapping, ignoreUnknown bool, filePath []string) (*layout, error) {
+// paths of the input, about the header at filePath. defs are the account's custom attributes.
+func newLayout(header []string, mapping []ColumnMapping, ignoreUnknown bool, filePath []string, defs []attribute.Definition) (*layout, error) {
 	var faults fault.List
 	bad := func(path []string, format string, args ...any) {
 		faults = append(faults, fault.At(fault.BadUserInput, path, format, args...))
@@ -54,8 +57,15 @@ func newLayout(header []string, mapping []ColumnMapping, ignoreUnknown bool, fil
 	named := make(map[string]string, len(mapping))
 	for i, m := range mapping {
 		here := []string{"input", "columns", strconv.Itoa(i)}
-		if _, ok := parseTarget(m.Field); !ok && m.Field != omit {
+		t, ok := parseTarget(m.Field)
+		switch def := definitionOf(defs, t.attribute); {
+		case m.Field == omit:
+		case !ok:
 			bad(append(here, "field"), "%s", unknownField(m.Field))
+		case t.attribute != "" && def == nil:
+			bad(append(here, "field"), "There is no custom attribute %q in use. Its key is that of its definition.", cut(t.attribute, maxShown))
+		case def != nil && def.Type == attribute.File:
+			bad(append(here, "field"), "%s is a FILE: its documents are uploaded, not imported. Choose another field, or -.", def.Key)
 		}
 		if !slices.ContainsFunc(header, func(h string) bool { return sameName(h, m.Column) }) {
 			bad(append(here, "column"), "The file has no column of this name. Its columns are: %s.", listNames(header))
@@ -77,10 +87,17 @@ func newLayout(header []string, mapping []ColumnMapping, ignoreUnknown bool, fil
 		switch {
 		case field == omit || !wanted:
 			continue
+		case definitionOf(defs, attributeKey(field)) == nil && attributeKey(field) != "" && !given:
+			unknown = append(unknown, name)
+			continue
 		case field == "":
 			if name != "" || len(header) == 1 {
 				unknown = append(unknown, name)
 			}
+			continue
+		}
+		if def := definitionOf(defs, attributeKey(field)); def != nil && def.Type == attribute.File && !given {
+			bad(filePath, "The column %q goes to a custom attribute of the type FILE: its documents are uploaded, not imported. Leave the column out, or map it to -.", cut(name, maxShown))
 			continue
 		}
 		if other, twice := taken[field]; twice {
@@ -142,6 +159,8 @@ func compile(fields []string) *layout {
 		t, ok := parseTarget(name)
 		switch {
 		case !ok: // goes nowhere
+		case t.attribute != "":
+			l.attributes = append(l.attributes, attributeColumn{t.attribute, column})
 		case t.scalar >= 0:
 			l.scalars = append(l.scalars, scalarColumn{t.scalar, column})
 		case t.contact == 0:

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"dossier/internal/attribute"
 	"dossier/internal/customer"
 	"dossier/internal/fault"
 	"dossier/internal/typeid"
@@ -27,7 +28,7 @@ func TestColumnsGoWhereTheirNamesSay(t *testing.T) {
 		"emails.21.address":                                                   "unknown", "emails.0.address": "unknown", "emails.01.address": "unknown", "contacts.51.role": "unknown",
 		"contacts.1.kind": "unknown", "emails.1.number": "unknown", "contacts.1.contacts.1.role": "unknown", "shoe size": "unknown",
 	} {
-		l, err := newLayout(strings.Split(header, "|"), nil, false, []string{"file"})
+		l, err := newLayout(strings.Split(header, "|"), nil, false, []string{"file"}, nil)
 		switch {
 		case want == "unknown" || want == "twice":
 			if fault.CodeOf(err) != fault.BadUserInput {
@@ -176,6 +177,8 @@ func (noRules) Rules(customer.Channel, uuid.UUID) (customer.Rules, error) {
 	return customer.Rules{}, nil
 }
 
+func (noRules) AttributeDefinitions() ([]attribute.Definition, error) { return nil, nil }
+
 func (noRules) ExternalIDTaken(string, uuid.UUID) (bool, error) { return false, nil }
 
 // stored makes a customer by the rules, as it is stored then.
@@ -227,7 +230,7 @@ func TestWhatARowChangesOfACustomer(t *testing.T) {
 		}},
 		"empty cells": {"givenName|familyName|emails.1.address|contacts.1.givenName", "||  |", "", nil},
 	} {
-		l, err := newLayout(strings.Split(c.header, "|"), nil, false, []string{"file"})
+		l, err := newLayout(strings.Split(c.header, "|"), nil, false, []string{"file"}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

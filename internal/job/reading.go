@@ -3,6 +3,7 @@ package job
 import (
 	"github.com/google/uuid"
 
+	"dossier/internal/attribute"
 	"dossier/internal/customer"
 )
 
@@ -12,6 +13,9 @@ type rulesReading struct {
 	customer.Reading
 	choices map[customer.Choice]customer.ChoiceState
 	rules   map[uuid.UUID]customer.Rules
+	// definitions are there when known is set.
+	definitions []attribute.Definition
+	known       bool
 }
 
 func newRulesReading(r customer.Reading) *rulesReading {
@@ -52,4 +56,15 @@ func (r *rulesReading) Rules(via customer.Channel, typeID uuid.UUID) (customer.R
 		r.rules[typeID] = rules
 	}
 	return rules, err
+}
+
+// AttributeDefinitions implements customer.Reading.
+func (r *rulesReading) AttributeDefinitions() (defs []attribute.Definition, err error) {
+	if !r.known {
+		if r.definitions, err = r.Reading.AttributeDefinitions(); err != nil {
+			return nil, err
+		}
+		r.known = true
+	}
+	return r.definitions, nil
 }

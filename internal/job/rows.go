@@ -110,7 +110,7 @@ func (l *layout) read(raw []string, region string) cellsOf {
 	cells := make(cellsOf, len(raw))
 	for i, s := range raw {
 		s = armed(s)
-		if region != "" && i < len(l.fields) && strings.HasSuffix(l.fields[i], ".number") {
+		if region != "" && i < len(l.fields) && strings.HasSuffix(l.fields[i], ".number") && attributeKey(l.fields[i]) == "" {
 			s = customer.International(s, region)
 		}
 		cells[i] = s

@@ -253,6 +253,11 @@ func (r *Runner) exportFile(ctx context.Context, x *exporting) (err error) {
 	if x.widths, err = r.Store.ExportWidths(ctx, c.By.AccountID); err != nil {
 		return err
 	}
+	defs, err := r.Store.AttributeDefinitions(ctx, c.By.AccountID)
+	if err != nil {
+		return err
+	}
+	x.defs = exportedAttributes(defs)
 	key, contentType := blob.NewKey(c.By.AccountID), formats[x.draft.Format].contentType
 	if err := r.Store.BeginResult(ctx, c, key, contentType); err != nil {
 		return err

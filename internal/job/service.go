@@ -70,8 +70,12 @@ func (s *Service) ImportStart(
 	if err != nil {
 		return uuid.Nil, err
 	}
+	defs, err := s.Store.AttributeDefinitions(ctx, p.AccountID)
+	if err != nil {
+		return uuid.Nil, fault.Wrap("job.ImportStart", err)
+	}
 	path := []string{"file"}
-	check := &fileCheck{path: path, mapping: d.Columns, ignoreUnknown: d.IgnoreUnknownColumns}
+	check := &fileCheck{path: path, mapping: d.Columns, ignoreUnknown: d.IgnoreUnknownColumns, attributes: defs}
 	id, err := s.Files.Take(ctx, p, file, path, document.Taking{
 		Mode: ModeImport, ContentType: "text/csv", MaxBytes: MaxImportBytes, Key: key, Watch: check.write,
 		Complete: func(ctx context.Context, p auth.Principal, a document.Attempt, c document.Content) (uuid.UUID, error) {

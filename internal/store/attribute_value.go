@@ -15,15 +15,23 @@ import (
 	"dossier/internal/customer"
 )
 
-// valuesOfCustomer reads the values of one customer in the order of keys, those of archived attributes too: they are part
-// of the file. The options come as one text, in the order of ids.
-const valuesOfCustomer = `
-SELECT v.definition_id, d.key, v.type, v.text_value, v.integer_value, v.decimal_value::text, v.boolean_value, v.date_value, v.time_value,
+// valueColumns are the columns of values v with their definitions d. The options come as one text, in the order of ids.
+const valueColumns = `v.definition_id, d.key, v.type, v.text_value, v.integer_value, v.decimal_value::text, v.boolean_value, v.date_value, v.time_value,
 	coalesce(v.option_id::text, (SELECT string_agg(o.option_id::text, ',' ORDER BY o.option_id)
-		FROM attribute_value_option o WHERE o.account_id = $1 AND o.value_id = v.id))
+		FROM attribute_value_option o WHERE o.account_id = $1 AND o.value_id = v.id))`
+
+// valuesOfCustomer reads the values of one customer in the order of keys, those of archived attributes too: they are part
+// of the file. valuesOfCustomers does so for many.
+const (
+	valuesOfCustomer = `SELECT ` + valueColumns + `
 FROM attribute_value v JOIN attribute_definition d ON d.account_id = $1 AND d.id = v.definition_id
 WHERE v.account_id = $1 AND v.customer_id = $2
 ORDER BY d.key`
+	valuesOfCustomers = `SELECT ` + valueColumns + `, v.customer_id
+FROM attribute_value v JOIN attribute_definition d ON d.account_id = $1 AND d.id = v.definition_id
+WHERE v.account_id = $1 AND v.customer_id = ANY ($2)
+ORDER BY d.key`
+)
 
 func (t *tx) valuesOf(ctx context.Context, customerID uuid.UUID) ([]customer.AttributeValue, error) {
 	rows, err := t.query(ctx, valuesOfCustomer, customerID)
@@ -42,12 +50,33 @@ func (t *tx) valuesOf(ctx context.Context, customerID uuid.UUID) ([]customer.Att
 	return list, rows.Err()
 }
 
-func scanValue(rows *sql.Rows) (v customer.AttributeValue, err error) {
+// fileValues reads the values of many customers.
+func (c scope) fileValues(ctx context.Context, ids []uuid.UUID, file func(id uuid.UUID) *customer.File) error {
+	rows, err := c.query(ctx, valuesOfCustomers, ids)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id uuid.UUID
+		v, err := scanValue(rows, &id)
+		if err != nil {
+			return err
+		}
+		f := file(id)
+		f.Attributes = append(f.Attributes, v)
+	}
+	return rows.Err()
+}
+
+// scanValue reads the columns of a value, and more that follow.
+func scanValue(rows *sql.Rows, more ...any) (v customer.AttributeValue, err error) {
 	var text, decimal, options *string
 	var integer *int64
 	var boolean *bool
 	var date, instant *time.Time
-	if err := rows.Scan(&v.DefinitionID, &v.Key, &v.Type, &text, &integer, &decimal, &boolean, &date, &instant, &options); err != nil {
+	into := []any{&v.DefinitionID, &v.Key, &v.Type, &text, &integer, &decimal, &boolean, &date, &instant, &options}
+	if err := rows.Scan(append(into, more...)...); err != nil {
 		return v, err
 	}
 	v.Text, v.Decimal = deref(text), deref(decimal)

@@ -191,6 +191,7 @@ type bulk struct {
 	goneEmails, gonePhones, goneAddresses []uuid.UUID
 	// purposes are the e-mail addresses that have any and are written again.
 	purposes  []uuid.UUID
+	values    bulkValues
 	revisions []bulkRevision
 	lines     []bulkLine
 	// found are the files as they are after the changes.
@@ -215,6 +216,7 @@ func (b *bulk) add(w job.Write) error {
 		b.newCustomers = append(b.newCustomers, bulkCustomer{ch.Customer, 1})
 		b.t.count(ch.Customer.Status, 1)
 		b.points(owner{customer: ch.Customer.ID}, customer.Points{}, ch.Customer.Points, freshLists)
+		b.values.add(b.t, ch.Customer.ID, nil, ch.Customer.Attributes)
 		if err := b.revise(timeline.SubjectCustomer, ch.Customer.ID, 1, nil); err != nil {
 			return err
 		}
@@ -227,6 +229,7 @@ func (b *bulk) add(w job.Write) error {
 			b.t.count(ch.Customer.Status, 1)
 		}
 		b.points(owner{customer: ch.Customer.ID}, w.File.Points, ch.Customer.Points, lists(ch.Fields))
+		b.values.add(b.t, ch.Customer.ID, w.File.Attributes, ch.Customer.Attributes)
 		if err := b.revise(timeline.SubjectCustomer, ch.Customer.ID, w.File.Version+1, ch.Fields); err != nil {
 			return err
 		}
@@ -323,6 +326,7 @@ func (b *bulk) write(ctx context.Context) error {
 		func() error { return bulkInsert(ctx, t, "email_address", t.emailColumns(), b.emails, true) },
 		func() error { return bulkInsert(ctx, t, "phone_number", t.phoneColumns(), b.phones, true) },
 		func() error { return bulkInsert(ctx, t, "postal_address", t.addressColumns(), b.addresses, true) },
+		func() error { return b.values.write(ctx, t) },
 		func() error { return t.indexMany(ctx, b.found) },
 		func() error { return bulkInsert(ctx, t, "revision", t.revisionColumns(), b.revisions, false) },
 		func() error { return bulkInsert(ctx, t, "timeline_entry", t.lineColumns(), b.lines, false) },

@@ -60,6 +60,13 @@ func (e *env) rowsOf(p auth.Principal) string {
 			FROM phone_number r JOIN customer c ON c.id = r.customer_id LEFT JOIN contact k ON k.id = r.contact_id WHERE r.account_id = $1`,
 		`SELECT to_jsonb(r) - 'id' - 'account_id' - 'created_at' - 'customer_id' - 'contact_id' || jsonb_build_object('of', c.display_name, 'at', k.display_name)
 			FROM postal_address r JOIN customer c ON c.id = r.customer_id LEFT JOIN contact k ON k.id = r.contact_id WHERE r.account_id = $1`,
+		`SELECT to_jsonb(r) - 'id' - 'account_id' - 'created_at' - 'customer_id' - 'definition_id' - 'option_id'
+			|| jsonb_build_object('of', c.display_name, 'key', d.key, 'option', o.key, 'now', r.created_at = c.updated_at)
+			FROM attribute_value r JOIN customer c ON c.id = r.customer_id JOIN attribute_definition d ON d.id = r.definition_id
+			LEFT JOIN attribute_option o ON o.id = r.option_id WHERE r.account_id = $1`,
+		`SELECT jsonb_build_object('of', c.display_name, 'key', d.key, 'option', o.key, 'value', v.customer_id = r.customer_id AND v.definition_id = r.definition_id)
+			FROM attribute_value_option r JOIN customer c ON c.id = r.customer_id JOIN attribute_definition d ON d.id = r.definition_id
+			JOIN attribute_option o ON o.id = r.option_id JOIN attribute_value v ON v.id = r.value_id WHERE r.account_id = $1`,
 		`SELECT to_jsonb(r) - 'id' - 'account_id' - 'created_at' - 'created_by_id' - 'subject_id'
 			|| jsonb_build_object('of', c.display_name, 'at', k.display_name, 'mine', r.created_by_id IS NOT NULL)
 			FROM revision r LEFT JOIN customer c ON c.id = r.subject_id LEFT JOIN contact k ON k.id = r.subject_id WHERE r.account_id = $1`,
@@ -126,6 +133,7 @@ func drafts(r *rapid.T) []customer.Draft {
 		if d.TaxExempt = optional.Some(&exempt); exempt {
 			d.TaxExemptReason = optional.Some(text("reason"))
 		}
+		d.Attributes = someAttributes(r, everything())
 		if len(d.Emails) > 0 {
 			d.Emails[len(d.Emails)-1].Purposes = []string{"STATEMENT", "GENERAL"}
 		}
@@ -138,6 +146,26 @@ func drafts(r *rapid.T) []customer.Draft {
 	return list
 }
 
+// someAttributes draws some of the inputs.
+func someAttributes(r *rapid.T, all []customer.AttributeInput) (list []customer.AttributeInput) {
+	for _, in := range all {
+		if rapid.Bool().Draw(r, in.Key) {
+			list = append(list, in)
+		}
+	}
+	return list
+}
+
+// otherwise is another value for each type, and none for some.
+func otherwise() []customer.AttributeInput {
+	return []customer.AttributeInput{
+		{Key: "text", Text: someValue("Rot")}, {Key: "long_text", Text: optional.Some[*string](nil)}, {Key: "integer", Integer: someValue(int64(0))},
+		{Key: "decimal", Decimal: someValue("-0.5")}, {Key: "boolean", Boolean: someValue(true)}, {Key: "date", Date: someValue(time.Date(2024, 2, 29, 0, 0, 0, 0, time.UTC))},
+		{Key: "select", Option: someValue("c")}, {Key: "multi_select", Options: optional.Some([]string{"b", "a"})},
+		{Key: "url", URL: optional.Some[*string](nil)}, {Key: "email", Email: someValue("Bob@example.com")},
+	}
+}
+
 // TestWhatIsImportedIsWhatWouldBeCreated compares the statements for many with those for one: the same customers are made
 // and changed in two accounts, one by one and all at once, and every column of every row must be the same.
 func TestWhatIsImportedIsWhatWouldBeCreated(t *testing.T) {
@@ -147,6 +175,8 @@ func TestWhatIsImportedIsWhatWouldBeCreated(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		run++
 		one, many := e.account(fmt.Sprintf("One %d", run)), e.account(fmt.Sprintf("Many %d", run))
+		e.defineAll(one)
+		e.defineAll(many)
 		planner := customer.Planner{NewID: typeid.New}
 		list := drafts(r)
 		of := func(p auth.Principal, d customer.Draft) customer.Draft { // its staff
@@ -226,8 +256,12 @@ func updateAll(t *testing.T, b job.Batch, planner customer.Planner, made []job.W
 func somePatch(r *rapid.T) func(f customer.File) customer.Patch {
 	name, keep, primary := rapid.Bool().Draw(r, "rename"), rapid.IntRange(0, 3).Draw(r, "keep"), rapid.IntRange(0, 3).Draw(r, "primary")
 	points, contacts := rapid.Bool().Draw(r, "points"), rapid.Bool().Draw(r, "contacts")
+	attributes := someAttributes(r, otherwise())
 	return func(f customer.File) customer.Patch {
 		var p customer.Patch
+		if attributes != nil {
+			p.Attributes = optional.Some(attributes)
+		}
 		if name {
 			p.FamilyName = optional.Some(ptr("Renamed"))
 		}

@@ -62,6 +62,9 @@ func (c scope) files(ctx context.Context, rows []*ent.Customer) ([]customer.File
 		}
 		return &f.Contacts[places[*contactID]].Points
 	}
+	if err := c.fileValues(ctx, ids, func(id uuid.UUID) *customer.File { return &files[byID[id]] }); err != nil {
+		return nil, err
+	}
 	return files, c.filePoints(ctx, ids, contactIDs, of)
 }
 

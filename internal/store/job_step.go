@@ -7,6 +7,7 @@ import (
 
 	entcustomer "dossier/ent/customer"
 	"dossier/ent/predicate"
+	"dossier/internal/attribute"
 	"dossier/internal/customer"
 	"dossier/internal/document"
 	"dossier/internal/job"
@@ -278,6 +279,12 @@ func (s jobs) ExportWidths(ctx context.Context, accountID uuid.UUID) (job.Widths
 		}
 	}
 	return w, translate("store.ExportWidths", c.queryOne(ctx, []any{&w.Contacts}, widestContacts))
+}
+
+// AttributeDefinitions implements job.Store.
+func (s jobs) AttributeDefinitions(ctx context.Context, accountID uuid.UUID) ([]attribute.Definition, error) {
+	defs, err := reading{ctx: ctx, tx: &tx{scope: s.in(accountID)}}.AttributeDefinitions()
+	return defs, translate("store.AttributeDefinitions", err)
 }
 
 // ExportPage implements job.Store.

@@ -106,7 +106,8 @@ func (a actor) exported(t testing.TB, input map[string]any) (content []byte, nam
 
 const directoryPage = `query($after: String) { customers(first: 20, after: $after) { nodes { id kind givenName familyName companyName displayName
 	emails { address type isPrimary } phones { e164 extension type } addresses { type streetAddress addressLocality addressRegion postalCode addressCountry }
-	contacts(first: 20) { nodes { displayName givenName familyName role isPrimary emails { address type } phones { e164 } addresses { addressLocality } } } }
+	contacts(first: 20) { nodes { displayName givenName familyName role isPrimary emails { address type } phones { e164 } addresses { addressLocality } } }
+	attributes { ` + valueFields + ` } }
 	pageInfo { hasNextPage endCursor } } }`
 
 // directory reads all customers, by name.
@@ -441,12 +442,14 @@ func TestRowE17AnExportHasNoFormulasAndAnImportOfItGivesTheSameCustomers(t *test
 	system(t)
 	s := apitest.Start(t, 25)
 	a := staff(t, s, auth.Admin)
+	a.defineAll(t)
 	for _, f := range formulas {
 		a.must(t, createCustomer, map[string]any{"input": map[string]any{
 			"kind": "COMPANY", "companyName": f, "givenName": f, "phones": []any{map[string]any{"number": "+4930901820;ext=7"}},
 			"emails":    []any{map[string]any{"address": "=1+1@example.com", "type": "WORK"}, map[string]any{"address": "b@example.com"}},
 			"addresses": []any{map[string]any{"streetAddress": f + "\n" + f, "addressCountry": "DE"}, map[string]any{"addressLocality": f, "type": "BILLING"}},
 			"contacts":  []any{map[string]any{"givenName": f, "familyName": "One", "role": f}, map[string]any{"familyName": f, "emails": []any{map[string]any{"address": "c@example.com"}}}},
+			"attributes": everyAttribute(f),
 		}})
 	}
 	content, name := a.exported(t, map[string]any{})
@@ -465,6 +468,7 @@ func TestRowE17AnExportHasNoFormulasAndAnImportOfItGivesTheSameCustomers(t *test
 		}
 	}
 	other := newActor(s, s.Key(t, s.Account(t, "Other", 0), "admin"))
+	other.defineAll(t)
 	job := other.imported(t, file{name, "text/csv", content}, map[string]any{"matchBy": []any{}}, false)
 	wantCounts(t, job, int64(25+len(formulas)), 0, 0, 0)
 	want, got := withoutIDs(t, a.directory(t)), withoutIDs(t, other.directory(t))
