@@ -129,6 +129,12 @@ func (s documents) BeginUpload(ctx context.Context, p auth.Principal, a document
 			begun.Answer = answer
 			return err
 		}
+		// Before the storage: a merge has the customer and waits for uploads, which wait for the storage when they complete.
+		if a.CustomerID != uuid.Nil {
+			if err := t.adds(ctx, a.CustomerID, nil); err != nil {
+				return err
+			}
+		}
 		if begun.ReservedBytes, begun.Quota, err = t.reserve(ctx, a.WantBytes, a.NeedBytes); err != nil {
 			return err
 		}
