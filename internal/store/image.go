@@ -33,6 +33,9 @@ func (s documents) ImageTarget(ctx context.Context, p auth.Principal, customerID
 	if missing(err) {
 		err = notFound([]string{"id"}, "customer")
 	}
+	if err == nil && row.Status == string(customer.Merged) {
+		err = mergedCustomer([]string{"id"})
+	}
 	if err == nil {
 		err = t.mayHaveImage(ctx, row, expectedVersion)
 	}
@@ -93,7 +96,7 @@ func (s documents) RemoveImage(ctx context.Context, p auth.Principal, customerID
 		if err != nil || row.ImageID == nil {
 			return err
 		}
-		if err := t.imageChangeable(ctx, row, expectedVersion); err != nil {
+		if err := t.imageConflict(ctx, row, expectedVersion); err != nil {
 			return err
 		}
 		freed, err := t.dropImage(ctx, row)
@@ -120,17 +123,13 @@ func (t *tx) lockImaged(ctx context.Context, id uuid.UUID) (*ent.Customer, error
 	return row, err
 }
 
-// imageChangeable refuses a customer that was merged into another one, or that has not the expected version.
-func (t *tx) imageChangeable(ctx context.Context, row *ent.Customer, expectedVersion int) error {
-	if row.Status == string(customer.Merged) {
-		return mergedCustomer([]string{"id"})
-	}
+func (t *tx) imageConflict(ctx context.Context, row *ent.Customer, expectedVersion int) error {
 	return t.conflict(ctx, timeline.SubjectCustomer, row.ID, int(row.Version), expectedVersion, []string{fieldImage})
 }
 
-// mayHaveImage is imageChangeable for a new picture, which the field policy of the principal's channel may hide.
+// mayHaveImage is imageConflict for a new picture, which the field policy of the principal's channel may hide.
 func (t *tx) mayHaveImage(ctx context.Context, row *ent.Customer, expectedVersion int) error {
-	if err := t.imageChangeable(ctx, row, expectedVersion); err != nil {
+	if err := t.imageConflict(ctx, row, expectedVersion); err != nil {
 		return err
 	}
 	rules, err := reading{ctx: ctx, tx: t}.Rules(customer.ChannelOf(t.by), derefID(row.TypeID))

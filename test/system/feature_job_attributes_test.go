@@ -24,6 +24,49 @@ func (a actor) defineAll(t testing.TB) {
 	}
 }
 
+// defineAs makes the custom attributes that somebody else's account has.
+func (a actor) defineAs(t testing.TB, from actor) {
+	t.Helper()
+	data := from.must(t, `{ attributeDefinitions(first: 100) { nodes { key label type options { key label } } } }`, nil)
+	for _, d := range list(data, "attributeDefinitions.nodes") {
+		in := map[string]any{"key": at(d, "key"), "label": at(d, "label"), "type": at(d, "type")}
+		if options := list(d, "options"); len(options) > 0 {
+			in["options"] = options
+		}
+		a.define(t, in)
+	}
+}
+
+// withoutIDs is an answer as text, its ids taken away.
+func withoutIDs(t testing.TB, nodes []any) string {
+	t.Helper()
+	var clean func(v any)
+	clean = func(v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			delete(v, "id")
+			for _, x := range v {
+				clean(x)
+			}
+		case []any:
+			for _, x := range v {
+				clean(x)
+			}
+		}
+	}
+	clean(nodes)
+	texts := make([]string, len(nodes))
+	for i, n := range nodes {
+		b, err := json.MarshalIndent(n, "", " ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[i] = string(b)
+	}
+	slices.Sort(texts)
+	return strings.Join(texts, "\n")
+}
+
 // everyAttribute is a value of each type, the text being the given one.
 func everyAttribute(text string) []any {
 	return []any{
