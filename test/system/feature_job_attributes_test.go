@@ -85,7 +85,7 @@ func everyAttribute(text string) []any {
 	}
 }
 
-func TestRowE17CustomAttributesAreImported(t *testing.T) {
+func TestCustomAttributesAreImported(t *testing.T) {
 	a := featureActor(t)
 	a.defineAll(t)
 	job := a.imported(t, table("sizes.csv", "givenName,emails.1.address,attributes.integer,attributes.boolean,attributes.date,attributes.select,attributes.multi_select,attributes.text",
@@ -147,7 +147,7 @@ func TestRowE9AnImportObeysThePolicyAboutAnAttribute(t *testing.T) {
 	want(t, "the errors", got, []string{"3 3 BAD_USER_INPUT", "4 4 REQUIRED"})
 }
 
-func TestRowE17JSONLinesHaveTheAttributesAsAnInputTakesThem(t *testing.T) {
+func TestRowC1JSONLinesHaveTheAttributesAsAnInputTakesThem(t *testing.T) {
 	a := staff(t, featureActor(t).node, auth.Admin)
 	a.defineAll(t)
 	in := everyAttribute("blue")

@@ -125,7 +125,7 @@ func (a actor) directory(t testing.TB) []any {
 	}
 }
 
-func TestRowE17AnImportIsADryRunUnlessTheCallerInsists(t *testing.T) {
+func TestAnImportIsADryRunUnlessTheCallerInsists(t *testing.T) {
 	t.Parallel()
 	system(t)
 	s := apitest.Start(t, 0)
@@ -155,7 +155,7 @@ func TestRowE17AnImportIsADryRunUnlessTheCallerInsists(t *testing.T) {
 	wantInvariants(t, database(t, s), s.DataDir)
 }
 
-func TestRowE17RowsWithErrorsAreToldWithLineAndColumn(t *testing.T) {
+func TestRowsWithErrorsAreToldWithLineAndColumn(t *testing.T) {
 	t.Parallel()
 	system(t)
 	s := apitest.Start(t, 0)
@@ -199,7 +199,7 @@ Lines",,not an address,12345,Germany`,
 	}
 }
 
-func TestRowE17AFileThatIsNoTableIsRefusedAtOnce(t *testing.T) {
+func TestAFileThatIsNoTableIsRefusedAtOnce(t *testing.T) {
 	t.Parallel()
 	system(t)
 	s := apitest.Start(t, 0)
@@ -241,7 +241,7 @@ func TestRowE17AFileThatIsNoTableIsRefusedAtOnce(t *testing.T) {
 	}
 }
 
-func TestRowE17EncodingsDelimitersAndMapping(t *testing.T) {
+func TestEncodingsDelimitersAndMapping(t *testing.T) {
 	t.Parallel()
 	system(t)
 	s := apitest.Start(t, 0)
@@ -261,7 +261,7 @@ func TestRowE17EncodingsDelimitersAndMapping(t *testing.T) {
 	}
 }
 
-func TestRowE17MatchKeysFindTheCustomer(t *testing.T) {
+func TestMatchKeysFindTheCustomer(t *testing.T) {
 	t.Parallel()
 	system(t)
 	s := apitest.Start(t, 0)
@@ -283,7 +283,7 @@ func TestRowE17MatchKeysFindTheCustomer(t *testing.T) {
 	}
 }
 
-func TestRowE17TheExternalIDFindsTheCustomerAndIsUnique(t *testing.T) {
+func TestTheExternalIDFindsTheCustomerAndIsUnique(t *testing.T) {
 	t.Parallel()
 	system(t)
 	s := apitest.Start(t, 0)
@@ -311,7 +311,7 @@ func TestRowE17TheExternalIDFindsTheCustomerAndIsUnique(t *testing.T) {
 	}
 }
 
-func TestRowE17AnImportObeysTheFieldPolicyOfItsChannel(t *testing.T) {
+func TestAnImportObeysTheFieldPolicyOfItsChannel(t *testing.T) {
 	t.Parallel()
 	system(t)
 	s := apitest.Start(t, 0)
@@ -333,7 +333,7 @@ func TestRowE17AnImportObeysTheFieldPolicyOfItsChannel(t *testing.T) {
 	a.customer(t, "By staff") // the rules are those of the channel
 }
 
-func TestRowE17AJobCanBeCancelledByWhoMayStartIt(t *testing.T) {
+func TestAJobCanBeCancelledByWhoMayStartIt(t *testing.T) {
 	t.Parallel()
 	system(t)
 	s := apitest.Start(t, 0, "--job-workers=0")
@@ -360,9 +360,9 @@ func TestRowE17AJobCanBeCancelledByWhoMayStartIt(t *testing.T) {
 	wantInvariants(t, database(t, s), s.DataDir)
 }
 
-// TestRowE17ADryRunSaysWhatTheImportDoes compares both for files in which rows meet each other by e-mail address and telephone
+// TestADryRunSaysWhatTheImportDoes compares both for files in which rows meet each other by e-mail address and telephone
 // number, within a step and over several.
-func TestRowE17ADryRunSaysWhatTheImportDoes(t *testing.T) {
+func TestADryRunSaysWhatTheImportDoes(t *testing.T) {
 	t.Parallel()
 	system(t)
 	s := apitest.Start(t, 0)
@@ -401,7 +401,7 @@ func TestRowE17ADryRunSaysWhatTheImportDoes(t *testing.T) {
 	}
 }
 
-func TestRowE17ARepeatedImportWithAKeyIsOneImport(t *testing.T) {
+func TestARepeatedImportWithAKeyIsOneImport(t *testing.T) {
 	t.Parallel()
 	system(t)
 	s := apitest.Start(t, 0)
@@ -437,7 +437,7 @@ var formulas = []string{
 	"-@x", "=;x", "=,x",
 }
 
-func TestRowE17AnExportHasNoFormulasAndAnImportOfItGivesTheSameCustomers(t *testing.T) {
+func TestRowC1AnExportHasNoFormulasAndAnImportOfItGivesTheSameCustomers(t *testing.T) {
 	t.Parallel()
 	system(t)
 	s := apitest.Start(t, 25)
@@ -486,7 +486,7 @@ func TestRowE17AnExportHasNoFormulasAndAnImportOfItGivesTheSameCustomers(t *test
 	wantInvariants(t, database(t, s), s.DataDir)
 }
 
-func TestRowE17AnExportAsJSONLinesHasTheCustomersThatWereAskedFor(t *testing.T) {
+func TestRowC1AnExportAsJSONLinesHasTheCustomersThatWereAskedFor(t *testing.T) {
 	t.Parallel()
 	system(t)
 	s := apitest.Start(t, 0)
@@ -530,7 +530,7 @@ func TestRowE17AnExportAsJSONLinesHasTheCustomersThatWereAskedFor(t *testing.T) 
 	}
 }
 
-func TestRowE17AnExportOfATypeThatIsNoneIsRefused(t *testing.T) {
+func TestRowC1AnExportOfATypeThatIsNoneIsRefused(t *testing.T) {
 	t.Parallel()
 	system(t)
 	s := apitest.Start(t, 0)
@@ -541,7 +541,7 @@ func TestRowE17AnExportOfATypeThatIsNoneIsRefused(t *testing.T) {
 	}
 }
 
-func TestRowE17TheProgressComesAsEvents(t *testing.T) {
+func TestTheProgressComesAsEvents(t *testing.T) {
 	t.Parallel()
 	system(t)
 	s := apitest.Start(t, 0)
