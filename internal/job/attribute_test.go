@@ -24,8 +24,10 @@ func typedDefinitions() []attribute.Definition {
 		attribute.Select, attribute.MultiSelect, attribute.URL, attribute.Email, attribute.Phone, attribute.File,
 	} {
 		list = append(list, attribute.Definition{ID: typeid.New(), Key: strings.ToLower(string(kind)), Type: kind, Options: []attribute.Option{
-			{ID: typeid.New(), Key: "old", Label: "Red", Archived: true}, {ID: typeid.New(), Key: "red", Label: "Red"},
-			{ID: typeid.New(), Key: "green", Label: "Green; or |"}, {ID: typeid.New(), Key: "c", Label: "red"},
+			{ID: typeid.New(), Key: "old", Label: "Red", Archived: true},
+			{ID: typeid.New(), Key: "red", Label: "Red"},
+			{ID: typeid.New(), Key: "green", Label: "Green; or |"},
+			{ID: typeid.New(), Key: "c", Label: "red"},
 		}})
 	}
 	return list
@@ -45,19 +47,40 @@ func TestACellBecomesTheValueOfItsAttribute(t *testing.T) {
 	r := definedRules{defs: typedDefinitions()}
 	planner := customer.Planner{NewID: typeid.New}
 	for _, c := range []struct{ key, cell, want string }{
-		{"text", " Rot ", "Rot"}, {"long_text", "a\r\nb", "a\nb"},
-		{"integer", " -42 ", "-42"}, {"integer", "4 2", "!This is no whole number"}, {"integer", "1.0", "!This is no whole number"},
+		{"text", " Rot ", "Rot"},
+		{"long_text", "a\r\nb", "a\nb"},
+		{"integer", " -42 ", "-42"},
+		{"integer", "4 2", "!This is no whole number"},
+		{"integer", "1.0", "!This is no whole number"},
 		{"integer", "99999999999999999999", "!An INTEGER is from"},
-		{"decimal", "1.50", "1.5"}, {"decimal", "1,5", "!This is a decimal number"},
-		{"boolean", "Yes", "true"}, {"boolean", "0", "false"}, {"boolean", "NO", "false"}, {"boolean", "maybe", "!Write true or false"},
-		{"date", "2024-02-29", "2024-02-29"}, {"date", "2023-02-29", "!This is no date"}, {"date", "29.02.2024", "!This is no date"},
-		{"date_time", "2026-03-01T10:30:00.5+01:00", "2026-03-01T09:30:00.5Z"}, {"date_time", "2026-03-01", "!This is no date with a time"},
-		{"select", "red", "red"}, {"select", "RED", "red"}, {"select", "Green; or |", "green"}, {"select", "blue", "!select has no option"}, {"select", "old", "!This option of select was archived"},
-		{"multi_select", "red; green", "red;green"}, {"multi_select", "c|Red", "red;c"}, {"multi_select", "Green; or |", "green"},
-		{"multi_select", "red;blue", "!multi_select has no option"}, {"multi_select", ";", "!multi_select has no option"},
-		{"url", "https://example.com", "https://example.com"}, {"url", "example", "!This is not an absolute URL"},
-		{"email", "ada@example.com", "ada@example.com"}, {"email", "x", "!"},
-		{"phone", "030 901820", "+4930901820"}, {"phone", "+49 30 901820;ext=1", "+4930901820;ext=1"}, {"phone", "x", "!"},
+		{"decimal", "1.50", "1.5"},
+		{"decimal", "1,5", "!This is a decimal number"},
+		{"boolean", "Yes", "true"},
+		{"boolean", "0", "false"},
+		{"boolean", "NO", "false"},
+		{"boolean", "maybe", "!Write true or false"},
+		{"date", "2024-02-29", "2024-02-29"},
+		{"date", "2023-02-29", "!This is no date"},
+		{"date", "29.02.2024", "!This is no date"},
+		{"date_time", "2026-03-01T10:30:00.5+01:00", "2026-03-01T09:30:00.5Z"},
+		{"date_time", "2026-03-01", "!This is no date with a time"},
+		{"select", "red", "red"},
+		{"select", "RED", "red"},
+		{"select", "Green; or |", "green"},
+		{"select", "blue", "!select has no option"},
+		{"select", "old", "!This option of select was archived"},
+		{"multi_select", "red; green", "red;green"},
+		{"multi_select", "c|Red", "red;c"},
+		{"multi_select", "Green; or |", "green"},
+		{"multi_select", "red;blue", "!multi_select has no option"},
+		{"multi_select", ";", "!multi_select has no option"},
+		{"url", "https://example.com", "https://example.com"},
+		{"url", "example", "!This is not an absolute URL"},
+		{"email", "ada@example.com", "ada@example.com"},
+		{"email", "x", "!"},
+		{"phone", "030 901820", "+4930901820"},
+		{"phone", "+49 30 901820;ext=1", "+4930901820;ext=1"},
+		{"phone", "x", "!"},
 	} {
 		l, err := newLayout([]string{"givenName", attributePrefix + c.key}, nil, false, nil, r.defs)
 		if err != nil {

@@ -131,7 +131,9 @@ func TestPagesOfASearchAreItsRowsInOrder(t *testing.T) {
 		{"field": "DISPLAY_NAME", "direction": "DESC"},
 		{"field": "FAMILY_NAME"},
 		{"field": "FAMILY_NAME", "direction": "DESC"},
-		{"field": "EXTERNAL_ID"}, {"field": "CREATED_AT", "direction": "DESC"}, {"field": "UPDATED_AT"},
+		{"field": "EXTERNAL_ID"},
+		{"field": "CREATED_AT", "direction": "DESC"},
+		{"field": "UPDATED_AT"},
 	} {
 		for text, total := range map[string]int{"ma": 60, "maria": 30, "mai": 30, "rare": 1, "zo ra": 1, "ma fam": 30, "none": 0} {
 			_, all := d.page(t, map[string]any{"s": text, "o": order, "first": 100})

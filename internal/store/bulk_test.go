@@ -159,10 +159,16 @@ func someAttributes(r *rapid.T, all []customer.AttributeInput) (list []customer.
 // otherwise is another value for each type, and none for some.
 func otherwise() []customer.AttributeInput {
 	return []customer.AttributeInput{
-		{Key: "text", Text: someValue("Rot")}, {Key: "long_text", Text: optional.Some[*string](nil)}, {Key: "integer", Integer: someValue(int64(0))},
-		{Key: "decimal", Decimal: someValue("-0.5")}, {Key: "boolean", Boolean: someValue(true)}, {Key: "date", Date: someValue(time.Date(2024, 2, 29, 0, 0, 0, 0, time.UTC))},
-		{Key: "select", Option: someValue("c")}, {Key: "multi_select", Options: optional.Some([]string{"b", "a"})},
-		{Key: "url", URL: optional.Some[*string](nil)}, {Key: "email", Email: someValue("Bob@example.com")},
+		{Key: "text", Text: someValue("Rot")},
+		{Key: "long_text", Text: optional.Some[*string](nil)},
+		{Key: "integer", Integer: someValue(int64(0))},
+		{Key: "decimal", Decimal: someValue("-0.5")},
+		{Key: "boolean", Boolean: someValue(true)},
+		{Key: "date", Date: someValue(time.Date(2024, 2, 29, 0, 0, 0, 0, time.UTC))},
+		{Key: "select", Option: someValue("c")},
+		{Key: "multi_select", Options: optional.Some([]string{"b", "a"})},
+		{Key: "url", URL: optional.Some[*string](nil)},
+		{Key: "email", Email: someValue("Bob@example.com")},
 	}
 }
 
