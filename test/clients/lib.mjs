@@ -1,4 +1,5 @@
 // What the tests share: where the server is, and a plain fetch of GraphQL.
+import { randomUUID } from 'node:crypto';
 import assert from 'node:assert/strict';
 
 export const url = process.env.DOSSIER_URL;
@@ -26,11 +27,11 @@ export async function graphql(query, variables = {}) {
   return result.data;
 }
 
-/** customer makes a customer of its own for a test and gives its id. */
+/** customer makes a customer of its own for a test and gives its id. Equal ones would be taken for duplicates. */
 export async function customer(name) {
   const data = await graphql(
     `mutation ($input: CustomerCreateInput!) { customerCreate(input: $input) { customer { id } userErrors { code message path } } }`,
-    { input: { givenName: name, emails: [{ address: 'someone@example.com' }] } },
+    { input: { givenName: name, emails: [{ address: `${randomUUID()}@example.com` }] } },
   );
   return data.customerCreate.customer.id;
 }
