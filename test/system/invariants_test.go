@@ -130,8 +130,11 @@ func fingerprint(t testing.TB, db *pgxpool.Pool, accountUUID string) map[string]
 			continue
 		}
 		row := "r::text"
-		if table == "api_key" {
+		switch table {
+		case "api_key":
 			row = "(to_jsonb(r) - 'last_used_at')::text"
+		case "garbage": // when the sweeper comes again is its own affair
+			row = "(to_jsonb(r) - 'next_at')::text"
 		}
 		out[table] = scalar[string](t, db, fmt.Sprintf(
 			`SELECT count(*) || ':' || coalesce(md5(string_agg(%s, E'\n' ORDER BY %s)), '') FROM %q r WHERE account_id = $1`, row, row, table), accountUUID)
