@@ -58,8 +58,7 @@ func (c *check) ask(stored Reading, f File) error {
 			return err
 		}
 		if taken {
-			c.faults = append(c.faults, fault.At(fault.Conflict, []string{"input", "externalId"},
-				"Another customer has this external id. Use customerUpsert to change that one."))
+			c.faults = append(c.faults, ExternalIDTaken())
 		}
 	}
 	return c.faults.Err()
@@ -110,4 +109,10 @@ func given(fields map[string]bool) []string {
 			}
 		}
 	})
+}
+
+// ExternalIDTaken is the fault of an external id that another customer has, found by the rules or, of two that ask for it at
+// once, by the store.
+func ExternalIDTaken() *fault.Error {
+	return fault.At(fault.Conflict, []string{"input", "externalId"}, "Another customer has this external id. Use customerUpsert to change that one.")
 }

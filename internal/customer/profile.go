@@ -224,7 +224,7 @@ func cleanDistance(s string) (km, problem string) {
 	return whole, ""
 }
 
-func digits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
+func digits(s string) bool { return s != "" && numeric(s) }
 
 // cleanURL accepts addresses of pages of the web.
 //

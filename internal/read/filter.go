@@ -191,22 +191,10 @@ func (in input) boolean(name, column string, same bool) cond {
 
 // texts: the column is one of the texts.
 func (in input) texts(name, column string) cond {
-	if !in.has(name) {
+	slot, given := in.textList(name, asItIs)
+	if !given {
 		return nil
 	}
-	slot := in.param(oidTextArray, func(b *binding, v any) ([]byte, error) {
-		list, _ := v.([]any)
-		if len(list) > maxFilterIDs {
-			return nil, fault.New(fault.BadUserInput, "%s has %d values; at most %d are allowed.", name, len(list), maxFilterIDs)
-		}
-		check := textOf(name, func(s string) string { return s })
-		for _, item := range list {
-			if _, err := check(b, item); err != nil {
-				return nil, err
-			}
-		}
-		return encodeTexts(list), nil
-	}, name)
 	return compareAny(column, slot)
 }
 
@@ -288,7 +276,7 @@ func (in input) contains(name, column string) cond {
 	if !in.has(name) {
 		return nil
 	}
-	slot := in.param(oidText, textOf(name, func(s string) string { return s }), name)
+	slot := in.param(oidText, textOf(name, asItIs), name)
 	return func(w *writer, t string) {
 		w.text("strpos(lower(" + t + "." + column + "), lower(")
 		w.param(slot)

@@ -145,7 +145,7 @@ func setupTasks() *computed {
 
 // emailFor chooses the addresses that have the purpose, or all of them where none has it.
 func emailFor(f *filter) error {
-	slot := f.top().param(oidText, textOf("purpose", func(s string) string { return s }), "purpose")
+	slot := f.top().param(oidText, textOf("purpose", asItIs), "purpose")
 	emails := f.c.e.nouns["EmailAddress"]
 	f.add(func(w *writer, t string) {
 		o := w.alias()
@@ -165,7 +165,7 @@ func customerByExternalID() toFirst {
 	return toFirst{
 		noun: "Customer", arguments: []string{"externalId"}, order: ascending("ID", idKey()),
 		filter: func(f *filter) error {
-			slot := f.top().param(oidText, textOf("externalId", func(s string) string { return s }), "externalId")
+			slot := f.top().param(oidText, textOf("externalId", asItIs), "externalId")
 			f.add(compare("external_id = ", slot))
 			return f.err
 		},

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"dossier/ent"
+	"dossier/internal/customer"
 	"dossier/internal/fault"
 )
 
@@ -37,7 +38,7 @@ const (
 // constraints are the violations that a client can cause in spite of the rules, by racing another one.
 var constraints = map[string]*fault.Error{
 	"account_oidc_issuer": fault.New(fault.Conflict, "Another account already uses this issuer. An issuer speaks for one account."),
-	oneExternalID:         externalIDTaken,
+	oneExternalID:         customer.ExternalIDTaken(),
 
 	// Values of a definition that somebody changes or deletes meanwhile.
 	"attribute_value_definition_fk":    fault.New(fault.Conflict, attributeRace),

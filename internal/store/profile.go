@@ -3,14 +3,13 @@ package store
 import (
 	"context"
 	"errors"
-	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
 	"dossier/ent"
 	entcustomer "dossier/ent/customer"
 	"dossier/internal/customer"
-	"dossier/internal/fault"
 	"dossier/internal/timeline"
 )
 
@@ -35,17 +34,10 @@ func profileOf(r *ent.Customer) customer.Profile {
 
 // trimDecimal drops the zeros that PostgreSQL shows for the scale of a column.
 func trimDecimal(s string) string {
-	point := slices.Index([]byte(s), '.')
-	if point < 0 {
+	if !strings.Contains(s, ".") {
 		return s
 	}
-	for s[len(s)-1] == '0' {
-		s = s[:len(s)-1]
-	}
-	if len(s) == point+1 {
-		return s[:point]
-	}
-	return s
+	return strings.TrimSuffix(strings.TrimRight(s, "0"), ".")
 }
 
 func derefID(id *uuid.UUID) uuid.UUID {
@@ -173,6 +165,3 @@ func (t *tx) customerByExternalID(ctx context.Context, externalID string) (uuid.
 	}
 	return row.ID, nil
 }
-
-// externalIDTaken is the fault of two customers that get the same external id at the same time.
-var externalIDTaken = fault.At(fault.Conflict, []string{"input", "externalId"}, "Another customer has this external id. Use customerUpsert to change that one.")
