@@ -67,6 +67,8 @@ type AttributeDefinition struct {
 	Accept []string `json:"accept,omitempty"`
 	// MaxFiles holds the value of the "max_files" field.
 	MaxFiles *int32 `json:"max_files,omitempty"`
+	// MaxFileBytes holds the value of the "max_file_bytes" field.
+	MaxFileBytes *int64 `json:"max_file_bytes,omitempty"`
 	// ArchivedAt holds the value of the "archived_at" field.
 	ArchivedAt   *time.Time `json:"archived_at,omitempty"`
 	selectValues sql.SelectValues
@@ -83,7 +85,7 @@ func (*AttributeDefinition) scanValues(columns []string) ([]any, error) {
 			values[i] = new([]byte)
 		case attributedefinition.FieldRequired, attributedefinition.FieldCustomerVisible:
 			values[i] = new(sql.NullBool)
-		case attributedefinition.FieldVersion, attributedefinition.FieldPosition, attributedefinition.FieldMinLength, attributedefinition.FieldMaxLength, attributedefinition.FieldMaxFiles:
+		case attributedefinition.FieldVersion, attributedefinition.FieldPosition, attributedefinition.FieldMinLength, attributedefinition.FieldMaxLength, attributedefinition.FieldMaxFiles, attributedefinition.FieldMaxFileBytes:
 			values[i] = new(sql.NullInt64)
 		case attributedefinition.FieldCreatedByKind, attributedefinition.FieldKey, attributedefinition.FieldLabel, attributedefinition.FieldDescription, attributedefinition.FieldType, attributedefinition.FieldPattern, attributedefinition.FieldMinimum, attributedefinition.FieldMaximum:
 			values[i] = new(sql.NullString)
@@ -271,6 +273,13 @@ func (_m *AttributeDefinition) assignValues(columns []string, values []any) erro
 				_m.MaxFiles = new(int32)
 				*_m.MaxFiles = int32(value.Int64)
 			}
+		case attributedefinition.FieldMaxFileBytes:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field max_file_bytes", values[i])
+			} else if value.Valid {
+				_m.MaxFileBytes = new(int64)
+				*_m.MaxFileBytes = value.Int64
+			}
 		case attributedefinition.FieldArchivedAt:
 			if value, ok := values[i].(*sql.NullTime); !ok {
 				return fmt.Errorf("unexpected type %T for field archived_at", values[i])
@@ -409,6 +418,11 @@ func (_m *AttributeDefinition) String() string {
 	builder.WriteString(", ")
 	if v := _m.MaxFiles; v != nil {
 		builder.WriteString("max_files=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
+	}
+	builder.WriteString(", ")
+	if v := _m.MaxFileBytes; v != nil {
+		builder.WriteString("max_file_bytes=")
 		builder.WriteString(fmt.Sprintf("%v", *v))
 	}
 	builder.WriteString(", ")

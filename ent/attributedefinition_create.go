@@ -296,6 +296,20 @@ func (_c *AttributeDefinitionCreate) SetNillableMaxFiles(v *int32) *AttributeDef
 	return _c
 }
 
+// SetMaxFileBytes sets the "max_file_bytes" field.
+func (_c *AttributeDefinitionCreate) SetMaxFileBytes(v int64) *AttributeDefinitionCreate {
+	_c.mutation.SetMaxFileBytes(v)
+	return _c
+}
+
+// SetNillableMaxFileBytes sets the "max_file_bytes" field if the given value is not nil.
+func (_c *AttributeDefinitionCreate) SetNillableMaxFileBytes(v *int64) *AttributeDefinitionCreate {
+	if v != nil {
+		_c.SetMaxFileBytes(*v)
+	}
+	return _c
+}
+
 // SetArchivedAt sets the "archived_at" field.
 func (_c *AttributeDefinitionCreate) SetArchivedAt(v time.Time) *AttributeDefinitionCreate {
 	_c.mutation.SetArchivedAt(v)
@@ -531,6 +545,10 @@ func (_c *AttributeDefinitionCreate) createSpec() (*AttributeDefinition, *sqlgra
 	if value, ok := _c.mutation.MaxFiles(); ok {
 		_spec.SetField(attributedefinition.FieldMaxFiles, field.TypeInt32, value)
 		_node.MaxFiles = &value
+	}
+	if value, ok := _c.mutation.MaxFileBytes(); ok {
+		_spec.SetField(attributedefinition.FieldMaxFileBytes, field.TypeInt64, value)
+		_node.MaxFileBytes = &value
 	}
 	if value, ok := _c.mutation.ArchivedAt(); ok {
 		_spec.SetField(attributedefinition.FieldArchivedAt, field.TypeTime, value)
@@ -957,6 +975,30 @@ func (u *AttributeDefinitionUpsert) AddMaxFiles(v int32) *AttributeDefinitionUps
 // ClearMaxFiles clears the value of the "max_files" field.
 func (u *AttributeDefinitionUpsert) ClearMaxFiles() *AttributeDefinitionUpsert {
 	u.SetNull(attributedefinition.FieldMaxFiles)
+	return u
+}
+
+// SetMaxFileBytes sets the "max_file_bytes" field.
+func (u *AttributeDefinitionUpsert) SetMaxFileBytes(v int64) *AttributeDefinitionUpsert {
+	u.Set(attributedefinition.FieldMaxFileBytes, v)
+	return u
+}
+
+// UpdateMaxFileBytes sets the "max_file_bytes" field to the value that was provided on create.
+func (u *AttributeDefinitionUpsert) UpdateMaxFileBytes() *AttributeDefinitionUpsert {
+	u.SetExcluded(attributedefinition.FieldMaxFileBytes)
+	return u
+}
+
+// AddMaxFileBytes adds v to the "max_file_bytes" field.
+func (u *AttributeDefinitionUpsert) AddMaxFileBytes(v int64) *AttributeDefinitionUpsert {
+	u.Add(attributedefinition.FieldMaxFileBytes, v)
+	return u
+}
+
+// ClearMaxFileBytes clears the value of the "max_file_bytes" field.
+func (u *AttributeDefinitionUpsert) ClearMaxFileBytes() *AttributeDefinitionUpsert {
+	u.SetNull(attributedefinition.FieldMaxFileBytes)
 	return u
 }
 
@@ -1463,6 +1505,34 @@ func (u *AttributeDefinitionUpsertOne) UpdateMaxFiles() *AttributeDefinitionUpse
 func (u *AttributeDefinitionUpsertOne) ClearMaxFiles() *AttributeDefinitionUpsertOne {
 	return u.Update(func(s *AttributeDefinitionUpsert) {
 		s.ClearMaxFiles()
+	})
+}
+
+// SetMaxFileBytes sets the "max_file_bytes" field.
+func (u *AttributeDefinitionUpsertOne) SetMaxFileBytes(v int64) *AttributeDefinitionUpsertOne {
+	return u.Update(func(s *AttributeDefinitionUpsert) {
+		s.SetMaxFileBytes(v)
+	})
+}
+
+// AddMaxFileBytes adds v to the "max_file_bytes" field.
+func (u *AttributeDefinitionUpsertOne) AddMaxFileBytes(v int64) *AttributeDefinitionUpsertOne {
+	return u.Update(func(s *AttributeDefinitionUpsert) {
+		s.AddMaxFileBytes(v)
+	})
+}
+
+// UpdateMaxFileBytes sets the "max_file_bytes" field to the value that was provided on create.
+func (u *AttributeDefinitionUpsertOne) UpdateMaxFileBytes() *AttributeDefinitionUpsertOne {
+	return u.Update(func(s *AttributeDefinitionUpsert) {
+		s.UpdateMaxFileBytes()
+	})
+}
+
+// ClearMaxFileBytes clears the value of the "max_file_bytes" field.
+func (u *AttributeDefinitionUpsertOne) ClearMaxFileBytes() *AttributeDefinitionUpsertOne {
+	return u.Update(func(s *AttributeDefinitionUpsert) {
+		s.ClearMaxFileBytes()
 	})
 }
 
@@ -2139,6 +2209,34 @@ func (u *AttributeDefinitionUpsertBulk) UpdateMaxFiles() *AttributeDefinitionUps
 func (u *AttributeDefinitionUpsertBulk) ClearMaxFiles() *AttributeDefinitionUpsertBulk {
 	return u.Update(func(s *AttributeDefinitionUpsert) {
 		s.ClearMaxFiles()
+	})
+}
+
+// SetMaxFileBytes sets the "max_file_bytes" field.
+func (u *AttributeDefinitionUpsertBulk) SetMaxFileBytes(v int64) *AttributeDefinitionUpsertBulk {
+	return u.Update(func(s *AttributeDefinitionUpsert) {
+		s.SetMaxFileBytes(v)
+	})
+}
+
+// AddMaxFileBytes adds v to the "max_file_bytes" field.
+func (u *AttributeDefinitionUpsertBulk) AddMaxFileBytes(v int64) *AttributeDefinitionUpsertBulk {
+	return u.Update(func(s *AttributeDefinitionUpsert) {
+		s.AddMaxFileBytes(v)
+	})
+}
+
+// UpdateMaxFileBytes sets the "max_file_bytes" field to the value that was provided on create.
+func (u *AttributeDefinitionUpsertBulk) UpdateMaxFileBytes() *AttributeDefinitionUpsertBulk {
+	return u.Update(func(s *AttributeDefinitionUpsert) {
+		s.UpdateMaxFileBytes()
+	})
+}
+
+// ClearMaxFileBytes clears the value of the "max_file_bytes" field.
+func (u *AttributeDefinitionUpsertBulk) ClearMaxFileBytes() *AttributeDefinitionUpsertBulk {
+	return u.Update(func(s *AttributeDefinitionUpsert) {
+		s.ClearMaxFileBytes()
 	})
 }
 

@@ -450,6 +450,33 @@ func (_u *AttributeDefinitionUpdate) ClearMaxFiles() *AttributeDefinitionUpdate 
 	return _u
 }
 
+// SetMaxFileBytes sets the "max_file_bytes" field.
+func (_u *AttributeDefinitionUpdate) SetMaxFileBytes(v int64) *AttributeDefinitionUpdate {
+	_u.mutation.ResetMaxFileBytes()
+	_u.mutation.SetMaxFileBytes(v)
+	return _u
+}
+
+// SetNillableMaxFileBytes sets the "max_file_bytes" field if the given value is not nil.
+func (_u *AttributeDefinitionUpdate) SetNillableMaxFileBytes(v *int64) *AttributeDefinitionUpdate {
+	if v != nil {
+		_u.SetMaxFileBytes(*v)
+	}
+	return _u
+}
+
+// AddMaxFileBytes adds value to the "max_file_bytes" field.
+func (_u *AttributeDefinitionUpdate) AddMaxFileBytes(v int64) *AttributeDefinitionUpdate {
+	_u.mutation.AddMaxFileBytes(v)
+	return _u
+}
+
+// ClearMaxFileBytes clears the value of the "max_file_bytes" field.
+func (_u *AttributeDefinitionUpdate) ClearMaxFileBytes() *AttributeDefinitionUpdate {
+	_u.mutation.ClearMaxFileBytes()
+	return _u
+}
+
 // SetArchivedAt sets the "archived_at" field.
 func (_u *AttributeDefinitionUpdate) SetArchivedAt(v time.Time) *AttributeDefinitionUpdate {
 	_u.mutation.SetArchivedAt(v)
@@ -641,6 +668,15 @@ func (_u *AttributeDefinitionUpdate) sqlSave(ctx context.Context) (_node int, er
 	}
 	if _u.mutation.MaxFilesCleared() {
 		_spec.ClearField(attributedefinition.FieldMaxFiles, field.TypeInt32)
+	}
+	if value, ok := _u.mutation.MaxFileBytes(); ok {
+		_spec.SetField(attributedefinition.FieldMaxFileBytes, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedMaxFileBytes(); ok {
+		_spec.AddField(attributedefinition.FieldMaxFileBytes, field.TypeInt64, value)
+	}
+	if _u.mutation.MaxFileBytesCleared() {
+		_spec.ClearField(attributedefinition.FieldMaxFileBytes, field.TypeInt64)
 	}
 	if value, ok := _u.mutation.ArchivedAt(); ok {
 		_spec.SetField(attributedefinition.FieldArchivedAt, field.TypeTime, value)
@@ -1089,6 +1125,33 @@ func (_u *AttributeDefinitionUpdateOne) ClearMaxFiles() *AttributeDefinitionUpda
 	return _u
 }
 
+// SetMaxFileBytes sets the "max_file_bytes" field.
+func (_u *AttributeDefinitionUpdateOne) SetMaxFileBytes(v int64) *AttributeDefinitionUpdateOne {
+	_u.mutation.ResetMaxFileBytes()
+	_u.mutation.SetMaxFileBytes(v)
+	return _u
+}
+
+// SetNillableMaxFileBytes sets the "max_file_bytes" field if the given value is not nil.
+func (_u *AttributeDefinitionUpdateOne) SetNillableMaxFileBytes(v *int64) *AttributeDefinitionUpdateOne {
+	if v != nil {
+		_u.SetMaxFileBytes(*v)
+	}
+	return _u
+}
+
+// AddMaxFileBytes adds value to the "max_file_bytes" field.
+func (_u *AttributeDefinitionUpdateOne) AddMaxFileBytes(v int64) *AttributeDefinitionUpdateOne {
+	_u.mutation.AddMaxFileBytes(v)
+	return _u
+}
+
+// ClearMaxFileBytes clears the value of the "max_file_bytes" field.
+func (_u *AttributeDefinitionUpdateOne) ClearMaxFileBytes() *AttributeDefinitionUpdateOne {
+	_u.mutation.ClearMaxFileBytes()
+	return _u
+}
+
 // SetArchivedAt sets the "archived_at" field.
 func (_u *AttributeDefinitionUpdateOne) SetArchivedAt(v time.Time) *AttributeDefinitionUpdateOne {
 	_u.mutation.SetArchivedAt(v)
@@ -1310,6 +1373,15 @@ func (_u *AttributeDefinitionUpdateOne) sqlSave(ctx context.Context) (_node *Att
 	}
 	if _u.mutation.MaxFilesCleared() {
 		_spec.ClearField(attributedefinition.FieldMaxFiles, field.TypeInt32)
+	}
+	if value, ok := _u.mutation.MaxFileBytes(); ok {
+		_spec.SetField(attributedefinition.FieldMaxFileBytes, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedMaxFileBytes(); ok {
+		_spec.AddField(attributedefinition.FieldMaxFileBytes, field.TypeInt64, value)
+	}
+	if _u.mutation.MaxFileBytesCleared() {
+		_spec.ClearField(attributedefinition.FieldMaxFileBytes, field.TypeInt64)
 	}
 	if value, ok := _u.mutation.ArchivedAt(); ok {
 		_spec.SetField(attributedefinition.FieldArchivedAt, field.TypeTime, value)

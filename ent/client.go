@@ -16,6 +16,8 @@ import (
 	"dossier/ent/attributeoption"
 	"dossier/ent/attributevalue"
 	"dossier/ent/attributevalueoption"
+	"dossier/ent/auditrecord"
+	"dossier/ent/blob"
 	"dossier/ent/contact"
 	"dossier/ent/customer"
 	"dossier/ent/customerimage"
@@ -24,6 +26,7 @@ import (
 	"dossier/ent/customersearch"
 	"dossier/ent/customertype"
 	"dossier/ent/document"
+	"dossier/ent/documentrendition"
 	"dossier/ent/documentversion"
 	"dossier/ent/emailaddress"
 	"dossier/ent/event"
@@ -71,6 +74,10 @@ type Client struct {
 	AttributeValue *AttributeValueClient
 	// AttributeValueOption is the client for interacting with the AttributeValueOption builders.
 	AttributeValueOption *AttributeValueOptionClient
+	// AuditRecord is the client for interacting with the AuditRecord builders.
+	AuditRecord *AuditRecordClient
+	// Blob is the client for interacting with the Blob builders.
+	Blob *BlobClient
 	// Contact is the client for interacting with the Contact builders.
 	Contact *ContactClient
 	// Customer is the client for interacting with the Customer builders.
@@ -87,6 +94,8 @@ type Client struct {
 	CustomerType *CustomerTypeClient
 	// Document is the client for interacting with the Document builders.
 	Document *DocumentClient
+	// DocumentRendition is the client for interacting with the DocumentRendition builders.
+	DocumentRendition *DocumentRenditionClient
 	// DocumentVersion is the client for interacting with the DocumentVersion builders.
 	DocumentVersion *DocumentVersionClient
 	// EmailAddress is the client for interacting with the EmailAddress builders.
@@ -146,6 +155,8 @@ func (c *Client) init() {
 	c.AttributeOption = NewAttributeOptionClient(c.config)
 	c.AttributeValue = NewAttributeValueClient(c.config)
 	c.AttributeValueOption = NewAttributeValueOptionClient(c.config)
+	c.AuditRecord = NewAuditRecordClient(c.config)
+	c.Blob = NewBlobClient(c.config)
 	c.Contact = NewContactClient(c.config)
 	c.Customer = NewCustomerClient(c.config)
 	c.CustomerImage = NewCustomerImageClient(c.config)
@@ -154,6 +165,7 @@ func (c *Client) init() {
 	c.CustomerSearch = NewCustomerSearchClient(c.config)
 	c.CustomerType = NewCustomerTypeClient(c.config)
 	c.Document = NewDocumentClient(c.config)
+	c.DocumentRendition = NewDocumentRenditionClient(c.config)
 	c.DocumentVersion = NewDocumentVersionClient(c.config)
 	c.EmailAddress = NewEmailAddressClient(c.config)
 	c.Event = NewEventClient(c.config)
@@ -274,6 +286,8 @@ func (c *Client) Tx(ctx context.Context) (*Tx, error) {
 		AttributeOption:         NewAttributeOptionClient(cfg),
 		AttributeValue:          NewAttributeValueClient(cfg),
 		AttributeValueOption:    NewAttributeValueOptionClient(cfg),
+		AuditRecord:             NewAuditRecordClient(cfg),
+		Blob:                    NewBlobClient(cfg),
 		Contact:                 NewContactClient(cfg),
 		Customer:                NewCustomerClient(cfg),
 		CustomerImage:           NewCustomerImageClient(cfg),
@@ -282,6 +296,7 @@ func (c *Client) Tx(ctx context.Context) (*Tx, error) {
 		CustomerSearch:          NewCustomerSearchClient(cfg),
 		CustomerType:            NewCustomerTypeClient(cfg),
 		Document:                NewDocumentClient(cfg),
+		DocumentRendition:       NewDocumentRenditionClient(cfg),
 		DocumentVersion:         NewDocumentVersionClient(cfg),
 		EmailAddress:            NewEmailAddressClient(cfg),
 		Event:                   NewEventClient(cfg),
@@ -329,6 +344,8 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 		AttributeOption:         NewAttributeOptionClient(cfg),
 		AttributeValue:          NewAttributeValueClient(cfg),
 		AttributeValueOption:    NewAttributeValueOptionClient(cfg),
+		AuditRecord:             NewAuditRecordClient(cfg),
+		Blob:                    NewBlobClient(cfg),
 		Contact:                 NewContactClient(cfg),
 		Customer:                NewCustomerClient(cfg),
 		CustomerImage:           NewCustomerImageClient(cfg),
@@ -337,6 +354,7 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 		CustomerSearch:          NewCustomerSearchClient(cfg),
 		CustomerType:            NewCustomerTypeClient(cfg),
 		Document:                NewDocumentClient(cfg),
+		DocumentRendition:       NewDocumentRenditionClient(cfg),
 		DocumentVersion:         NewDocumentVersionClient(cfg),
 		EmailAddress:            NewEmailAddressClient(cfg),
 		Event:                   NewEventClient(cfg),
@@ -388,13 +406,13 @@ func (c *Client) Close() error {
 func (c *Client) Use(hooks ...Hook) {
 	for _, n := range []interface{ Use(...Hook) }{
 		c.Account, c.ApiKey, c.AttributeDefinition, c.AttributeDefinitionType,
-		c.AttributeOption, c.AttributeValue, c.AttributeValueOption, c.Contact,
-		c.Customer, c.CustomerImage, c.CustomerMerge, c.CustomerOrigin,
-		c.CustomerSearch, c.CustomerType, c.Document, c.DocumentVersion,
-		c.EmailAddress, c.Event, c.FieldPolicy, c.FieldRule, c.Garbage, c.Idempotency,
-		c.ImageFile, c.Job, c.JobRowError, c.Note, c.Office, c.PhoneNumber,
-		c.PostalAddress, c.Revision, c.SearchWord, c.Service, c.StaffUser,
-		c.StorageUsage, c.TimelineEntry, c.Upload,
+		c.AttributeOption, c.AttributeValue, c.AttributeValueOption, c.AuditRecord,
+		c.Blob, c.Contact, c.Customer, c.CustomerImage, c.CustomerMerge,
+		c.CustomerOrigin, c.CustomerSearch, c.CustomerType, c.Document,
+		c.DocumentRendition, c.DocumentVersion, c.EmailAddress, c.Event, c.FieldPolicy,
+		c.FieldRule, c.Garbage, c.Idempotency, c.ImageFile, c.Job, c.JobRowError,
+		c.Note, c.Office, c.PhoneNumber, c.PostalAddress, c.Revision, c.SearchWord,
+		c.Service, c.StaffUser, c.StorageUsage, c.TimelineEntry, c.Upload,
 	} {
 		n.Use(hooks...)
 	}
@@ -405,13 +423,13 @@ func (c *Client) Use(hooks ...Hook) {
 func (c *Client) Intercept(interceptors ...Interceptor) {
 	for _, n := range []interface{ Intercept(...Interceptor) }{
 		c.Account, c.ApiKey, c.AttributeDefinition, c.AttributeDefinitionType,
-		c.AttributeOption, c.AttributeValue, c.AttributeValueOption, c.Contact,
-		c.Customer, c.CustomerImage, c.CustomerMerge, c.CustomerOrigin,
-		c.CustomerSearch, c.CustomerType, c.Document, c.DocumentVersion,
-		c.EmailAddress, c.Event, c.FieldPolicy, c.FieldRule, c.Garbage, c.Idempotency,
-		c.ImageFile, c.Job, c.JobRowError, c.Note, c.Office, c.PhoneNumber,
-		c.PostalAddress, c.Revision, c.SearchWord, c.Service, c.StaffUser,
-		c.StorageUsage, c.TimelineEntry, c.Upload,
+		c.AttributeOption, c.AttributeValue, c.AttributeValueOption, c.AuditRecord,
+		c.Blob, c.Contact, c.Customer, c.CustomerImage, c.CustomerMerge,
+		c.CustomerOrigin, c.CustomerSearch, c.CustomerType, c.Document,
+		c.DocumentRendition, c.DocumentVersion, c.EmailAddress, c.Event, c.FieldPolicy,
+		c.FieldRule, c.Garbage, c.Idempotency, c.ImageFile, c.Job, c.JobRowError,
+		c.Note, c.Office, c.PhoneNumber, c.PostalAddress, c.Revision, c.SearchWord,
+		c.Service, c.StaffUser, c.StorageUsage, c.TimelineEntry, c.Upload,
 	} {
 		n.Intercept(interceptors...)
 	}
@@ -434,6 +452,10 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.AttributeValue.mutate(ctx, m)
 	case *AttributeValueOptionMutation:
 		return c.AttributeValueOption.mutate(ctx, m)
+	case *AuditRecordMutation:
+		return c.AuditRecord.mutate(ctx, m)
+	case *BlobMutation:
+		return c.Blob.mutate(ctx, m)
 	case *ContactMutation:
 		return c.Contact.mutate(ctx, m)
 	case *CustomerMutation:
@@ -450,6 +472,8 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.CustomerType.mutate(ctx, m)
 	case *DocumentMutation:
 		return c.Document.mutate(ctx, m)
+	case *DocumentRenditionMutation:
+		return c.DocumentRendition.mutate(ctx, m)
 	case *DocumentVersionMutation:
 		return c.DocumentVersion.mutate(ctx, m)
 	case *EmailAddressMutation:
@@ -1425,6 +1449,272 @@ func (c *AttributeValueOptionClient) mutate(ctx context.Context, m *AttributeVal
 		return (&AttributeValueOptionDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
 	default:
 		return nil, fmt.Errorf("ent: unknown AttributeValueOption mutation op: %q", m.Op())
+	}
+}
+
+// AuditRecordClient is a client for the AuditRecord schema.
+type AuditRecordClient struct {
+	config
+}
+
+// NewAuditRecordClient returns a client for the AuditRecord from the given config.
+func NewAuditRecordClient(c config) *AuditRecordClient {
+	return &AuditRecordClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `auditrecord.Hooks(f(g(h())))`.
+func (c *AuditRecordClient) Use(hooks ...Hook) {
+	c.hooks.AuditRecord = append(c.hooks.AuditRecord, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `auditrecord.Intercept(f(g(h())))`.
+func (c *AuditRecordClient) Intercept(interceptors ...Interceptor) {
+	c.inters.AuditRecord = append(c.inters.AuditRecord, interceptors...)
+}
+
+// Create returns a builder for creating a AuditRecord entity.
+func (c *AuditRecordClient) Create() *AuditRecordCreate {
+	mutation := newAuditRecordMutation(c.config, OpCreate)
+	return &AuditRecordCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of AuditRecord entities.
+func (c *AuditRecordClient) CreateBulk(builders ...*AuditRecordCreate) *AuditRecordCreateBulk {
+	return &AuditRecordCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *AuditRecordClient) MapCreateBulk(slice any, setFunc func(*AuditRecordCreate, int)) *AuditRecordCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &AuditRecordCreateBulk{err: fmt.Errorf("calling to AuditRecordClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*AuditRecordCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &AuditRecordCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for AuditRecord.
+func (c *AuditRecordClient) Update() *AuditRecordUpdate {
+	mutation := newAuditRecordMutation(c.config, OpUpdate)
+	return &AuditRecordUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *AuditRecordClient) UpdateOne(_m *AuditRecord) *AuditRecordUpdateOne {
+	mutation := newAuditRecordMutation(c.config, OpUpdateOne, withAuditRecord(_m))
+	return &AuditRecordUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *AuditRecordClient) UpdateOneID(id uuid.UUID) *AuditRecordUpdateOne {
+	mutation := newAuditRecordMutation(c.config, OpUpdateOne, withAuditRecordID(id))
+	return &AuditRecordUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for AuditRecord.
+func (c *AuditRecordClient) Delete() *AuditRecordDelete {
+	mutation := newAuditRecordMutation(c.config, OpDelete)
+	return &AuditRecordDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *AuditRecordClient) DeleteOne(_m *AuditRecord) *AuditRecordDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *AuditRecordClient) DeleteOneID(id uuid.UUID) *AuditRecordDeleteOne {
+	builder := c.Delete().Where(auditrecord.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &AuditRecordDeleteOne{builder}
+}
+
+// Query returns a query builder for AuditRecord.
+func (c *AuditRecordClient) Query() *AuditRecordQuery {
+	return &AuditRecordQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeAuditRecord},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a AuditRecord entity by its id.
+func (c *AuditRecordClient) Get(ctx context.Context, id uuid.UUID) (*AuditRecord, error) {
+	return c.Query().Where(auditrecord.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *AuditRecordClient) GetX(ctx context.Context, id uuid.UUID) *AuditRecord {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *AuditRecordClient) Hooks() []Hook {
+	return c.hooks.AuditRecord
+}
+
+// Interceptors returns the client interceptors.
+func (c *AuditRecordClient) Interceptors() []Interceptor {
+	return c.inters.AuditRecord
+}
+
+func (c *AuditRecordClient) mutate(ctx context.Context, m *AuditRecordMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&AuditRecordCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&AuditRecordUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&AuditRecordUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&AuditRecordDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown AuditRecord mutation op: %q", m.Op())
+	}
+}
+
+// BlobClient is a client for the Blob schema.
+type BlobClient struct {
+	config
+}
+
+// NewBlobClient returns a client for the Blob from the given config.
+func NewBlobClient(c config) *BlobClient {
+	return &BlobClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `blob.Hooks(f(g(h())))`.
+func (c *BlobClient) Use(hooks ...Hook) {
+	c.hooks.Blob = append(c.hooks.Blob, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `blob.Intercept(f(g(h())))`.
+func (c *BlobClient) Intercept(interceptors ...Interceptor) {
+	c.inters.Blob = append(c.inters.Blob, interceptors...)
+}
+
+// Create returns a builder for creating a Blob entity.
+func (c *BlobClient) Create() *BlobCreate {
+	mutation := newBlobMutation(c.config, OpCreate)
+	return &BlobCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of Blob entities.
+func (c *BlobClient) CreateBulk(builders ...*BlobCreate) *BlobCreateBulk {
+	return &BlobCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *BlobClient) MapCreateBulk(slice any, setFunc func(*BlobCreate, int)) *BlobCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &BlobCreateBulk{err: fmt.Errorf("calling to BlobClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*BlobCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &BlobCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for Blob.
+func (c *BlobClient) Update() *BlobUpdate {
+	mutation := newBlobMutation(c.config, OpUpdate)
+	return &BlobUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *BlobClient) UpdateOne(_m *Blob) *BlobUpdateOne {
+	mutation := newBlobMutation(c.config, OpUpdateOne, withBlob(_m))
+	return &BlobUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *BlobClient) UpdateOneID(id uuid.UUID) *BlobUpdateOne {
+	mutation := newBlobMutation(c.config, OpUpdateOne, withBlobID(id))
+	return &BlobUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for Blob.
+func (c *BlobClient) Delete() *BlobDelete {
+	mutation := newBlobMutation(c.config, OpDelete)
+	return &BlobDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *BlobClient) DeleteOne(_m *Blob) *BlobDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *BlobClient) DeleteOneID(id uuid.UUID) *BlobDeleteOne {
+	builder := c.Delete().Where(blob.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &BlobDeleteOne{builder}
+}
+
+// Query returns a query builder for Blob.
+func (c *BlobClient) Query() *BlobQuery {
+	return &BlobQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeBlob},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a Blob entity by its id.
+func (c *BlobClient) Get(ctx context.Context, id uuid.UUID) (*Blob, error) {
+	return c.Query().Where(blob.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *BlobClient) GetX(ctx context.Context, id uuid.UUID) *Blob {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *BlobClient) Hooks() []Hook {
+	return c.hooks.Blob
+}
+
+// Interceptors returns the client interceptors.
+func (c *BlobClient) Interceptors() []Interceptor {
+	return c.inters.Blob
+}
+
+func (c *BlobClient) mutate(ctx context.Context, m *BlobMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&BlobCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&BlobUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&BlobUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&BlobDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown Blob mutation op: %q", m.Op())
 	}
 }
 
@@ -2489,6 +2779,139 @@ func (c *DocumentClient) mutate(ctx context.Context, m *DocumentMutation) (Value
 		return (&DocumentDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
 	default:
 		return nil, fmt.Errorf("ent: unknown Document mutation op: %q", m.Op())
+	}
+}
+
+// DocumentRenditionClient is a client for the DocumentRendition schema.
+type DocumentRenditionClient struct {
+	config
+}
+
+// NewDocumentRenditionClient returns a client for the DocumentRendition from the given config.
+func NewDocumentRenditionClient(c config) *DocumentRenditionClient {
+	return &DocumentRenditionClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `documentrendition.Hooks(f(g(h())))`.
+func (c *DocumentRenditionClient) Use(hooks ...Hook) {
+	c.hooks.DocumentRendition = append(c.hooks.DocumentRendition, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `documentrendition.Intercept(f(g(h())))`.
+func (c *DocumentRenditionClient) Intercept(interceptors ...Interceptor) {
+	c.inters.DocumentRendition = append(c.inters.DocumentRendition, interceptors...)
+}
+
+// Create returns a builder for creating a DocumentRendition entity.
+func (c *DocumentRenditionClient) Create() *DocumentRenditionCreate {
+	mutation := newDocumentRenditionMutation(c.config, OpCreate)
+	return &DocumentRenditionCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of DocumentRendition entities.
+func (c *DocumentRenditionClient) CreateBulk(builders ...*DocumentRenditionCreate) *DocumentRenditionCreateBulk {
+	return &DocumentRenditionCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *DocumentRenditionClient) MapCreateBulk(slice any, setFunc func(*DocumentRenditionCreate, int)) *DocumentRenditionCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &DocumentRenditionCreateBulk{err: fmt.Errorf("calling to DocumentRenditionClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*DocumentRenditionCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &DocumentRenditionCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for DocumentRendition.
+func (c *DocumentRenditionClient) Update() *DocumentRenditionUpdate {
+	mutation := newDocumentRenditionMutation(c.config, OpUpdate)
+	return &DocumentRenditionUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *DocumentRenditionClient) UpdateOne(_m *DocumentRendition) *DocumentRenditionUpdateOne {
+	mutation := newDocumentRenditionMutation(c.config, OpUpdateOne, withDocumentRendition(_m))
+	return &DocumentRenditionUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *DocumentRenditionClient) UpdateOneID(id uuid.UUID) *DocumentRenditionUpdateOne {
+	mutation := newDocumentRenditionMutation(c.config, OpUpdateOne, withDocumentRenditionID(id))
+	return &DocumentRenditionUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for DocumentRendition.
+func (c *DocumentRenditionClient) Delete() *DocumentRenditionDelete {
+	mutation := newDocumentRenditionMutation(c.config, OpDelete)
+	return &DocumentRenditionDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *DocumentRenditionClient) DeleteOne(_m *DocumentRendition) *DocumentRenditionDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *DocumentRenditionClient) DeleteOneID(id uuid.UUID) *DocumentRenditionDeleteOne {
+	builder := c.Delete().Where(documentrendition.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &DocumentRenditionDeleteOne{builder}
+}
+
+// Query returns a query builder for DocumentRendition.
+func (c *DocumentRenditionClient) Query() *DocumentRenditionQuery {
+	return &DocumentRenditionQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeDocumentRendition},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a DocumentRendition entity by its id.
+func (c *DocumentRenditionClient) Get(ctx context.Context, id uuid.UUID) (*DocumentRendition, error) {
+	return c.Query().Where(documentrendition.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *DocumentRenditionClient) GetX(ctx context.Context, id uuid.UUID) *DocumentRendition {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *DocumentRenditionClient) Hooks() []Hook {
+	return c.hooks.DocumentRendition
+}
+
+// Interceptors returns the client interceptors.
+func (c *DocumentRenditionClient) Interceptors() []Interceptor {
+	return c.inters.DocumentRendition
+}
+
+func (c *DocumentRenditionClient) mutate(ctx context.Context, m *DocumentRenditionMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&DocumentRenditionCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&DocumentRenditionUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&DocumentRenditionUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&DocumentRenditionDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown DocumentRendition mutation op: %q", m.Op())
 	}
 }
 
@@ -5289,21 +5712,21 @@ func (c *UploadClient) mutate(ctx context.Context, m *UploadMutation) (Value, er
 type (
 	hooks struct {
 		Account, ApiKey, AttributeDefinition, AttributeDefinitionType, AttributeOption,
-		AttributeValue, AttributeValueOption, Contact, Customer, CustomerImage,
-		CustomerMerge, CustomerOrigin, CustomerSearch, CustomerType, Document,
-		DocumentVersion, EmailAddress, Event, FieldPolicy, FieldRule, Garbage,
-		Idempotency, ImageFile, Job, JobRowError, Note, Office, PhoneNumber,
-		PostalAddress, Revision, SearchWord, Service, StaffUser, StorageUsage,
-		TimelineEntry, Upload []ent.Hook
+		AttributeValue, AttributeValueOption, AuditRecord, Blob, Contact, Customer,
+		CustomerImage, CustomerMerge, CustomerOrigin, CustomerSearch, CustomerType,
+		Document, DocumentRendition, DocumentVersion, EmailAddress, Event, FieldPolicy,
+		FieldRule, Garbage, Idempotency, ImageFile, Job, JobRowError, Note, Office,
+		PhoneNumber, PostalAddress, Revision, SearchWord, Service, StaffUser,
+		StorageUsage, TimelineEntry, Upload []ent.Hook
 	}
 	inters struct {
 		Account, ApiKey, AttributeDefinition, AttributeDefinitionType, AttributeOption,
-		AttributeValue, AttributeValueOption, Contact, Customer, CustomerImage,
-		CustomerMerge, CustomerOrigin, CustomerSearch, CustomerType, Document,
-		DocumentVersion, EmailAddress, Event, FieldPolicy, FieldRule, Garbage,
-		Idempotency, ImageFile, Job, JobRowError, Note, Office, PhoneNumber,
-		PostalAddress, Revision, SearchWord, Service, StaffUser, StorageUsage,
-		TimelineEntry, Upload []ent.Interceptor
+		AttributeValue, AttributeValueOption, AuditRecord, Blob, Contact, Customer,
+		CustomerImage, CustomerMerge, CustomerOrigin, CustomerSearch, CustomerType,
+		Document, DocumentRendition, DocumentVersion, EmailAddress, Event, FieldPolicy,
+		FieldRule, Garbage, Idempotency, ImageFile, Job, JobRowError, Note, Office,
+		PhoneNumber, PostalAddress, Revision, SearchWord, Service, StaffUser,
+		StorageUsage, TimelineEntry, Upload []ent.Interceptor
 	}
 )
 

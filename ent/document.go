@@ -4,6 +4,7 @@ package ent
 
 import (
 	"dossier/ent/document"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -40,8 +41,24 @@ type Document struct {
 	Source string `json:"source,omitempty"`
 	// Title holds the value of the "title" field.
 	Title string `json:"title,omitempty"`
+	// Description holds the value of the "description" field.
+	Description *string `json:"description,omitempty"`
+	// AreaID holds the value of the "area_id" field.
+	AreaID *uuid.UUID `json:"area_id,omitempty"`
+	// Purpose holds the value of the "purpose" field.
+	Purpose *string `json:"purpose,omitempty"`
+	// Visibility holds the value of the "visibility" field.
+	Visibility string `json:"visibility,omitempty"`
+	// Tags holds the value of the "tags" field.
+	Tags []string `json:"tags,omitempty"`
 	// ExpiresOn holds the value of the "expires_on" field.
 	ExpiresOn *time.Time `json:"expires_on,omitempty"`
+	// ExpiryWarnedAt holds the value of the "expiry_warned_at" field.
+	ExpiryWarnedAt *time.Time `json:"expiry_warned_at,omitempty"`
+	// RetentionUntil holds the value of the "retention_until" field.
+	RetentionUntil *time.Time `json:"retention_until,omitempty"`
+	// RetentionWarnedAt holds the value of the "retention_warned_at" field.
+	RetentionWarnedAt *time.Time `json:"retention_warned_at,omitempty"`
 	// CurrentVersionID holds the value of the "current_version_id" field.
 	CurrentVersionID uuid.UUID `json:"current_version_id,omitempty"`
 	// ArchivedAt holds the value of the "archived_at" field.
@@ -54,13 +71,15 @@ func (*Document) scanValues(columns []string) ([]any, error) {
 	values := make([]any, len(columns))
 	for i := range columns {
 		switch columns[i] {
-		case document.FieldCreatedByID:
+		case document.FieldCreatedByID, document.FieldAreaID:
 			values[i] = &sql.NullScanner{S: new(uuid.UUID)}
+		case document.FieldTags:
+			values[i] = new([]byte)
 		case document.FieldVersion:
 			values[i] = new(sql.NullInt64)
-		case document.FieldCreatedByKind, document.FieldKind, document.FieldStatus, document.FieldSource, document.FieldTitle:
+		case document.FieldCreatedByKind, document.FieldKind, document.FieldStatus, document.FieldSource, document.FieldTitle, document.FieldDescription, document.FieldPurpose, document.FieldVisibility:
 			values[i] = new(sql.NullString)
-		case document.FieldCreatedAt, document.FieldUpdatedAt, document.FieldExpiresOn, document.FieldArchivedAt:
+		case document.FieldCreatedAt, document.FieldUpdatedAt, document.FieldExpiresOn, document.FieldExpiryWarnedAt, document.FieldRetentionUntil, document.FieldRetentionWarnedAt, document.FieldArchivedAt:
 			values[i] = new(sql.NullTime)
 		case document.FieldID, document.FieldAccountID, document.FieldCustomerID, document.FieldCurrentVersionID:
 			values[i] = new(uuid.UUID)
@@ -153,12 +172,68 @@ func (_m *Document) assignValues(columns []string, values []any) error {
 			} else if value.Valid {
 				_m.Title = value.String
 			}
+		case document.FieldDescription:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field description", values[i])
+			} else if value.Valid {
+				_m.Description = new(string)
+				*_m.Description = value.String
+			}
+		case document.FieldAreaID:
+			if value, ok := values[i].(*sql.NullScanner); !ok {
+				return fmt.Errorf("unexpected type %T for field area_id", values[i])
+			} else if value.Valid {
+				_m.AreaID = new(uuid.UUID)
+				*_m.AreaID = *value.S.(*uuid.UUID)
+			}
+		case document.FieldPurpose:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field purpose", values[i])
+			} else if value.Valid {
+				_m.Purpose = new(string)
+				*_m.Purpose = value.String
+			}
+		case document.FieldVisibility:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field visibility", values[i])
+			} else if value.Valid {
+				_m.Visibility = value.String
+			}
+		case document.FieldTags:
+			if value, ok := values[i].(*[]byte); !ok {
+				return fmt.Errorf("unexpected type %T for field tags", values[i])
+			} else if value != nil && len(*value) > 0 {
+				if err := json.Unmarshal(*value, &_m.Tags); err != nil {
+					return fmt.Errorf("unmarshal field tags: %w", err)
+				}
+			}
 		case document.FieldExpiresOn:
 			if value, ok := values[i].(*sql.NullTime); !ok {
 				return fmt.Errorf("unexpected type %T for field expires_on", values[i])
 			} else if value.Valid {
 				_m.ExpiresOn = new(time.Time)
 				*_m.ExpiresOn = value.Time
+			}
+		case document.FieldExpiryWarnedAt:
+			if value, ok := values[i].(*sql.NullTime); !ok {
+				return fmt.Errorf("unexpected type %T for field expiry_warned_at", values[i])
+			} else if value.Valid {
+				_m.ExpiryWarnedAt = new(time.Time)
+				*_m.ExpiryWarnedAt = value.Time
+			}
+		case document.FieldRetentionUntil:
+			if value, ok := values[i].(*sql.NullTime); !ok {
+				return fmt.Errorf("unexpected type %T for field retention_until", values[i])
+			} else if value.Valid {
+				_m.RetentionUntil = new(time.Time)
+				*_m.RetentionUntil = value.Time
+			}
+		case document.FieldRetentionWarnedAt:
+			if value, ok := values[i].(*sql.NullTime); !ok {
+				return fmt.Errorf("unexpected type %T for field retention_warned_at", values[i])
+			} else if value.Valid {
+				_m.RetentionWarnedAt = new(time.Time)
+				*_m.RetentionWarnedAt = value.Time
 			}
 		case document.FieldCurrentVersionID:
 			if value, ok := values[i].(*uuid.UUID); !ok {
@@ -246,8 +321,44 @@ func (_m *Document) String() string {
 	builder.WriteString("title=")
 	builder.WriteString(_m.Title)
 	builder.WriteString(", ")
+	if v := _m.Description; v != nil {
+		builder.WriteString("description=")
+		builder.WriteString(*v)
+	}
+	builder.WriteString(", ")
+	if v := _m.AreaID; v != nil {
+		builder.WriteString("area_id=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
+	}
+	builder.WriteString(", ")
+	if v := _m.Purpose; v != nil {
+		builder.WriteString("purpose=")
+		builder.WriteString(*v)
+	}
+	builder.WriteString(", ")
+	builder.WriteString("visibility=")
+	builder.WriteString(_m.Visibility)
+	builder.WriteString(", ")
+	builder.WriteString("tags=")
+	builder.WriteString(fmt.Sprintf("%v", _m.Tags))
+	builder.WriteString(", ")
 	if v := _m.ExpiresOn; v != nil {
 		builder.WriteString("expires_on=")
+		builder.WriteString(v.Format(time.ANSIC))
+	}
+	builder.WriteString(", ")
+	if v := _m.ExpiryWarnedAt; v != nil {
+		builder.WriteString("expiry_warned_at=")
+		builder.WriteString(v.Format(time.ANSIC))
+	}
+	builder.WriteString(", ")
+	if v := _m.RetentionUntil; v != nil {
+		builder.WriteString("retention_until=")
+		builder.WriteString(v.Format(time.ANSIC))
+	}
+	builder.WriteString(", ")
+	if v := _m.RetentionWarnedAt; v != nil {
+		builder.WriteString("retention_warned_at=")
 		builder.WriteString(v.Format(time.ANSIC))
 	}
 	builder.WriteString(", ")

@@ -154,6 +154,68 @@ func (_c *DocumentCreate) SetTitle(v string) *DocumentCreate {
 	return _c
 }
 
+// SetDescription sets the "description" field.
+func (_c *DocumentCreate) SetDescription(v string) *DocumentCreate {
+	_c.mutation.SetDescription(v)
+	return _c
+}
+
+// SetNillableDescription sets the "description" field if the given value is not nil.
+func (_c *DocumentCreate) SetNillableDescription(v *string) *DocumentCreate {
+	if v != nil {
+		_c.SetDescription(*v)
+	}
+	return _c
+}
+
+// SetAreaID sets the "area_id" field.
+func (_c *DocumentCreate) SetAreaID(v uuid.UUID) *DocumentCreate {
+	_c.mutation.SetAreaID(v)
+	return _c
+}
+
+// SetNillableAreaID sets the "area_id" field if the given value is not nil.
+func (_c *DocumentCreate) SetNillableAreaID(v *uuid.UUID) *DocumentCreate {
+	if v != nil {
+		_c.SetAreaID(*v)
+	}
+	return _c
+}
+
+// SetPurpose sets the "purpose" field.
+func (_c *DocumentCreate) SetPurpose(v string) *DocumentCreate {
+	_c.mutation.SetPurpose(v)
+	return _c
+}
+
+// SetNillablePurpose sets the "purpose" field if the given value is not nil.
+func (_c *DocumentCreate) SetNillablePurpose(v *string) *DocumentCreate {
+	if v != nil {
+		_c.SetPurpose(*v)
+	}
+	return _c
+}
+
+// SetVisibility sets the "visibility" field.
+func (_c *DocumentCreate) SetVisibility(v string) *DocumentCreate {
+	_c.mutation.SetVisibility(v)
+	return _c
+}
+
+// SetNillableVisibility sets the "visibility" field if the given value is not nil.
+func (_c *DocumentCreate) SetNillableVisibility(v *string) *DocumentCreate {
+	if v != nil {
+		_c.SetVisibility(*v)
+	}
+	return _c
+}
+
+// SetTags sets the "tags" field.
+func (_c *DocumentCreate) SetTags(v []string) *DocumentCreate {
+	_c.mutation.SetTags(v)
+	return _c
+}
+
 // SetExpiresOn sets the "expires_on" field.
 func (_c *DocumentCreate) SetExpiresOn(v time.Time) *DocumentCreate {
 	_c.mutation.SetExpiresOn(v)
@@ -164,6 +226,48 @@ func (_c *DocumentCreate) SetExpiresOn(v time.Time) *DocumentCreate {
 func (_c *DocumentCreate) SetNillableExpiresOn(v *time.Time) *DocumentCreate {
 	if v != nil {
 		_c.SetExpiresOn(*v)
+	}
+	return _c
+}
+
+// SetExpiryWarnedAt sets the "expiry_warned_at" field.
+func (_c *DocumentCreate) SetExpiryWarnedAt(v time.Time) *DocumentCreate {
+	_c.mutation.SetExpiryWarnedAt(v)
+	return _c
+}
+
+// SetNillableExpiryWarnedAt sets the "expiry_warned_at" field if the given value is not nil.
+func (_c *DocumentCreate) SetNillableExpiryWarnedAt(v *time.Time) *DocumentCreate {
+	if v != nil {
+		_c.SetExpiryWarnedAt(*v)
+	}
+	return _c
+}
+
+// SetRetentionUntil sets the "retention_until" field.
+func (_c *DocumentCreate) SetRetentionUntil(v time.Time) *DocumentCreate {
+	_c.mutation.SetRetentionUntil(v)
+	return _c
+}
+
+// SetNillableRetentionUntil sets the "retention_until" field if the given value is not nil.
+func (_c *DocumentCreate) SetNillableRetentionUntil(v *time.Time) *DocumentCreate {
+	if v != nil {
+		_c.SetRetentionUntil(*v)
+	}
+	return _c
+}
+
+// SetRetentionWarnedAt sets the "retention_warned_at" field.
+func (_c *DocumentCreate) SetRetentionWarnedAt(v time.Time) *DocumentCreate {
+	_c.mutation.SetRetentionWarnedAt(v)
+	return _c
+}
+
+// SetNillableRetentionWarnedAt sets the "retention_warned_at" field if the given value is not nil.
+func (_c *DocumentCreate) SetNillableRetentionWarnedAt(v *time.Time) *DocumentCreate {
+	if v != nil {
+		_c.SetRetentionWarnedAt(*v)
 	}
 	return _c
 }
@@ -253,6 +357,14 @@ func (_c *DocumentCreate) defaults() {
 		v := document.DefaultSource
 		_c.mutation.SetSource(v)
 	}
+	if _, ok := _c.mutation.Visibility(); !ok {
+		v := document.DefaultVisibility
+		_c.mutation.SetVisibility(v)
+	}
+	if _, ok := _c.mutation.Tags(); !ok {
+		v := document.DefaultTags
+		_c.mutation.SetTags(v)
+	}
 }
 
 // check runs all checks and user-defined validators on the builder.
@@ -283,6 +395,9 @@ func (_c *DocumentCreate) check() error {
 	}
 	if _, ok := _c.mutation.Title(); !ok {
 		return &ValidationError{Name: "title", err: errors.New(`ent: missing required field "Document.title"`)}
+	}
+	if _, ok := _c.mutation.Visibility(); !ok {
+		return &ValidationError{Name: "visibility", err: errors.New(`ent: missing required field "Document.visibility"`)}
 	}
 	if _, ok := _c.mutation.CurrentVersionID(); !ok {
 		return &ValidationError{Name: "current_version_id", err: errors.New(`ent: missing required field "Document.current_version_id"`)}
@@ -367,9 +482,41 @@ func (_c *DocumentCreate) createSpec() (*Document, *sqlgraph.CreateSpec) {
 		_spec.SetField(document.FieldTitle, field.TypeString, value)
 		_node.Title = value
 	}
+	if value, ok := _c.mutation.Description(); ok {
+		_spec.SetField(document.FieldDescription, field.TypeString, value)
+		_node.Description = &value
+	}
+	if value, ok := _c.mutation.AreaID(); ok {
+		_spec.SetField(document.FieldAreaID, field.TypeUUID, value)
+		_node.AreaID = &value
+	}
+	if value, ok := _c.mutation.Purpose(); ok {
+		_spec.SetField(document.FieldPurpose, field.TypeString, value)
+		_node.Purpose = &value
+	}
+	if value, ok := _c.mutation.Visibility(); ok {
+		_spec.SetField(document.FieldVisibility, field.TypeString, value)
+		_node.Visibility = value
+	}
+	if value, ok := _c.mutation.Tags(); ok {
+		_spec.SetField(document.FieldTags, field.TypeJSON, value)
+		_node.Tags = value
+	}
 	if value, ok := _c.mutation.ExpiresOn(); ok {
 		_spec.SetField(document.FieldExpiresOn, field.TypeTime, value)
 		_node.ExpiresOn = &value
+	}
+	if value, ok := _c.mutation.ExpiryWarnedAt(); ok {
+		_spec.SetField(document.FieldExpiryWarnedAt, field.TypeTime, value)
+		_node.ExpiryWarnedAt = &value
+	}
+	if value, ok := _c.mutation.RetentionUntil(); ok {
+		_spec.SetField(document.FieldRetentionUntil, field.TypeTime, value)
+		_node.RetentionUntil = &value
+	}
+	if value, ok := _c.mutation.RetentionWarnedAt(); ok {
+		_spec.SetField(document.FieldRetentionWarnedAt, field.TypeTime, value)
+		_node.RetentionWarnedAt = &value
 	}
 	if value, ok := _c.mutation.CurrentVersionID(); ok {
 		_spec.SetField(document.FieldCurrentVersionID, field.TypeUUID, value)
@@ -545,6 +692,84 @@ func (u *DocumentUpsert) UpdateTitle() *DocumentUpsert {
 	return u
 }
 
+// SetDescription sets the "description" field.
+func (u *DocumentUpsert) SetDescription(v string) *DocumentUpsert {
+	u.Set(document.FieldDescription, v)
+	return u
+}
+
+// UpdateDescription sets the "description" field to the value that was provided on create.
+func (u *DocumentUpsert) UpdateDescription() *DocumentUpsert {
+	u.SetExcluded(document.FieldDescription)
+	return u
+}
+
+// ClearDescription clears the value of the "description" field.
+func (u *DocumentUpsert) ClearDescription() *DocumentUpsert {
+	u.SetNull(document.FieldDescription)
+	return u
+}
+
+// SetAreaID sets the "area_id" field.
+func (u *DocumentUpsert) SetAreaID(v uuid.UUID) *DocumentUpsert {
+	u.Set(document.FieldAreaID, v)
+	return u
+}
+
+// UpdateAreaID sets the "area_id" field to the value that was provided on create.
+func (u *DocumentUpsert) UpdateAreaID() *DocumentUpsert {
+	u.SetExcluded(document.FieldAreaID)
+	return u
+}
+
+// ClearAreaID clears the value of the "area_id" field.
+func (u *DocumentUpsert) ClearAreaID() *DocumentUpsert {
+	u.SetNull(document.FieldAreaID)
+	return u
+}
+
+// SetPurpose sets the "purpose" field.
+func (u *DocumentUpsert) SetPurpose(v string) *DocumentUpsert {
+	u.Set(document.FieldPurpose, v)
+	return u
+}
+
+// UpdatePurpose sets the "purpose" field to the value that was provided on create.
+func (u *DocumentUpsert) UpdatePurpose() *DocumentUpsert {
+	u.SetExcluded(document.FieldPurpose)
+	return u
+}
+
+// ClearPurpose clears the value of the "purpose" field.
+func (u *DocumentUpsert) ClearPurpose() *DocumentUpsert {
+	u.SetNull(document.FieldPurpose)
+	return u
+}
+
+// SetVisibility sets the "visibility" field.
+func (u *DocumentUpsert) SetVisibility(v string) *DocumentUpsert {
+	u.Set(document.FieldVisibility, v)
+	return u
+}
+
+// UpdateVisibility sets the "visibility" field to the value that was provided on create.
+func (u *DocumentUpsert) UpdateVisibility() *DocumentUpsert {
+	u.SetExcluded(document.FieldVisibility)
+	return u
+}
+
+// SetTags sets the "tags" field.
+func (u *DocumentUpsert) SetTags(v []string) *DocumentUpsert {
+	u.Set(document.FieldTags, v)
+	return u
+}
+
+// UpdateTags sets the "tags" field to the value that was provided on create.
+func (u *DocumentUpsert) UpdateTags() *DocumentUpsert {
+	u.SetExcluded(document.FieldTags)
+	return u
+}
+
 // SetExpiresOn sets the "expires_on" field.
 func (u *DocumentUpsert) SetExpiresOn(v time.Time) *DocumentUpsert {
 	u.Set(document.FieldExpiresOn, v)
@@ -560,6 +785,60 @@ func (u *DocumentUpsert) UpdateExpiresOn() *DocumentUpsert {
 // ClearExpiresOn clears the value of the "expires_on" field.
 func (u *DocumentUpsert) ClearExpiresOn() *DocumentUpsert {
 	u.SetNull(document.FieldExpiresOn)
+	return u
+}
+
+// SetExpiryWarnedAt sets the "expiry_warned_at" field.
+func (u *DocumentUpsert) SetExpiryWarnedAt(v time.Time) *DocumentUpsert {
+	u.Set(document.FieldExpiryWarnedAt, v)
+	return u
+}
+
+// UpdateExpiryWarnedAt sets the "expiry_warned_at" field to the value that was provided on create.
+func (u *DocumentUpsert) UpdateExpiryWarnedAt() *DocumentUpsert {
+	u.SetExcluded(document.FieldExpiryWarnedAt)
+	return u
+}
+
+// ClearExpiryWarnedAt clears the value of the "expiry_warned_at" field.
+func (u *DocumentUpsert) ClearExpiryWarnedAt() *DocumentUpsert {
+	u.SetNull(document.FieldExpiryWarnedAt)
+	return u
+}
+
+// SetRetentionUntil sets the "retention_until" field.
+func (u *DocumentUpsert) SetRetentionUntil(v time.Time) *DocumentUpsert {
+	u.Set(document.FieldRetentionUntil, v)
+	return u
+}
+
+// UpdateRetentionUntil sets the "retention_until" field to the value that was provided on create.
+func (u *DocumentUpsert) UpdateRetentionUntil() *DocumentUpsert {
+	u.SetExcluded(document.FieldRetentionUntil)
+	return u
+}
+
+// ClearRetentionUntil clears the value of the "retention_until" field.
+func (u *DocumentUpsert) ClearRetentionUntil() *DocumentUpsert {
+	u.SetNull(document.FieldRetentionUntil)
+	return u
+}
+
+// SetRetentionWarnedAt sets the "retention_warned_at" field.
+func (u *DocumentUpsert) SetRetentionWarnedAt(v time.Time) *DocumentUpsert {
+	u.Set(document.FieldRetentionWarnedAt, v)
+	return u
+}
+
+// UpdateRetentionWarnedAt sets the "retention_warned_at" field to the value that was provided on create.
+func (u *DocumentUpsert) UpdateRetentionWarnedAt() *DocumentUpsert {
+	u.SetExcluded(document.FieldRetentionWarnedAt)
+	return u
+}
+
+// ClearRetentionWarnedAt clears the value of the "retention_warned_at" field.
+func (u *DocumentUpsert) ClearRetentionWarnedAt() *DocumentUpsert {
+	u.SetNull(document.FieldRetentionWarnedAt)
 	return u
 }
 
@@ -783,6 +1062,97 @@ func (u *DocumentUpsertOne) UpdateTitle() *DocumentUpsertOne {
 	})
 }
 
+// SetDescription sets the "description" field.
+func (u *DocumentUpsertOne) SetDescription(v string) *DocumentUpsertOne {
+	return u.Update(func(s *DocumentUpsert) {
+		s.SetDescription(v)
+	})
+}
+
+// UpdateDescription sets the "description" field to the value that was provided on create.
+func (u *DocumentUpsertOne) UpdateDescription() *DocumentUpsertOne {
+	return u.Update(func(s *DocumentUpsert) {
+		s.UpdateDescription()
+	})
+}
+
+// ClearDescription clears the value of the "description" field.
+func (u *DocumentUpsertOne) ClearDescription() *DocumentUpsertOne {
+	return u.Update(func(s *DocumentUpsert) {
+		s.ClearDescription()
+	})
+}
+
+// SetAreaID sets the "area_id" field.
+func (u *DocumentUpsertOne) SetAreaID(v uuid.UUID) *DocumentUpsertOne {
+	return u.Update(func(s *DocumentUpsert) {
+		s.SetAreaID(v)
+	})
+}
+
+// UpdateAreaID sets the "area_id" field to the value that was provided on create.
+func (u *DocumentUpsertOne) UpdateAreaID() *DocumentUpsertOne {
+	return u.Update(func(s *DocumentUpsert) {
+		s.UpdateAreaID()
+	})
+}
+
+// ClearAreaID clears the value of the "area_id" field.
+func (u *DocumentUpsertOne) ClearAreaID() *DocumentUpsertOne {
+	return u.Update(func(s *DocumentUpsert) {
+		s.ClearAreaID()
+	})
+}
+
+// SetPurpose sets the "purpose" field.
+func (u *DocumentUpsertOne) SetPurpose(v string) *DocumentUpsertOne {
+	return u.Update(func(s *DocumentUpsert) {
+		s.SetPurpose(v)
+	})
+}
+
+// UpdatePurpose sets the "purpose" field to the value that was provided on create.
+func (u *DocumentUpsertOne) UpdatePurpose() *DocumentUpsertOne {
+	return u.Update(func(s *DocumentUpsert) {
+		s.UpdatePurpose()
+	})
+}
+
+// ClearPurpose clears the value of the "purpose" field.
+func (u *DocumentUpsertOne) ClearPurpose() *DocumentUpsertOne {
+	return u.Update(func(s *DocumentUpsert) {
+		s.ClearPurpose()
+	})
+}
+
+// SetVisibility sets the "visibility" field.
+func (u *DocumentUpsertOne) SetVisibility(v string) *DocumentUpsertOne {
+	return u.Update(func(s *DocumentUpsert) {
+		s.SetVisibility(v)
+	})
+}
+
+// UpdateVisibility sets the "visibility" field to the value that was provided on create.
+func (u *DocumentUpsertOne) UpdateVisibility() *DocumentUpsertOne {
+	return u.Update(func(s *DocumentUpsert) {
+		s.UpdateVisibility()
+	})
+}
+
+// SetTags sets the "tags" field.
+func (u *DocumentUpsertOne) SetTags(v []string) *DocumentUpsertOne {
+	return u.Update(func(s *DocumentUpsert) {
+		s.SetTags(v)
+	})
+}
+
+// UpdateTags sets the "tags" field to the value that was provided on create.
+func (u *DocumentUpsertOne) UpdateTags() *DocumentUpsertOne {
+	return u.Update(func(s *DocumentUpsert) {
+		s.UpdateTags()
+	})
+}
+
 // SetExpiresOn sets the "expires_on" field.
 func (u *DocumentUpsertOne) SetExpiresOn(v time.Time) *DocumentUpsertOne {
 	return u.Update(func(s *DocumentUpsert) {
@@ -801,6 +1171,69 @@ func (u *DocumentUpsertOne) UpdateExpiresOn() *DocumentUpsertOne {
 func (u *DocumentUpsertOne) ClearExpiresOn() *DocumentUpsertOne {
 	return u.Update(func(s *DocumentUpsert) {
 		s.ClearExpiresOn()
+	})
+}
+
+// SetExpiryWarnedAt sets the "expiry_warned_at" field.
+func (u *DocumentUpsertOne) SetExpiryWarnedAt(v time.Time) *DocumentUpsertOne {
+	return u.Update(func(s *DocumentUpsert) {
+		s.SetExpiryWarnedAt(v)
+	})
+}
+
+// UpdateExpiryWarnedAt sets the "expiry_warned_at" field to the value that was provided on create.
+func (u *DocumentUpsertOne) UpdateExpiryWarnedAt() *DocumentUpsertOne {
+	return u.Update(func(s *DocumentUpsert) {
+		s.UpdateExpiryWarnedAt()
+	})
+}
+
+// ClearExpiryWarnedAt clears the value of the "expiry_warned_at" field.
+func (u *DocumentUpsertOne) ClearExpiryWarnedAt() *DocumentUpsertOne {
+	return u.Update(func(s *DocumentUpsert) {
+		s.ClearExpiryWarnedAt()
+	})
+}
+
+// SetRetentionUntil sets the "retention_until" field.
+func (u *DocumentUpsertOne) SetRetentionUntil(v time.Time) *DocumentUpsertOne {
+	return u.Update(func(s *DocumentUpsert) {
+		s.SetRetentionUntil(v)
+	})
+}
+
+// UpdateRetentionUntil sets the "retention_until" field to the value that was provided on create.
+func (u *DocumentUpsertOne) UpdateRetentionUntil() *DocumentUpsertOne {
+	return u.Update(func(s *DocumentUpsert) {
+		s.UpdateRetentionUntil()
+	})
+}
+
+// ClearRetentionUntil clears the value of the "retention_until" field.
+func (u *DocumentUpsertOne) ClearRetentionUntil() *DocumentUpsertOne {
+	return u.Update(func(s *DocumentUpsert) {
+		s.ClearRetentionUntil()
+	})
+}
+
+// SetRetentionWarnedAt sets the "retention_warned_at" field.
+func (u *DocumentUpsertOne) SetRetentionWarnedAt(v time.Time) *DocumentUpsertOne {
+	return u.Update(func(s *DocumentUpsert) {
+		s.SetRetentionWarnedAt(v)
+	})
+}
+
+// UpdateRetentionWarnedAt sets the "retention_warned_at" field to the value that was provided on create.
+func (u *DocumentUpsertOne) UpdateRetentionWarnedAt() *DocumentUpsertOne {
+	return u.Update(func(s *DocumentUpsert) {
+		s.UpdateRetentionWarnedAt()
+	})
+}
+
+// ClearRetentionWarnedAt clears the value of the "retention_warned_at" field.
+func (u *DocumentUpsertOne) ClearRetentionWarnedAt() *DocumentUpsertOne {
+	return u.Update(func(s *DocumentUpsert) {
+		s.ClearRetentionWarnedAt()
 	})
 }
 
@@ -1196,6 +1629,97 @@ func (u *DocumentUpsertBulk) UpdateTitle() *DocumentUpsertBulk {
 	})
 }
 
+// SetDescription sets the "description" field.
+func (u *DocumentUpsertBulk) SetDescription(v string) *DocumentUpsertBulk {
+	return u.Update(func(s *DocumentUpsert) {
+		s.SetDescription(v)
+	})
+}
+
+// UpdateDescription sets the "description" field to the value that was provided on create.
+func (u *DocumentUpsertBulk) UpdateDescription() *DocumentUpsertBulk {
+	return u.Update(func(s *DocumentUpsert) {
+		s.UpdateDescription()
+	})
+}
+
+// ClearDescription clears the value of the "description" field.
+func (u *DocumentUpsertBulk) ClearDescription() *DocumentUpsertBulk {
+	return u.Update(func(s *DocumentUpsert) {
+		s.ClearDescription()
+	})
+}
+
+// SetAreaID sets the "area_id" field.
+func (u *DocumentUpsertBulk) SetAreaID(v uuid.UUID) *DocumentUpsertBulk {
+	return u.Update(func(s *DocumentUpsert) {
+		s.SetAreaID(v)
+	})
+}
+
+// UpdateAreaID sets the "area_id" field to the value that was provided on create.
+func (u *DocumentUpsertBulk) UpdateAreaID() *DocumentUpsertBulk {
+	return u.Update(func(s *DocumentUpsert) {
+		s.UpdateAreaID()
+	})
+}
+
+// ClearAreaID clears the value of the "area_id" field.
+func (u *DocumentUpsertBulk) ClearAreaID() *DocumentUpsertBulk {
+	return u.Update(func(s *DocumentUpsert) {
+		s.ClearAreaID()
+	})
+}
+
+// SetPurpose sets the "purpose" field.
+func (u *DocumentUpsertBulk) SetPurpose(v string) *DocumentUpsertBulk {
+	return u.Update(func(s *DocumentUpsert) {
+		s.SetPurpose(v)
+	})
+}
+
+// UpdatePurpose sets the "purpose" field to the value that was provided on create.
+func (u *DocumentUpsertBulk) UpdatePurpose() *DocumentUpsertBulk {
+	return u.Update(func(s *DocumentUpsert) {
+		s.UpdatePurpose()
+	})
+}
+
+// ClearPurpose clears the value of the "purpose" field.
+func (u *DocumentUpsertBulk) ClearPurpose() *DocumentUpsertBulk {
+	return u.Update(func(s *DocumentUpsert) {
+		s.ClearPurpose()
+	})
+}
+
+// SetVisibility sets the "visibility" field.
+func (u *DocumentUpsertBulk) SetVisibility(v string) *DocumentUpsertBulk {
+	return u.Update(func(s *DocumentUpsert) {
+		s.SetVisibility(v)
+	})
+}
+
+// UpdateVisibility sets the "visibility" field to the value that was provided on create.
+func (u *DocumentUpsertBulk) UpdateVisibility() *DocumentUpsertBulk {
+	return u.Update(func(s *DocumentUpsert) {
+		s.UpdateVisibility()
+	})
+}
+
+// SetTags sets the "tags" field.
+func (u *DocumentUpsertBulk) SetTags(v []string) *DocumentUpsertBulk {
+	return u.Update(func(s *DocumentUpsert) {
+		s.SetTags(v)
+	})
+}
+
+// UpdateTags sets the "tags" field to the value that was provided on create.
+func (u *DocumentUpsertBulk) UpdateTags() *DocumentUpsertBulk {
+	return u.Update(func(s *DocumentUpsert) {
+		s.UpdateTags()
+	})
+}
+
 // SetExpiresOn sets the "expires_on" field.
 func (u *DocumentUpsertBulk) SetExpiresOn(v time.Time) *DocumentUpsertBulk {
 	return u.Update(func(s *DocumentUpsert) {
@@ -1214,6 +1738,69 @@ func (u *DocumentUpsertBulk) UpdateExpiresOn() *DocumentUpsertBulk {
 func (u *DocumentUpsertBulk) ClearExpiresOn() *DocumentUpsertBulk {
 	return u.Update(func(s *DocumentUpsert) {
 		s.ClearExpiresOn()
+	})
+}
+
+// SetExpiryWarnedAt sets the "expiry_warned_at" field.
+func (u *DocumentUpsertBulk) SetExpiryWarnedAt(v time.Time) *DocumentUpsertBulk {
+	return u.Update(func(s *DocumentUpsert) {
+		s.SetExpiryWarnedAt(v)
+	})
+}
+
+// UpdateExpiryWarnedAt sets the "expiry_warned_at" field to the value that was provided on create.
+func (u *DocumentUpsertBulk) UpdateExpiryWarnedAt() *DocumentUpsertBulk {
+	return u.Update(func(s *DocumentUpsert) {
+		s.UpdateExpiryWarnedAt()
+	})
+}
+
+// ClearExpiryWarnedAt clears the value of the "expiry_warned_at" field.
+func (u *DocumentUpsertBulk) ClearExpiryWarnedAt() *DocumentUpsertBulk {
+	return u.Update(func(s *DocumentUpsert) {
+		s.ClearExpiryWarnedAt()
+	})
+}
+
+// SetRetentionUntil sets the "retention_until" field.
+func (u *DocumentUpsertBulk) SetRetentionUntil(v time.Time) *DocumentUpsertBulk {
+	return u.Update(func(s *DocumentUpsert) {
+		s.SetRetentionUntil(v)
+	})
+}
+
+// UpdateRetentionUntil sets the "retention_until" field to the value that was provided on create.
+func (u *DocumentUpsertBulk) UpdateRetentionUntil() *DocumentUpsertBulk {
+	return u.Update(func(s *DocumentUpsert) {
+		s.UpdateRetentionUntil()
+	})
+}
+
+// ClearRetentionUntil clears the value of the "retention_until" field.
+func (u *DocumentUpsertBulk) ClearRetentionUntil() *DocumentUpsertBulk {
+	return u.Update(func(s *DocumentUpsert) {
+		s.ClearRetentionUntil()
+	})
+}
+
+// SetRetentionWarnedAt sets the "retention_warned_at" field.
+func (u *DocumentUpsertBulk) SetRetentionWarnedAt(v time.Time) *DocumentUpsertBulk {
+	return u.Update(func(s *DocumentUpsert) {
+		s.SetRetentionWarnedAt(v)
+	})
+}
+
+// UpdateRetentionWarnedAt sets the "retention_warned_at" field to the value that was provided on create.
+func (u *DocumentUpsertBulk) UpdateRetentionWarnedAt() *DocumentUpsertBulk {
+	return u.Update(func(s *DocumentUpsert) {
+		s.UpdateRetentionWarnedAt()
+	})
+}
+
+// ClearRetentionWarnedAt clears the value of the "retention_warned_at" field.
+func (u *DocumentUpsertBulk) ClearRetentionWarnedAt() *DocumentUpsertBulk {
+	return u.Update(func(s *DocumentUpsert) {
+		s.ClearRetentionWarnedAt()
 	})
 }
 

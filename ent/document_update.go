@@ -12,6 +12,7 @@ import (
 
 	"entgo.io/ent/dialect/sql"
 	"entgo.io/ent/dialect/sql/sqlgraph"
+	"entgo.io/ent/dialect/sql/sqljson"
 	"entgo.io/ent/schema/field"
 	"github.com/google/uuid"
 )
@@ -161,6 +162,92 @@ func (_u *DocumentUpdate) SetNillableTitle(v *string) *DocumentUpdate {
 	return _u
 }
 
+// SetDescription sets the "description" field.
+func (_u *DocumentUpdate) SetDescription(v string) *DocumentUpdate {
+	_u.mutation.SetDescription(v)
+	return _u
+}
+
+// SetNillableDescription sets the "description" field if the given value is not nil.
+func (_u *DocumentUpdate) SetNillableDescription(v *string) *DocumentUpdate {
+	if v != nil {
+		_u.SetDescription(*v)
+	}
+	return _u
+}
+
+// ClearDescription clears the value of the "description" field.
+func (_u *DocumentUpdate) ClearDescription() *DocumentUpdate {
+	_u.mutation.ClearDescription()
+	return _u
+}
+
+// SetAreaID sets the "area_id" field.
+func (_u *DocumentUpdate) SetAreaID(v uuid.UUID) *DocumentUpdate {
+	_u.mutation.SetAreaID(v)
+	return _u
+}
+
+// SetNillableAreaID sets the "area_id" field if the given value is not nil.
+func (_u *DocumentUpdate) SetNillableAreaID(v *uuid.UUID) *DocumentUpdate {
+	if v != nil {
+		_u.SetAreaID(*v)
+	}
+	return _u
+}
+
+// ClearAreaID clears the value of the "area_id" field.
+func (_u *DocumentUpdate) ClearAreaID() *DocumentUpdate {
+	_u.mutation.ClearAreaID()
+	return _u
+}
+
+// SetPurpose sets the "purpose" field.
+func (_u *DocumentUpdate) SetPurpose(v string) *DocumentUpdate {
+	_u.mutation.SetPurpose(v)
+	return _u
+}
+
+// SetNillablePurpose sets the "purpose" field if the given value is not nil.
+func (_u *DocumentUpdate) SetNillablePurpose(v *string) *DocumentUpdate {
+	if v != nil {
+		_u.SetPurpose(*v)
+	}
+	return _u
+}
+
+// ClearPurpose clears the value of the "purpose" field.
+func (_u *DocumentUpdate) ClearPurpose() *DocumentUpdate {
+	_u.mutation.ClearPurpose()
+	return _u
+}
+
+// SetVisibility sets the "visibility" field.
+func (_u *DocumentUpdate) SetVisibility(v string) *DocumentUpdate {
+	_u.mutation.SetVisibility(v)
+	return _u
+}
+
+// SetNillableVisibility sets the "visibility" field if the given value is not nil.
+func (_u *DocumentUpdate) SetNillableVisibility(v *string) *DocumentUpdate {
+	if v != nil {
+		_u.SetVisibility(*v)
+	}
+	return _u
+}
+
+// SetTags sets the "tags" field.
+func (_u *DocumentUpdate) SetTags(v []string) *DocumentUpdate {
+	_u.mutation.SetTags(v)
+	return _u
+}
+
+// AppendTags appends value to the "tags" field.
+func (_u *DocumentUpdate) AppendTags(v []string) *DocumentUpdate {
+	_u.mutation.AppendTags(v)
+	return _u
+}
+
 // SetExpiresOn sets the "expires_on" field.
 func (_u *DocumentUpdate) SetExpiresOn(v time.Time) *DocumentUpdate {
 	_u.mutation.SetExpiresOn(v)
@@ -178,6 +265,66 @@ func (_u *DocumentUpdate) SetNillableExpiresOn(v *time.Time) *DocumentUpdate {
 // ClearExpiresOn clears the value of the "expires_on" field.
 func (_u *DocumentUpdate) ClearExpiresOn() *DocumentUpdate {
 	_u.mutation.ClearExpiresOn()
+	return _u
+}
+
+// SetExpiryWarnedAt sets the "expiry_warned_at" field.
+func (_u *DocumentUpdate) SetExpiryWarnedAt(v time.Time) *DocumentUpdate {
+	_u.mutation.SetExpiryWarnedAt(v)
+	return _u
+}
+
+// SetNillableExpiryWarnedAt sets the "expiry_warned_at" field if the given value is not nil.
+func (_u *DocumentUpdate) SetNillableExpiryWarnedAt(v *time.Time) *DocumentUpdate {
+	if v != nil {
+		_u.SetExpiryWarnedAt(*v)
+	}
+	return _u
+}
+
+// ClearExpiryWarnedAt clears the value of the "expiry_warned_at" field.
+func (_u *DocumentUpdate) ClearExpiryWarnedAt() *DocumentUpdate {
+	_u.mutation.ClearExpiryWarnedAt()
+	return _u
+}
+
+// SetRetentionUntil sets the "retention_until" field.
+func (_u *DocumentUpdate) SetRetentionUntil(v time.Time) *DocumentUpdate {
+	_u.mutation.SetRetentionUntil(v)
+	return _u
+}
+
+// SetNillableRetentionUntil sets the "retention_until" field if the given value is not nil.
+func (_u *DocumentUpdate) SetNillableRetentionUntil(v *time.Time) *DocumentUpdate {
+	if v != nil {
+		_u.SetRetentionUntil(*v)
+	}
+	return _u
+}
+
+// ClearRetentionUntil clears the value of the "retention_until" field.
+func (_u *DocumentUpdate) ClearRetentionUntil() *DocumentUpdate {
+	_u.mutation.ClearRetentionUntil()
+	return _u
+}
+
+// SetRetentionWarnedAt sets the "retention_warned_at" field.
+func (_u *DocumentUpdate) SetRetentionWarnedAt(v time.Time) *DocumentUpdate {
+	_u.mutation.SetRetentionWarnedAt(v)
+	return _u
+}
+
+// SetNillableRetentionWarnedAt sets the "retention_warned_at" field if the given value is not nil.
+func (_u *DocumentUpdate) SetNillableRetentionWarnedAt(v *time.Time) *DocumentUpdate {
+	if v != nil {
+		_u.SetRetentionWarnedAt(*v)
+	}
+	return _u
+}
+
+// ClearRetentionWarnedAt clears the value of the "retention_warned_at" field.
+func (_u *DocumentUpdate) ClearRetentionWarnedAt() *DocumentUpdate {
+	_u.mutation.ClearRetentionWarnedAt()
 	return _u
 }
 
@@ -295,11 +442,58 @@ func (_u *DocumentUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	if value, ok := _u.mutation.Title(); ok {
 		_spec.SetField(document.FieldTitle, field.TypeString, value)
 	}
+	if value, ok := _u.mutation.Description(); ok {
+		_spec.SetField(document.FieldDescription, field.TypeString, value)
+	}
+	if _u.mutation.DescriptionCleared() {
+		_spec.ClearField(document.FieldDescription, field.TypeString)
+	}
+	if value, ok := _u.mutation.AreaID(); ok {
+		_spec.SetField(document.FieldAreaID, field.TypeUUID, value)
+	}
+	if _u.mutation.AreaIDCleared() {
+		_spec.ClearField(document.FieldAreaID, field.TypeUUID)
+	}
+	if value, ok := _u.mutation.Purpose(); ok {
+		_spec.SetField(document.FieldPurpose, field.TypeString, value)
+	}
+	if _u.mutation.PurposeCleared() {
+		_spec.ClearField(document.FieldPurpose, field.TypeString)
+	}
+	if value, ok := _u.mutation.Visibility(); ok {
+		_spec.SetField(document.FieldVisibility, field.TypeString, value)
+	}
+	if value, ok := _u.mutation.Tags(); ok {
+		_spec.SetField(document.FieldTags, field.TypeJSON, value)
+	}
+	if value, ok := _u.mutation.AppendedTags(); ok {
+		_spec.AddModifier(func(u *sql.UpdateBuilder) {
+			sqljson.Append(u, document.FieldTags, value)
+		})
+	}
 	if value, ok := _u.mutation.ExpiresOn(); ok {
 		_spec.SetField(document.FieldExpiresOn, field.TypeTime, value)
 	}
 	if _u.mutation.ExpiresOnCleared() {
 		_spec.ClearField(document.FieldExpiresOn, field.TypeTime)
+	}
+	if value, ok := _u.mutation.ExpiryWarnedAt(); ok {
+		_spec.SetField(document.FieldExpiryWarnedAt, field.TypeTime, value)
+	}
+	if _u.mutation.ExpiryWarnedAtCleared() {
+		_spec.ClearField(document.FieldExpiryWarnedAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.RetentionUntil(); ok {
+		_spec.SetField(document.FieldRetentionUntil, field.TypeTime, value)
+	}
+	if _u.mutation.RetentionUntilCleared() {
+		_spec.ClearField(document.FieldRetentionUntil, field.TypeTime)
+	}
+	if value, ok := _u.mutation.RetentionWarnedAt(); ok {
+		_spec.SetField(document.FieldRetentionWarnedAt, field.TypeTime, value)
+	}
+	if _u.mutation.RetentionWarnedAtCleared() {
+		_spec.ClearField(document.FieldRetentionWarnedAt, field.TypeTime)
 	}
 	if value, ok := _u.mutation.CurrentVersionID(); ok {
 		_spec.SetField(document.FieldCurrentVersionID, field.TypeUUID, value)
@@ -463,6 +657,92 @@ func (_u *DocumentUpdateOne) SetNillableTitle(v *string) *DocumentUpdateOne {
 	return _u
 }
 
+// SetDescription sets the "description" field.
+func (_u *DocumentUpdateOne) SetDescription(v string) *DocumentUpdateOne {
+	_u.mutation.SetDescription(v)
+	return _u
+}
+
+// SetNillableDescription sets the "description" field if the given value is not nil.
+func (_u *DocumentUpdateOne) SetNillableDescription(v *string) *DocumentUpdateOne {
+	if v != nil {
+		_u.SetDescription(*v)
+	}
+	return _u
+}
+
+// ClearDescription clears the value of the "description" field.
+func (_u *DocumentUpdateOne) ClearDescription() *DocumentUpdateOne {
+	_u.mutation.ClearDescription()
+	return _u
+}
+
+// SetAreaID sets the "area_id" field.
+func (_u *DocumentUpdateOne) SetAreaID(v uuid.UUID) *DocumentUpdateOne {
+	_u.mutation.SetAreaID(v)
+	return _u
+}
+
+// SetNillableAreaID sets the "area_id" field if the given value is not nil.
+func (_u *DocumentUpdateOne) SetNillableAreaID(v *uuid.UUID) *DocumentUpdateOne {
+	if v != nil {
+		_u.SetAreaID(*v)
+	}
+	return _u
+}
+
+// ClearAreaID clears the value of the "area_id" field.
+func (_u *DocumentUpdateOne) ClearAreaID() *DocumentUpdateOne {
+	_u.mutation.ClearAreaID()
+	return _u
+}
+
+// SetPurpose sets the "purpose" field.
+func (_u *DocumentUpdateOne) SetPurpose(v string) *DocumentUpdateOne {
+	_u.mutation.SetPurpose(v)
+	return _u
+}
+
+// SetNillablePurpose sets the "purpose" field if the given value is not nil.
+func (_u *DocumentUpdateOne) SetNillablePurpose(v *string) *DocumentUpdateOne {
+	if v != nil {
+		_u.SetPurpose(*v)
+	}
+	return _u
+}
+
+// ClearPurpose clears the value of the "purpose" field.
+func (_u *DocumentUpdateOne) ClearPurpose() *DocumentUpdateOne {
+	_u.mutation.ClearPurpose()
+	return _u
+}
+
+// SetVisibility sets the "visibility" field.
+func (_u *DocumentUpdateOne) SetVisibility(v string) *DocumentUpdateOne {
+	_u.mutation.SetVisibility(v)
+	return _u
+}
+
+// SetNillableVisibility sets the "visibility" field if the given value is not nil.
+func (_u *DocumentUpdateOne) SetNillableVisibility(v *string) *DocumentUpdateOne {
+	if v != nil {
+		_u.SetVisibility(*v)
+	}
+	return _u
+}
+
+// SetTags sets the "tags" field.
+func (_u *DocumentUpdateOne) SetTags(v []string) *DocumentUpdateOne {
+	_u.mutation.SetTags(v)
+	return _u
+}
+
+// AppendTags appends value to the "tags" field.
+func (_u *DocumentUpdateOne) AppendTags(v []string) *DocumentUpdateOne {
+	_u.mutation.AppendTags(v)
+	return _u
+}
+
 // SetExpiresOn sets the "expires_on" field.
 func (_u *DocumentUpdateOne) SetExpiresOn(v time.Time) *DocumentUpdateOne {
 	_u.mutation.SetExpiresOn(v)
@@ -480,6 +760,66 @@ func (_u *DocumentUpdateOne) SetNillableExpiresOn(v *time.Time) *DocumentUpdateO
 // ClearExpiresOn clears the value of the "expires_on" field.
 func (_u *DocumentUpdateOne) ClearExpiresOn() *DocumentUpdateOne {
 	_u.mutation.ClearExpiresOn()
+	return _u
+}
+
+// SetExpiryWarnedAt sets the "expiry_warned_at" field.
+func (_u *DocumentUpdateOne) SetExpiryWarnedAt(v time.Time) *DocumentUpdateOne {
+	_u.mutation.SetExpiryWarnedAt(v)
+	return _u
+}
+
+// SetNillableExpiryWarnedAt sets the "expiry_warned_at" field if the given value is not nil.
+func (_u *DocumentUpdateOne) SetNillableExpiryWarnedAt(v *time.Time) *DocumentUpdateOne {
+	if v != nil {
+		_u.SetExpiryWarnedAt(*v)
+	}
+	return _u
+}
+
+// ClearExpiryWarnedAt clears the value of the "expiry_warned_at" field.
+func (_u *DocumentUpdateOne) ClearExpiryWarnedAt() *DocumentUpdateOne {
+	_u.mutation.ClearExpiryWarnedAt()
+	return _u
+}
+
+// SetRetentionUntil sets the "retention_until" field.
+func (_u *DocumentUpdateOne) SetRetentionUntil(v time.Time) *DocumentUpdateOne {
+	_u.mutation.SetRetentionUntil(v)
+	return _u
+}
+
+// SetNillableRetentionUntil sets the "retention_until" field if the given value is not nil.
+func (_u *DocumentUpdateOne) SetNillableRetentionUntil(v *time.Time) *DocumentUpdateOne {
+	if v != nil {
+		_u.SetRetentionUntil(*v)
+	}
+	return _u
+}
+
+// ClearRetentionUntil clears the value of the "retention_until" field.
+func (_u *DocumentUpdateOne) ClearRetentionUntil() *DocumentUpdateOne {
+	_u.mutation.ClearRetentionUntil()
+	return _u
+}
+
+// SetRetentionWarnedAt sets the "retention_warned_at" field.
+func (_u *DocumentUpdateOne) SetRetentionWarnedAt(v time.Time) *DocumentUpdateOne {
+	_u.mutation.SetRetentionWarnedAt(v)
+	return _u
+}
+
+// SetNillableRetentionWarnedAt sets the "retention_warned_at" field if the given value is not nil.
+func (_u *DocumentUpdateOne) SetNillableRetentionWarnedAt(v *time.Time) *DocumentUpdateOne {
+	if v != nil {
+		_u.SetRetentionWarnedAt(*v)
+	}
+	return _u
+}
+
+// ClearRetentionWarnedAt clears the value of the "retention_warned_at" field.
+func (_u *DocumentUpdateOne) ClearRetentionWarnedAt() *DocumentUpdateOne {
+	_u.mutation.ClearRetentionWarnedAt()
 	return _u
 }
 
@@ -627,11 +967,58 @@ func (_u *DocumentUpdateOne) sqlSave(ctx context.Context) (_node *Document, err 
 	if value, ok := _u.mutation.Title(); ok {
 		_spec.SetField(document.FieldTitle, field.TypeString, value)
 	}
+	if value, ok := _u.mutation.Description(); ok {
+		_spec.SetField(document.FieldDescription, field.TypeString, value)
+	}
+	if _u.mutation.DescriptionCleared() {
+		_spec.ClearField(document.FieldDescription, field.TypeString)
+	}
+	if value, ok := _u.mutation.AreaID(); ok {
+		_spec.SetField(document.FieldAreaID, field.TypeUUID, value)
+	}
+	if _u.mutation.AreaIDCleared() {
+		_spec.ClearField(document.FieldAreaID, field.TypeUUID)
+	}
+	if value, ok := _u.mutation.Purpose(); ok {
+		_spec.SetField(document.FieldPurpose, field.TypeString, value)
+	}
+	if _u.mutation.PurposeCleared() {
+		_spec.ClearField(document.FieldPurpose, field.TypeString)
+	}
+	if value, ok := _u.mutation.Visibility(); ok {
+		_spec.SetField(document.FieldVisibility, field.TypeString, value)
+	}
+	if value, ok := _u.mutation.Tags(); ok {
+		_spec.SetField(document.FieldTags, field.TypeJSON, value)
+	}
+	if value, ok := _u.mutation.AppendedTags(); ok {
+		_spec.AddModifier(func(u *sql.UpdateBuilder) {
+			sqljson.Append(u, document.FieldTags, value)
+		})
+	}
 	if value, ok := _u.mutation.ExpiresOn(); ok {
 		_spec.SetField(document.FieldExpiresOn, field.TypeTime, value)
 	}
 	if _u.mutation.ExpiresOnCleared() {
 		_spec.ClearField(document.FieldExpiresOn, field.TypeTime)
+	}
+	if value, ok := _u.mutation.ExpiryWarnedAt(); ok {
+		_spec.SetField(document.FieldExpiryWarnedAt, field.TypeTime, value)
+	}
+	if _u.mutation.ExpiryWarnedAtCleared() {
+		_spec.ClearField(document.FieldExpiryWarnedAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.RetentionUntil(); ok {
+		_spec.SetField(document.FieldRetentionUntil, field.TypeTime, value)
+	}
+	if _u.mutation.RetentionUntilCleared() {
+		_spec.ClearField(document.FieldRetentionUntil, field.TypeTime)
+	}
+	if value, ok := _u.mutation.RetentionWarnedAt(); ok {
+		_spec.SetField(document.FieldRetentionWarnedAt, field.TypeTime, value)
+	}
+	if _u.mutation.RetentionWarnedAtCleared() {
+		_spec.ClearField(document.FieldRetentionWarnedAt, field.TypeTime)
 	}
 	if value, ok := _u.mutation.CurrentVersionID(); ok {
 		_spec.SetField(document.FieldCurrentVersionID, field.TypeUUID, value)

@@ -44,9 +44,25 @@ type DocumentVersion struct {
 	ObjectKey string `json:"object_key,omitempty"`
 	// ObjectGeneration holds the value of the "object_generation" field.
 	ObjectGeneration int64 `json:"object_generation,omitempty"`
+	// BlobID holds the value of the "blob_id" field.
+	BlobID *uuid.UUID `json:"blob_id,omitempty"`
 	// State holds the value of the "state" field.
-	State        string `json:"state,omitempty"`
-	selectValues sql.SelectValues
+	State string `json:"state,omitempty"`
+	// ScannedAt holds the value of the "scanned_at" field.
+	ScannedAt *time.Time `json:"scanned_at,omitempty"`
+	// ScanSignature holds the value of the "scan_signature" field.
+	ScanSignature *string `json:"scan_signature,omitempty"`
+	// PreviewState holds the value of the "preview_state" field.
+	PreviewState string `json:"preview_state,omitempty"`
+	// Width holds the value of the "width" field.
+	Width *int32 `json:"width,omitempty"`
+	// Height holds the value of the "height" field.
+	Height *int32 `json:"height,omitempty"`
+	// CheckAt holds the value of the "check_at" field.
+	CheckAt *time.Time `json:"check_at,omitempty"`
+	// CheckAttempts holds the value of the "check_attempts" field.
+	CheckAttempts int32 `json:"check_attempts,omitempty"`
+	selectValues  sql.SelectValues
 }
 
 // scanValues returns the types for scanning values from sql.Rows.
@@ -54,15 +70,15 @@ func (*DocumentVersion) scanValues(columns []string) ([]any, error) {
 	values := make([]any, len(columns))
 	for i := range columns {
 		switch columns[i] {
-		case documentversion.FieldCreatedByID:
+		case documentversion.FieldCreatedByID, documentversion.FieldBlobID:
 			values[i] = &sql.NullScanner{S: new(uuid.UUID)}
 		case documentversion.FieldSha256:
 			values[i] = new([]byte)
-		case documentversion.FieldNumber, documentversion.FieldSizeBytes, documentversion.FieldCrc32c, documentversion.FieldObjectGeneration:
+		case documentversion.FieldNumber, documentversion.FieldSizeBytes, documentversion.FieldCrc32c, documentversion.FieldObjectGeneration, documentversion.FieldWidth, documentversion.FieldHeight, documentversion.FieldCheckAttempts:
 			values[i] = new(sql.NullInt64)
-		case documentversion.FieldCreatedByKind, documentversion.FieldFileName, documentversion.FieldContentType, documentversion.FieldObjectKey, documentversion.FieldState:
+		case documentversion.FieldCreatedByKind, documentversion.FieldFileName, documentversion.FieldContentType, documentversion.FieldObjectKey, documentversion.FieldState, documentversion.FieldScanSignature, documentversion.FieldPreviewState:
 			values[i] = new(sql.NullString)
-		case documentversion.FieldCreatedAt:
+		case documentversion.FieldCreatedAt, documentversion.FieldScannedAt, documentversion.FieldCheckAt:
 			values[i] = new(sql.NullTime)
 		case documentversion.FieldID, documentversion.FieldAccountID, documentversion.FieldDocumentID:
 			values[i] = new(uuid.UUID)
@@ -167,11 +183,65 @@ func (_m *DocumentVersion) assignValues(columns []string, values []any) error {
 			} else if value.Valid {
 				_m.ObjectGeneration = value.Int64
 			}
+		case documentversion.FieldBlobID:
+			if value, ok := values[i].(*sql.NullScanner); !ok {
+				return fmt.Errorf("unexpected type %T for field blob_id", values[i])
+			} else if value.Valid {
+				_m.BlobID = new(uuid.UUID)
+				*_m.BlobID = *value.S.(*uuid.UUID)
+			}
 		case documentversion.FieldState:
 			if value, ok := values[i].(*sql.NullString); !ok {
 				return fmt.Errorf("unexpected type %T for field state", values[i])
 			} else if value.Valid {
 				_m.State = value.String
+			}
+		case documentversion.FieldScannedAt:
+			if value, ok := values[i].(*sql.NullTime); !ok {
+				return fmt.Errorf("unexpected type %T for field scanned_at", values[i])
+			} else if value.Valid {
+				_m.ScannedAt = new(time.Time)
+				*_m.ScannedAt = value.Time
+			}
+		case documentversion.FieldScanSignature:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field scan_signature", values[i])
+			} else if value.Valid {
+				_m.ScanSignature = new(string)
+				*_m.ScanSignature = value.String
+			}
+		case documentversion.FieldPreviewState:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field preview_state", values[i])
+			} else if value.Valid {
+				_m.PreviewState = value.String
+			}
+		case documentversion.FieldWidth:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field width", values[i])
+			} else if value.Valid {
+				_m.Width = new(int32)
+				*_m.Width = int32(value.Int64)
+			}
+		case documentversion.FieldHeight:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field height", values[i])
+			} else if value.Valid {
+				_m.Height = new(int32)
+				*_m.Height = int32(value.Int64)
+			}
+		case documentversion.FieldCheckAt:
+			if value, ok := values[i].(*sql.NullTime); !ok {
+				return fmt.Errorf("unexpected type %T for field check_at", values[i])
+			} else if value.Valid {
+				_m.CheckAt = new(time.Time)
+				*_m.CheckAt = value.Time
+			}
+		case documentversion.FieldCheckAttempts:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field check_attempts", values[i])
+			} else if value.Valid {
+				_m.CheckAttempts = int32(value.Int64)
 			}
 		default:
 			_m.selectValues.Set(columns[i], values[i])
@@ -252,8 +322,44 @@ func (_m *DocumentVersion) String() string {
 	builder.WriteString("object_generation=")
 	builder.WriteString(fmt.Sprintf("%v", _m.ObjectGeneration))
 	builder.WriteString(", ")
+	if v := _m.BlobID; v != nil {
+		builder.WriteString("blob_id=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
+	}
+	builder.WriteString(", ")
 	builder.WriteString("state=")
 	builder.WriteString(_m.State)
+	builder.WriteString(", ")
+	if v := _m.ScannedAt; v != nil {
+		builder.WriteString("scanned_at=")
+		builder.WriteString(v.Format(time.ANSIC))
+	}
+	builder.WriteString(", ")
+	if v := _m.ScanSignature; v != nil {
+		builder.WriteString("scan_signature=")
+		builder.WriteString(*v)
+	}
+	builder.WriteString(", ")
+	builder.WriteString("preview_state=")
+	builder.WriteString(_m.PreviewState)
+	builder.WriteString(", ")
+	if v := _m.Width; v != nil {
+		builder.WriteString("width=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
+	}
+	builder.WriteString(", ")
+	if v := _m.Height; v != nil {
+		builder.WriteString("height=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
+	}
+	builder.WriteString(", ")
+	if v := _m.CheckAt; v != nil {
+		builder.WriteString("check_at=")
+		builder.WriteString(v.Format(time.ANSIC))
+	}
+	builder.WriteString(", ")
+	builder.WriteString("check_attempts=")
+	builder.WriteString(fmt.Sprintf("%v", _m.CheckAttempts))
 	builder.WriteByte(')')
 	return builder.String()
 }

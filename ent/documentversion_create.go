@@ -126,6 +126,20 @@ func (_c *DocumentVersionCreate) SetObjectGeneration(v int64) *DocumentVersionCr
 	return _c
 }
 
+// SetBlobID sets the "blob_id" field.
+func (_c *DocumentVersionCreate) SetBlobID(v uuid.UUID) *DocumentVersionCreate {
+	_c.mutation.SetBlobID(v)
+	return _c
+}
+
+// SetNillableBlobID sets the "blob_id" field if the given value is not nil.
+func (_c *DocumentVersionCreate) SetNillableBlobID(v *uuid.UUID) *DocumentVersionCreate {
+	if v != nil {
+		_c.SetBlobID(*v)
+	}
+	return _c
+}
+
 // SetState sets the "state" field.
 func (_c *DocumentVersionCreate) SetState(v string) *DocumentVersionCreate {
 	_c.mutation.SetState(v)
@@ -136,6 +150,104 @@ func (_c *DocumentVersionCreate) SetState(v string) *DocumentVersionCreate {
 func (_c *DocumentVersionCreate) SetNillableState(v *string) *DocumentVersionCreate {
 	if v != nil {
 		_c.SetState(*v)
+	}
+	return _c
+}
+
+// SetScannedAt sets the "scanned_at" field.
+func (_c *DocumentVersionCreate) SetScannedAt(v time.Time) *DocumentVersionCreate {
+	_c.mutation.SetScannedAt(v)
+	return _c
+}
+
+// SetNillableScannedAt sets the "scanned_at" field if the given value is not nil.
+func (_c *DocumentVersionCreate) SetNillableScannedAt(v *time.Time) *DocumentVersionCreate {
+	if v != nil {
+		_c.SetScannedAt(*v)
+	}
+	return _c
+}
+
+// SetScanSignature sets the "scan_signature" field.
+func (_c *DocumentVersionCreate) SetScanSignature(v string) *DocumentVersionCreate {
+	_c.mutation.SetScanSignature(v)
+	return _c
+}
+
+// SetNillableScanSignature sets the "scan_signature" field if the given value is not nil.
+func (_c *DocumentVersionCreate) SetNillableScanSignature(v *string) *DocumentVersionCreate {
+	if v != nil {
+		_c.SetScanSignature(*v)
+	}
+	return _c
+}
+
+// SetPreviewState sets the "preview_state" field.
+func (_c *DocumentVersionCreate) SetPreviewState(v string) *DocumentVersionCreate {
+	_c.mutation.SetPreviewState(v)
+	return _c
+}
+
+// SetNillablePreviewState sets the "preview_state" field if the given value is not nil.
+func (_c *DocumentVersionCreate) SetNillablePreviewState(v *string) *DocumentVersionCreate {
+	if v != nil {
+		_c.SetPreviewState(*v)
+	}
+	return _c
+}
+
+// SetWidth sets the "width" field.
+func (_c *DocumentVersionCreate) SetWidth(v int32) *DocumentVersionCreate {
+	_c.mutation.SetWidth(v)
+	return _c
+}
+
+// SetNillableWidth sets the "width" field if the given value is not nil.
+func (_c *DocumentVersionCreate) SetNillableWidth(v *int32) *DocumentVersionCreate {
+	if v != nil {
+		_c.SetWidth(*v)
+	}
+	return _c
+}
+
+// SetHeight sets the "height" field.
+func (_c *DocumentVersionCreate) SetHeight(v int32) *DocumentVersionCreate {
+	_c.mutation.SetHeight(v)
+	return _c
+}
+
+// SetNillableHeight sets the "height" field if the given value is not nil.
+func (_c *DocumentVersionCreate) SetNillableHeight(v *int32) *DocumentVersionCreate {
+	if v != nil {
+		_c.SetHeight(*v)
+	}
+	return _c
+}
+
+// SetCheckAt sets the "check_at" field.
+func (_c *DocumentVersionCreate) SetCheckAt(v time.Time) *DocumentVersionCreate {
+	_c.mutation.SetCheckAt(v)
+	return _c
+}
+
+// SetNillableCheckAt sets the "check_at" field if the given value is not nil.
+func (_c *DocumentVersionCreate) SetNillableCheckAt(v *time.Time) *DocumentVersionCreate {
+	if v != nil {
+		_c.SetCheckAt(*v)
+	}
+	return _c
+}
+
+// SetCheckAttempts sets the "check_attempts" field.
+func (_c *DocumentVersionCreate) SetCheckAttempts(v int32) *DocumentVersionCreate {
+	_c.mutation.SetCheckAttempts(v)
+	return _c
+}
+
+// SetNillableCheckAttempts sets the "check_attempts" field if the given value is not nil.
+func (_c *DocumentVersionCreate) SetNillableCheckAttempts(v *int32) *DocumentVersionCreate {
+	if v != nil {
+		_c.SetCheckAttempts(*v)
 	}
 	return _c
 }
@@ -189,6 +301,14 @@ func (_c *DocumentVersionCreate) defaults() {
 		v := documentversion.DefaultState
 		_c.mutation.SetState(v)
 	}
+	if _, ok := _c.mutation.PreviewState(); !ok {
+		v := documentversion.DefaultPreviewState
+		_c.mutation.SetPreviewState(v)
+	}
+	if _, ok := _c.mutation.CheckAttempts(); !ok {
+		v := documentversion.DefaultCheckAttempts
+		_c.mutation.SetCheckAttempts(v)
+	}
 }
 
 // check runs all checks and user-defined validators on the builder.
@@ -228,6 +348,12 @@ func (_c *DocumentVersionCreate) check() error {
 	}
 	if _, ok := _c.mutation.State(); !ok {
 		return &ValidationError{Name: "state", err: errors.New(`ent: missing required field "DocumentVersion.state"`)}
+	}
+	if _, ok := _c.mutation.PreviewState(); !ok {
+		return &ValidationError{Name: "preview_state", err: errors.New(`ent: missing required field "DocumentVersion.preview_state"`)}
+	}
+	if _, ok := _c.mutation.CheckAttempts(); !ok {
+		return &ValidationError{Name: "check_attempts", err: errors.New(`ent: missing required field "DocumentVersion.check_attempts"`)}
 	}
 	return nil
 }
@@ -317,9 +443,41 @@ func (_c *DocumentVersionCreate) createSpec() (*DocumentVersion, *sqlgraph.Creat
 		_spec.SetField(documentversion.FieldObjectGeneration, field.TypeInt64, value)
 		_node.ObjectGeneration = value
 	}
+	if value, ok := _c.mutation.BlobID(); ok {
+		_spec.SetField(documentversion.FieldBlobID, field.TypeUUID, value)
+		_node.BlobID = &value
+	}
 	if value, ok := _c.mutation.State(); ok {
 		_spec.SetField(documentversion.FieldState, field.TypeString, value)
 		_node.State = value
+	}
+	if value, ok := _c.mutation.ScannedAt(); ok {
+		_spec.SetField(documentversion.FieldScannedAt, field.TypeTime, value)
+		_node.ScannedAt = &value
+	}
+	if value, ok := _c.mutation.ScanSignature(); ok {
+		_spec.SetField(documentversion.FieldScanSignature, field.TypeString, value)
+		_node.ScanSignature = &value
+	}
+	if value, ok := _c.mutation.PreviewState(); ok {
+		_spec.SetField(documentversion.FieldPreviewState, field.TypeString, value)
+		_node.PreviewState = value
+	}
+	if value, ok := _c.mutation.Width(); ok {
+		_spec.SetField(documentversion.FieldWidth, field.TypeInt32, value)
+		_node.Width = &value
+	}
+	if value, ok := _c.mutation.Height(); ok {
+		_spec.SetField(documentversion.FieldHeight, field.TypeInt32, value)
+		_node.Height = &value
+	}
+	if value, ok := _c.mutation.CheckAt(); ok {
+		_spec.SetField(documentversion.FieldCheckAt, field.TypeTime, value)
+		_node.CheckAt = &value
+	}
+	if value, ok := _c.mutation.CheckAttempts(); ok {
+		_spec.SetField(documentversion.FieldCheckAttempts, field.TypeInt32, value)
+		_node.CheckAttempts = value
 	}
 	return _node, _spec
 }
@@ -529,6 +687,24 @@ func (u *DocumentVersionUpsert) AddObjectGeneration(v int64) *DocumentVersionUps
 	return u
 }
 
+// SetBlobID sets the "blob_id" field.
+func (u *DocumentVersionUpsert) SetBlobID(v uuid.UUID) *DocumentVersionUpsert {
+	u.Set(documentversion.FieldBlobID, v)
+	return u
+}
+
+// UpdateBlobID sets the "blob_id" field to the value that was provided on create.
+func (u *DocumentVersionUpsert) UpdateBlobID() *DocumentVersionUpsert {
+	u.SetExcluded(documentversion.FieldBlobID)
+	return u
+}
+
+// ClearBlobID clears the value of the "blob_id" field.
+func (u *DocumentVersionUpsert) ClearBlobID() *DocumentVersionUpsert {
+	u.SetNull(documentversion.FieldBlobID)
+	return u
+}
+
 // SetState sets the "state" field.
 func (u *DocumentVersionUpsert) SetState(v string) *DocumentVersionUpsert {
 	u.Set(documentversion.FieldState, v)
@@ -538,6 +714,138 @@ func (u *DocumentVersionUpsert) SetState(v string) *DocumentVersionUpsert {
 // UpdateState sets the "state" field to the value that was provided on create.
 func (u *DocumentVersionUpsert) UpdateState() *DocumentVersionUpsert {
 	u.SetExcluded(documentversion.FieldState)
+	return u
+}
+
+// SetScannedAt sets the "scanned_at" field.
+func (u *DocumentVersionUpsert) SetScannedAt(v time.Time) *DocumentVersionUpsert {
+	u.Set(documentversion.FieldScannedAt, v)
+	return u
+}
+
+// UpdateScannedAt sets the "scanned_at" field to the value that was provided on create.
+func (u *DocumentVersionUpsert) UpdateScannedAt() *DocumentVersionUpsert {
+	u.SetExcluded(documentversion.FieldScannedAt)
+	return u
+}
+
+// ClearScannedAt clears the value of the "scanned_at" field.
+func (u *DocumentVersionUpsert) ClearScannedAt() *DocumentVersionUpsert {
+	u.SetNull(documentversion.FieldScannedAt)
+	return u
+}
+
+// SetScanSignature sets the "scan_signature" field.
+func (u *DocumentVersionUpsert) SetScanSignature(v string) *DocumentVersionUpsert {
+	u.Set(documentversion.FieldScanSignature, v)
+	return u
+}
+
+// UpdateScanSignature sets the "scan_signature" field to the value that was provided on create.
+func (u *DocumentVersionUpsert) UpdateScanSignature() *DocumentVersionUpsert {
+	u.SetExcluded(documentversion.FieldScanSignature)
+	return u
+}
+
+// ClearScanSignature clears the value of the "scan_signature" field.
+func (u *DocumentVersionUpsert) ClearScanSignature() *DocumentVersionUpsert {
+	u.SetNull(documentversion.FieldScanSignature)
+	return u
+}
+
+// SetPreviewState sets the "preview_state" field.
+func (u *DocumentVersionUpsert) SetPreviewState(v string) *DocumentVersionUpsert {
+	u.Set(documentversion.FieldPreviewState, v)
+	return u
+}
+
+// UpdatePreviewState sets the "preview_state" field to the value that was provided on create.
+func (u *DocumentVersionUpsert) UpdatePreviewState() *DocumentVersionUpsert {
+	u.SetExcluded(documentversion.FieldPreviewState)
+	return u
+}
+
+// SetWidth sets the "width" field.
+func (u *DocumentVersionUpsert) SetWidth(v int32) *DocumentVersionUpsert {
+	u.Set(documentversion.FieldWidth, v)
+	return u
+}
+
+// UpdateWidth sets the "width" field to the value that was provided on create.
+func (u *DocumentVersionUpsert) UpdateWidth() *DocumentVersionUpsert {
+	u.SetExcluded(documentversion.FieldWidth)
+	return u
+}
+
+// AddWidth adds v to the "width" field.
+func (u *DocumentVersionUpsert) AddWidth(v int32) *DocumentVersionUpsert {
+	u.Add(documentversion.FieldWidth, v)
+	return u
+}
+
+// ClearWidth clears the value of the "width" field.
+func (u *DocumentVersionUpsert) ClearWidth() *DocumentVersionUpsert {
+	u.SetNull(documentversion.FieldWidth)
+	return u
+}
+
+// SetHeight sets the "height" field.
+func (u *DocumentVersionUpsert) SetHeight(v int32) *DocumentVersionUpsert {
+	u.Set(documentversion.FieldHeight, v)
+	return u
+}
+
+// UpdateHeight sets the "height" field to the value that was provided on create.
+func (u *DocumentVersionUpsert) UpdateHeight() *DocumentVersionUpsert {
+	u.SetExcluded(documentversion.FieldHeight)
+	return u
+}
+
+// AddHeight adds v to the "height" field.
+func (u *DocumentVersionUpsert) AddHeight(v int32) *DocumentVersionUpsert {
+	u.Add(documentversion.FieldHeight, v)
+	return u
+}
+
+// ClearHeight clears the value of the "height" field.
+func (u *DocumentVersionUpsert) ClearHeight() *DocumentVersionUpsert {
+	u.SetNull(documentversion.FieldHeight)
+	return u
+}
+
+// SetCheckAt sets the "check_at" field.
+func (u *DocumentVersionUpsert) SetCheckAt(v time.Time) *DocumentVersionUpsert {
+	u.Set(documentversion.FieldCheckAt, v)
+	return u
+}
+
+// UpdateCheckAt sets the "check_at" field to the value that was provided on create.
+func (u *DocumentVersionUpsert) UpdateCheckAt() *DocumentVersionUpsert {
+	u.SetExcluded(documentversion.FieldCheckAt)
+	return u
+}
+
+// ClearCheckAt clears the value of the "check_at" field.
+func (u *DocumentVersionUpsert) ClearCheckAt() *DocumentVersionUpsert {
+	u.SetNull(documentversion.FieldCheckAt)
+	return u
+}
+
+// SetCheckAttempts sets the "check_attempts" field.
+func (u *DocumentVersionUpsert) SetCheckAttempts(v int32) *DocumentVersionUpsert {
+	u.Set(documentversion.FieldCheckAttempts, v)
+	return u
+}
+
+// UpdateCheckAttempts sets the "check_attempts" field to the value that was provided on create.
+func (u *DocumentVersionUpsert) UpdateCheckAttempts() *DocumentVersionUpsert {
+	u.SetExcluded(documentversion.FieldCheckAttempts)
+	return u
+}
+
+// AddCheckAttempts adds v to the "check_attempts" field.
+func (u *DocumentVersionUpsert) AddCheckAttempts(v int32) *DocumentVersionUpsert {
+	u.Add(documentversion.FieldCheckAttempts, v)
 	return u
 }
 
@@ -780,6 +1088,27 @@ func (u *DocumentVersionUpsertOne) UpdateObjectGeneration() *DocumentVersionUpse
 	})
 }
 
+// SetBlobID sets the "blob_id" field.
+func (u *DocumentVersionUpsertOne) SetBlobID(v uuid.UUID) *DocumentVersionUpsertOne {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.SetBlobID(v)
+	})
+}
+
+// UpdateBlobID sets the "blob_id" field to the value that was provided on create.
+func (u *DocumentVersionUpsertOne) UpdateBlobID() *DocumentVersionUpsertOne {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.UpdateBlobID()
+	})
+}
+
+// ClearBlobID clears the value of the "blob_id" field.
+func (u *DocumentVersionUpsertOne) ClearBlobID() *DocumentVersionUpsertOne {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.ClearBlobID()
+	})
+}
+
 // SetState sets the "state" field.
 func (u *DocumentVersionUpsertOne) SetState(v string) *DocumentVersionUpsertOne {
 	return u.Update(func(s *DocumentVersionUpsert) {
@@ -791,6 +1120,160 @@ func (u *DocumentVersionUpsertOne) SetState(v string) *DocumentVersionUpsertOne 
 func (u *DocumentVersionUpsertOne) UpdateState() *DocumentVersionUpsertOne {
 	return u.Update(func(s *DocumentVersionUpsert) {
 		s.UpdateState()
+	})
+}
+
+// SetScannedAt sets the "scanned_at" field.
+func (u *DocumentVersionUpsertOne) SetScannedAt(v time.Time) *DocumentVersionUpsertOne {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.SetScannedAt(v)
+	})
+}
+
+// UpdateScannedAt sets the "scanned_at" field to the value that was provided on create.
+func (u *DocumentVersionUpsertOne) UpdateScannedAt() *DocumentVersionUpsertOne {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.UpdateScannedAt()
+	})
+}
+
+// ClearScannedAt clears the value of the "scanned_at" field.
+func (u *DocumentVersionUpsertOne) ClearScannedAt() *DocumentVersionUpsertOne {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.ClearScannedAt()
+	})
+}
+
+// SetScanSignature sets the "scan_signature" field.
+func (u *DocumentVersionUpsertOne) SetScanSignature(v string) *DocumentVersionUpsertOne {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.SetScanSignature(v)
+	})
+}
+
+// UpdateScanSignature sets the "scan_signature" field to the value that was provided on create.
+func (u *DocumentVersionUpsertOne) UpdateScanSignature() *DocumentVersionUpsertOne {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.UpdateScanSignature()
+	})
+}
+
+// ClearScanSignature clears the value of the "scan_signature" field.
+func (u *DocumentVersionUpsertOne) ClearScanSignature() *DocumentVersionUpsertOne {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.ClearScanSignature()
+	})
+}
+
+// SetPreviewState sets the "preview_state" field.
+func (u *DocumentVersionUpsertOne) SetPreviewState(v string) *DocumentVersionUpsertOne {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.SetPreviewState(v)
+	})
+}
+
+// UpdatePreviewState sets the "preview_state" field to the value that was provided on create.
+func (u *DocumentVersionUpsertOne) UpdatePreviewState() *DocumentVersionUpsertOne {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.UpdatePreviewState()
+	})
+}
+
+// SetWidth sets the "width" field.
+func (u *DocumentVersionUpsertOne) SetWidth(v int32) *DocumentVersionUpsertOne {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.SetWidth(v)
+	})
+}
+
+// AddWidth adds v to the "width" field.
+func (u *DocumentVersionUpsertOne) AddWidth(v int32) *DocumentVersionUpsertOne {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.AddWidth(v)
+	})
+}
+
+// UpdateWidth sets the "width" field to the value that was provided on create.
+func (u *DocumentVersionUpsertOne) UpdateWidth() *DocumentVersionUpsertOne {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.UpdateWidth()
+	})
+}
+
+// ClearWidth clears the value of the "width" field.
+func (u *DocumentVersionUpsertOne) ClearWidth() *DocumentVersionUpsertOne {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.ClearWidth()
+	})
+}
+
+// SetHeight sets the "height" field.
+func (u *DocumentVersionUpsertOne) SetHeight(v int32) *DocumentVersionUpsertOne {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.SetHeight(v)
+	})
+}
+
+// AddHeight adds v to the "height" field.
+func (u *DocumentVersionUpsertOne) AddHeight(v int32) *DocumentVersionUpsertOne {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.AddHeight(v)
+	})
+}
+
+// UpdateHeight sets the "height" field to the value that was provided on create.
+func (u *DocumentVersionUpsertOne) UpdateHeight() *DocumentVersionUpsertOne {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.UpdateHeight()
+	})
+}
+
+// ClearHeight clears the value of the "height" field.
+func (u *DocumentVersionUpsertOne) ClearHeight() *DocumentVersionUpsertOne {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.ClearHeight()
+	})
+}
+
+// SetCheckAt sets the "check_at" field.
+func (u *DocumentVersionUpsertOne) SetCheckAt(v time.Time) *DocumentVersionUpsertOne {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.SetCheckAt(v)
+	})
+}
+
+// UpdateCheckAt sets the "check_at" field to the value that was provided on create.
+func (u *DocumentVersionUpsertOne) UpdateCheckAt() *DocumentVersionUpsertOne {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.UpdateCheckAt()
+	})
+}
+
+// ClearCheckAt clears the value of the "check_at" field.
+func (u *DocumentVersionUpsertOne) ClearCheckAt() *DocumentVersionUpsertOne {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.ClearCheckAt()
+	})
+}
+
+// SetCheckAttempts sets the "check_attempts" field.
+func (u *DocumentVersionUpsertOne) SetCheckAttempts(v int32) *DocumentVersionUpsertOne {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.SetCheckAttempts(v)
+	})
+}
+
+// AddCheckAttempts adds v to the "check_attempts" field.
+func (u *DocumentVersionUpsertOne) AddCheckAttempts(v int32) *DocumentVersionUpsertOne {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.AddCheckAttempts(v)
+	})
+}
+
+// UpdateCheckAttempts sets the "check_attempts" field to the value that was provided on create.
+func (u *DocumentVersionUpsertOne) UpdateCheckAttempts() *DocumentVersionUpsertOne {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.UpdateCheckAttempts()
 	})
 }
 
@@ -1200,6 +1683,27 @@ func (u *DocumentVersionUpsertBulk) UpdateObjectGeneration() *DocumentVersionUps
 	})
 }
 
+// SetBlobID sets the "blob_id" field.
+func (u *DocumentVersionUpsertBulk) SetBlobID(v uuid.UUID) *DocumentVersionUpsertBulk {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.SetBlobID(v)
+	})
+}
+
+// UpdateBlobID sets the "blob_id" field to the value that was provided on create.
+func (u *DocumentVersionUpsertBulk) UpdateBlobID() *DocumentVersionUpsertBulk {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.UpdateBlobID()
+	})
+}
+
+// ClearBlobID clears the value of the "blob_id" field.
+func (u *DocumentVersionUpsertBulk) ClearBlobID() *DocumentVersionUpsertBulk {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.ClearBlobID()
+	})
+}
+
 // SetState sets the "state" field.
 func (u *DocumentVersionUpsertBulk) SetState(v string) *DocumentVersionUpsertBulk {
 	return u.Update(func(s *DocumentVersionUpsert) {
@@ -1211,6 +1715,160 @@ func (u *DocumentVersionUpsertBulk) SetState(v string) *DocumentVersionUpsertBul
 func (u *DocumentVersionUpsertBulk) UpdateState() *DocumentVersionUpsertBulk {
 	return u.Update(func(s *DocumentVersionUpsert) {
 		s.UpdateState()
+	})
+}
+
+// SetScannedAt sets the "scanned_at" field.
+func (u *DocumentVersionUpsertBulk) SetScannedAt(v time.Time) *DocumentVersionUpsertBulk {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.SetScannedAt(v)
+	})
+}
+
+// UpdateScannedAt sets the "scanned_at" field to the value that was provided on create.
+func (u *DocumentVersionUpsertBulk) UpdateScannedAt() *DocumentVersionUpsertBulk {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.UpdateScannedAt()
+	})
+}
+
+// ClearScannedAt clears the value of the "scanned_at" field.
+func (u *DocumentVersionUpsertBulk) ClearScannedAt() *DocumentVersionUpsertBulk {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.ClearScannedAt()
+	})
+}
+
+// SetScanSignature sets the "scan_signature" field.
+func (u *DocumentVersionUpsertBulk) SetScanSignature(v string) *DocumentVersionUpsertBulk {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.SetScanSignature(v)
+	})
+}
+
+// UpdateScanSignature sets the "scan_signature" field to the value that was provided on create.
+func (u *DocumentVersionUpsertBulk) UpdateScanSignature() *DocumentVersionUpsertBulk {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.UpdateScanSignature()
+	})
+}
+
+// ClearScanSignature clears the value of the "scan_signature" field.
+func (u *DocumentVersionUpsertBulk) ClearScanSignature() *DocumentVersionUpsertBulk {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.ClearScanSignature()
+	})
+}
+
+// SetPreviewState sets the "preview_state" field.
+func (u *DocumentVersionUpsertBulk) SetPreviewState(v string) *DocumentVersionUpsertBulk {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.SetPreviewState(v)
+	})
+}
+
+// UpdatePreviewState sets the "preview_state" field to the value that was provided on create.
+func (u *DocumentVersionUpsertBulk) UpdatePreviewState() *DocumentVersionUpsertBulk {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.UpdatePreviewState()
+	})
+}
+
+// SetWidth sets the "width" field.
+func (u *DocumentVersionUpsertBulk) SetWidth(v int32) *DocumentVersionUpsertBulk {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.SetWidth(v)
+	})
+}
+
+// AddWidth adds v to the "width" field.
+func (u *DocumentVersionUpsertBulk) AddWidth(v int32) *DocumentVersionUpsertBulk {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.AddWidth(v)
+	})
+}
+
+// UpdateWidth sets the "width" field to the value that was provided on create.
+func (u *DocumentVersionUpsertBulk) UpdateWidth() *DocumentVersionUpsertBulk {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.UpdateWidth()
+	})
+}
+
+// ClearWidth clears the value of the "width" field.
+func (u *DocumentVersionUpsertBulk) ClearWidth() *DocumentVersionUpsertBulk {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.ClearWidth()
+	})
+}
+
+// SetHeight sets the "height" field.
+func (u *DocumentVersionUpsertBulk) SetHeight(v int32) *DocumentVersionUpsertBulk {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.SetHeight(v)
+	})
+}
+
+// AddHeight adds v to the "height" field.
+func (u *DocumentVersionUpsertBulk) AddHeight(v int32) *DocumentVersionUpsertBulk {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.AddHeight(v)
+	})
+}
+
+// UpdateHeight sets the "height" field to the value that was provided on create.
+func (u *DocumentVersionUpsertBulk) UpdateHeight() *DocumentVersionUpsertBulk {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.UpdateHeight()
+	})
+}
+
+// ClearHeight clears the value of the "height" field.
+func (u *DocumentVersionUpsertBulk) ClearHeight() *DocumentVersionUpsertBulk {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.ClearHeight()
+	})
+}
+
+// SetCheckAt sets the "check_at" field.
+func (u *DocumentVersionUpsertBulk) SetCheckAt(v time.Time) *DocumentVersionUpsertBulk {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.SetCheckAt(v)
+	})
+}
+
+// UpdateCheckAt sets the "check_at" field to the value that was provided on create.
+func (u *DocumentVersionUpsertBulk) UpdateCheckAt() *DocumentVersionUpsertBulk {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.UpdateCheckAt()
+	})
+}
+
+// ClearCheckAt clears the value of the "check_at" field.
+func (u *DocumentVersionUpsertBulk) ClearCheckAt() *DocumentVersionUpsertBulk {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.ClearCheckAt()
+	})
+}
+
+// SetCheckAttempts sets the "check_attempts" field.
+func (u *DocumentVersionUpsertBulk) SetCheckAttempts(v int32) *DocumentVersionUpsertBulk {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.SetCheckAttempts(v)
+	})
+}
+
+// AddCheckAttempts adds v to the "check_attempts" field.
+func (u *DocumentVersionUpsertBulk) AddCheckAttempts(v int32) *DocumentVersionUpsertBulk {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.AddCheckAttempts(v)
+	})
+}
+
+// UpdateCheckAttempts sets the "check_attempts" field to the value that was provided on create.
+func (u *DocumentVersionUpsertBulk) UpdateCheckAttempts() *DocumentVersionUpsertBulk {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.UpdateCheckAttempts()
 	})
 }
 

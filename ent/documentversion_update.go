@@ -8,6 +8,7 @@ import (
 	"dossier/ent/predicate"
 	"errors"
 	"fmt"
+	"time"
 
 	"entgo.io/ent/dialect/sql"
 	"entgo.io/ent/dialect/sql/sqlgraph"
@@ -201,6 +202,26 @@ func (_u *DocumentVersionUpdate) AddObjectGeneration(v int64) *DocumentVersionUp
 	return _u
 }
 
+// SetBlobID sets the "blob_id" field.
+func (_u *DocumentVersionUpdate) SetBlobID(v uuid.UUID) *DocumentVersionUpdate {
+	_u.mutation.SetBlobID(v)
+	return _u
+}
+
+// SetNillableBlobID sets the "blob_id" field if the given value is not nil.
+func (_u *DocumentVersionUpdate) SetNillableBlobID(v *uuid.UUID) *DocumentVersionUpdate {
+	if v != nil {
+		_u.SetBlobID(*v)
+	}
+	return _u
+}
+
+// ClearBlobID clears the value of the "blob_id" field.
+func (_u *DocumentVersionUpdate) ClearBlobID() *DocumentVersionUpdate {
+	_u.mutation.ClearBlobID()
+	return _u
+}
+
 // SetState sets the "state" field.
 func (_u *DocumentVersionUpdate) SetState(v string) *DocumentVersionUpdate {
 	_u.mutation.SetState(v)
@@ -212,6 +233,155 @@ func (_u *DocumentVersionUpdate) SetNillableState(v *string) *DocumentVersionUpd
 	if v != nil {
 		_u.SetState(*v)
 	}
+	return _u
+}
+
+// SetScannedAt sets the "scanned_at" field.
+func (_u *DocumentVersionUpdate) SetScannedAt(v time.Time) *DocumentVersionUpdate {
+	_u.mutation.SetScannedAt(v)
+	return _u
+}
+
+// SetNillableScannedAt sets the "scanned_at" field if the given value is not nil.
+func (_u *DocumentVersionUpdate) SetNillableScannedAt(v *time.Time) *DocumentVersionUpdate {
+	if v != nil {
+		_u.SetScannedAt(*v)
+	}
+	return _u
+}
+
+// ClearScannedAt clears the value of the "scanned_at" field.
+func (_u *DocumentVersionUpdate) ClearScannedAt() *DocumentVersionUpdate {
+	_u.mutation.ClearScannedAt()
+	return _u
+}
+
+// SetScanSignature sets the "scan_signature" field.
+func (_u *DocumentVersionUpdate) SetScanSignature(v string) *DocumentVersionUpdate {
+	_u.mutation.SetScanSignature(v)
+	return _u
+}
+
+// SetNillableScanSignature sets the "scan_signature" field if the given value is not nil.
+func (_u *DocumentVersionUpdate) SetNillableScanSignature(v *string) *DocumentVersionUpdate {
+	if v != nil {
+		_u.SetScanSignature(*v)
+	}
+	return _u
+}
+
+// ClearScanSignature clears the value of the "scan_signature" field.
+func (_u *DocumentVersionUpdate) ClearScanSignature() *DocumentVersionUpdate {
+	_u.mutation.ClearScanSignature()
+	return _u
+}
+
+// SetPreviewState sets the "preview_state" field.
+func (_u *DocumentVersionUpdate) SetPreviewState(v string) *DocumentVersionUpdate {
+	_u.mutation.SetPreviewState(v)
+	return _u
+}
+
+// SetNillablePreviewState sets the "preview_state" field if the given value is not nil.
+func (_u *DocumentVersionUpdate) SetNillablePreviewState(v *string) *DocumentVersionUpdate {
+	if v != nil {
+		_u.SetPreviewState(*v)
+	}
+	return _u
+}
+
+// SetWidth sets the "width" field.
+func (_u *DocumentVersionUpdate) SetWidth(v int32) *DocumentVersionUpdate {
+	_u.mutation.ResetWidth()
+	_u.mutation.SetWidth(v)
+	return _u
+}
+
+// SetNillableWidth sets the "width" field if the given value is not nil.
+func (_u *DocumentVersionUpdate) SetNillableWidth(v *int32) *DocumentVersionUpdate {
+	if v != nil {
+		_u.SetWidth(*v)
+	}
+	return _u
+}
+
+// AddWidth adds value to the "width" field.
+func (_u *DocumentVersionUpdate) AddWidth(v int32) *DocumentVersionUpdate {
+	_u.mutation.AddWidth(v)
+	return _u
+}
+
+// ClearWidth clears the value of the "width" field.
+func (_u *DocumentVersionUpdate) ClearWidth() *DocumentVersionUpdate {
+	_u.mutation.ClearWidth()
+	return _u
+}
+
+// SetHeight sets the "height" field.
+func (_u *DocumentVersionUpdate) SetHeight(v int32) *DocumentVersionUpdate {
+	_u.mutation.ResetHeight()
+	_u.mutation.SetHeight(v)
+	return _u
+}
+
+// SetNillableHeight sets the "height" field if the given value is not nil.
+func (_u *DocumentVersionUpdate) SetNillableHeight(v *int32) *DocumentVersionUpdate {
+	if v != nil {
+		_u.SetHeight(*v)
+	}
+	return _u
+}
+
+// AddHeight adds value to the "height" field.
+func (_u *DocumentVersionUpdate) AddHeight(v int32) *DocumentVersionUpdate {
+	_u.mutation.AddHeight(v)
+	return _u
+}
+
+// ClearHeight clears the value of the "height" field.
+func (_u *DocumentVersionUpdate) ClearHeight() *DocumentVersionUpdate {
+	_u.mutation.ClearHeight()
+	return _u
+}
+
+// SetCheckAt sets the "check_at" field.
+func (_u *DocumentVersionUpdate) SetCheckAt(v time.Time) *DocumentVersionUpdate {
+	_u.mutation.SetCheckAt(v)
+	return _u
+}
+
+// SetNillableCheckAt sets the "check_at" field if the given value is not nil.
+func (_u *DocumentVersionUpdate) SetNillableCheckAt(v *time.Time) *DocumentVersionUpdate {
+	if v != nil {
+		_u.SetCheckAt(*v)
+	}
+	return _u
+}
+
+// ClearCheckAt clears the value of the "check_at" field.
+func (_u *DocumentVersionUpdate) ClearCheckAt() *DocumentVersionUpdate {
+	_u.mutation.ClearCheckAt()
+	return _u
+}
+
+// SetCheckAttempts sets the "check_attempts" field.
+func (_u *DocumentVersionUpdate) SetCheckAttempts(v int32) *DocumentVersionUpdate {
+	_u.mutation.ResetCheckAttempts()
+	_u.mutation.SetCheckAttempts(v)
+	return _u
+}
+
+// SetNillableCheckAttempts sets the "check_attempts" field if the given value is not nil.
+func (_u *DocumentVersionUpdate) SetNillableCheckAttempts(v *int32) *DocumentVersionUpdate {
+	if v != nil {
+		_u.SetCheckAttempts(*v)
+	}
+	return _u
+}
+
+// AddCheckAttempts adds value to the "check_attempts" field.
+func (_u *DocumentVersionUpdate) AddCheckAttempts(v int32) *DocumentVersionUpdate {
+	_u.mutation.AddCheckAttempts(v)
 	return _u
 }
 
@@ -310,8 +480,59 @@ func (_u *DocumentVersionUpdate) sqlSave(ctx context.Context) (_node int, err er
 	if value, ok := _u.mutation.AddedObjectGeneration(); ok {
 		_spec.AddField(documentversion.FieldObjectGeneration, field.TypeInt64, value)
 	}
+	if value, ok := _u.mutation.BlobID(); ok {
+		_spec.SetField(documentversion.FieldBlobID, field.TypeUUID, value)
+	}
+	if _u.mutation.BlobIDCleared() {
+		_spec.ClearField(documentversion.FieldBlobID, field.TypeUUID)
+	}
 	if value, ok := _u.mutation.State(); ok {
 		_spec.SetField(documentversion.FieldState, field.TypeString, value)
+	}
+	if value, ok := _u.mutation.ScannedAt(); ok {
+		_spec.SetField(documentversion.FieldScannedAt, field.TypeTime, value)
+	}
+	if _u.mutation.ScannedAtCleared() {
+		_spec.ClearField(documentversion.FieldScannedAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.ScanSignature(); ok {
+		_spec.SetField(documentversion.FieldScanSignature, field.TypeString, value)
+	}
+	if _u.mutation.ScanSignatureCleared() {
+		_spec.ClearField(documentversion.FieldScanSignature, field.TypeString)
+	}
+	if value, ok := _u.mutation.PreviewState(); ok {
+		_spec.SetField(documentversion.FieldPreviewState, field.TypeString, value)
+	}
+	if value, ok := _u.mutation.Width(); ok {
+		_spec.SetField(documentversion.FieldWidth, field.TypeInt32, value)
+	}
+	if value, ok := _u.mutation.AddedWidth(); ok {
+		_spec.AddField(documentversion.FieldWidth, field.TypeInt32, value)
+	}
+	if _u.mutation.WidthCleared() {
+		_spec.ClearField(documentversion.FieldWidth, field.TypeInt32)
+	}
+	if value, ok := _u.mutation.Height(); ok {
+		_spec.SetField(documentversion.FieldHeight, field.TypeInt32, value)
+	}
+	if value, ok := _u.mutation.AddedHeight(); ok {
+		_spec.AddField(documentversion.FieldHeight, field.TypeInt32, value)
+	}
+	if _u.mutation.HeightCleared() {
+		_spec.ClearField(documentversion.FieldHeight, field.TypeInt32)
+	}
+	if value, ok := _u.mutation.CheckAt(); ok {
+		_spec.SetField(documentversion.FieldCheckAt, field.TypeTime, value)
+	}
+	if _u.mutation.CheckAtCleared() {
+		_spec.ClearField(documentversion.FieldCheckAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.CheckAttempts(); ok {
+		_spec.SetField(documentversion.FieldCheckAttempts, field.TypeInt32, value)
+	}
+	if value, ok := _u.mutation.AddedCheckAttempts(); ok {
+		_spec.AddField(documentversion.FieldCheckAttempts, field.TypeInt32, value)
 	}
 	_spec.AddModifiers(_u.modifiers...)
 	if _node, err = sqlgraph.UpdateNodes(ctx, _u.driver, _spec); err != nil {
@@ -507,6 +728,26 @@ func (_u *DocumentVersionUpdateOne) AddObjectGeneration(v int64) *DocumentVersio
 	return _u
 }
 
+// SetBlobID sets the "blob_id" field.
+func (_u *DocumentVersionUpdateOne) SetBlobID(v uuid.UUID) *DocumentVersionUpdateOne {
+	_u.mutation.SetBlobID(v)
+	return _u
+}
+
+// SetNillableBlobID sets the "blob_id" field if the given value is not nil.
+func (_u *DocumentVersionUpdateOne) SetNillableBlobID(v *uuid.UUID) *DocumentVersionUpdateOne {
+	if v != nil {
+		_u.SetBlobID(*v)
+	}
+	return _u
+}
+
+// ClearBlobID clears the value of the "blob_id" field.
+func (_u *DocumentVersionUpdateOne) ClearBlobID() *DocumentVersionUpdateOne {
+	_u.mutation.ClearBlobID()
+	return _u
+}
+
 // SetState sets the "state" field.
 func (_u *DocumentVersionUpdateOne) SetState(v string) *DocumentVersionUpdateOne {
 	_u.mutation.SetState(v)
@@ -518,6 +759,155 @@ func (_u *DocumentVersionUpdateOne) SetNillableState(v *string) *DocumentVersion
 	if v != nil {
 		_u.SetState(*v)
 	}
+	return _u
+}
+
+// SetScannedAt sets the "scanned_at" field.
+func (_u *DocumentVersionUpdateOne) SetScannedAt(v time.Time) *DocumentVersionUpdateOne {
+	_u.mutation.SetScannedAt(v)
+	return _u
+}
+
+// SetNillableScannedAt sets the "scanned_at" field if the given value is not nil.
+func (_u *DocumentVersionUpdateOne) SetNillableScannedAt(v *time.Time) *DocumentVersionUpdateOne {
+	if v != nil {
+		_u.SetScannedAt(*v)
+	}
+	return _u
+}
+
+// ClearScannedAt clears the value of the "scanned_at" field.
+func (_u *DocumentVersionUpdateOne) ClearScannedAt() *DocumentVersionUpdateOne {
+	_u.mutation.ClearScannedAt()
+	return _u
+}
+
+// SetScanSignature sets the "scan_signature" field.
+func (_u *DocumentVersionUpdateOne) SetScanSignature(v string) *DocumentVersionUpdateOne {
+	_u.mutation.SetScanSignature(v)
+	return _u
+}
+
+// SetNillableScanSignature sets the "scan_signature" field if the given value is not nil.
+func (_u *DocumentVersionUpdateOne) SetNillableScanSignature(v *string) *DocumentVersionUpdateOne {
+	if v != nil {
+		_u.SetScanSignature(*v)
+	}
+	return _u
+}
+
+// ClearScanSignature clears the value of the "scan_signature" field.
+func (_u *DocumentVersionUpdateOne) ClearScanSignature() *DocumentVersionUpdateOne {
+	_u.mutation.ClearScanSignature()
+	return _u
+}
+
+// SetPreviewState sets the "preview_state" field.
+func (_u *DocumentVersionUpdateOne) SetPreviewState(v string) *DocumentVersionUpdateOne {
+	_u.mutation.SetPreviewState(v)
+	return _u
+}
+
+// SetNillablePreviewState sets the "preview_state" field if the given value is not nil.
+func (_u *DocumentVersionUpdateOne) SetNillablePreviewState(v *string) *DocumentVersionUpdateOne {
+	if v != nil {
+		_u.SetPreviewState(*v)
+	}
+	return _u
+}
+
+// SetWidth sets the "width" field.
+func (_u *DocumentVersionUpdateOne) SetWidth(v int32) *DocumentVersionUpdateOne {
+	_u.mutation.ResetWidth()
+	_u.mutation.SetWidth(v)
+	return _u
+}
+
+// SetNillableWidth sets the "width" field if the given value is not nil.
+func (_u *DocumentVersionUpdateOne) SetNillableWidth(v *int32) *DocumentVersionUpdateOne {
+	if v != nil {
+		_u.SetWidth(*v)
+	}
+	return _u
+}
+
+// AddWidth adds value to the "width" field.
+func (_u *DocumentVersionUpdateOne) AddWidth(v int32) *DocumentVersionUpdateOne {
+	_u.mutation.AddWidth(v)
+	return _u
+}
+
+// ClearWidth clears the value of the "width" field.
+func (_u *DocumentVersionUpdateOne) ClearWidth() *DocumentVersionUpdateOne {
+	_u.mutation.ClearWidth()
+	return _u
+}
+
+// SetHeight sets the "height" field.
+func (_u *DocumentVersionUpdateOne) SetHeight(v int32) *DocumentVersionUpdateOne {
+	_u.mutation.ResetHeight()
+	_u.mutation.SetHeight(v)
+	return _u
+}
+
+// SetNillableHeight sets the "height" field if the given value is not nil.
+func (_u *DocumentVersionUpdateOne) SetNillableHeight(v *int32) *DocumentVersionUpdateOne {
+	if v != nil {
+		_u.SetHeight(*v)
+	}
+	return _u
+}
+
+// AddHeight adds value to the "height" field.
+func (_u *DocumentVersionUpdateOne) AddHeight(v int32) *DocumentVersionUpdateOne {
+	_u.mutation.AddHeight(v)
+	return _u
+}
+
+// ClearHeight clears the value of the "height" field.
+func (_u *DocumentVersionUpdateOne) ClearHeight() *DocumentVersionUpdateOne {
+	_u.mutation.ClearHeight()
+	return _u
+}
+
+// SetCheckAt sets the "check_at" field.
+func (_u *DocumentVersionUpdateOne) SetCheckAt(v time.Time) *DocumentVersionUpdateOne {
+	_u.mutation.SetCheckAt(v)
+	return _u
+}
+
+// SetNillableCheckAt sets the "check_at" field if the given value is not nil.
+func (_u *DocumentVersionUpdateOne) SetNillableCheckAt(v *time.Time) *DocumentVersionUpdateOne {
+	if v != nil {
+		_u.SetCheckAt(*v)
+	}
+	return _u
+}
+
+// ClearCheckAt clears the value of the "check_at" field.
+func (_u *DocumentVersionUpdateOne) ClearCheckAt() *DocumentVersionUpdateOne {
+	_u.mutation.ClearCheckAt()
+	return _u
+}
+
+// SetCheckAttempts sets the "check_attempts" field.
+func (_u *DocumentVersionUpdateOne) SetCheckAttempts(v int32) *DocumentVersionUpdateOne {
+	_u.mutation.ResetCheckAttempts()
+	_u.mutation.SetCheckAttempts(v)
+	return _u
+}
+
+// SetNillableCheckAttempts sets the "check_attempts" field if the given value is not nil.
+func (_u *DocumentVersionUpdateOne) SetNillableCheckAttempts(v *int32) *DocumentVersionUpdateOne {
+	if v != nil {
+		_u.SetCheckAttempts(*v)
+	}
+	return _u
+}
+
+// AddCheckAttempts adds value to the "check_attempts" field.
+func (_u *DocumentVersionUpdateOne) AddCheckAttempts(v int32) *DocumentVersionUpdateOne {
+	_u.mutation.AddCheckAttempts(v)
 	return _u
 }
 
@@ -646,8 +1036,59 @@ func (_u *DocumentVersionUpdateOne) sqlSave(ctx context.Context) (_node *Documen
 	if value, ok := _u.mutation.AddedObjectGeneration(); ok {
 		_spec.AddField(documentversion.FieldObjectGeneration, field.TypeInt64, value)
 	}
+	if value, ok := _u.mutation.BlobID(); ok {
+		_spec.SetField(documentversion.FieldBlobID, field.TypeUUID, value)
+	}
+	if _u.mutation.BlobIDCleared() {
+		_spec.ClearField(documentversion.FieldBlobID, field.TypeUUID)
+	}
 	if value, ok := _u.mutation.State(); ok {
 		_spec.SetField(documentversion.FieldState, field.TypeString, value)
+	}
+	if value, ok := _u.mutation.ScannedAt(); ok {
+		_spec.SetField(documentversion.FieldScannedAt, field.TypeTime, value)
+	}
+	if _u.mutation.ScannedAtCleared() {
+		_spec.ClearField(documentversion.FieldScannedAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.ScanSignature(); ok {
+		_spec.SetField(documentversion.FieldScanSignature, field.TypeString, value)
+	}
+	if _u.mutation.ScanSignatureCleared() {
+		_spec.ClearField(documentversion.FieldScanSignature, field.TypeString)
+	}
+	if value, ok := _u.mutation.PreviewState(); ok {
+		_spec.SetField(documentversion.FieldPreviewState, field.TypeString, value)
+	}
+	if value, ok := _u.mutation.Width(); ok {
+		_spec.SetField(documentversion.FieldWidth, field.TypeInt32, value)
+	}
+	if value, ok := _u.mutation.AddedWidth(); ok {
+		_spec.AddField(documentversion.FieldWidth, field.TypeInt32, value)
+	}
+	if _u.mutation.WidthCleared() {
+		_spec.ClearField(documentversion.FieldWidth, field.TypeInt32)
+	}
+	if value, ok := _u.mutation.Height(); ok {
+		_spec.SetField(documentversion.FieldHeight, field.TypeInt32, value)
+	}
+	if value, ok := _u.mutation.AddedHeight(); ok {
+		_spec.AddField(documentversion.FieldHeight, field.TypeInt32, value)
+	}
+	if _u.mutation.HeightCleared() {
+		_spec.ClearField(documentversion.FieldHeight, field.TypeInt32)
+	}
+	if value, ok := _u.mutation.CheckAt(); ok {
+		_spec.SetField(documentversion.FieldCheckAt, field.TypeTime, value)
+	}
+	if _u.mutation.CheckAtCleared() {
+		_spec.ClearField(documentversion.FieldCheckAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.CheckAttempts(); ok {
+		_spec.SetField(documentversion.FieldCheckAttempts, field.TypeInt32, value)
+	}
+	if value, ok := _u.mutation.AddedCheckAttempts(); ok {
+		_spec.AddField(documentversion.FieldCheckAttempts, field.TypeInt32, value)
 	}
 	_spec.AddModifiers(_u.modifiers...)
 	_node = &DocumentVersion{config: _u.config}

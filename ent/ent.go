@@ -11,6 +11,8 @@ import (
 	"dossier/ent/attributeoption"
 	"dossier/ent/attributevalue"
 	"dossier/ent/attributevalueoption"
+	"dossier/ent/auditrecord"
+	"dossier/ent/blob"
 	"dossier/ent/contact"
 	"dossier/ent/customer"
 	"dossier/ent/customerimage"
@@ -19,6 +21,7 @@ import (
 	"dossier/ent/customersearch"
 	"dossier/ent/customertype"
 	"dossier/ent/document"
+	"dossier/ent/documentrendition"
 	"dossier/ent/documentversion"
 	"dossier/ent/emailaddress"
 	"dossier/ent/event"
@@ -115,6 +118,8 @@ func checkColumn(t, c string) error {
 			attributeoption.Table:         attributeoption.ValidColumn,
 			attributevalue.Table:          attributevalue.ValidColumn,
 			attributevalueoption.Table:    attributevalueoption.ValidColumn,
+			auditrecord.Table:             auditrecord.ValidColumn,
+			blob.Table:                    blob.ValidColumn,
 			contact.Table:                 contact.ValidColumn,
 			customer.Table:                customer.ValidColumn,
 			customerimage.Table:           customerimage.ValidColumn,
@@ -123,6 +128,7 @@ func checkColumn(t, c string) error {
 			customersearch.Table:          customersearch.ValidColumn,
 			customertype.Table:            customertype.ValidColumn,
 			document.Table:                document.ValidColumn,
+			documentrendition.Table:       documentrendition.ValidColumn,
 			documentversion.Table:         documentversion.ValidColumn,
 			emailaddress.Table:            emailaddress.ValidColumn,
 			event.Table:                   event.ValidColumn,

@@ -11,6 +11,8 @@ import (
 	"dossier/ent/attributeoption"
 	"dossier/ent/attributevalue"
 	"dossier/ent/attributevalueoption"
+	"dossier/ent/auditrecord"
+	"dossier/ent/blob"
 	"dossier/ent/contact"
 	"dossier/ent/customer"
 	"dossier/ent/customerimage"
@@ -19,6 +21,7 @@ import (
 	"dossier/ent/customersearch"
 	"dossier/ent/customertype"
 	"dossier/ent/document"
+	"dossier/ent/documentrendition"
 	"dossier/ent/documentversion"
 	"dossier/ent/emailaddress"
 	"dossier/ent/event"
@@ -68,6 +71,8 @@ const (
 	TypeAttributeOption         = "AttributeOption"
 	TypeAttributeValue          = "AttributeValue"
 	TypeAttributeValueOption    = "AttributeValueOption"
+	TypeAuditRecord             = "AuditRecord"
+	TypeBlob                    = "Blob"
 	TypeContact                 = "Contact"
 	TypeCustomer                = "Customer"
 	TypeCustomerImage           = "CustomerImage"
@@ -76,6 +81,7 @@ const (
 	TypeCustomerSearch          = "CustomerSearch"
 	TypeCustomerType            = "CustomerType"
 	TypeDocument                = "Document"
+	TypeDocumentRendition       = "DocumentRendition"
 	TypeDocumentVersion         = "DocumentVersion"
 	TypeEmailAddress            = "EmailAddress"
 	TypeEvent                   = "Event"
@@ -2093,44 +2099,46 @@ func (m *ApiKeyMutation) ResetEdge(name string) error {
 // AttributeDefinitionMutation represents an operation that mutates the AttributeDefinition nodes in the graph.
 type AttributeDefinitionMutation struct {
 	config
-	op               Op
-	typ              string
-	id               *uuid.UUID
-	account_id       *uuid.UUID
-	created_at       *time.Time
-	version          *int32
-	addversion       *int32
-	updated_at       *time.Time
-	created_by_kind  *string
-	created_by_id    *uuid.UUID
-	key              *string
-	label            *string
-	description      *string
-	_type            *string
-	required         *bool
-	customer_visible *bool
-	position         *int32
-	addposition      *int32
-	min_length       *int32
-	addmin_length    *int32
-	max_length       *int32
-	addmax_length    *int32
-	pattern          *string
-	minimum          *string
-	maximum          *string
-	earliest_date    *time.Time
-	latest_date      *time.Time
-	earliest_time    *time.Time
-	latest_time      *time.Time
-	accept           *[]string
-	appendaccept     []string
-	max_files        *int32
-	addmax_files     *int32
-	archived_at      *time.Time
-	clearedFields    map[string]struct{}
-	done             bool
-	oldValue         func(context.Context) (*AttributeDefinition, error)
-	predicates       []predicate.AttributeDefinition
+	op                Op
+	typ               string
+	id                *uuid.UUID
+	account_id        *uuid.UUID
+	created_at        *time.Time
+	version           *int32
+	addversion        *int32
+	updated_at        *time.Time
+	created_by_kind   *string
+	created_by_id     *uuid.UUID
+	key               *string
+	label             *string
+	description       *string
+	_type             *string
+	required          *bool
+	customer_visible  *bool
+	position          *int32
+	addposition       *int32
+	min_length        *int32
+	addmin_length     *int32
+	max_length        *int32
+	addmax_length     *int32
+	pattern           *string
+	minimum           *string
+	maximum           *string
+	earliest_date     *time.Time
+	latest_date       *time.Time
+	earliest_time     *time.Time
+	latest_time       *time.Time
+	accept            *[]string
+	appendaccept      []string
+	max_files         *int32
+	addmax_files      *int32
+	max_file_bytes    *int64
+	addmax_file_bytes *int64
+	archived_at       *time.Time
+	clearedFields     map[string]struct{}
+	done              bool
+	oldValue          func(context.Context) (*AttributeDefinition, error)
+	predicates        []predicate.AttributeDefinition
 }
 
 var _ ent.Mutation = (*AttributeDefinitionMutation)(nil)
@@ -3388,6 +3396,76 @@ func (m *AttributeDefinitionMutation) ResetMaxFiles() {
 	delete(m.clearedFields, attributedefinition.FieldMaxFiles)
 }
 
+// SetMaxFileBytes sets the "max_file_bytes" field.
+func (m *AttributeDefinitionMutation) SetMaxFileBytes(i int64) {
+	m.max_file_bytes = &i
+	m.addmax_file_bytes = nil
+}
+
+// MaxFileBytes returns the value of the "max_file_bytes" field in the mutation.
+func (m *AttributeDefinitionMutation) MaxFileBytes() (r int64, exists bool) {
+	v := m.max_file_bytes
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldMaxFileBytes returns the old "max_file_bytes" field's value of the AttributeDefinition entity.
+// If the AttributeDefinition object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttributeDefinitionMutation) OldMaxFileBytes(ctx context.Context) (v *int64, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldMaxFileBytes is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldMaxFileBytes requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldMaxFileBytes: %w", err)
+	}
+	return oldValue.MaxFileBytes, nil
+}
+
+// AddMaxFileBytes adds i to the "max_file_bytes" field.
+func (m *AttributeDefinitionMutation) AddMaxFileBytes(i int64) {
+	if m.addmax_file_bytes != nil {
+		*m.addmax_file_bytes += i
+	} else {
+		m.addmax_file_bytes = &i
+	}
+}
+
+// AddedMaxFileBytes returns the value that was added to the "max_file_bytes" field in this mutation.
+func (m *AttributeDefinitionMutation) AddedMaxFileBytes() (r int64, exists bool) {
+	v := m.addmax_file_bytes
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearMaxFileBytes clears the value of the "max_file_bytes" field.
+func (m *AttributeDefinitionMutation) ClearMaxFileBytes() {
+	m.max_file_bytes = nil
+	m.addmax_file_bytes = nil
+	m.clearedFields[attributedefinition.FieldMaxFileBytes] = struct{}{}
+}
+
+// MaxFileBytesCleared returns if the "max_file_bytes" field was cleared in this mutation.
+func (m *AttributeDefinitionMutation) MaxFileBytesCleared() bool {
+	_, ok := m.clearedFields[attributedefinition.FieldMaxFileBytes]
+	return ok
+}
+
+// ResetMaxFileBytes resets all changes to the "max_file_bytes" field.
+func (m *AttributeDefinitionMutation) ResetMaxFileBytes() {
+	m.max_file_bytes = nil
+	m.addmax_file_bytes = nil
+	delete(m.clearedFields, attributedefinition.FieldMaxFileBytes)
+}
+
 // SetArchivedAt sets the "archived_at" field.
 func (m *AttributeDefinitionMutation) SetArchivedAt(t time.Time) {
 	m.archived_at = &t
@@ -3471,7 +3549,7 @@ func (m *AttributeDefinitionMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *AttributeDefinitionMutation) Fields() []string {
-	fields := make([]string, 0, 25)
+	fields := make([]string, 0, 26)
 	if m.account_id != nil {
 		fields = append(fields, attributedefinition.FieldAccountID)
 	}
@@ -3544,6 +3622,9 @@ func (m *AttributeDefinitionMutation) Fields() []string {
 	if m.max_files != nil {
 		fields = append(fields, attributedefinition.FieldMaxFiles)
 	}
+	if m.max_file_bytes != nil {
+		fields = append(fields, attributedefinition.FieldMaxFileBytes)
+	}
 	if m.archived_at != nil {
 		fields = append(fields, attributedefinition.FieldArchivedAt)
 	}
@@ -3603,6 +3684,8 @@ func (m *AttributeDefinitionMutation) Field(name string) (ent.Value, bool) {
 		return m.Accept()
 	case attributedefinition.FieldMaxFiles:
 		return m.MaxFiles()
+	case attributedefinition.FieldMaxFileBytes:
+		return m.MaxFileBytes()
 	case attributedefinition.FieldArchivedAt:
 		return m.ArchivedAt()
 	}
@@ -3662,6 +3745,8 @@ func (m *AttributeDefinitionMutation) OldField(ctx context.Context, name string)
 		return m.OldAccept(ctx)
 	case attributedefinition.FieldMaxFiles:
 		return m.OldMaxFiles(ctx)
+	case attributedefinition.FieldMaxFileBytes:
+		return m.OldMaxFileBytes(ctx)
 	case attributedefinition.FieldArchivedAt:
 		return m.OldArchivedAt(ctx)
 	}
@@ -3841,6 +3926,13 @@ func (m *AttributeDefinitionMutation) SetField(name string, value ent.Value) err
 		}
 		m.SetMaxFiles(v)
 		return nil
+	case attributedefinition.FieldMaxFileBytes:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetMaxFileBytes(v)
+		return nil
 	case attributedefinition.FieldArchivedAt:
 		v, ok := value.(time.Time)
 		if !ok {
@@ -3871,6 +3963,9 @@ func (m *AttributeDefinitionMutation) AddedFields() []string {
 	if m.addmax_files != nil {
 		fields = append(fields, attributedefinition.FieldMaxFiles)
 	}
+	if m.addmax_file_bytes != nil {
+		fields = append(fields, attributedefinition.FieldMaxFileBytes)
+	}
 	return fields
 }
 
@@ -3889,6 +3984,8 @@ func (m *AttributeDefinitionMutation) AddedField(name string) (ent.Value, bool) 
 		return m.AddedMaxLength()
 	case attributedefinition.FieldMaxFiles:
 		return m.AddedMaxFiles()
+	case attributedefinition.FieldMaxFileBytes:
+		return m.AddedMaxFileBytes()
 	}
 	return nil, false
 }
@@ -3932,6 +4029,13 @@ func (m *AttributeDefinitionMutation) AddField(name string, value ent.Value) err
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.AddMaxFiles(v)
+		return nil
+	case attributedefinition.FieldMaxFileBytes:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddMaxFileBytes(v)
 		return nil
 	}
 	return fmt.Errorf("unknown AttributeDefinition numeric field %s", name)
@@ -3979,6 +4083,9 @@ func (m *AttributeDefinitionMutation) ClearedFields() []string {
 	}
 	if m.FieldCleared(attributedefinition.FieldMaxFiles) {
 		fields = append(fields, attributedefinition.FieldMaxFiles)
+	}
+	if m.FieldCleared(attributedefinition.FieldMaxFileBytes) {
+		fields = append(fields, attributedefinition.FieldMaxFileBytes)
 	}
 	if m.FieldCleared(attributedefinition.FieldArchivedAt) {
 		fields = append(fields, attributedefinition.FieldArchivedAt)
@@ -4035,6 +4142,9 @@ func (m *AttributeDefinitionMutation) ClearField(name string) error {
 		return nil
 	case attributedefinition.FieldMaxFiles:
 		m.ClearMaxFiles()
+		return nil
+	case attributedefinition.FieldMaxFileBytes:
+		m.ClearMaxFileBytes()
 		return nil
 	case attributedefinition.FieldArchivedAt:
 		m.ClearArchivedAt()
@@ -4118,6 +4228,9 @@ func (m *AttributeDefinitionMutation) ResetField(name string) error {
 		return nil
 	case attributedefinition.FieldMaxFiles:
 		m.ResetMaxFiles()
+		return nil
+	case attributedefinition.FieldMaxFileBytes:
+		m.ResetMaxFileBytes()
 		return nil
 	case attributedefinition.FieldArchivedAt:
 		m.ResetArchivedAt()
@@ -7132,6 +7245,1929 @@ func (m *AttributeValueOptionMutation) ClearEdge(name string) error {
 // It returns an error if the edge is not defined in the schema.
 func (m *AttributeValueOptionMutation) ResetEdge(name string) error {
 	return fmt.Errorf("unknown AttributeValueOption edge %s", name)
+}
+
+// AuditRecordMutation represents an operation that mutates the AuditRecord nodes in the graph.
+type AuditRecordMutation struct {
+	config
+	op                   Op
+	typ                  string
+	id                   *uuid.UUID
+	account_id           *uuid.UUID
+	created_at           *time.Time
+	created_by_kind      *string
+	created_by_id        *uuid.UUID
+	action               *string
+	outcome              *string
+	customer_id          *uuid.UUID
+	subject_type         *string
+	subject_id           *uuid.UUID
+	changed_fields       *[]string
+	appendchanged_fields []string
+	request_id           *string
+	client_address       *string
+	clearedFields        map[string]struct{}
+	done                 bool
+	oldValue             func(context.Context) (*AuditRecord, error)
+	predicates           []predicate.AuditRecord
+}
+
+var _ ent.Mutation = (*AuditRecordMutation)(nil)
+
+// auditrecordOption allows management of the mutation configuration using functional options.
+type auditrecordOption func(*AuditRecordMutation)
+
+// newAuditRecordMutation creates new mutation for the AuditRecord entity.
+func newAuditRecordMutation(c config, op Op, opts ...auditrecordOption) *AuditRecordMutation {
+	m := &AuditRecordMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeAuditRecord,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withAuditRecordID sets the ID field of the mutation.
+func withAuditRecordID(id uuid.UUID) auditrecordOption {
+	return func(m *AuditRecordMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *AuditRecord
+		)
+		m.oldValue = func(ctx context.Context) (*AuditRecord, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().AuditRecord.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withAuditRecord sets the old AuditRecord of the mutation.
+func withAuditRecord(node *AuditRecord) auditrecordOption {
+	return func(m *AuditRecordMutation) {
+		m.oldValue = func(context.Context) (*AuditRecord, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m AuditRecordMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m AuditRecordMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of AuditRecord entities.
+func (m *AuditRecordMutation) SetID(id uuid.UUID) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *AuditRecordMutation) ID() (id uuid.UUID, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *AuditRecordMutation) IDs(ctx context.Context) ([]uuid.UUID, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []uuid.UUID{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().AuditRecord.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetAccountID sets the "account_id" field.
+func (m *AuditRecordMutation) SetAccountID(u uuid.UUID) {
+	m.account_id = &u
+}
+
+// AccountID returns the value of the "account_id" field in the mutation.
+func (m *AuditRecordMutation) AccountID() (r uuid.UUID, exists bool) {
+	v := m.account_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAccountID returns the old "account_id" field's value of the AuditRecord entity.
+// If the AuditRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AuditRecordMutation) OldAccountID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAccountID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAccountID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAccountID: %w", err)
+	}
+	return oldValue.AccountID, nil
+}
+
+// ResetAccountID resets all changes to the "account_id" field.
+func (m *AuditRecordMutation) ResetAccountID() {
+	m.account_id = nil
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *AuditRecordMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *AuditRecordMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the AuditRecord entity.
+// If the AuditRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AuditRecordMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *AuditRecordMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetCreatedByKind sets the "created_by_kind" field.
+func (m *AuditRecordMutation) SetCreatedByKind(s string) {
+	m.created_by_kind = &s
+}
+
+// CreatedByKind returns the value of the "created_by_kind" field in the mutation.
+func (m *AuditRecordMutation) CreatedByKind() (r string, exists bool) {
+	v := m.created_by_kind
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedByKind returns the old "created_by_kind" field's value of the AuditRecord entity.
+// If the AuditRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AuditRecordMutation) OldCreatedByKind(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedByKind is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedByKind requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedByKind: %w", err)
+	}
+	return oldValue.CreatedByKind, nil
+}
+
+// ClearCreatedByKind clears the value of the "created_by_kind" field.
+func (m *AuditRecordMutation) ClearCreatedByKind() {
+	m.created_by_kind = nil
+	m.clearedFields[auditrecord.FieldCreatedByKind] = struct{}{}
+}
+
+// CreatedByKindCleared returns if the "created_by_kind" field was cleared in this mutation.
+func (m *AuditRecordMutation) CreatedByKindCleared() bool {
+	_, ok := m.clearedFields[auditrecord.FieldCreatedByKind]
+	return ok
+}
+
+// ResetCreatedByKind resets all changes to the "created_by_kind" field.
+func (m *AuditRecordMutation) ResetCreatedByKind() {
+	m.created_by_kind = nil
+	delete(m.clearedFields, auditrecord.FieldCreatedByKind)
+}
+
+// SetCreatedByID sets the "created_by_id" field.
+func (m *AuditRecordMutation) SetCreatedByID(u uuid.UUID) {
+	m.created_by_id = &u
+}
+
+// CreatedByID returns the value of the "created_by_id" field in the mutation.
+func (m *AuditRecordMutation) CreatedByID() (r uuid.UUID, exists bool) {
+	v := m.created_by_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedByID returns the old "created_by_id" field's value of the AuditRecord entity.
+// If the AuditRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AuditRecordMutation) OldCreatedByID(ctx context.Context) (v *uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedByID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedByID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedByID: %w", err)
+	}
+	return oldValue.CreatedByID, nil
+}
+
+// ClearCreatedByID clears the value of the "created_by_id" field.
+func (m *AuditRecordMutation) ClearCreatedByID() {
+	m.created_by_id = nil
+	m.clearedFields[auditrecord.FieldCreatedByID] = struct{}{}
+}
+
+// CreatedByIDCleared returns if the "created_by_id" field was cleared in this mutation.
+func (m *AuditRecordMutation) CreatedByIDCleared() bool {
+	_, ok := m.clearedFields[auditrecord.FieldCreatedByID]
+	return ok
+}
+
+// ResetCreatedByID resets all changes to the "created_by_id" field.
+func (m *AuditRecordMutation) ResetCreatedByID() {
+	m.created_by_id = nil
+	delete(m.clearedFields, auditrecord.FieldCreatedByID)
+}
+
+// SetAction sets the "action" field.
+func (m *AuditRecordMutation) SetAction(s string) {
+	m.action = &s
+}
+
+// Action returns the value of the "action" field in the mutation.
+func (m *AuditRecordMutation) Action() (r string, exists bool) {
+	v := m.action
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAction returns the old "action" field's value of the AuditRecord entity.
+// If the AuditRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AuditRecordMutation) OldAction(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAction is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAction requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAction: %w", err)
+	}
+	return oldValue.Action, nil
+}
+
+// ResetAction resets all changes to the "action" field.
+func (m *AuditRecordMutation) ResetAction() {
+	m.action = nil
+}
+
+// SetOutcome sets the "outcome" field.
+func (m *AuditRecordMutation) SetOutcome(s string) {
+	m.outcome = &s
+}
+
+// Outcome returns the value of the "outcome" field in the mutation.
+func (m *AuditRecordMutation) Outcome() (r string, exists bool) {
+	v := m.outcome
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldOutcome returns the old "outcome" field's value of the AuditRecord entity.
+// If the AuditRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AuditRecordMutation) OldOutcome(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldOutcome is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldOutcome requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldOutcome: %w", err)
+	}
+	return oldValue.Outcome, nil
+}
+
+// ResetOutcome resets all changes to the "outcome" field.
+func (m *AuditRecordMutation) ResetOutcome() {
+	m.outcome = nil
+}
+
+// SetCustomerID sets the "customer_id" field.
+func (m *AuditRecordMutation) SetCustomerID(u uuid.UUID) {
+	m.customer_id = &u
+}
+
+// CustomerID returns the value of the "customer_id" field in the mutation.
+func (m *AuditRecordMutation) CustomerID() (r uuid.UUID, exists bool) {
+	v := m.customer_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCustomerID returns the old "customer_id" field's value of the AuditRecord entity.
+// If the AuditRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AuditRecordMutation) OldCustomerID(ctx context.Context) (v *uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCustomerID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCustomerID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCustomerID: %w", err)
+	}
+	return oldValue.CustomerID, nil
+}
+
+// ClearCustomerID clears the value of the "customer_id" field.
+func (m *AuditRecordMutation) ClearCustomerID() {
+	m.customer_id = nil
+	m.clearedFields[auditrecord.FieldCustomerID] = struct{}{}
+}
+
+// CustomerIDCleared returns if the "customer_id" field was cleared in this mutation.
+func (m *AuditRecordMutation) CustomerIDCleared() bool {
+	_, ok := m.clearedFields[auditrecord.FieldCustomerID]
+	return ok
+}
+
+// ResetCustomerID resets all changes to the "customer_id" field.
+func (m *AuditRecordMutation) ResetCustomerID() {
+	m.customer_id = nil
+	delete(m.clearedFields, auditrecord.FieldCustomerID)
+}
+
+// SetSubjectType sets the "subject_type" field.
+func (m *AuditRecordMutation) SetSubjectType(s string) {
+	m.subject_type = &s
+}
+
+// SubjectType returns the value of the "subject_type" field in the mutation.
+func (m *AuditRecordMutation) SubjectType() (r string, exists bool) {
+	v := m.subject_type
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSubjectType returns the old "subject_type" field's value of the AuditRecord entity.
+// If the AuditRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AuditRecordMutation) OldSubjectType(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSubjectType is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSubjectType requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSubjectType: %w", err)
+	}
+	return oldValue.SubjectType, nil
+}
+
+// ClearSubjectType clears the value of the "subject_type" field.
+func (m *AuditRecordMutation) ClearSubjectType() {
+	m.subject_type = nil
+	m.clearedFields[auditrecord.FieldSubjectType] = struct{}{}
+}
+
+// SubjectTypeCleared returns if the "subject_type" field was cleared in this mutation.
+func (m *AuditRecordMutation) SubjectTypeCleared() bool {
+	_, ok := m.clearedFields[auditrecord.FieldSubjectType]
+	return ok
+}
+
+// ResetSubjectType resets all changes to the "subject_type" field.
+func (m *AuditRecordMutation) ResetSubjectType() {
+	m.subject_type = nil
+	delete(m.clearedFields, auditrecord.FieldSubjectType)
+}
+
+// SetSubjectID sets the "subject_id" field.
+func (m *AuditRecordMutation) SetSubjectID(u uuid.UUID) {
+	m.subject_id = &u
+}
+
+// SubjectID returns the value of the "subject_id" field in the mutation.
+func (m *AuditRecordMutation) SubjectID() (r uuid.UUID, exists bool) {
+	v := m.subject_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSubjectID returns the old "subject_id" field's value of the AuditRecord entity.
+// If the AuditRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AuditRecordMutation) OldSubjectID(ctx context.Context) (v *uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSubjectID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSubjectID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSubjectID: %w", err)
+	}
+	return oldValue.SubjectID, nil
+}
+
+// ClearSubjectID clears the value of the "subject_id" field.
+func (m *AuditRecordMutation) ClearSubjectID() {
+	m.subject_id = nil
+	m.clearedFields[auditrecord.FieldSubjectID] = struct{}{}
+}
+
+// SubjectIDCleared returns if the "subject_id" field was cleared in this mutation.
+func (m *AuditRecordMutation) SubjectIDCleared() bool {
+	_, ok := m.clearedFields[auditrecord.FieldSubjectID]
+	return ok
+}
+
+// ResetSubjectID resets all changes to the "subject_id" field.
+func (m *AuditRecordMutation) ResetSubjectID() {
+	m.subject_id = nil
+	delete(m.clearedFields, auditrecord.FieldSubjectID)
+}
+
+// SetChangedFields sets the "changed_fields" field.
+func (m *AuditRecordMutation) SetChangedFields(s []string) {
+	m.changed_fields = &s
+	m.appendchanged_fields = nil
+}
+
+// ChangedFields returns the value of the "changed_fields" field in the mutation.
+func (m *AuditRecordMutation) ChangedFields() (r []string, exists bool) {
+	v := m.changed_fields
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldChangedFields returns the old "changed_fields" field's value of the AuditRecord entity.
+// If the AuditRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AuditRecordMutation) OldChangedFields(ctx context.Context) (v []string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldChangedFields is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldChangedFields requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldChangedFields: %w", err)
+	}
+	return oldValue.ChangedFields, nil
+}
+
+// AppendChangedFields adds s to the "changed_fields" field.
+func (m *AuditRecordMutation) AppendChangedFields(s []string) {
+	m.appendchanged_fields = append(m.appendchanged_fields, s...)
+}
+
+// AppendedChangedFields returns the list of values that were appended to the "changed_fields" field in this mutation.
+func (m *AuditRecordMutation) AppendedChangedFields() ([]string, bool) {
+	if len(m.appendchanged_fields) == 0 {
+		return nil, false
+	}
+	return m.appendchanged_fields, true
+}
+
+// ResetChangedFields resets all changes to the "changed_fields" field.
+func (m *AuditRecordMutation) ResetChangedFields() {
+	m.changed_fields = nil
+	m.appendchanged_fields = nil
+}
+
+// SetRequestID sets the "request_id" field.
+func (m *AuditRecordMutation) SetRequestID(s string) {
+	m.request_id = &s
+}
+
+// RequestID returns the value of the "request_id" field in the mutation.
+func (m *AuditRecordMutation) RequestID() (r string, exists bool) {
+	v := m.request_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldRequestID returns the old "request_id" field's value of the AuditRecord entity.
+// If the AuditRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AuditRecordMutation) OldRequestID(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldRequestID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldRequestID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldRequestID: %w", err)
+	}
+	return oldValue.RequestID, nil
+}
+
+// ClearRequestID clears the value of the "request_id" field.
+func (m *AuditRecordMutation) ClearRequestID() {
+	m.request_id = nil
+	m.clearedFields[auditrecord.FieldRequestID] = struct{}{}
+}
+
+// RequestIDCleared returns if the "request_id" field was cleared in this mutation.
+func (m *AuditRecordMutation) RequestIDCleared() bool {
+	_, ok := m.clearedFields[auditrecord.FieldRequestID]
+	return ok
+}
+
+// ResetRequestID resets all changes to the "request_id" field.
+func (m *AuditRecordMutation) ResetRequestID() {
+	m.request_id = nil
+	delete(m.clearedFields, auditrecord.FieldRequestID)
+}
+
+// SetClientAddress sets the "client_address" field.
+func (m *AuditRecordMutation) SetClientAddress(s string) {
+	m.client_address = &s
+}
+
+// ClientAddress returns the value of the "client_address" field in the mutation.
+func (m *AuditRecordMutation) ClientAddress() (r string, exists bool) {
+	v := m.client_address
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldClientAddress returns the old "client_address" field's value of the AuditRecord entity.
+// If the AuditRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AuditRecordMutation) OldClientAddress(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldClientAddress is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldClientAddress requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldClientAddress: %w", err)
+	}
+	return oldValue.ClientAddress, nil
+}
+
+// ClearClientAddress clears the value of the "client_address" field.
+func (m *AuditRecordMutation) ClearClientAddress() {
+	m.client_address = nil
+	m.clearedFields[auditrecord.FieldClientAddress] = struct{}{}
+}
+
+// ClientAddressCleared returns if the "client_address" field was cleared in this mutation.
+func (m *AuditRecordMutation) ClientAddressCleared() bool {
+	_, ok := m.clearedFields[auditrecord.FieldClientAddress]
+	return ok
+}
+
+// ResetClientAddress resets all changes to the "client_address" field.
+func (m *AuditRecordMutation) ResetClientAddress() {
+	m.client_address = nil
+	delete(m.clearedFields, auditrecord.FieldClientAddress)
+}
+
+// Where appends a list predicates to the AuditRecordMutation builder.
+func (m *AuditRecordMutation) Where(ps ...predicate.AuditRecord) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the AuditRecordMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *AuditRecordMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.AuditRecord, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *AuditRecordMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *AuditRecordMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (AuditRecord).
+func (m *AuditRecordMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *AuditRecordMutation) Fields() []string {
+	fields := make([]string, 0, 12)
+	if m.account_id != nil {
+		fields = append(fields, auditrecord.FieldAccountID)
+	}
+	if m.created_at != nil {
+		fields = append(fields, auditrecord.FieldCreatedAt)
+	}
+	if m.created_by_kind != nil {
+		fields = append(fields, auditrecord.FieldCreatedByKind)
+	}
+	if m.created_by_id != nil {
+		fields = append(fields, auditrecord.FieldCreatedByID)
+	}
+	if m.action != nil {
+		fields = append(fields, auditrecord.FieldAction)
+	}
+	if m.outcome != nil {
+		fields = append(fields, auditrecord.FieldOutcome)
+	}
+	if m.customer_id != nil {
+		fields = append(fields, auditrecord.FieldCustomerID)
+	}
+	if m.subject_type != nil {
+		fields = append(fields, auditrecord.FieldSubjectType)
+	}
+	if m.subject_id != nil {
+		fields = append(fields, auditrecord.FieldSubjectID)
+	}
+	if m.changed_fields != nil {
+		fields = append(fields, auditrecord.FieldChangedFields)
+	}
+	if m.request_id != nil {
+		fields = append(fields, auditrecord.FieldRequestID)
+	}
+	if m.client_address != nil {
+		fields = append(fields, auditrecord.FieldClientAddress)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *AuditRecordMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case auditrecord.FieldAccountID:
+		return m.AccountID()
+	case auditrecord.FieldCreatedAt:
+		return m.CreatedAt()
+	case auditrecord.FieldCreatedByKind:
+		return m.CreatedByKind()
+	case auditrecord.FieldCreatedByID:
+		return m.CreatedByID()
+	case auditrecord.FieldAction:
+		return m.Action()
+	case auditrecord.FieldOutcome:
+		return m.Outcome()
+	case auditrecord.FieldCustomerID:
+		return m.CustomerID()
+	case auditrecord.FieldSubjectType:
+		return m.SubjectType()
+	case auditrecord.FieldSubjectID:
+		return m.SubjectID()
+	case auditrecord.FieldChangedFields:
+		return m.ChangedFields()
+	case auditrecord.FieldRequestID:
+		return m.RequestID()
+	case auditrecord.FieldClientAddress:
+		return m.ClientAddress()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *AuditRecordMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case auditrecord.FieldAccountID:
+		return m.OldAccountID(ctx)
+	case auditrecord.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case auditrecord.FieldCreatedByKind:
+		return m.OldCreatedByKind(ctx)
+	case auditrecord.FieldCreatedByID:
+		return m.OldCreatedByID(ctx)
+	case auditrecord.FieldAction:
+		return m.OldAction(ctx)
+	case auditrecord.FieldOutcome:
+		return m.OldOutcome(ctx)
+	case auditrecord.FieldCustomerID:
+		return m.OldCustomerID(ctx)
+	case auditrecord.FieldSubjectType:
+		return m.OldSubjectType(ctx)
+	case auditrecord.FieldSubjectID:
+		return m.OldSubjectID(ctx)
+	case auditrecord.FieldChangedFields:
+		return m.OldChangedFields(ctx)
+	case auditrecord.FieldRequestID:
+		return m.OldRequestID(ctx)
+	case auditrecord.FieldClientAddress:
+		return m.OldClientAddress(ctx)
+	}
+	return nil, fmt.Errorf("unknown AuditRecord field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *AuditRecordMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case auditrecord.FieldAccountID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAccountID(v)
+		return nil
+	case auditrecord.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case auditrecord.FieldCreatedByKind:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedByKind(v)
+		return nil
+	case auditrecord.FieldCreatedByID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedByID(v)
+		return nil
+	case auditrecord.FieldAction:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAction(v)
+		return nil
+	case auditrecord.FieldOutcome:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetOutcome(v)
+		return nil
+	case auditrecord.FieldCustomerID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCustomerID(v)
+		return nil
+	case auditrecord.FieldSubjectType:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSubjectType(v)
+		return nil
+	case auditrecord.FieldSubjectID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSubjectID(v)
+		return nil
+	case auditrecord.FieldChangedFields:
+		v, ok := value.([]string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetChangedFields(v)
+		return nil
+	case auditrecord.FieldRequestID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetRequestID(v)
+		return nil
+	case auditrecord.FieldClientAddress:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetClientAddress(v)
+		return nil
+	}
+	return fmt.Errorf("unknown AuditRecord field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *AuditRecordMutation) AddedFields() []string {
+	return nil
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *AuditRecordMutation) AddedField(name string) (ent.Value, bool) {
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *AuditRecordMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	}
+	return fmt.Errorf("unknown AuditRecord numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *AuditRecordMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(auditrecord.FieldCreatedByKind) {
+		fields = append(fields, auditrecord.FieldCreatedByKind)
+	}
+	if m.FieldCleared(auditrecord.FieldCreatedByID) {
+		fields = append(fields, auditrecord.FieldCreatedByID)
+	}
+	if m.FieldCleared(auditrecord.FieldCustomerID) {
+		fields = append(fields, auditrecord.FieldCustomerID)
+	}
+	if m.FieldCleared(auditrecord.FieldSubjectType) {
+		fields = append(fields, auditrecord.FieldSubjectType)
+	}
+	if m.FieldCleared(auditrecord.FieldSubjectID) {
+		fields = append(fields, auditrecord.FieldSubjectID)
+	}
+	if m.FieldCleared(auditrecord.FieldRequestID) {
+		fields = append(fields, auditrecord.FieldRequestID)
+	}
+	if m.FieldCleared(auditrecord.FieldClientAddress) {
+		fields = append(fields, auditrecord.FieldClientAddress)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *AuditRecordMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *AuditRecordMutation) ClearField(name string) error {
+	switch name {
+	case auditrecord.FieldCreatedByKind:
+		m.ClearCreatedByKind()
+		return nil
+	case auditrecord.FieldCreatedByID:
+		m.ClearCreatedByID()
+		return nil
+	case auditrecord.FieldCustomerID:
+		m.ClearCustomerID()
+		return nil
+	case auditrecord.FieldSubjectType:
+		m.ClearSubjectType()
+		return nil
+	case auditrecord.FieldSubjectID:
+		m.ClearSubjectID()
+		return nil
+	case auditrecord.FieldRequestID:
+		m.ClearRequestID()
+		return nil
+	case auditrecord.FieldClientAddress:
+		m.ClearClientAddress()
+		return nil
+	}
+	return fmt.Errorf("unknown AuditRecord nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *AuditRecordMutation) ResetField(name string) error {
+	switch name {
+	case auditrecord.FieldAccountID:
+		m.ResetAccountID()
+		return nil
+	case auditrecord.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case auditrecord.FieldCreatedByKind:
+		m.ResetCreatedByKind()
+		return nil
+	case auditrecord.FieldCreatedByID:
+		m.ResetCreatedByID()
+		return nil
+	case auditrecord.FieldAction:
+		m.ResetAction()
+		return nil
+	case auditrecord.FieldOutcome:
+		m.ResetOutcome()
+		return nil
+	case auditrecord.FieldCustomerID:
+		m.ResetCustomerID()
+		return nil
+	case auditrecord.FieldSubjectType:
+		m.ResetSubjectType()
+		return nil
+	case auditrecord.FieldSubjectID:
+		m.ResetSubjectID()
+		return nil
+	case auditrecord.FieldChangedFields:
+		m.ResetChangedFields()
+		return nil
+	case auditrecord.FieldRequestID:
+		m.ResetRequestID()
+		return nil
+	case auditrecord.FieldClientAddress:
+		m.ResetClientAddress()
+		return nil
+	}
+	return fmt.Errorf("unknown AuditRecord field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *AuditRecordMutation) AddedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *AuditRecordMutation) AddedIDs(name string) []ent.Value {
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *AuditRecordMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *AuditRecordMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *AuditRecordMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *AuditRecordMutation) EdgeCleared(name string) bool {
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *AuditRecordMutation) ClearEdge(name string) error {
+	return fmt.Errorf("unknown AuditRecord unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *AuditRecordMutation) ResetEdge(name string) error {
+	return fmt.Errorf("unknown AuditRecord edge %s", name)
+}
+
+// BlobMutation represents an operation that mutates the Blob nodes in the graph.
+type BlobMutation struct {
+	config
+	op                   Op
+	typ                  string
+	id                   *uuid.UUID
+	account_id           *uuid.UUID
+	created_at           *time.Time
+	sha256               *[]byte
+	size_bytes           *int64
+	addsize_bytes        *int64
+	crc32c               *int64
+	addcrc32c            *int64
+	object_key           *string
+	object_generation    *int64
+	addobject_generation *int64
+	refs                 *int32
+	addrefs              *int32
+	clearedFields        map[string]struct{}
+	done                 bool
+	oldValue             func(context.Context) (*Blob, error)
+	predicates           []predicate.Blob
+}
+
+var _ ent.Mutation = (*BlobMutation)(nil)
+
+// blobOption allows management of the mutation configuration using functional options.
+type blobOption func(*BlobMutation)
+
+// newBlobMutation creates new mutation for the Blob entity.
+func newBlobMutation(c config, op Op, opts ...blobOption) *BlobMutation {
+	m := &BlobMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeBlob,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withBlobID sets the ID field of the mutation.
+func withBlobID(id uuid.UUID) blobOption {
+	return func(m *BlobMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *Blob
+		)
+		m.oldValue = func(ctx context.Context) (*Blob, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().Blob.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withBlob sets the old Blob of the mutation.
+func withBlob(node *Blob) blobOption {
+	return func(m *BlobMutation) {
+		m.oldValue = func(context.Context) (*Blob, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m BlobMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m BlobMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of Blob entities.
+func (m *BlobMutation) SetID(id uuid.UUID) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *BlobMutation) ID() (id uuid.UUID, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *BlobMutation) IDs(ctx context.Context) ([]uuid.UUID, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []uuid.UUID{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().Blob.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetAccountID sets the "account_id" field.
+func (m *BlobMutation) SetAccountID(u uuid.UUID) {
+	m.account_id = &u
+}
+
+// AccountID returns the value of the "account_id" field in the mutation.
+func (m *BlobMutation) AccountID() (r uuid.UUID, exists bool) {
+	v := m.account_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAccountID returns the old "account_id" field's value of the Blob entity.
+// If the Blob object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *BlobMutation) OldAccountID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAccountID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAccountID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAccountID: %w", err)
+	}
+	return oldValue.AccountID, nil
+}
+
+// ResetAccountID resets all changes to the "account_id" field.
+func (m *BlobMutation) ResetAccountID() {
+	m.account_id = nil
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *BlobMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *BlobMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the Blob entity.
+// If the Blob object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *BlobMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *BlobMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetSha256 sets the "sha256" field.
+func (m *BlobMutation) SetSha256(b []byte) {
+	m.sha256 = &b
+}
+
+// Sha256 returns the value of the "sha256" field in the mutation.
+func (m *BlobMutation) Sha256() (r []byte, exists bool) {
+	v := m.sha256
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSha256 returns the old "sha256" field's value of the Blob entity.
+// If the Blob object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *BlobMutation) OldSha256(ctx context.Context) (v []byte, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSha256 is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSha256 requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSha256: %w", err)
+	}
+	return oldValue.Sha256, nil
+}
+
+// ResetSha256 resets all changes to the "sha256" field.
+func (m *BlobMutation) ResetSha256() {
+	m.sha256 = nil
+}
+
+// SetSizeBytes sets the "size_bytes" field.
+func (m *BlobMutation) SetSizeBytes(i int64) {
+	m.size_bytes = &i
+	m.addsize_bytes = nil
+}
+
+// SizeBytes returns the value of the "size_bytes" field in the mutation.
+func (m *BlobMutation) SizeBytes() (r int64, exists bool) {
+	v := m.size_bytes
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSizeBytes returns the old "size_bytes" field's value of the Blob entity.
+// If the Blob object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *BlobMutation) OldSizeBytes(ctx context.Context) (v int64, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSizeBytes is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSizeBytes requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSizeBytes: %w", err)
+	}
+	return oldValue.SizeBytes, nil
+}
+
+// AddSizeBytes adds i to the "size_bytes" field.
+func (m *BlobMutation) AddSizeBytes(i int64) {
+	if m.addsize_bytes != nil {
+		*m.addsize_bytes += i
+	} else {
+		m.addsize_bytes = &i
+	}
+}
+
+// AddedSizeBytes returns the value that was added to the "size_bytes" field in this mutation.
+func (m *BlobMutation) AddedSizeBytes() (r int64, exists bool) {
+	v := m.addsize_bytes
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetSizeBytes resets all changes to the "size_bytes" field.
+func (m *BlobMutation) ResetSizeBytes() {
+	m.size_bytes = nil
+	m.addsize_bytes = nil
+}
+
+// SetCrc32c sets the "crc32c" field.
+func (m *BlobMutation) SetCrc32c(i int64) {
+	m.crc32c = &i
+	m.addcrc32c = nil
+}
+
+// Crc32c returns the value of the "crc32c" field in the mutation.
+func (m *BlobMutation) Crc32c() (r int64, exists bool) {
+	v := m.crc32c
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCrc32c returns the old "crc32c" field's value of the Blob entity.
+// If the Blob object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *BlobMutation) OldCrc32c(ctx context.Context) (v int64, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCrc32c is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCrc32c requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCrc32c: %w", err)
+	}
+	return oldValue.Crc32c, nil
+}
+
+// AddCrc32c adds i to the "crc32c" field.
+func (m *BlobMutation) AddCrc32c(i int64) {
+	if m.addcrc32c != nil {
+		*m.addcrc32c += i
+	} else {
+		m.addcrc32c = &i
+	}
+}
+
+// AddedCrc32c returns the value that was added to the "crc32c" field in this mutation.
+func (m *BlobMutation) AddedCrc32c() (r int64, exists bool) {
+	v := m.addcrc32c
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetCrc32c resets all changes to the "crc32c" field.
+func (m *BlobMutation) ResetCrc32c() {
+	m.crc32c = nil
+	m.addcrc32c = nil
+}
+
+// SetObjectKey sets the "object_key" field.
+func (m *BlobMutation) SetObjectKey(s string) {
+	m.object_key = &s
+}
+
+// ObjectKey returns the value of the "object_key" field in the mutation.
+func (m *BlobMutation) ObjectKey() (r string, exists bool) {
+	v := m.object_key
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldObjectKey returns the old "object_key" field's value of the Blob entity.
+// If the Blob object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *BlobMutation) OldObjectKey(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldObjectKey is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldObjectKey requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldObjectKey: %w", err)
+	}
+	return oldValue.ObjectKey, nil
+}
+
+// ResetObjectKey resets all changes to the "object_key" field.
+func (m *BlobMutation) ResetObjectKey() {
+	m.object_key = nil
+}
+
+// SetObjectGeneration sets the "object_generation" field.
+func (m *BlobMutation) SetObjectGeneration(i int64) {
+	m.object_generation = &i
+	m.addobject_generation = nil
+}
+
+// ObjectGeneration returns the value of the "object_generation" field in the mutation.
+func (m *BlobMutation) ObjectGeneration() (r int64, exists bool) {
+	v := m.object_generation
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldObjectGeneration returns the old "object_generation" field's value of the Blob entity.
+// If the Blob object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *BlobMutation) OldObjectGeneration(ctx context.Context) (v int64, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldObjectGeneration is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldObjectGeneration requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldObjectGeneration: %w", err)
+	}
+	return oldValue.ObjectGeneration, nil
+}
+
+// AddObjectGeneration adds i to the "object_generation" field.
+func (m *BlobMutation) AddObjectGeneration(i int64) {
+	if m.addobject_generation != nil {
+		*m.addobject_generation += i
+	} else {
+		m.addobject_generation = &i
+	}
+}
+
+// AddedObjectGeneration returns the value that was added to the "object_generation" field in this mutation.
+func (m *BlobMutation) AddedObjectGeneration() (r int64, exists bool) {
+	v := m.addobject_generation
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetObjectGeneration resets all changes to the "object_generation" field.
+func (m *BlobMutation) ResetObjectGeneration() {
+	m.object_generation = nil
+	m.addobject_generation = nil
+}
+
+// SetRefs sets the "refs" field.
+func (m *BlobMutation) SetRefs(i int32) {
+	m.refs = &i
+	m.addrefs = nil
+}
+
+// Refs returns the value of the "refs" field in the mutation.
+func (m *BlobMutation) Refs() (r int32, exists bool) {
+	v := m.refs
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldRefs returns the old "refs" field's value of the Blob entity.
+// If the Blob object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *BlobMutation) OldRefs(ctx context.Context) (v int32, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldRefs is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldRefs requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldRefs: %w", err)
+	}
+	return oldValue.Refs, nil
+}
+
+// AddRefs adds i to the "refs" field.
+func (m *BlobMutation) AddRefs(i int32) {
+	if m.addrefs != nil {
+		*m.addrefs += i
+	} else {
+		m.addrefs = &i
+	}
+}
+
+// AddedRefs returns the value that was added to the "refs" field in this mutation.
+func (m *BlobMutation) AddedRefs() (r int32, exists bool) {
+	v := m.addrefs
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetRefs resets all changes to the "refs" field.
+func (m *BlobMutation) ResetRefs() {
+	m.refs = nil
+	m.addrefs = nil
+}
+
+// Where appends a list predicates to the BlobMutation builder.
+func (m *BlobMutation) Where(ps ...predicate.Blob) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the BlobMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *BlobMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.Blob, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *BlobMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *BlobMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (Blob).
+func (m *BlobMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *BlobMutation) Fields() []string {
+	fields := make([]string, 0, 8)
+	if m.account_id != nil {
+		fields = append(fields, blob.FieldAccountID)
+	}
+	if m.created_at != nil {
+		fields = append(fields, blob.FieldCreatedAt)
+	}
+	if m.sha256 != nil {
+		fields = append(fields, blob.FieldSha256)
+	}
+	if m.size_bytes != nil {
+		fields = append(fields, blob.FieldSizeBytes)
+	}
+	if m.crc32c != nil {
+		fields = append(fields, blob.FieldCrc32c)
+	}
+	if m.object_key != nil {
+		fields = append(fields, blob.FieldObjectKey)
+	}
+	if m.object_generation != nil {
+		fields = append(fields, blob.FieldObjectGeneration)
+	}
+	if m.refs != nil {
+		fields = append(fields, blob.FieldRefs)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *BlobMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case blob.FieldAccountID:
+		return m.AccountID()
+	case blob.FieldCreatedAt:
+		return m.CreatedAt()
+	case blob.FieldSha256:
+		return m.Sha256()
+	case blob.FieldSizeBytes:
+		return m.SizeBytes()
+	case blob.FieldCrc32c:
+		return m.Crc32c()
+	case blob.FieldObjectKey:
+		return m.ObjectKey()
+	case blob.FieldObjectGeneration:
+		return m.ObjectGeneration()
+	case blob.FieldRefs:
+		return m.Refs()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *BlobMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case blob.FieldAccountID:
+		return m.OldAccountID(ctx)
+	case blob.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case blob.FieldSha256:
+		return m.OldSha256(ctx)
+	case blob.FieldSizeBytes:
+		return m.OldSizeBytes(ctx)
+	case blob.FieldCrc32c:
+		return m.OldCrc32c(ctx)
+	case blob.FieldObjectKey:
+		return m.OldObjectKey(ctx)
+	case blob.FieldObjectGeneration:
+		return m.OldObjectGeneration(ctx)
+	case blob.FieldRefs:
+		return m.OldRefs(ctx)
+	}
+	return nil, fmt.Errorf("unknown Blob field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *BlobMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case blob.FieldAccountID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAccountID(v)
+		return nil
+	case blob.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case blob.FieldSha256:
+		v, ok := value.([]byte)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSha256(v)
+		return nil
+	case blob.FieldSizeBytes:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSizeBytes(v)
+		return nil
+	case blob.FieldCrc32c:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCrc32c(v)
+		return nil
+	case blob.FieldObjectKey:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetObjectKey(v)
+		return nil
+	case blob.FieldObjectGeneration:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetObjectGeneration(v)
+		return nil
+	case blob.FieldRefs:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetRefs(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Blob field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *BlobMutation) AddedFields() []string {
+	var fields []string
+	if m.addsize_bytes != nil {
+		fields = append(fields, blob.FieldSizeBytes)
+	}
+	if m.addcrc32c != nil {
+		fields = append(fields, blob.FieldCrc32c)
+	}
+	if m.addobject_generation != nil {
+		fields = append(fields, blob.FieldObjectGeneration)
+	}
+	if m.addrefs != nil {
+		fields = append(fields, blob.FieldRefs)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *BlobMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case blob.FieldSizeBytes:
+		return m.AddedSizeBytes()
+	case blob.FieldCrc32c:
+		return m.AddedCrc32c()
+	case blob.FieldObjectGeneration:
+		return m.AddedObjectGeneration()
+	case blob.FieldRefs:
+		return m.AddedRefs()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *BlobMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case blob.FieldSizeBytes:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddSizeBytes(v)
+		return nil
+	case blob.FieldCrc32c:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddCrc32c(v)
+		return nil
+	case blob.FieldObjectGeneration:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddObjectGeneration(v)
+		return nil
+	case blob.FieldRefs:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddRefs(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Blob numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *BlobMutation) ClearedFields() []string {
+	return nil
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *BlobMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *BlobMutation) ClearField(name string) error {
+	return fmt.Errorf("unknown Blob nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *BlobMutation) ResetField(name string) error {
+	switch name {
+	case blob.FieldAccountID:
+		m.ResetAccountID()
+		return nil
+	case blob.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case blob.FieldSha256:
+		m.ResetSha256()
+		return nil
+	case blob.FieldSizeBytes:
+		m.ResetSizeBytes()
+		return nil
+	case blob.FieldCrc32c:
+		m.ResetCrc32c()
+		return nil
+	case blob.FieldObjectKey:
+		m.ResetObjectKey()
+		return nil
+	case blob.FieldObjectGeneration:
+		m.ResetObjectGeneration()
+		return nil
+	case blob.FieldRefs:
+		m.ResetRefs()
+		return nil
+	}
+	return fmt.Errorf("unknown Blob field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *BlobMutation) AddedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *BlobMutation) AddedIDs(name string) []ent.Value {
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *BlobMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *BlobMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *BlobMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *BlobMutation) EdgeCleared(name string) bool {
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *BlobMutation) ClearEdge(name string) error {
+	return fmt.Errorf("unknown Blob unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *BlobMutation) ResetEdge(name string) error {
+	return fmt.Errorf("unknown Blob edge %s", name)
 }
 
 // ContactMutation represents an operation that mutates the Contact nodes in the graph.
@@ -15479,28 +17515,37 @@ func (m *CustomerTypeMutation) ResetEdge(name string) error {
 // DocumentMutation represents an operation that mutates the Document nodes in the graph.
 type DocumentMutation struct {
 	config
-	op                 Op
-	typ                string
-	id                 *uuid.UUID
-	account_id         *uuid.UUID
-	created_at         *time.Time
-	version            *int32
-	addversion         *int32
-	updated_at         *time.Time
-	created_by_kind    *string
-	created_by_id      *uuid.UUID
-	customer_id        *uuid.UUID
-	kind               *string
-	status             *string
-	source             *string
-	title              *string
-	expires_on         *time.Time
-	current_version_id *uuid.UUID
-	archived_at        *time.Time
-	clearedFields      map[string]struct{}
-	done               bool
-	oldValue           func(context.Context) (*Document, error)
-	predicates         []predicate.Document
+	op                  Op
+	typ                 string
+	id                  *uuid.UUID
+	account_id          *uuid.UUID
+	created_at          *time.Time
+	version             *int32
+	addversion          *int32
+	updated_at          *time.Time
+	created_by_kind     *string
+	created_by_id       *uuid.UUID
+	customer_id         *uuid.UUID
+	kind                *string
+	status              *string
+	source              *string
+	title               *string
+	description         *string
+	area_id             *uuid.UUID
+	purpose             *string
+	visibility          *string
+	tags                *[]string
+	appendtags          []string
+	expires_on          *time.Time
+	expiry_warned_at    *time.Time
+	retention_until     *time.Time
+	retention_warned_at *time.Time
+	current_version_id  *uuid.UUID
+	archived_at         *time.Time
+	clearedFields       map[string]struct{}
+	done                bool
+	oldValue            func(context.Context) (*Document, error)
+	predicates          []predicate.Document
 }
 
 var _ ent.Mutation = (*DocumentMutation)(nil)
@@ -16049,6 +18094,240 @@ func (m *DocumentMutation) ResetTitle() {
 	m.title = nil
 }
 
+// SetDescription sets the "description" field.
+func (m *DocumentMutation) SetDescription(s string) {
+	m.description = &s
+}
+
+// Description returns the value of the "description" field in the mutation.
+func (m *DocumentMutation) Description() (r string, exists bool) {
+	v := m.description
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDescription returns the old "description" field's value of the Document entity.
+// If the Document object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DocumentMutation) OldDescription(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDescription is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDescription requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDescription: %w", err)
+	}
+	return oldValue.Description, nil
+}
+
+// ClearDescription clears the value of the "description" field.
+func (m *DocumentMutation) ClearDescription() {
+	m.description = nil
+	m.clearedFields[document.FieldDescription] = struct{}{}
+}
+
+// DescriptionCleared returns if the "description" field was cleared in this mutation.
+func (m *DocumentMutation) DescriptionCleared() bool {
+	_, ok := m.clearedFields[document.FieldDescription]
+	return ok
+}
+
+// ResetDescription resets all changes to the "description" field.
+func (m *DocumentMutation) ResetDescription() {
+	m.description = nil
+	delete(m.clearedFields, document.FieldDescription)
+}
+
+// SetAreaID sets the "area_id" field.
+func (m *DocumentMutation) SetAreaID(u uuid.UUID) {
+	m.area_id = &u
+}
+
+// AreaID returns the value of the "area_id" field in the mutation.
+func (m *DocumentMutation) AreaID() (r uuid.UUID, exists bool) {
+	v := m.area_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAreaID returns the old "area_id" field's value of the Document entity.
+// If the Document object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DocumentMutation) OldAreaID(ctx context.Context) (v *uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAreaID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAreaID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAreaID: %w", err)
+	}
+	return oldValue.AreaID, nil
+}
+
+// ClearAreaID clears the value of the "area_id" field.
+func (m *DocumentMutation) ClearAreaID() {
+	m.area_id = nil
+	m.clearedFields[document.FieldAreaID] = struct{}{}
+}
+
+// AreaIDCleared returns if the "area_id" field was cleared in this mutation.
+func (m *DocumentMutation) AreaIDCleared() bool {
+	_, ok := m.clearedFields[document.FieldAreaID]
+	return ok
+}
+
+// ResetAreaID resets all changes to the "area_id" field.
+func (m *DocumentMutation) ResetAreaID() {
+	m.area_id = nil
+	delete(m.clearedFields, document.FieldAreaID)
+}
+
+// SetPurpose sets the "purpose" field.
+func (m *DocumentMutation) SetPurpose(s string) {
+	m.purpose = &s
+}
+
+// Purpose returns the value of the "purpose" field in the mutation.
+func (m *DocumentMutation) Purpose() (r string, exists bool) {
+	v := m.purpose
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPurpose returns the old "purpose" field's value of the Document entity.
+// If the Document object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DocumentMutation) OldPurpose(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPurpose is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPurpose requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPurpose: %w", err)
+	}
+	return oldValue.Purpose, nil
+}
+
+// ClearPurpose clears the value of the "purpose" field.
+func (m *DocumentMutation) ClearPurpose() {
+	m.purpose = nil
+	m.clearedFields[document.FieldPurpose] = struct{}{}
+}
+
+// PurposeCleared returns if the "purpose" field was cleared in this mutation.
+func (m *DocumentMutation) PurposeCleared() bool {
+	_, ok := m.clearedFields[document.FieldPurpose]
+	return ok
+}
+
+// ResetPurpose resets all changes to the "purpose" field.
+func (m *DocumentMutation) ResetPurpose() {
+	m.purpose = nil
+	delete(m.clearedFields, document.FieldPurpose)
+}
+
+// SetVisibility sets the "visibility" field.
+func (m *DocumentMutation) SetVisibility(s string) {
+	m.visibility = &s
+}
+
+// Visibility returns the value of the "visibility" field in the mutation.
+func (m *DocumentMutation) Visibility() (r string, exists bool) {
+	v := m.visibility
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldVisibility returns the old "visibility" field's value of the Document entity.
+// If the Document object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DocumentMutation) OldVisibility(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldVisibility is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldVisibility requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldVisibility: %w", err)
+	}
+	return oldValue.Visibility, nil
+}
+
+// ResetVisibility resets all changes to the "visibility" field.
+func (m *DocumentMutation) ResetVisibility() {
+	m.visibility = nil
+}
+
+// SetTags sets the "tags" field.
+func (m *DocumentMutation) SetTags(s []string) {
+	m.tags = &s
+	m.appendtags = nil
+}
+
+// Tags returns the value of the "tags" field in the mutation.
+func (m *DocumentMutation) Tags() (r []string, exists bool) {
+	v := m.tags
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTags returns the old "tags" field's value of the Document entity.
+// If the Document object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DocumentMutation) OldTags(ctx context.Context) (v []string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTags is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTags requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTags: %w", err)
+	}
+	return oldValue.Tags, nil
+}
+
+// AppendTags adds s to the "tags" field.
+func (m *DocumentMutation) AppendTags(s []string) {
+	m.appendtags = append(m.appendtags, s...)
+}
+
+// AppendedTags returns the list of values that were appended to the "tags" field in this mutation.
+func (m *DocumentMutation) AppendedTags() ([]string, bool) {
+	if len(m.appendtags) == 0 {
+		return nil, false
+	}
+	return m.appendtags, true
+}
+
+// ResetTags resets all changes to the "tags" field.
+func (m *DocumentMutation) ResetTags() {
+	m.tags = nil
+	m.appendtags = nil
+}
+
 // SetExpiresOn sets the "expires_on" field.
 func (m *DocumentMutation) SetExpiresOn(t time.Time) {
 	m.expires_on = &t
@@ -16096,6 +18375,153 @@ func (m *DocumentMutation) ExpiresOnCleared() bool {
 func (m *DocumentMutation) ResetExpiresOn() {
 	m.expires_on = nil
 	delete(m.clearedFields, document.FieldExpiresOn)
+}
+
+// SetExpiryWarnedAt sets the "expiry_warned_at" field.
+func (m *DocumentMutation) SetExpiryWarnedAt(t time.Time) {
+	m.expiry_warned_at = &t
+}
+
+// ExpiryWarnedAt returns the value of the "expiry_warned_at" field in the mutation.
+func (m *DocumentMutation) ExpiryWarnedAt() (r time.Time, exists bool) {
+	v := m.expiry_warned_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldExpiryWarnedAt returns the old "expiry_warned_at" field's value of the Document entity.
+// If the Document object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DocumentMutation) OldExpiryWarnedAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldExpiryWarnedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldExpiryWarnedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldExpiryWarnedAt: %w", err)
+	}
+	return oldValue.ExpiryWarnedAt, nil
+}
+
+// ClearExpiryWarnedAt clears the value of the "expiry_warned_at" field.
+func (m *DocumentMutation) ClearExpiryWarnedAt() {
+	m.expiry_warned_at = nil
+	m.clearedFields[document.FieldExpiryWarnedAt] = struct{}{}
+}
+
+// ExpiryWarnedAtCleared returns if the "expiry_warned_at" field was cleared in this mutation.
+func (m *DocumentMutation) ExpiryWarnedAtCleared() bool {
+	_, ok := m.clearedFields[document.FieldExpiryWarnedAt]
+	return ok
+}
+
+// ResetExpiryWarnedAt resets all changes to the "expiry_warned_at" field.
+func (m *DocumentMutation) ResetExpiryWarnedAt() {
+	m.expiry_warned_at = nil
+	delete(m.clearedFields, document.FieldExpiryWarnedAt)
+}
+
+// SetRetentionUntil sets the "retention_until" field.
+func (m *DocumentMutation) SetRetentionUntil(t time.Time) {
+	m.retention_until = &t
+}
+
+// RetentionUntil returns the value of the "retention_until" field in the mutation.
+func (m *DocumentMutation) RetentionUntil() (r time.Time, exists bool) {
+	v := m.retention_until
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldRetentionUntil returns the old "retention_until" field's value of the Document entity.
+// If the Document object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DocumentMutation) OldRetentionUntil(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldRetentionUntil is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldRetentionUntil requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldRetentionUntil: %w", err)
+	}
+	return oldValue.RetentionUntil, nil
+}
+
+// ClearRetentionUntil clears the value of the "retention_until" field.
+func (m *DocumentMutation) ClearRetentionUntil() {
+	m.retention_until = nil
+	m.clearedFields[document.FieldRetentionUntil] = struct{}{}
+}
+
+// RetentionUntilCleared returns if the "retention_until" field was cleared in this mutation.
+func (m *DocumentMutation) RetentionUntilCleared() bool {
+	_, ok := m.clearedFields[document.FieldRetentionUntil]
+	return ok
+}
+
+// ResetRetentionUntil resets all changes to the "retention_until" field.
+func (m *DocumentMutation) ResetRetentionUntil() {
+	m.retention_until = nil
+	delete(m.clearedFields, document.FieldRetentionUntil)
+}
+
+// SetRetentionWarnedAt sets the "retention_warned_at" field.
+func (m *DocumentMutation) SetRetentionWarnedAt(t time.Time) {
+	m.retention_warned_at = &t
+}
+
+// RetentionWarnedAt returns the value of the "retention_warned_at" field in the mutation.
+func (m *DocumentMutation) RetentionWarnedAt() (r time.Time, exists bool) {
+	v := m.retention_warned_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldRetentionWarnedAt returns the old "retention_warned_at" field's value of the Document entity.
+// If the Document object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DocumentMutation) OldRetentionWarnedAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldRetentionWarnedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldRetentionWarnedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldRetentionWarnedAt: %w", err)
+	}
+	return oldValue.RetentionWarnedAt, nil
+}
+
+// ClearRetentionWarnedAt clears the value of the "retention_warned_at" field.
+func (m *DocumentMutation) ClearRetentionWarnedAt() {
+	m.retention_warned_at = nil
+	m.clearedFields[document.FieldRetentionWarnedAt] = struct{}{}
+}
+
+// RetentionWarnedAtCleared returns if the "retention_warned_at" field was cleared in this mutation.
+func (m *DocumentMutation) RetentionWarnedAtCleared() bool {
+	_, ok := m.clearedFields[document.FieldRetentionWarnedAt]
+	return ok
+}
+
+// ResetRetentionWarnedAt resets all changes to the "retention_warned_at" field.
+func (m *DocumentMutation) ResetRetentionWarnedAt() {
+	m.retention_warned_at = nil
+	delete(m.clearedFields, document.FieldRetentionWarnedAt)
 }
 
 // SetCurrentVersionID sets the "current_version_id" field.
@@ -16217,7 +18643,7 @@ func (m *DocumentMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *DocumentMutation) Fields() []string {
-	fields := make([]string, 0, 14)
+	fields := make([]string, 0, 22)
 	if m.account_id != nil {
 		fields = append(fields, document.FieldAccountID)
 	}
@@ -16251,8 +18677,32 @@ func (m *DocumentMutation) Fields() []string {
 	if m.title != nil {
 		fields = append(fields, document.FieldTitle)
 	}
+	if m.description != nil {
+		fields = append(fields, document.FieldDescription)
+	}
+	if m.area_id != nil {
+		fields = append(fields, document.FieldAreaID)
+	}
+	if m.purpose != nil {
+		fields = append(fields, document.FieldPurpose)
+	}
+	if m.visibility != nil {
+		fields = append(fields, document.FieldVisibility)
+	}
+	if m.tags != nil {
+		fields = append(fields, document.FieldTags)
+	}
 	if m.expires_on != nil {
 		fields = append(fields, document.FieldExpiresOn)
+	}
+	if m.expiry_warned_at != nil {
+		fields = append(fields, document.FieldExpiryWarnedAt)
+	}
+	if m.retention_until != nil {
+		fields = append(fields, document.FieldRetentionUntil)
+	}
+	if m.retention_warned_at != nil {
+		fields = append(fields, document.FieldRetentionWarnedAt)
 	}
 	if m.current_version_id != nil {
 		fields = append(fields, document.FieldCurrentVersionID)
@@ -16290,8 +18740,24 @@ func (m *DocumentMutation) Field(name string) (ent.Value, bool) {
 		return m.Source()
 	case document.FieldTitle:
 		return m.Title()
+	case document.FieldDescription:
+		return m.Description()
+	case document.FieldAreaID:
+		return m.AreaID()
+	case document.FieldPurpose:
+		return m.Purpose()
+	case document.FieldVisibility:
+		return m.Visibility()
+	case document.FieldTags:
+		return m.Tags()
 	case document.FieldExpiresOn:
 		return m.ExpiresOn()
+	case document.FieldExpiryWarnedAt:
+		return m.ExpiryWarnedAt()
+	case document.FieldRetentionUntil:
+		return m.RetentionUntil()
+	case document.FieldRetentionWarnedAt:
+		return m.RetentionWarnedAt()
 	case document.FieldCurrentVersionID:
 		return m.CurrentVersionID()
 	case document.FieldArchivedAt:
@@ -16327,8 +18793,24 @@ func (m *DocumentMutation) OldField(ctx context.Context, name string) (ent.Value
 		return m.OldSource(ctx)
 	case document.FieldTitle:
 		return m.OldTitle(ctx)
+	case document.FieldDescription:
+		return m.OldDescription(ctx)
+	case document.FieldAreaID:
+		return m.OldAreaID(ctx)
+	case document.FieldPurpose:
+		return m.OldPurpose(ctx)
+	case document.FieldVisibility:
+		return m.OldVisibility(ctx)
+	case document.FieldTags:
+		return m.OldTags(ctx)
 	case document.FieldExpiresOn:
 		return m.OldExpiresOn(ctx)
+	case document.FieldExpiryWarnedAt:
+		return m.OldExpiryWarnedAt(ctx)
+	case document.FieldRetentionUntil:
+		return m.OldRetentionUntil(ctx)
+	case document.FieldRetentionWarnedAt:
+		return m.OldRetentionWarnedAt(ctx)
 	case document.FieldCurrentVersionID:
 		return m.OldCurrentVersionID(ctx)
 	case document.FieldArchivedAt:
@@ -16419,12 +18901,68 @@ func (m *DocumentMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetTitle(v)
 		return nil
+	case document.FieldDescription:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDescription(v)
+		return nil
+	case document.FieldAreaID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAreaID(v)
+		return nil
+	case document.FieldPurpose:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPurpose(v)
+		return nil
+	case document.FieldVisibility:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetVisibility(v)
+		return nil
+	case document.FieldTags:
+		v, ok := value.([]string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTags(v)
+		return nil
 	case document.FieldExpiresOn:
 		v, ok := value.(time.Time)
 		if !ok {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetExpiresOn(v)
+		return nil
+	case document.FieldExpiryWarnedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetExpiryWarnedAt(v)
+		return nil
+	case document.FieldRetentionUntil:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetRetentionUntil(v)
+		return nil
+	case document.FieldRetentionWarnedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetRetentionWarnedAt(v)
 		return nil
 	case document.FieldCurrentVersionID:
 		v, ok := value.(uuid.UUID)
@@ -16491,8 +19029,26 @@ func (m *DocumentMutation) ClearedFields() []string {
 	if m.FieldCleared(document.FieldCreatedByID) {
 		fields = append(fields, document.FieldCreatedByID)
 	}
+	if m.FieldCleared(document.FieldDescription) {
+		fields = append(fields, document.FieldDescription)
+	}
+	if m.FieldCleared(document.FieldAreaID) {
+		fields = append(fields, document.FieldAreaID)
+	}
+	if m.FieldCleared(document.FieldPurpose) {
+		fields = append(fields, document.FieldPurpose)
+	}
 	if m.FieldCleared(document.FieldExpiresOn) {
 		fields = append(fields, document.FieldExpiresOn)
+	}
+	if m.FieldCleared(document.FieldExpiryWarnedAt) {
+		fields = append(fields, document.FieldExpiryWarnedAt)
+	}
+	if m.FieldCleared(document.FieldRetentionUntil) {
+		fields = append(fields, document.FieldRetentionUntil)
+	}
+	if m.FieldCleared(document.FieldRetentionWarnedAt) {
+		fields = append(fields, document.FieldRetentionWarnedAt)
 	}
 	if m.FieldCleared(document.FieldArchivedAt) {
 		fields = append(fields, document.FieldArchivedAt)
@@ -16517,8 +19073,26 @@ func (m *DocumentMutation) ClearField(name string) error {
 	case document.FieldCreatedByID:
 		m.ClearCreatedByID()
 		return nil
+	case document.FieldDescription:
+		m.ClearDescription()
+		return nil
+	case document.FieldAreaID:
+		m.ClearAreaID()
+		return nil
+	case document.FieldPurpose:
+		m.ClearPurpose()
+		return nil
 	case document.FieldExpiresOn:
 		m.ClearExpiresOn()
+		return nil
+	case document.FieldExpiryWarnedAt:
+		m.ClearExpiryWarnedAt()
+		return nil
+	case document.FieldRetentionUntil:
+		m.ClearRetentionUntil()
+		return nil
+	case document.FieldRetentionWarnedAt:
+		m.ClearRetentionWarnedAt()
 		return nil
 	case document.FieldArchivedAt:
 		m.ClearArchivedAt()
@@ -16564,8 +19138,32 @@ func (m *DocumentMutation) ResetField(name string) error {
 	case document.FieldTitle:
 		m.ResetTitle()
 		return nil
+	case document.FieldDescription:
+		m.ResetDescription()
+		return nil
+	case document.FieldAreaID:
+		m.ResetAreaID()
+		return nil
+	case document.FieldPurpose:
+		m.ResetPurpose()
+		return nil
+	case document.FieldVisibility:
+		m.ResetVisibility()
+		return nil
+	case document.FieldTags:
+		m.ResetTags()
+		return nil
 	case document.FieldExpiresOn:
 		m.ResetExpiresOn()
+		return nil
+	case document.FieldExpiryWarnedAt:
+		m.ResetExpiryWarnedAt()
+		return nil
+	case document.FieldRetentionUntil:
+		m.ResetRetentionUntil()
+		return nil
+	case document.FieldRetentionWarnedAt:
+		m.ResetRetentionWarnedAt()
 		return nil
 	case document.FieldCurrentVersionID:
 		m.ResetCurrentVersionID()
@@ -16625,6 +19223,1046 @@ func (m *DocumentMutation) ResetEdge(name string) error {
 	return fmt.Errorf("unknown Document edge %s", name)
 }
 
+// DocumentRenditionMutation represents an operation that mutates the DocumentRendition nodes in the graph.
+type DocumentRenditionMutation struct {
+	config
+	op                   Op
+	typ                  string
+	id                   *uuid.UUID
+	account_id           *uuid.UUID
+	created_at           *time.Time
+	version_id           *uuid.UUID
+	variant              *string
+	content_type         *string
+	size_bytes           *int64
+	addsize_bytes        *int64
+	width                *int32
+	addwidth             *int32
+	height               *int32
+	addheight            *int32
+	crc32c               *int64
+	addcrc32c            *int64
+	object_key           *string
+	object_generation    *int64
+	addobject_generation *int64
+	clearedFields        map[string]struct{}
+	done                 bool
+	oldValue             func(context.Context) (*DocumentRendition, error)
+	predicates           []predicate.DocumentRendition
+}
+
+var _ ent.Mutation = (*DocumentRenditionMutation)(nil)
+
+// documentrenditionOption allows management of the mutation configuration using functional options.
+type documentrenditionOption func(*DocumentRenditionMutation)
+
+// newDocumentRenditionMutation creates new mutation for the DocumentRendition entity.
+func newDocumentRenditionMutation(c config, op Op, opts ...documentrenditionOption) *DocumentRenditionMutation {
+	m := &DocumentRenditionMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeDocumentRendition,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withDocumentRenditionID sets the ID field of the mutation.
+func withDocumentRenditionID(id uuid.UUID) documentrenditionOption {
+	return func(m *DocumentRenditionMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *DocumentRendition
+		)
+		m.oldValue = func(ctx context.Context) (*DocumentRendition, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().DocumentRendition.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withDocumentRendition sets the old DocumentRendition of the mutation.
+func withDocumentRendition(node *DocumentRendition) documentrenditionOption {
+	return func(m *DocumentRenditionMutation) {
+		m.oldValue = func(context.Context) (*DocumentRendition, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m DocumentRenditionMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m DocumentRenditionMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of DocumentRendition entities.
+func (m *DocumentRenditionMutation) SetID(id uuid.UUID) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *DocumentRenditionMutation) ID() (id uuid.UUID, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *DocumentRenditionMutation) IDs(ctx context.Context) ([]uuid.UUID, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []uuid.UUID{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().DocumentRendition.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetAccountID sets the "account_id" field.
+func (m *DocumentRenditionMutation) SetAccountID(u uuid.UUID) {
+	m.account_id = &u
+}
+
+// AccountID returns the value of the "account_id" field in the mutation.
+func (m *DocumentRenditionMutation) AccountID() (r uuid.UUID, exists bool) {
+	v := m.account_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAccountID returns the old "account_id" field's value of the DocumentRendition entity.
+// If the DocumentRendition object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DocumentRenditionMutation) OldAccountID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAccountID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAccountID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAccountID: %w", err)
+	}
+	return oldValue.AccountID, nil
+}
+
+// ResetAccountID resets all changes to the "account_id" field.
+func (m *DocumentRenditionMutation) ResetAccountID() {
+	m.account_id = nil
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *DocumentRenditionMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *DocumentRenditionMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the DocumentRendition entity.
+// If the DocumentRendition object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DocumentRenditionMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *DocumentRenditionMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetVersionID sets the "version_id" field.
+func (m *DocumentRenditionMutation) SetVersionID(u uuid.UUID) {
+	m.version_id = &u
+}
+
+// VersionID returns the value of the "version_id" field in the mutation.
+func (m *DocumentRenditionMutation) VersionID() (r uuid.UUID, exists bool) {
+	v := m.version_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldVersionID returns the old "version_id" field's value of the DocumentRendition entity.
+// If the DocumentRendition object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DocumentRenditionMutation) OldVersionID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldVersionID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldVersionID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldVersionID: %w", err)
+	}
+	return oldValue.VersionID, nil
+}
+
+// ResetVersionID resets all changes to the "version_id" field.
+func (m *DocumentRenditionMutation) ResetVersionID() {
+	m.version_id = nil
+}
+
+// SetVariant sets the "variant" field.
+func (m *DocumentRenditionMutation) SetVariant(s string) {
+	m.variant = &s
+}
+
+// Variant returns the value of the "variant" field in the mutation.
+func (m *DocumentRenditionMutation) Variant() (r string, exists bool) {
+	v := m.variant
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldVariant returns the old "variant" field's value of the DocumentRendition entity.
+// If the DocumentRendition object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DocumentRenditionMutation) OldVariant(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldVariant is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldVariant requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldVariant: %w", err)
+	}
+	return oldValue.Variant, nil
+}
+
+// ResetVariant resets all changes to the "variant" field.
+func (m *DocumentRenditionMutation) ResetVariant() {
+	m.variant = nil
+}
+
+// SetContentType sets the "content_type" field.
+func (m *DocumentRenditionMutation) SetContentType(s string) {
+	m.content_type = &s
+}
+
+// ContentType returns the value of the "content_type" field in the mutation.
+func (m *DocumentRenditionMutation) ContentType() (r string, exists bool) {
+	v := m.content_type
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldContentType returns the old "content_type" field's value of the DocumentRendition entity.
+// If the DocumentRendition object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DocumentRenditionMutation) OldContentType(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldContentType is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldContentType requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldContentType: %w", err)
+	}
+	return oldValue.ContentType, nil
+}
+
+// ResetContentType resets all changes to the "content_type" field.
+func (m *DocumentRenditionMutation) ResetContentType() {
+	m.content_type = nil
+}
+
+// SetSizeBytes sets the "size_bytes" field.
+func (m *DocumentRenditionMutation) SetSizeBytes(i int64) {
+	m.size_bytes = &i
+	m.addsize_bytes = nil
+}
+
+// SizeBytes returns the value of the "size_bytes" field in the mutation.
+func (m *DocumentRenditionMutation) SizeBytes() (r int64, exists bool) {
+	v := m.size_bytes
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSizeBytes returns the old "size_bytes" field's value of the DocumentRendition entity.
+// If the DocumentRendition object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DocumentRenditionMutation) OldSizeBytes(ctx context.Context) (v int64, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSizeBytes is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSizeBytes requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSizeBytes: %w", err)
+	}
+	return oldValue.SizeBytes, nil
+}
+
+// AddSizeBytes adds i to the "size_bytes" field.
+func (m *DocumentRenditionMutation) AddSizeBytes(i int64) {
+	if m.addsize_bytes != nil {
+		*m.addsize_bytes += i
+	} else {
+		m.addsize_bytes = &i
+	}
+}
+
+// AddedSizeBytes returns the value that was added to the "size_bytes" field in this mutation.
+func (m *DocumentRenditionMutation) AddedSizeBytes() (r int64, exists bool) {
+	v := m.addsize_bytes
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetSizeBytes resets all changes to the "size_bytes" field.
+func (m *DocumentRenditionMutation) ResetSizeBytes() {
+	m.size_bytes = nil
+	m.addsize_bytes = nil
+}
+
+// SetWidth sets the "width" field.
+func (m *DocumentRenditionMutation) SetWidth(i int32) {
+	m.width = &i
+	m.addwidth = nil
+}
+
+// Width returns the value of the "width" field in the mutation.
+func (m *DocumentRenditionMutation) Width() (r int32, exists bool) {
+	v := m.width
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldWidth returns the old "width" field's value of the DocumentRendition entity.
+// If the DocumentRendition object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DocumentRenditionMutation) OldWidth(ctx context.Context) (v int32, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldWidth is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldWidth requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldWidth: %w", err)
+	}
+	return oldValue.Width, nil
+}
+
+// AddWidth adds i to the "width" field.
+func (m *DocumentRenditionMutation) AddWidth(i int32) {
+	if m.addwidth != nil {
+		*m.addwidth += i
+	} else {
+		m.addwidth = &i
+	}
+}
+
+// AddedWidth returns the value that was added to the "width" field in this mutation.
+func (m *DocumentRenditionMutation) AddedWidth() (r int32, exists bool) {
+	v := m.addwidth
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetWidth resets all changes to the "width" field.
+func (m *DocumentRenditionMutation) ResetWidth() {
+	m.width = nil
+	m.addwidth = nil
+}
+
+// SetHeight sets the "height" field.
+func (m *DocumentRenditionMutation) SetHeight(i int32) {
+	m.height = &i
+	m.addheight = nil
+}
+
+// Height returns the value of the "height" field in the mutation.
+func (m *DocumentRenditionMutation) Height() (r int32, exists bool) {
+	v := m.height
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldHeight returns the old "height" field's value of the DocumentRendition entity.
+// If the DocumentRendition object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DocumentRenditionMutation) OldHeight(ctx context.Context) (v int32, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldHeight is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldHeight requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldHeight: %w", err)
+	}
+	return oldValue.Height, nil
+}
+
+// AddHeight adds i to the "height" field.
+func (m *DocumentRenditionMutation) AddHeight(i int32) {
+	if m.addheight != nil {
+		*m.addheight += i
+	} else {
+		m.addheight = &i
+	}
+}
+
+// AddedHeight returns the value that was added to the "height" field in this mutation.
+func (m *DocumentRenditionMutation) AddedHeight() (r int32, exists bool) {
+	v := m.addheight
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetHeight resets all changes to the "height" field.
+func (m *DocumentRenditionMutation) ResetHeight() {
+	m.height = nil
+	m.addheight = nil
+}
+
+// SetCrc32c sets the "crc32c" field.
+func (m *DocumentRenditionMutation) SetCrc32c(i int64) {
+	m.crc32c = &i
+	m.addcrc32c = nil
+}
+
+// Crc32c returns the value of the "crc32c" field in the mutation.
+func (m *DocumentRenditionMutation) Crc32c() (r int64, exists bool) {
+	v := m.crc32c
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCrc32c returns the old "crc32c" field's value of the DocumentRendition entity.
+// If the DocumentRendition object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DocumentRenditionMutation) OldCrc32c(ctx context.Context) (v int64, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCrc32c is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCrc32c requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCrc32c: %w", err)
+	}
+	return oldValue.Crc32c, nil
+}
+
+// AddCrc32c adds i to the "crc32c" field.
+func (m *DocumentRenditionMutation) AddCrc32c(i int64) {
+	if m.addcrc32c != nil {
+		*m.addcrc32c += i
+	} else {
+		m.addcrc32c = &i
+	}
+}
+
+// AddedCrc32c returns the value that was added to the "crc32c" field in this mutation.
+func (m *DocumentRenditionMutation) AddedCrc32c() (r int64, exists bool) {
+	v := m.addcrc32c
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetCrc32c resets all changes to the "crc32c" field.
+func (m *DocumentRenditionMutation) ResetCrc32c() {
+	m.crc32c = nil
+	m.addcrc32c = nil
+}
+
+// SetObjectKey sets the "object_key" field.
+func (m *DocumentRenditionMutation) SetObjectKey(s string) {
+	m.object_key = &s
+}
+
+// ObjectKey returns the value of the "object_key" field in the mutation.
+func (m *DocumentRenditionMutation) ObjectKey() (r string, exists bool) {
+	v := m.object_key
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldObjectKey returns the old "object_key" field's value of the DocumentRendition entity.
+// If the DocumentRendition object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DocumentRenditionMutation) OldObjectKey(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldObjectKey is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldObjectKey requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldObjectKey: %w", err)
+	}
+	return oldValue.ObjectKey, nil
+}
+
+// ResetObjectKey resets all changes to the "object_key" field.
+func (m *DocumentRenditionMutation) ResetObjectKey() {
+	m.object_key = nil
+}
+
+// SetObjectGeneration sets the "object_generation" field.
+func (m *DocumentRenditionMutation) SetObjectGeneration(i int64) {
+	m.object_generation = &i
+	m.addobject_generation = nil
+}
+
+// ObjectGeneration returns the value of the "object_generation" field in the mutation.
+func (m *DocumentRenditionMutation) ObjectGeneration() (r int64, exists bool) {
+	v := m.object_generation
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldObjectGeneration returns the old "object_generation" field's value of the DocumentRendition entity.
+// If the DocumentRendition object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DocumentRenditionMutation) OldObjectGeneration(ctx context.Context) (v int64, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldObjectGeneration is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldObjectGeneration requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldObjectGeneration: %w", err)
+	}
+	return oldValue.ObjectGeneration, nil
+}
+
+// AddObjectGeneration adds i to the "object_generation" field.
+func (m *DocumentRenditionMutation) AddObjectGeneration(i int64) {
+	if m.addobject_generation != nil {
+		*m.addobject_generation += i
+	} else {
+		m.addobject_generation = &i
+	}
+}
+
+// AddedObjectGeneration returns the value that was added to the "object_generation" field in this mutation.
+func (m *DocumentRenditionMutation) AddedObjectGeneration() (r int64, exists bool) {
+	v := m.addobject_generation
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetObjectGeneration resets all changes to the "object_generation" field.
+func (m *DocumentRenditionMutation) ResetObjectGeneration() {
+	m.object_generation = nil
+	m.addobject_generation = nil
+}
+
+// Where appends a list predicates to the DocumentRenditionMutation builder.
+func (m *DocumentRenditionMutation) Where(ps ...predicate.DocumentRendition) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the DocumentRenditionMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *DocumentRenditionMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.DocumentRendition, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *DocumentRenditionMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *DocumentRenditionMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (DocumentRendition).
+func (m *DocumentRenditionMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *DocumentRenditionMutation) Fields() []string {
+	fields := make([]string, 0, 11)
+	if m.account_id != nil {
+		fields = append(fields, documentrendition.FieldAccountID)
+	}
+	if m.created_at != nil {
+		fields = append(fields, documentrendition.FieldCreatedAt)
+	}
+	if m.version_id != nil {
+		fields = append(fields, documentrendition.FieldVersionID)
+	}
+	if m.variant != nil {
+		fields = append(fields, documentrendition.FieldVariant)
+	}
+	if m.content_type != nil {
+		fields = append(fields, documentrendition.FieldContentType)
+	}
+	if m.size_bytes != nil {
+		fields = append(fields, documentrendition.FieldSizeBytes)
+	}
+	if m.width != nil {
+		fields = append(fields, documentrendition.FieldWidth)
+	}
+	if m.height != nil {
+		fields = append(fields, documentrendition.FieldHeight)
+	}
+	if m.crc32c != nil {
+		fields = append(fields, documentrendition.FieldCrc32c)
+	}
+	if m.object_key != nil {
+		fields = append(fields, documentrendition.FieldObjectKey)
+	}
+	if m.object_generation != nil {
+		fields = append(fields, documentrendition.FieldObjectGeneration)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *DocumentRenditionMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case documentrendition.FieldAccountID:
+		return m.AccountID()
+	case documentrendition.FieldCreatedAt:
+		return m.CreatedAt()
+	case documentrendition.FieldVersionID:
+		return m.VersionID()
+	case documentrendition.FieldVariant:
+		return m.Variant()
+	case documentrendition.FieldContentType:
+		return m.ContentType()
+	case documentrendition.FieldSizeBytes:
+		return m.SizeBytes()
+	case documentrendition.FieldWidth:
+		return m.Width()
+	case documentrendition.FieldHeight:
+		return m.Height()
+	case documentrendition.FieldCrc32c:
+		return m.Crc32c()
+	case documentrendition.FieldObjectKey:
+		return m.ObjectKey()
+	case documentrendition.FieldObjectGeneration:
+		return m.ObjectGeneration()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *DocumentRenditionMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case documentrendition.FieldAccountID:
+		return m.OldAccountID(ctx)
+	case documentrendition.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case documentrendition.FieldVersionID:
+		return m.OldVersionID(ctx)
+	case documentrendition.FieldVariant:
+		return m.OldVariant(ctx)
+	case documentrendition.FieldContentType:
+		return m.OldContentType(ctx)
+	case documentrendition.FieldSizeBytes:
+		return m.OldSizeBytes(ctx)
+	case documentrendition.FieldWidth:
+		return m.OldWidth(ctx)
+	case documentrendition.FieldHeight:
+		return m.OldHeight(ctx)
+	case documentrendition.FieldCrc32c:
+		return m.OldCrc32c(ctx)
+	case documentrendition.FieldObjectKey:
+		return m.OldObjectKey(ctx)
+	case documentrendition.FieldObjectGeneration:
+		return m.OldObjectGeneration(ctx)
+	}
+	return nil, fmt.Errorf("unknown DocumentRendition field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *DocumentRenditionMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case documentrendition.FieldAccountID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAccountID(v)
+		return nil
+	case documentrendition.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case documentrendition.FieldVersionID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetVersionID(v)
+		return nil
+	case documentrendition.FieldVariant:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetVariant(v)
+		return nil
+	case documentrendition.FieldContentType:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetContentType(v)
+		return nil
+	case documentrendition.FieldSizeBytes:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSizeBytes(v)
+		return nil
+	case documentrendition.FieldWidth:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetWidth(v)
+		return nil
+	case documentrendition.FieldHeight:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetHeight(v)
+		return nil
+	case documentrendition.FieldCrc32c:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCrc32c(v)
+		return nil
+	case documentrendition.FieldObjectKey:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetObjectKey(v)
+		return nil
+	case documentrendition.FieldObjectGeneration:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetObjectGeneration(v)
+		return nil
+	}
+	return fmt.Errorf("unknown DocumentRendition field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *DocumentRenditionMutation) AddedFields() []string {
+	var fields []string
+	if m.addsize_bytes != nil {
+		fields = append(fields, documentrendition.FieldSizeBytes)
+	}
+	if m.addwidth != nil {
+		fields = append(fields, documentrendition.FieldWidth)
+	}
+	if m.addheight != nil {
+		fields = append(fields, documentrendition.FieldHeight)
+	}
+	if m.addcrc32c != nil {
+		fields = append(fields, documentrendition.FieldCrc32c)
+	}
+	if m.addobject_generation != nil {
+		fields = append(fields, documentrendition.FieldObjectGeneration)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *DocumentRenditionMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case documentrendition.FieldSizeBytes:
+		return m.AddedSizeBytes()
+	case documentrendition.FieldWidth:
+		return m.AddedWidth()
+	case documentrendition.FieldHeight:
+		return m.AddedHeight()
+	case documentrendition.FieldCrc32c:
+		return m.AddedCrc32c()
+	case documentrendition.FieldObjectGeneration:
+		return m.AddedObjectGeneration()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *DocumentRenditionMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case documentrendition.FieldSizeBytes:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddSizeBytes(v)
+		return nil
+	case documentrendition.FieldWidth:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddWidth(v)
+		return nil
+	case documentrendition.FieldHeight:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddHeight(v)
+		return nil
+	case documentrendition.FieldCrc32c:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddCrc32c(v)
+		return nil
+	case documentrendition.FieldObjectGeneration:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddObjectGeneration(v)
+		return nil
+	}
+	return fmt.Errorf("unknown DocumentRendition numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *DocumentRenditionMutation) ClearedFields() []string {
+	return nil
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *DocumentRenditionMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *DocumentRenditionMutation) ClearField(name string) error {
+	return fmt.Errorf("unknown DocumentRendition nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *DocumentRenditionMutation) ResetField(name string) error {
+	switch name {
+	case documentrendition.FieldAccountID:
+		m.ResetAccountID()
+		return nil
+	case documentrendition.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case documentrendition.FieldVersionID:
+		m.ResetVersionID()
+		return nil
+	case documentrendition.FieldVariant:
+		m.ResetVariant()
+		return nil
+	case documentrendition.FieldContentType:
+		m.ResetContentType()
+		return nil
+	case documentrendition.FieldSizeBytes:
+		m.ResetSizeBytes()
+		return nil
+	case documentrendition.FieldWidth:
+		m.ResetWidth()
+		return nil
+	case documentrendition.FieldHeight:
+		m.ResetHeight()
+		return nil
+	case documentrendition.FieldCrc32c:
+		m.ResetCrc32c()
+		return nil
+	case documentrendition.FieldObjectKey:
+		m.ResetObjectKey()
+		return nil
+	case documentrendition.FieldObjectGeneration:
+		m.ResetObjectGeneration()
+		return nil
+	}
+	return fmt.Errorf("unknown DocumentRendition field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *DocumentRenditionMutation) AddedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *DocumentRenditionMutation) AddedIDs(name string) []ent.Value {
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *DocumentRenditionMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *DocumentRenditionMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *DocumentRenditionMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *DocumentRenditionMutation) EdgeCleared(name string) bool {
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *DocumentRenditionMutation) ClearEdge(name string) error {
+	return fmt.Errorf("unknown DocumentRendition unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *DocumentRenditionMutation) ResetEdge(name string) error {
+	return fmt.Errorf("unknown DocumentRendition edge %s", name)
+}
+
 // DocumentVersionMutation represents an operation that mutates the DocumentVersion nodes in the graph.
 type DocumentVersionMutation struct {
 	config
@@ -16648,7 +20286,18 @@ type DocumentVersionMutation struct {
 	object_key           *string
 	object_generation    *int64
 	addobject_generation *int64
+	blob_id              *uuid.UUID
 	state                *string
+	scanned_at           *time.Time
+	scan_signature       *string
+	preview_state        *string
+	width                *int32
+	addwidth             *int32
+	height               *int32
+	addheight            *int32
+	check_at             *time.Time
+	check_attempts       *int32
+	addcheck_attempts    *int32
 	clearedFields        map[string]struct{}
 	done                 bool
 	oldValue             func(context.Context) (*DocumentVersion, error)
@@ -17333,6 +20982,55 @@ func (m *DocumentVersionMutation) ResetObjectGeneration() {
 	m.addobject_generation = nil
 }
 
+// SetBlobID sets the "blob_id" field.
+func (m *DocumentVersionMutation) SetBlobID(u uuid.UUID) {
+	m.blob_id = &u
+}
+
+// BlobID returns the value of the "blob_id" field in the mutation.
+func (m *DocumentVersionMutation) BlobID() (r uuid.UUID, exists bool) {
+	v := m.blob_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldBlobID returns the old "blob_id" field's value of the DocumentVersion entity.
+// If the DocumentVersion object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DocumentVersionMutation) OldBlobID(ctx context.Context) (v *uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldBlobID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldBlobID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldBlobID: %w", err)
+	}
+	return oldValue.BlobID, nil
+}
+
+// ClearBlobID clears the value of the "blob_id" field.
+func (m *DocumentVersionMutation) ClearBlobID() {
+	m.blob_id = nil
+	m.clearedFields[documentversion.FieldBlobID] = struct{}{}
+}
+
+// BlobIDCleared returns if the "blob_id" field was cleared in this mutation.
+func (m *DocumentVersionMutation) BlobIDCleared() bool {
+	_, ok := m.clearedFields[documentversion.FieldBlobID]
+	return ok
+}
+
+// ResetBlobID resets all changes to the "blob_id" field.
+func (m *DocumentVersionMutation) ResetBlobID() {
+	m.blob_id = nil
+	delete(m.clearedFields, documentversion.FieldBlobID)
+}
+
 // SetState sets the "state" field.
 func (m *DocumentVersionMutation) SetState(s string) {
 	m.state = &s
@@ -17369,6 +21067,385 @@ func (m *DocumentVersionMutation) ResetState() {
 	m.state = nil
 }
 
+// SetScannedAt sets the "scanned_at" field.
+func (m *DocumentVersionMutation) SetScannedAt(t time.Time) {
+	m.scanned_at = &t
+}
+
+// ScannedAt returns the value of the "scanned_at" field in the mutation.
+func (m *DocumentVersionMutation) ScannedAt() (r time.Time, exists bool) {
+	v := m.scanned_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldScannedAt returns the old "scanned_at" field's value of the DocumentVersion entity.
+// If the DocumentVersion object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DocumentVersionMutation) OldScannedAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldScannedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldScannedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldScannedAt: %w", err)
+	}
+	return oldValue.ScannedAt, nil
+}
+
+// ClearScannedAt clears the value of the "scanned_at" field.
+func (m *DocumentVersionMutation) ClearScannedAt() {
+	m.scanned_at = nil
+	m.clearedFields[documentversion.FieldScannedAt] = struct{}{}
+}
+
+// ScannedAtCleared returns if the "scanned_at" field was cleared in this mutation.
+func (m *DocumentVersionMutation) ScannedAtCleared() bool {
+	_, ok := m.clearedFields[documentversion.FieldScannedAt]
+	return ok
+}
+
+// ResetScannedAt resets all changes to the "scanned_at" field.
+func (m *DocumentVersionMutation) ResetScannedAt() {
+	m.scanned_at = nil
+	delete(m.clearedFields, documentversion.FieldScannedAt)
+}
+
+// SetScanSignature sets the "scan_signature" field.
+func (m *DocumentVersionMutation) SetScanSignature(s string) {
+	m.scan_signature = &s
+}
+
+// ScanSignature returns the value of the "scan_signature" field in the mutation.
+func (m *DocumentVersionMutation) ScanSignature() (r string, exists bool) {
+	v := m.scan_signature
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldScanSignature returns the old "scan_signature" field's value of the DocumentVersion entity.
+// If the DocumentVersion object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DocumentVersionMutation) OldScanSignature(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldScanSignature is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldScanSignature requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldScanSignature: %w", err)
+	}
+	return oldValue.ScanSignature, nil
+}
+
+// ClearScanSignature clears the value of the "scan_signature" field.
+func (m *DocumentVersionMutation) ClearScanSignature() {
+	m.scan_signature = nil
+	m.clearedFields[documentversion.FieldScanSignature] = struct{}{}
+}
+
+// ScanSignatureCleared returns if the "scan_signature" field was cleared in this mutation.
+func (m *DocumentVersionMutation) ScanSignatureCleared() bool {
+	_, ok := m.clearedFields[documentversion.FieldScanSignature]
+	return ok
+}
+
+// ResetScanSignature resets all changes to the "scan_signature" field.
+func (m *DocumentVersionMutation) ResetScanSignature() {
+	m.scan_signature = nil
+	delete(m.clearedFields, documentversion.FieldScanSignature)
+}
+
+// SetPreviewState sets the "preview_state" field.
+func (m *DocumentVersionMutation) SetPreviewState(s string) {
+	m.preview_state = &s
+}
+
+// PreviewState returns the value of the "preview_state" field in the mutation.
+func (m *DocumentVersionMutation) PreviewState() (r string, exists bool) {
+	v := m.preview_state
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPreviewState returns the old "preview_state" field's value of the DocumentVersion entity.
+// If the DocumentVersion object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DocumentVersionMutation) OldPreviewState(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPreviewState is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPreviewState requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPreviewState: %w", err)
+	}
+	return oldValue.PreviewState, nil
+}
+
+// ResetPreviewState resets all changes to the "preview_state" field.
+func (m *DocumentVersionMutation) ResetPreviewState() {
+	m.preview_state = nil
+}
+
+// SetWidth sets the "width" field.
+func (m *DocumentVersionMutation) SetWidth(i int32) {
+	m.width = &i
+	m.addwidth = nil
+}
+
+// Width returns the value of the "width" field in the mutation.
+func (m *DocumentVersionMutation) Width() (r int32, exists bool) {
+	v := m.width
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldWidth returns the old "width" field's value of the DocumentVersion entity.
+// If the DocumentVersion object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DocumentVersionMutation) OldWidth(ctx context.Context) (v *int32, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldWidth is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldWidth requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldWidth: %w", err)
+	}
+	return oldValue.Width, nil
+}
+
+// AddWidth adds i to the "width" field.
+func (m *DocumentVersionMutation) AddWidth(i int32) {
+	if m.addwidth != nil {
+		*m.addwidth += i
+	} else {
+		m.addwidth = &i
+	}
+}
+
+// AddedWidth returns the value that was added to the "width" field in this mutation.
+func (m *DocumentVersionMutation) AddedWidth() (r int32, exists bool) {
+	v := m.addwidth
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearWidth clears the value of the "width" field.
+func (m *DocumentVersionMutation) ClearWidth() {
+	m.width = nil
+	m.addwidth = nil
+	m.clearedFields[documentversion.FieldWidth] = struct{}{}
+}
+
+// WidthCleared returns if the "width" field was cleared in this mutation.
+func (m *DocumentVersionMutation) WidthCleared() bool {
+	_, ok := m.clearedFields[documentversion.FieldWidth]
+	return ok
+}
+
+// ResetWidth resets all changes to the "width" field.
+func (m *DocumentVersionMutation) ResetWidth() {
+	m.width = nil
+	m.addwidth = nil
+	delete(m.clearedFields, documentversion.FieldWidth)
+}
+
+// SetHeight sets the "height" field.
+func (m *DocumentVersionMutation) SetHeight(i int32) {
+	m.height = &i
+	m.addheight = nil
+}
+
+// Height returns the value of the "height" field in the mutation.
+func (m *DocumentVersionMutation) Height() (r int32, exists bool) {
+	v := m.height
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldHeight returns the old "height" field's value of the DocumentVersion entity.
+// If the DocumentVersion object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DocumentVersionMutation) OldHeight(ctx context.Context) (v *int32, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldHeight is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldHeight requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldHeight: %w", err)
+	}
+	return oldValue.Height, nil
+}
+
+// AddHeight adds i to the "height" field.
+func (m *DocumentVersionMutation) AddHeight(i int32) {
+	if m.addheight != nil {
+		*m.addheight += i
+	} else {
+		m.addheight = &i
+	}
+}
+
+// AddedHeight returns the value that was added to the "height" field in this mutation.
+func (m *DocumentVersionMutation) AddedHeight() (r int32, exists bool) {
+	v := m.addheight
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearHeight clears the value of the "height" field.
+func (m *DocumentVersionMutation) ClearHeight() {
+	m.height = nil
+	m.addheight = nil
+	m.clearedFields[documentversion.FieldHeight] = struct{}{}
+}
+
+// HeightCleared returns if the "height" field was cleared in this mutation.
+func (m *DocumentVersionMutation) HeightCleared() bool {
+	_, ok := m.clearedFields[documentversion.FieldHeight]
+	return ok
+}
+
+// ResetHeight resets all changes to the "height" field.
+func (m *DocumentVersionMutation) ResetHeight() {
+	m.height = nil
+	m.addheight = nil
+	delete(m.clearedFields, documentversion.FieldHeight)
+}
+
+// SetCheckAt sets the "check_at" field.
+func (m *DocumentVersionMutation) SetCheckAt(t time.Time) {
+	m.check_at = &t
+}
+
+// CheckAt returns the value of the "check_at" field in the mutation.
+func (m *DocumentVersionMutation) CheckAt() (r time.Time, exists bool) {
+	v := m.check_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCheckAt returns the old "check_at" field's value of the DocumentVersion entity.
+// If the DocumentVersion object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DocumentVersionMutation) OldCheckAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCheckAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCheckAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCheckAt: %w", err)
+	}
+	return oldValue.CheckAt, nil
+}
+
+// ClearCheckAt clears the value of the "check_at" field.
+func (m *DocumentVersionMutation) ClearCheckAt() {
+	m.check_at = nil
+	m.clearedFields[documentversion.FieldCheckAt] = struct{}{}
+}
+
+// CheckAtCleared returns if the "check_at" field was cleared in this mutation.
+func (m *DocumentVersionMutation) CheckAtCleared() bool {
+	_, ok := m.clearedFields[documentversion.FieldCheckAt]
+	return ok
+}
+
+// ResetCheckAt resets all changes to the "check_at" field.
+func (m *DocumentVersionMutation) ResetCheckAt() {
+	m.check_at = nil
+	delete(m.clearedFields, documentversion.FieldCheckAt)
+}
+
+// SetCheckAttempts sets the "check_attempts" field.
+func (m *DocumentVersionMutation) SetCheckAttempts(i int32) {
+	m.check_attempts = &i
+	m.addcheck_attempts = nil
+}
+
+// CheckAttempts returns the value of the "check_attempts" field in the mutation.
+func (m *DocumentVersionMutation) CheckAttempts() (r int32, exists bool) {
+	v := m.check_attempts
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCheckAttempts returns the old "check_attempts" field's value of the DocumentVersion entity.
+// If the DocumentVersion object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DocumentVersionMutation) OldCheckAttempts(ctx context.Context) (v int32, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCheckAttempts is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCheckAttempts requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCheckAttempts: %w", err)
+	}
+	return oldValue.CheckAttempts, nil
+}
+
+// AddCheckAttempts adds i to the "check_attempts" field.
+func (m *DocumentVersionMutation) AddCheckAttempts(i int32) {
+	if m.addcheck_attempts != nil {
+		*m.addcheck_attempts += i
+	} else {
+		m.addcheck_attempts = &i
+	}
+}
+
+// AddedCheckAttempts returns the value that was added to the "check_attempts" field in this mutation.
+func (m *DocumentVersionMutation) AddedCheckAttempts() (r int32, exists bool) {
+	v := m.addcheck_attempts
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetCheckAttempts resets all changes to the "check_attempts" field.
+func (m *DocumentVersionMutation) ResetCheckAttempts() {
+	m.check_attempts = nil
+	m.addcheck_attempts = nil
+}
+
 // Where appends a list predicates to the DocumentVersionMutation builder.
 func (m *DocumentVersionMutation) Where(ps ...predicate.DocumentVersion) {
 	m.predicates = append(m.predicates, ps...)
@@ -17403,7 +21480,7 @@ func (m *DocumentVersionMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *DocumentVersionMutation) Fields() []string {
-	fields := make([]string, 0, 14)
+	fields := make([]string, 0, 22)
 	if m.account_id != nil {
 		fields = append(fields, documentversion.FieldAccountID)
 	}
@@ -17443,8 +21520,32 @@ func (m *DocumentVersionMutation) Fields() []string {
 	if m.object_generation != nil {
 		fields = append(fields, documentversion.FieldObjectGeneration)
 	}
+	if m.blob_id != nil {
+		fields = append(fields, documentversion.FieldBlobID)
+	}
 	if m.state != nil {
 		fields = append(fields, documentversion.FieldState)
+	}
+	if m.scanned_at != nil {
+		fields = append(fields, documentversion.FieldScannedAt)
+	}
+	if m.scan_signature != nil {
+		fields = append(fields, documentversion.FieldScanSignature)
+	}
+	if m.preview_state != nil {
+		fields = append(fields, documentversion.FieldPreviewState)
+	}
+	if m.width != nil {
+		fields = append(fields, documentversion.FieldWidth)
+	}
+	if m.height != nil {
+		fields = append(fields, documentversion.FieldHeight)
+	}
+	if m.check_at != nil {
+		fields = append(fields, documentversion.FieldCheckAt)
+	}
+	if m.check_attempts != nil {
+		fields = append(fields, documentversion.FieldCheckAttempts)
 	}
 	return fields
 }
@@ -17480,8 +21581,24 @@ func (m *DocumentVersionMutation) Field(name string) (ent.Value, bool) {
 		return m.ObjectKey()
 	case documentversion.FieldObjectGeneration:
 		return m.ObjectGeneration()
+	case documentversion.FieldBlobID:
+		return m.BlobID()
 	case documentversion.FieldState:
 		return m.State()
+	case documentversion.FieldScannedAt:
+		return m.ScannedAt()
+	case documentversion.FieldScanSignature:
+		return m.ScanSignature()
+	case documentversion.FieldPreviewState:
+		return m.PreviewState()
+	case documentversion.FieldWidth:
+		return m.Width()
+	case documentversion.FieldHeight:
+		return m.Height()
+	case documentversion.FieldCheckAt:
+		return m.CheckAt()
+	case documentversion.FieldCheckAttempts:
+		return m.CheckAttempts()
 	}
 	return nil, false
 }
@@ -17517,8 +21634,24 @@ func (m *DocumentVersionMutation) OldField(ctx context.Context, name string) (en
 		return m.OldObjectKey(ctx)
 	case documentversion.FieldObjectGeneration:
 		return m.OldObjectGeneration(ctx)
+	case documentversion.FieldBlobID:
+		return m.OldBlobID(ctx)
 	case documentversion.FieldState:
 		return m.OldState(ctx)
+	case documentversion.FieldScannedAt:
+		return m.OldScannedAt(ctx)
+	case documentversion.FieldScanSignature:
+		return m.OldScanSignature(ctx)
+	case documentversion.FieldPreviewState:
+		return m.OldPreviewState(ctx)
+	case documentversion.FieldWidth:
+		return m.OldWidth(ctx)
+	case documentversion.FieldHeight:
+		return m.OldHeight(ctx)
+	case documentversion.FieldCheckAt:
+		return m.OldCheckAt(ctx)
+	case documentversion.FieldCheckAttempts:
+		return m.OldCheckAttempts(ctx)
 	}
 	return nil, fmt.Errorf("unknown DocumentVersion field %s", name)
 }
@@ -17619,12 +21752,68 @@ func (m *DocumentVersionMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetObjectGeneration(v)
 		return nil
+	case documentversion.FieldBlobID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetBlobID(v)
+		return nil
 	case documentversion.FieldState:
 		v, ok := value.(string)
 		if !ok {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetState(v)
+		return nil
+	case documentversion.FieldScannedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetScannedAt(v)
+		return nil
+	case documentversion.FieldScanSignature:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetScanSignature(v)
+		return nil
+	case documentversion.FieldPreviewState:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPreviewState(v)
+		return nil
+	case documentversion.FieldWidth:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetWidth(v)
+		return nil
+	case documentversion.FieldHeight:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetHeight(v)
+		return nil
+	case documentversion.FieldCheckAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCheckAt(v)
+		return nil
+	case documentversion.FieldCheckAttempts:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCheckAttempts(v)
 		return nil
 	}
 	return fmt.Errorf("unknown DocumentVersion field %s", name)
@@ -17646,6 +21835,15 @@ func (m *DocumentVersionMutation) AddedFields() []string {
 	if m.addobject_generation != nil {
 		fields = append(fields, documentversion.FieldObjectGeneration)
 	}
+	if m.addwidth != nil {
+		fields = append(fields, documentversion.FieldWidth)
+	}
+	if m.addheight != nil {
+		fields = append(fields, documentversion.FieldHeight)
+	}
+	if m.addcheck_attempts != nil {
+		fields = append(fields, documentversion.FieldCheckAttempts)
+	}
 	return fields
 }
 
@@ -17662,6 +21860,12 @@ func (m *DocumentVersionMutation) AddedField(name string) (ent.Value, bool) {
 		return m.AddedCrc32c()
 	case documentversion.FieldObjectGeneration:
 		return m.AddedObjectGeneration()
+	case documentversion.FieldWidth:
+		return m.AddedWidth()
+	case documentversion.FieldHeight:
+		return m.AddedHeight()
+	case documentversion.FieldCheckAttempts:
+		return m.AddedCheckAttempts()
 	}
 	return nil, false
 }
@@ -17699,6 +21903,27 @@ func (m *DocumentVersionMutation) AddField(name string, value ent.Value) error {
 		}
 		m.AddObjectGeneration(v)
 		return nil
+	case documentversion.FieldWidth:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddWidth(v)
+		return nil
+	case documentversion.FieldHeight:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddHeight(v)
+		return nil
+	case documentversion.FieldCheckAttempts:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddCheckAttempts(v)
+		return nil
 	}
 	return fmt.Errorf("unknown DocumentVersion numeric field %s", name)
 }
@@ -17712,6 +21937,24 @@ func (m *DocumentVersionMutation) ClearedFields() []string {
 	}
 	if m.FieldCleared(documentversion.FieldCreatedByID) {
 		fields = append(fields, documentversion.FieldCreatedByID)
+	}
+	if m.FieldCleared(documentversion.FieldBlobID) {
+		fields = append(fields, documentversion.FieldBlobID)
+	}
+	if m.FieldCleared(documentversion.FieldScannedAt) {
+		fields = append(fields, documentversion.FieldScannedAt)
+	}
+	if m.FieldCleared(documentversion.FieldScanSignature) {
+		fields = append(fields, documentversion.FieldScanSignature)
+	}
+	if m.FieldCleared(documentversion.FieldWidth) {
+		fields = append(fields, documentversion.FieldWidth)
+	}
+	if m.FieldCleared(documentversion.FieldHeight) {
+		fields = append(fields, documentversion.FieldHeight)
+	}
+	if m.FieldCleared(documentversion.FieldCheckAt) {
+		fields = append(fields, documentversion.FieldCheckAt)
 	}
 	return fields
 }
@@ -17732,6 +21975,24 @@ func (m *DocumentVersionMutation) ClearField(name string) error {
 		return nil
 	case documentversion.FieldCreatedByID:
 		m.ClearCreatedByID()
+		return nil
+	case documentversion.FieldBlobID:
+		m.ClearBlobID()
+		return nil
+	case documentversion.FieldScannedAt:
+		m.ClearScannedAt()
+		return nil
+	case documentversion.FieldScanSignature:
+		m.ClearScanSignature()
+		return nil
+	case documentversion.FieldWidth:
+		m.ClearWidth()
+		return nil
+	case documentversion.FieldHeight:
+		m.ClearHeight()
+		return nil
+	case documentversion.FieldCheckAt:
+		m.ClearCheckAt()
 		return nil
 	}
 	return fmt.Errorf("unknown DocumentVersion nullable field %s", name)
@@ -17780,8 +22041,32 @@ func (m *DocumentVersionMutation) ResetField(name string) error {
 	case documentversion.FieldObjectGeneration:
 		m.ResetObjectGeneration()
 		return nil
+	case documentversion.FieldBlobID:
+		m.ResetBlobID()
+		return nil
 	case documentversion.FieldState:
 		m.ResetState()
+		return nil
+	case documentversion.FieldScannedAt:
+		m.ResetScannedAt()
+		return nil
+	case documentversion.FieldScanSignature:
+		m.ResetScanSignature()
+		return nil
+	case documentversion.FieldPreviewState:
+		m.ResetPreviewState()
+		return nil
+	case documentversion.FieldWidth:
+		m.ResetWidth()
+		return nil
+	case documentversion.FieldHeight:
+		m.ResetHeight()
+		return nil
+	case documentversion.FieldCheckAt:
+		m.ResetCheckAt()
+		return nil
+	case documentversion.FieldCheckAttempts:
+		m.ResetCheckAttempts()
 		return nil
 	}
 	return fmt.Errorf("unknown DocumentVersion field %s", name)
@@ -33995,6 +38280,8 @@ type StorageUsageMutation struct {
 	addused_bytes     *int64
 	reserved_bytes    *int64
 	addreserved_bytes *int64
+	warned_percent    *int16
+	addwarned_percent *int16
 	clearedFields     map[string]struct{}
 	done              bool
 	oldValue          func(context.Context) (*StorageUsage, error)
@@ -34273,6 +38560,62 @@ func (m *StorageUsageMutation) ResetReservedBytes() {
 	m.addreserved_bytes = nil
 }
 
+// SetWarnedPercent sets the "warned_percent" field.
+func (m *StorageUsageMutation) SetWarnedPercent(i int16) {
+	m.warned_percent = &i
+	m.addwarned_percent = nil
+}
+
+// WarnedPercent returns the value of the "warned_percent" field in the mutation.
+func (m *StorageUsageMutation) WarnedPercent() (r int16, exists bool) {
+	v := m.warned_percent
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldWarnedPercent returns the old "warned_percent" field's value of the StorageUsage entity.
+// If the StorageUsage object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *StorageUsageMutation) OldWarnedPercent(ctx context.Context) (v int16, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldWarnedPercent is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldWarnedPercent requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldWarnedPercent: %w", err)
+	}
+	return oldValue.WarnedPercent, nil
+}
+
+// AddWarnedPercent adds i to the "warned_percent" field.
+func (m *StorageUsageMutation) AddWarnedPercent(i int16) {
+	if m.addwarned_percent != nil {
+		*m.addwarned_percent += i
+	} else {
+		m.addwarned_percent = &i
+	}
+}
+
+// AddedWarnedPercent returns the value that was added to the "warned_percent" field in this mutation.
+func (m *StorageUsageMutation) AddedWarnedPercent() (r int16, exists bool) {
+	v := m.addwarned_percent
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetWarnedPercent resets all changes to the "warned_percent" field.
+func (m *StorageUsageMutation) ResetWarnedPercent() {
+	m.warned_percent = nil
+	m.addwarned_percent = nil
+}
+
 // Where appends a list predicates to the StorageUsageMutation builder.
 func (m *StorageUsageMutation) Where(ps ...predicate.StorageUsage) {
 	m.predicates = append(m.predicates, ps...)
@@ -34307,7 +38650,7 @@ func (m *StorageUsageMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *StorageUsageMutation) Fields() []string {
-	fields := make([]string, 0, 3)
+	fields := make([]string, 0, 4)
 	if m.limit_bytes != nil {
 		fields = append(fields, storageusage.FieldLimitBytes)
 	}
@@ -34316,6 +38659,9 @@ func (m *StorageUsageMutation) Fields() []string {
 	}
 	if m.reserved_bytes != nil {
 		fields = append(fields, storageusage.FieldReservedBytes)
+	}
+	if m.warned_percent != nil {
+		fields = append(fields, storageusage.FieldWarnedPercent)
 	}
 	return fields
 }
@@ -34331,6 +38677,8 @@ func (m *StorageUsageMutation) Field(name string) (ent.Value, bool) {
 		return m.UsedBytes()
 	case storageusage.FieldReservedBytes:
 		return m.ReservedBytes()
+	case storageusage.FieldWarnedPercent:
+		return m.WarnedPercent()
 	}
 	return nil, false
 }
@@ -34346,6 +38694,8 @@ func (m *StorageUsageMutation) OldField(ctx context.Context, name string) (ent.V
 		return m.OldUsedBytes(ctx)
 	case storageusage.FieldReservedBytes:
 		return m.OldReservedBytes(ctx)
+	case storageusage.FieldWarnedPercent:
+		return m.OldWarnedPercent(ctx)
 	}
 	return nil, fmt.Errorf("unknown StorageUsage field %s", name)
 }
@@ -34376,6 +38726,13 @@ func (m *StorageUsageMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetReservedBytes(v)
 		return nil
+	case storageusage.FieldWarnedPercent:
+		v, ok := value.(int16)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetWarnedPercent(v)
+		return nil
 	}
 	return fmt.Errorf("unknown StorageUsage field %s", name)
 }
@@ -34393,6 +38750,9 @@ func (m *StorageUsageMutation) AddedFields() []string {
 	if m.addreserved_bytes != nil {
 		fields = append(fields, storageusage.FieldReservedBytes)
 	}
+	if m.addwarned_percent != nil {
+		fields = append(fields, storageusage.FieldWarnedPercent)
+	}
 	return fields
 }
 
@@ -34407,6 +38767,8 @@ func (m *StorageUsageMutation) AddedField(name string) (ent.Value, bool) {
 		return m.AddedUsedBytes()
 	case storageusage.FieldReservedBytes:
 		return m.AddedReservedBytes()
+	case storageusage.FieldWarnedPercent:
+		return m.AddedWarnedPercent()
 	}
 	return nil, false
 }
@@ -34436,6 +38798,13 @@ func (m *StorageUsageMutation) AddField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.AddReservedBytes(v)
+		return nil
+	case storageusage.FieldWarnedPercent:
+		v, ok := value.(int16)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddWarnedPercent(v)
 		return nil
 	}
 	return fmt.Errorf("unknown StorageUsage numeric field %s", name)
@@ -34472,6 +38841,9 @@ func (m *StorageUsageMutation) ResetField(name string) error {
 		return nil
 	case storageusage.FieldReservedBytes:
 		m.ResetReservedBytes()
+		return nil
+	case storageusage.FieldWarnedPercent:
+		m.ResetWarnedPercent()
 		return nil
 	}
 	return fmt.Errorf("unknown StorageUsage field %s", name)
@@ -35584,6 +39956,8 @@ type UploadMutation struct {
 	file_name         *string
 	title             *string
 	expires_on        *time.Time
+	area_id           *uuid.UUID
+	draft             *[]byte
 	declared_bytes    *int64
 	adddeclared_bytes *int64
 	reserved_bytes    *int64
@@ -36197,6 +40571,104 @@ func (m *UploadMutation) ResetExpiresOn() {
 	delete(m.clearedFields, upload.FieldExpiresOn)
 }
 
+// SetAreaID sets the "area_id" field.
+func (m *UploadMutation) SetAreaID(u uuid.UUID) {
+	m.area_id = &u
+}
+
+// AreaID returns the value of the "area_id" field in the mutation.
+func (m *UploadMutation) AreaID() (r uuid.UUID, exists bool) {
+	v := m.area_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAreaID returns the old "area_id" field's value of the Upload entity.
+// If the Upload object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *UploadMutation) OldAreaID(ctx context.Context) (v *uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAreaID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAreaID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAreaID: %w", err)
+	}
+	return oldValue.AreaID, nil
+}
+
+// ClearAreaID clears the value of the "area_id" field.
+func (m *UploadMutation) ClearAreaID() {
+	m.area_id = nil
+	m.clearedFields[upload.FieldAreaID] = struct{}{}
+}
+
+// AreaIDCleared returns if the "area_id" field was cleared in this mutation.
+func (m *UploadMutation) AreaIDCleared() bool {
+	_, ok := m.clearedFields[upload.FieldAreaID]
+	return ok
+}
+
+// ResetAreaID resets all changes to the "area_id" field.
+func (m *UploadMutation) ResetAreaID() {
+	m.area_id = nil
+	delete(m.clearedFields, upload.FieldAreaID)
+}
+
+// SetDraft sets the "draft" field.
+func (m *UploadMutation) SetDraft(b []byte) {
+	m.draft = &b
+}
+
+// Draft returns the value of the "draft" field in the mutation.
+func (m *UploadMutation) Draft() (r []byte, exists bool) {
+	v := m.draft
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDraft returns the old "draft" field's value of the Upload entity.
+// If the Upload object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *UploadMutation) OldDraft(ctx context.Context) (v *[]byte, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDraft is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDraft requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDraft: %w", err)
+	}
+	return oldValue.Draft, nil
+}
+
+// ClearDraft clears the value of the "draft" field.
+func (m *UploadMutation) ClearDraft() {
+	m.draft = nil
+	m.clearedFields[upload.FieldDraft] = struct{}{}
+}
+
+// DraftCleared returns if the "draft" field was cleared in this mutation.
+func (m *UploadMutation) DraftCleared() bool {
+	_, ok := m.clearedFields[upload.FieldDraft]
+	return ok
+}
+
+// ResetDraft resets all changes to the "draft" field.
+func (m *UploadMutation) ResetDraft() {
+	m.draft = nil
+	delete(m.clearedFields, upload.FieldDraft)
+}
+
 // SetDeclaredBytes sets the "declared_bytes" field.
 func (m *UploadMutation) SetDeclaredBytes(i int64) {
 	m.declared_bytes = &i
@@ -36429,7 +40901,7 @@ func (m *UploadMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *UploadMutation) Fields() []string {
-	fields := make([]string, 0, 16)
+	fields := make([]string, 0, 18)
 	if m.account_id != nil {
 		fields = append(fields, upload.FieldAccountID)
 	}
@@ -36465,6 +40937,12 @@ func (m *UploadMutation) Fields() []string {
 	}
 	if m.expires_on != nil {
 		fields = append(fields, upload.FieldExpiresOn)
+	}
+	if m.area_id != nil {
+		fields = append(fields, upload.FieldAreaID)
+	}
+	if m.draft != nil {
+		fields = append(fields, upload.FieldDraft)
 	}
 	if m.declared_bytes != nil {
 		fields = append(fields, upload.FieldDeclaredBytes)
@@ -36510,6 +40988,10 @@ func (m *UploadMutation) Field(name string) (ent.Value, bool) {
 		return m.Title()
 	case upload.FieldExpiresOn:
 		return m.ExpiresOn()
+	case upload.FieldAreaID:
+		return m.AreaID()
+	case upload.FieldDraft:
+		return m.Draft()
 	case upload.FieldDeclaredBytes:
 		return m.DeclaredBytes()
 	case upload.FieldReservedBytes:
@@ -36551,6 +41033,10 @@ func (m *UploadMutation) OldField(ctx context.Context, name string) (ent.Value, 
 		return m.OldTitle(ctx)
 	case upload.FieldExpiresOn:
 		return m.OldExpiresOn(ctx)
+	case upload.FieldAreaID:
+		return m.OldAreaID(ctx)
+	case upload.FieldDraft:
+		return m.OldDraft(ctx)
 	case upload.FieldDeclaredBytes:
 		return m.OldDeclaredBytes(ctx)
 	case upload.FieldReservedBytes:
@@ -36652,6 +41138,20 @@ func (m *UploadMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetExpiresOn(v)
 		return nil
+	case upload.FieldAreaID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAreaID(v)
+		return nil
+	case upload.FieldDraft:
+		v, ok := value.([]byte)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDraft(v)
+		return nil
 	case upload.FieldDeclaredBytes:
 		v, ok := value.(int64)
 		if !ok {
@@ -36752,6 +41252,12 @@ func (m *UploadMutation) ClearedFields() []string {
 	if m.FieldCleared(upload.FieldExpiresOn) {
 		fields = append(fields, upload.FieldExpiresOn)
 	}
+	if m.FieldCleared(upload.FieldAreaID) {
+		fields = append(fields, upload.FieldAreaID)
+	}
+	if m.FieldCleared(upload.FieldDraft) {
+		fields = append(fields, upload.FieldDraft)
+	}
 	if m.FieldCleared(upload.FieldDeclaredBytes) {
 		fields = append(fields, upload.FieldDeclaredBytes)
 	}
@@ -36783,6 +41289,12 @@ func (m *UploadMutation) ClearField(name string) error {
 		return nil
 	case upload.FieldExpiresOn:
 		m.ClearExpiresOn()
+		return nil
+	case upload.FieldAreaID:
+		m.ClearAreaID()
+		return nil
+	case upload.FieldDraft:
+		m.ClearDraft()
 		return nil
 	case upload.FieldDeclaredBytes:
 		m.ClearDeclaredBytes()
@@ -36830,6 +41342,12 @@ func (m *UploadMutation) ResetField(name string) error {
 		return nil
 	case upload.FieldExpiresOn:
 		m.ResetExpiresOn()
+		return nil
+	case upload.FieldAreaID:
+		m.ResetAreaID()
+		return nil
+	case upload.FieldDraft:
+		m.ResetDraft()
 		return nil
 	case upload.FieldDeclaredBytes:
 		m.ResetDeclaredBytes()

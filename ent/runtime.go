@@ -10,6 +10,8 @@ import (
 	"dossier/ent/attributeoption"
 	"dossier/ent/attributevalue"
 	"dossier/ent/attributevalueoption"
+	"dossier/ent/auditrecord"
+	"dossier/ent/blob"
 	"dossier/ent/contact"
 	"dossier/ent/customer"
 	"dossier/ent/customerimage"
@@ -18,6 +20,7 @@ import (
 	"dossier/ent/customersearch"
 	"dossier/ent/customertype"
 	"dossier/ent/document"
+	"dossier/ent/documentrendition"
 	"dossier/ent/documentversion"
 	"dossier/ent/emailaddress"
 	"dossier/ent/event"
@@ -152,6 +155,24 @@ func init() {
 	attributevalueoptionDescCreatedAt := attributevalueoptionMixinFields0[2].Descriptor()
 	// attributevalueoption.DefaultCreatedAt holds the default value on creation for the created_at field.
 	attributevalueoption.DefaultCreatedAt = attributevalueoptionDescCreatedAt.Default.(func() time.Time)
+	auditrecordMixin := schema.AuditRecord{}.Mixin()
+	auditrecordMixinFields0 := auditrecordMixin[0].Fields()
+	_ = auditrecordMixinFields0
+	auditrecordFields := schema.AuditRecord{}.Fields()
+	_ = auditrecordFields
+	// auditrecordDescCreatedAt is the schema descriptor for created_at field.
+	auditrecordDescCreatedAt := auditrecordMixinFields0[2].Descriptor()
+	// auditrecord.DefaultCreatedAt holds the default value on creation for the created_at field.
+	auditrecord.DefaultCreatedAt = auditrecordDescCreatedAt.Default.(func() time.Time)
+	blobMixin := schema.Blob{}.Mixin()
+	blobMixinFields0 := blobMixin[0].Fields()
+	_ = blobMixinFields0
+	blobFields := schema.Blob{}.Fields()
+	_ = blobFields
+	// blobDescCreatedAt is the schema descriptor for created_at field.
+	blobDescCreatedAt := blobMixinFields0[2].Descriptor()
+	// blob.DefaultCreatedAt holds the default value on creation for the created_at field.
+	blob.DefaultCreatedAt = blobDescCreatedAt.Default.(func() time.Time)
 	contactMixin := schema.Contact{}.Mixin()
 	contactMixinFields0 := contactMixin[0].Fields()
 	_ = contactMixinFields0
@@ -310,6 +331,23 @@ func init() {
 	documentDescSource := documentFields[3].Descriptor()
 	// document.DefaultSource holds the default value on creation for the source field.
 	document.DefaultSource = documentDescSource.Default.(string)
+	// documentDescVisibility is the schema descriptor for visibility field.
+	documentDescVisibility := documentFields[8].Descriptor()
+	// document.DefaultVisibility holds the default value on creation for the visibility field.
+	document.DefaultVisibility = documentDescVisibility.Default.(string)
+	// documentDescTags is the schema descriptor for tags field.
+	documentDescTags := documentFields[9].Descriptor()
+	// document.DefaultTags holds the default value on creation for the tags field.
+	document.DefaultTags = documentDescTags.Default.([]string)
+	documentrenditionMixin := schema.DocumentRendition{}.Mixin()
+	documentrenditionMixinFields0 := documentrenditionMixin[0].Fields()
+	_ = documentrenditionMixinFields0
+	documentrenditionFields := schema.DocumentRendition{}.Fields()
+	_ = documentrenditionFields
+	// documentrenditionDescCreatedAt is the schema descriptor for created_at field.
+	documentrenditionDescCreatedAt := documentrenditionMixinFields0[2].Descriptor()
+	// documentrendition.DefaultCreatedAt holds the default value on creation for the created_at field.
+	documentrendition.DefaultCreatedAt = documentrenditionDescCreatedAt.Default.(func() time.Time)
 	documentversionMixin := schema.DocumentVersion{}.Mixin()
 	documentversionMixinFields0 := documentversionMixin[0].Fields()
 	_ = documentversionMixinFields0
@@ -320,9 +358,17 @@ func init() {
 	// documentversion.DefaultCreatedAt holds the default value on creation for the created_at field.
 	documentversion.DefaultCreatedAt = documentversionDescCreatedAt.Default.(func() time.Time)
 	// documentversionDescState is the schema descriptor for state field.
-	documentversionDescState := documentversionFields[9].Descriptor()
+	documentversionDescState := documentversionFields[10].Descriptor()
 	// documentversion.DefaultState holds the default value on creation for the state field.
 	documentversion.DefaultState = documentversionDescState.Default.(string)
+	// documentversionDescPreviewState is the schema descriptor for preview_state field.
+	documentversionDescPreviewState := documentversionFields[13].Descriptor()
+	// documentversion.DefaultPreviewState holds the default value on creation for the preview_state field.
+	documentversion.DefaultPreviewState = documentversionDescPreviewState.Default.(string)
+	// documentversionDescCheckAttempts is the schema descriptor for check_attempts field.
+	documentversionDescCheckAttempts := documentversionFields[17].Descriptor()
+	// documentversion.DefaultCheckAttempts holds the default value on creation for the check_attempts field.
+	documentversion.DefaultCheckAttempts = documentversionDescCheckAttempts.Default.(int32)
 	emailaddressMixin := schema.EmailAddress{}.Mixin()
 	emailaddressMixinFields0 := emailaddressMixin[0].Fields()
 	_ = emailaddressMixinFields0
@@ -603,6 +649,10 @@ func init() {
 	storageusageDescReservedBytes := storageusageFields[3].Descriptor()
 	// storageusage.DefaultReservedBytes holds the default value on creation for the reserved_bytes field.
 	storageusage.DefaultReservedBytes = storageusageDescReservedBytes.Default.(int64)
+	// storageusageDescWarnedPercent is the schema descriptor for warned_percent field.
+	storageusageDescWarnedPercent := storageusageFields[4].Descriptor()
+	// storageusage.DefaultWarnedPercent holds the default value on creation for the warned_percent field.
+	storageusage.DefaultWarnedPercent = storageusageDescWarnedPercent.Default.(int16)
 	timelineentryMixin := schema.TimelineEntry{}.Mixin()
 	timelineentryMixinFields0 := timelineentryMixin[0].Fields()
 	_ = timelineentryMixinFields0
@@ -636,7 +686,7 @@ func init() {
 	// upload.DefaultState holds the default value on creation for the state field.
 	upload.DefaultState = uploadDescState.Default.(string)
 	// uploadDescUpdatedAt is the schema descriptor for updated_at field.
-	uploadDescUpdatedAt := uploadFields[11].Descriptor()
+	uploadDescUpdatedAt := uploadFields[13].Descriptor()
 	// upload.DefaultUpdatedAt holds the default value on creation for the updated_at field.
 	upload.DefaultUpdatedAt = uploadDescUpdatedAt.Default.(func() time.Time)
 }

@@ -23,6 +23,8 @@ type StorageUsage struct {
 	UsedBytes int64 `json:"used_bytes,omitempty"`
 	// ReservedBytes holds the value of the "reserved_bytes" field.
 	ReservedBytes int64 `json:"reserved_bytes,omitempty"`
+	// WarnedPercent holds the value of the "warned_percent" field.
+	WarnedPercent int16 `json:"warned_percent,omitempty"`
 	selectValues  sql.SelectValues
 }
 
@@ -31,7 +33,7 @@ func (*StorageUsage) scanValues(columns []string) ([]any, error) {
 	values := make([]any, len(columns))
 	for i := range columns {
 		switch columns[i] {
-		case storageusage.FieldLimitBytes, storageusage.FieldUsedBytes, storageusage.FieldReservedBytes:
+		case storageusage.FieldLimitBytes, storageusage.FieldUsedBytes, storageusage.FieldReservedBytes, storageusage.FieldWarnedPercent:
 			values[i] = new(sql.NullInt64)
 		case storageusage.FieldID:
 			values[i] = new(uuid.UUID)
@@ -73,6 +75,12 @@ func (_m *StorageUsage) assignValues(columns []string, values []any) error {
 				return fmt.Errorf("unexpected type %T for field reserved_bytes", values[i])
 			} else if value.Valid {
 				_m.ReservedBytes = value.Int64
+			}
+		case storageusage.FieldWarnedPercent:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field warned_percent", values[i])
+			} else if value.Valid {
+				_m.WarnedPercent = int16(value.Int64)
 			}
 		default:
 			_m.selectValues.Set(columns[i], values[i])
@@ -118,6 +126,9 @@ func (_m *StorageUsage) String() string {
 	builder.WriteString(", ")
 	builder.WriteString("reserved_bytes=")
 	builder.WriteString(fmt.Sprintf("%v", _m.ReservedBytes))
+	builder.WriteString(", ")
+	builder.WriteString("warned_percent=")
+	builder.WriteString(fmt.Sprintf("%v", _m.WarnedPercent))
 	builder.WriteByte(')')
 	return builder.String()
 }

@@ -65,6 +65,20 @@ func (_c *StorageUsageCreate) SetNillableReservedBytes(v *int64) *StorageUsageCr
 	return _c
 }
 
+// SetWarnedPercent sets the "warned_percent" field.
+func (_c *StorageUsageCreate) SetWarnedPercent(v int16) *StorageUsageCreate {
+	_c.mutation.SetWarnedPercent(v)
+	return _c
+}
+
+// SetNillableWarnedPercent sets the "warned_percent" field if the given value is not nil.
+func (_c *StorageUsageCreate) SetNillableWarnedPercent(v *int16) *StorageUsageCreate {
+	if v != nil {
+		_c.SetWarnedPercent(*v)
+	}
+	return _c
+}
+
 // SetID sets the "id" field.
 func (_c *StorageUsageCreate) SetID(v uuid.UUID) *StorageUsageCreate {
 	_c.mutation.SetID(v)
@@ -118,6 +132,10 @@ func (_c *StorageUsageCreate) defaults() {
 		v := storageusage.DefaultReservedBytes
 		_c.mutation.SetReservedBytes(v)
 	}
+	if _, ok := _c.mutation.WarnedPercent(); !ok {
+		v := storageusage.DefaultWarnedPercent
+		_c.mutation.SetWarnedPercent(v)
+	}
 }
 
 // check runs all checks and user-defined validators on the builder.
@@ -130,6 +148,9 @@ func (_c *StorageUsageCreate) check() error {
 	}
 	if _, ok := _c.mutation.ReservedBytes(); !ok {
 		return &ValidationError{Name: "reserved_bytes", err: errors.New(`ent: missing required field "StorageUsage.reserved_bytes"`)}
+	}
+	if _, ok := _c.mutation.WarnedPercent(); !ok {
+		return &ValidationError{Name: "warned_percent", err: errors.New(`ent: missing required field "StorageUsage.warned_percent"`)}
 	}
 	return nil
 }
@@ -178,6 +199,10 @@ func (_c *StorageUsageCreate) createSpec() (*StorageUsage, *sqlgraph.CreateSpec)
 	if value, ok := _c.mutation.ReservedBytes(); ok {
 		_spec.SetField(storageusage.FieldReservedBytes, field.TypeInt64, value)
 		_node.ReservedBytes = value
+	}
+	if value, ok := _c.mutation.WarnedPercent(); ok {
+		_spec.SetField(storageusage.FieldWarnedPercent, field.TypeInt16, value)
+		_node.WarnedPercent = value
 	}
 	return _node, _spec
 }
@@ -282,6 +307,24 @@ func (u *StorageUsageUpsert) UpdateReservedBytes() *StorageUsageUpsert {
 // AddReservedBytes adds v to the "reserved_bytes" field.
 func (u *StorageUsageUpsert) AddReservedBytes(v int64) *StorageUsageUpsert {
 	u.Add(storageusage.FieldReservedBytes, v)
+	return u
+}
+
+// SetWarnedPercent sets the "warned_percent" field.
+func (u *StorageUsageUpsert) SetWarnedPercent(v int16) *StorageUsageUpsert {
+	u.Set(storageusage.FieldWarnedPercent, v)
+	return u
+}
+
+// UpdateWarnedPercent sets the "warned_percent" field to the value that was provided on create.
+func (u *StorageUsageUpsert) UpdateWarnedPercent() *StorageUsageUpsert {
+	u.SetExcluded(storageusage.FieldWarnedPercent)
+	return u
+}
+
+// AddWarnedPercent adds v to the "warned_percent" field.
+func (u *StorageUsageUpsert) AddWarnedPercent(v int16) *StorageUsageUpsert {
+	u.Add(storageusage.FieldWarnedPercent, v)
 	return u
 }
 
@@ -393,6 +436,27 @@ func (u *StorageUsageUpsertOne) AddReservedBytes(v int64) *StorageUsageUpsertOne
 func (u *StorageUsageUpsertOne) UpdateReservedBytes() *StorageUsageUpsertOne {
 	return u.Update(func(s *StorageUsageUpsert) {
 		s.UpdateReservedBytes()
+	})
+}
+
+// SetWarnedPercent sets the "warned_percent" field.
+func (u *StorageUsageUpsertOne) SetWarnedPercent(v int16) *StorageUsageUpsertOne {
+	return u.Update(func(s *StorageUsageUpsert) {
+		s.SetWarnedPercent(v)
+	})
+}
+
+// AddWarnedPercent adds v to the "warned_percent" field.
+func (u *StorageUsageUpsertOne) AddWarnedPercent(v int16) *StorageUsageUpsertOne {
+	return u.Update(func(s *StorageUsageUpsert) {
+		s.AddWarnedPercent(v)
+	})
+}
+
+// UpdateWarnedPercent sets the "warned_percent" field to the value that was provided on create.
+func (u *StorageUsageUpsertOne) UpdateWarnedPercent() *StorageUsageUpsertOne {
+	return u.Update(func(s *StorageUsageUpsert) {
+		s.UpdateWarnedPercent()
 	})
 }
 
@@ -671,6 +735,27 @@ func (u *StorageUsageUpsertBulk) AddReservedBytes(v int64) *StorageUsageUpsertBu
 func (u *StorageUsageUpsertBulk) UpdateReservedBytes() *StorageUsageUpsertBulk {
 	return u.Update(func(s *StorageUsageUpsert) {
 		s.UpdateReservedBytes()
+	})
+}
+
+// SetWarnedPercent sets the "warned_percent" field.
+func (u *StorageUsageUpsertBulk) SetWarnedPercent(v int16) *StorageUsageUpsertBulk {
+	return u.Update(func(s *StorageUsageUpsert) {
+		s.SetWarnedPercent(v)
+	})
+}
+
+// AddWarnedPercent adds v to the "warned_percent" field.
+func (u *StorageUsageUpsertBulk) AddWarnedPercent(v int16) *StorageUsageUpsertBulk {
+	return u.Update(func(s *StorageUsageUpsert) {
+		s.AddWarnedPercent(v)
+	})
+}
+
+// UpdateWarnedPercent sets the "warned_percent" field to the value that was provided on create.
+func (u *StorageUsageUpsertBulk) UpdateWarnedPercent() *StorageUsageUpsertBulk {
+	return u.Update(func(s *StorageUsageUpsert) {
+		s.UpdateWarnedPercent()
 	})
 }
 

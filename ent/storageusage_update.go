@@ -91,6 +91,27 @@ func (_u *StorageUsageUpdate) AddReservedBytes(v int64) *StorageUsageUpdate {
 	return _u
 }
 
+// SetWarnedPercent sets the "warned_percent" field.
+func (_u *StorageUsageUpdate) SetWarnedPercent(v int16) *StorageUsageUpdate {
+	_u.mutation.ResetWarnedPercent()
+	_u.mutation.SetWarnedPercent(v)
+	return _u
+}
+
+// SetNillableWarnedPercent sets the "warned_percent" field if the given value is not nil.
+func (_u *StorageUsageUpdate) SetNillableWarnedPercent(v *int16) *StorageUsageUpdate {
+	if v != nil {
+		_u.SetWarnedPercent(*v)
+	}
+	return _u
+}
+
+// AddWarnedPercent adds value to the "warned_percent" field.
+func (_u *StorageUsageUpdate) AddWarnedPercent(v int16) *StorageUsageUpdate {
+	_u.mutation.AddWarnedPercent(v)
+	return _u
+}
+
 // Mutation returns the StorageUsageMutation object of the builder.
 func (_u *StorageUsageUpdate) Mutation() *StorageUsageMutation {
 	return _u.mutation
@@ -155,6 +176,12 @@ func (_u *StorageUsageUpdate) sqlSave(ctx context.Context) (_node int, err error
 	}
 	if value, ok := _u.mutation.AddedReservedBytes(); ok {
 		_spec.AddField(storageusage.FieldReservedBytes, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.WarnedPercent(); ok {
+		_spec.SetField(storageusage.FieldWarnedPercent, field.TypeInt16, value)
+	}
+	if value, ok := _u.mutation.AddedWarnedPercent(); ok {
+		_spec.AddField(storageusage.FieldWarnedPercent, field.TypeInt16, value)
 	}
 	_spec.AddModifiers(_u.modifiers...)
 	if _node, err = sqlgraph.UpdateNodes(ctx, _u.driver, _spec); err != nil {
@@ -238,6 +265,27 @@ func (_u *StorageUsageUpdateOne) SetNillableReservedBytes(v *int64) *StorageUsag
 // AddReservedBytes adds value to the "reserved_bytes" field.
 func (_u *StorageUsageUpdateOne) AddReservedBytes(v int64) *StorageUsageUpdateOne {
 	_u.mutation.AddReservedBytes(v)
+	return _u
+}
+
+// SetWarnedPercent sets the "warned_percent" field.
+func (_u *StorageUsageUpdateOne) SetWarnedPercent(v int16) *StorageUsageUpdateOne {
+	_u.mutation.ResetWarnedPercent()
+	_u.mutation.SetWarnedPercent(v)
+	return _u
+}
+
+// SetNillableWarnedPercent sets the "warned_percent" field if the given value is not nil.
+func (_u *StorageUsageUpdateOne) SetNillableWarnedPercent(v *int16) *StorageUsageUpdateOne {
+	if v != nil {
+		_u.SetWarnedPercent(*v)
+	}
+	return _u
+}
+
+// AddWarnedPercent adds value to the "warned_percent" field.
+func (_u *StorageUsageUpdateOne) AddWarnedPercent(v int16) *StorageUsageUpdateOne {
+	_u.mutation.AddWarnedPercent(v)
 	return _u
 }
 
@@ -335,6 +383,12 @@ func (_u *StorageUsageUpdateOne) sqlSave(ctx context.Context) (_node *StorageUsa
 	}
 	if value, ok := _u.mutation.AddedReservedBytes(); ok {
 		_spec.AddField(storageusage.FieldReservedBytes, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.WarnedPercent(); ok {
+		_spec.SetField(storageusage.FieldWarnedPercent, field.TypeInt16, value)
+	}
+	if value, ok := _u.mutation.AddedWarnedPercent(); ok {
+		_spec.AddField(storageusage.FieldWarnedPercent, field.TypeInt16, value)
 	}
 	_spec.AddModifiers(_u.modifiers...)
 	_node = &StorageUsage{config: _u.config}

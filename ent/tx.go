@@ -28,6 +28,10 @@ type Tx struct {
 	AttributeValue *AttributeValueClient
 	// AttributeValueOption is the client for interacting with the AttributeValueOption builders.
 	AttributeValueOption *AttributeValueOptionClient
+	// AuditRecord is the client for interacting with the AuditRecord builders.
+	AuditRecord *AuditRecordClient
+	// Blob is the client for interacting with the Blob builders.
+	Blob *BlobClient
 	// Contact is the client for interacting with the Contact builders.
 	Contact *ContactClient
 	// Customer is the client for interacting with the Customer builders.
@@ -44,6 +48,8 @@ type Tx struct {
 	CustomerType *CustomerTypeClient
 	// Document is the client for interacting with the Document builders.
 	Document *DocumentClient
+	// DocumentRendition is the client for interacting with the DocumentRendition builders.
+	DocumentRendition *DocumentRenditionClient
 	// DocumentVersion is the client for interacting with the DocumentVersion builders.
 	DocumentVersion *DocumentVersionClient
 	// EmailAddress is the client for interacting with the EmailAddress builders.
@@ -224,6 +230,8 @@ func (tx *Tx) init() {
 	tx.AttributeOption = NewAttributeOptionClient(tx.config)
 	tx.AttributeValue = NewAttributeValueClient(tx.config)
 	tx.AttributeValueOption = NewAttributeValueOptionClient(tx.config)
+	tx.AuditRecord = NewAuditRecordClient(tx.config)
+	tx.Blob = NewBlobClient(tx.config)
 	tx.Contact = NewContactClient(tx.config)
 	tx.Customer = NewCustomerClient(tx.config)
 	tx.CustomerImage = NewCustomerImageClient(tx.config)
@@ -232,6 +240,7 @@ func (tx *Tx) init() {
 	tx.CustomerSearch = NewCustomerSearchClient(tx.config)
 	tx.CustomerType = NewCustomerTypeClient(tx.config)
 	tx.Document = NewDocumentClient(tx.config)
+	tx.DocumentRendition = NewDocumentRenditionClient(tx.config)
 	tx.DocumentVersion = NewDocumentVersionClient(tx.config)
 	tx.EmailAddress = NewEmailAddressClient(tx.config)
 	tx.Event = NewEventClient(tx.config)

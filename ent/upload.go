@@ -42,6 +42,10 @@ type Upload struct {
 	Title string `json:"title,omitempty"`
 	// ExpiresOn holds the value of the "expires_on" field.
 	ExpiresOn *time.Time `json:"expires_on,omitempty"`
+	// AreaID holds the value of the "area_id" field.
+	AreaID *uuid.UUID `json:"area_id,omitempty"`
+	// Draft holds the value of the "draft" field.
+	Draft *[]byte `json:"draft,omitempty"`
 	// DeclaredBytes holds the value of the "declared_bytes" field.
 	DeclaredBytes *int64 `json:"declared_bytes,omitempty"`
 	// ReservedBytes holds the value of the "reserved_bytes" field.
@@ -58,8 +62,10 @@ func (*Upload) scanValues(columns []string) ([]any, error) {
 	values := make([]any, len(columns))
 	for i := range columns {
 		switch columns[i] {
-		case upload.FieldCreatedByID, upload.FieldCustomerID, upload.FieldDocumentID:
+		case upload.FieldCreatedByID, upload.FieldCustomerID, upload.FieldDocumentID, upload.FieldAreaID:
 			values[i] = &sql.NullScanner{S: new(uuid.UUID)}
+		case upload.FieldDraft:
+			values[i] = new([]byte)
 		case upload.FieldDeclaredBytes, upload.FieldReservedBytes:
 			values[i] = new(sql.NullInt64)
 		case upload.FieldCreatedByKind, upload.FieldMode, upload.FieldState, upload.FieldObjectKey, upload.FieldFileName, upload.FieldTitle:
@@ -166,6 +172,19 @@ func (_m *Upload) assignValues(columns []string, values []any) error {
 				_m.ExpiresOn = new(time.Time)
 				*_m.ExpiresOn = value.Time
 			}
+		case upload.FieldAreaID:
+			if value, ok := values[i].(*sql.NullScanner); !ok {
+				return fmt.Errorf("unexpected type %T for field area_id", values[i])
+			} else if value.Valid {
+				_m.AreaID = new(uuid.UUID)
+				*_m.AreaID = *value.S.(*uuid.UUID)
+			}
+		case upload.FieldDraft:
+			if value, ok := values[i].(*[]byte); !ok {
+				return fmt.Errorf("unexpected type %T for field draft", values[i])
+			} else if value != nil {
+				_m.Draft = value
+			}
 		case upload.FieldDeclaredBytes:
 			if value, ok := values[i].(*sql.NullInt64); !ok {
 				return fmt.Errorf("unexpected type %T for field declared_bytes", values[i])
@@ -271,6 +290,16 @@ func (_m *Upload) String() string {
 	if v := _m.ExpiresOn; v != nil {
 		builder.WriteString("expires_on=")
 		builder.WriteString(v.Format(time.ANSIC))
+	}
+	builder.WriteString(", ")
+	if v := _m.AreaID; v != nil {
+		builder.WriteString("area_id=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
+	}
+	builder.WriteString(", ")
+	if v := _m.Draft; v != nil {
+		builder.WriteString("draft=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
 	}
 	builder.WriteString(", ")
 	if v := _m.DeclaredBytes; v != nil {

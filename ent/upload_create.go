@@ -152,6 +152,26 @@ func (_c *UploadCreate) SetNillableExpiresOn(v *time.Time) *UploadCreate {
 	return _c
 }
 
+// SetAreaID sets the "area_id" field.
+func (_c *UploadCreate) SetAreaID(v uuid.UUID) *UploadCreate {
+	_c.mutation.SetAreaID(v)
+	return _c
+}
+
+// SetNillableAreaID sets the "area_id" field if the given value is not nil.
+func (_c *UploadCreate) SetNillableAreaID(v *uuid.UUID) *UploadCreate {
+	if v != nil {
+		_c.SetAreaID(*v)
+	}
+	return _c
+}
+
+// SetDraft sets the "draft" field.
+func (_c *UploadCreate) SetDraft(v []byte) *UploadCreate {
+	_c.mutation.SetDraft(v)
+	return _c
+}
+
 // SetDeclaredBytes sets the "declared_bytes" field.
 func (_c *UploadCreate) SetDeclaredBytes(v int64) *UploadCreate {
 	_c.mutation.SetDeclaredBytes(v)
@@ -362,6 +382,14 @@ func (_c *UploadCreate) createSpec() (*Upload, *sqlgraph.CreateSpec) {
 	if value, ok := _c.mutation.ExpiresOn(); ok {
 		_spec.SetField(upload.FieldExpiresOn, field.TypeTime, value)
 		_node.ExpiresOn = &value
+	}
+	if value, ok := _c.mutation.AreaID(); ok {
+		_spec.SetField(upload.FieldAreaID, field.TypeUUID, value)
+		_node.AreaID = &value
+	}
+	if value, ok := _c.mutation.Draft(); ok {
+		_spec.SetField(upload.FieldDraft, field.TypeBytes, value)
+		_node.Draft = &value
 	}
 	if value, ok := _c.mutation.DeclaredBytes(); ok {
 		_spec.SetField(upload.FieldDeclaredBytes, field.TypeInt64, value)
@@ -578,6 +606,42 @@ func (u *UploadUpsert) UpdateExpiresOn() *UploadUpsert {
 // ClearExpiresOn clears the value of the "expires_on" field.
 func (u *UploadUpsert) ClearExpiresOn() *UploadUpsert {
 	u.SetNull(upload.FieldExpiresOn)
+	return u
+}
+
+// SetAreaID sets the "area_id" field.
+func (u *UploadUpsert) SetAreaID(v uuid.UUID) *UploadUpsert {
+	u.Set(upload.FieldAreaID, v)
+	return u
+}
+
+// UpdateAreaID sets the "area_id" field to the value that was provided on create.
+func (u *UploadUpsert) UpdateAreaID() *UploadUpsert {
+	u.SetExcluded(upload.FieldAreaID)
+	return u
+}
+
+// ClearAreaID clears the value of the "area_id" field.
+func (u *UploadUpsert) ClearAreaID() *UploadUpsert {
+	u.SetNull(upload.FieldAreaID)
+	return u
+}
+
+// SetDraft sets the "draft" field.
+func (u *UploadUpsert) SetDraft(v []byte) *UploadUpsert {
+	u.Set(upload.FieldDraft, v)
+	return u
+}
+
+// UpdateDraft sets the "draft" field to the value that was provided on create.
+func (u *UploadUpsert) UpdateDraft() *UploadUpsert {
+	u.SetExcluded(upload.FieldDraft)
+	return u
+}
+
+// ClearDraft clears the value of the "draft" field.
+func (u *UploadUpsert) ClearDraft() *UploadUpsert {
+	u.SetNull(upload.FieldDraft)
 	return u
 }
 
@@ -873,6 +937,48 @@ func (u *UploadUpsertOne) UpdateExpiresOn() *UploadUpsertOne {
 func (u *UploadUpsertOne) ClearExpiresOn() *UploadUpsertOne {
 	return u.Update(func(s *UploadUpsert) {
 		s.ClearExpiresOn()
+	})
+}
+
+// SetAreaID sets the "area_id" field.
+func (u *UploadUpsertOne) SetAreaID(v uuid.UUID) *UploadUpsertOne {
+	return u.Update(func(s *UploadUpsert) {
+		s.SetAreaID(v)
+	})
+}
+
+// UpdateAreaID sets the "area_id" field to the value that was provided on create.
+func (u *UploadUpsertOne) UpdateAreaID() *UploadUpsertOne {
+	return u.Update(func(s *UploadUpsert) {
+		s.UpdateAreaID()
+	})
+}
+
+// ClearAreaID clears the value of the "area_id" field.
+func (u *UploadUpsertOne) ClearAreaID() *UploadUpsertOne {
+	return u.Update(func(s *UploadUpsert) {
+		s.ClearAreaID()
+	})
+}
+
+// SetDraft sets the "draft" field.
+func (u *UploadUpsertOne) SetDraft(v []byte) *UploadUpsertOne {
+	return u.Update(func(s *UploadUpsert) {
+		s.SetDraft(v)
+	})
+}
+
+// UpdateDraft sets the "draft" field to the value that was provided on create.
+func (u *UploadUpsertOne) UpdateDraft() *UploadUpsertOne {
+	return u.Update(func(s *UploadUpsert) {
+		s.UpdateDraft()
+	})
+}
+
+// ClearDraft clears the value of the "draft" field.
+func (u *UploadUpsertOne) ClearDraft() *UploadUpsertOne {
+	return u.Update(func(s *UploadUpsert) {
+		s.ClearDraft()
 	})
 }
 
@@ -1346,6 +1452,48 @@ func (u *UploadUpsertBulk) UpdateExpiresOn() *UploadUpsertBulk {
 func (u *UploadUpsertBulk) ClearExpiresOn() *UploadUpsertBulk {
 	return u.Update(func(s *UploadUpsert) {
 		s.ClearExpiresOn()
+	})
+}
+
+// SetAreaID sets the "area_id" field.
+func (u *UploadUpsertBulk) SetAreaID(v uuid.UUID) *UploadUpsertBulk {
+	return u.Update(func(s *UploadUpsert) {
+		s.SetAreaID(v)
+	})
+}
+
+// UpdateAreaID sets the "area_id" field to the value that was provided on create.
+func (u *UploadUpsertBulk) UpdateAreaID() *UploadUpsertBulk {
+	return u.Update(func(s *UploadUpsert) {
+		s.UpdateAreaID()
+	})
+}
+
+// ClearAreaID clears the value of the "area_id" field.
+func (u *UploadUpsertBulk) ClearAreaID() *UploadUpsertBulk {
+	return u.Update(func(s *UploadUpsert) {
+		s.ClearAreaID()
+	})
+}
+
+// SetDraft sets the "draft" field.
+func (u *UploadUpsertBulk) SetDraft(v []byte) *UploadUpsertBulk {
+	return u.Update(func(s *UploadUpsert) {
+		s.SetDraft(v)
+	})
+}
+
+// UpdateDraft sets the "draft" field to the value that was provided on create.
+func (u *UploadUpsertBulk) UpdateDraft() *UploadUpsertBulk {
+	return u.Update(func(s *UploadUpsert) {
+		s.UpdateDraft()
+	})
+}
+
+// ClearDraft clears the value of the "draft" field.
+func (u *UploadUpsertBulk) ClearDraft() *UploadUpsertBulk {
+	return u.Update(func(s *UploadUpsert) {
+		s.ClearDraft()
 	})
 }
 

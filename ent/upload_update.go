@@ -200,6 +200,38 @@ func (_u *UploadUpdate) ClearExpiresOn() *UploadUpdate {
 	return _u
 }
 
+// SetAreaID sets the "area_id" field.
+func (_u *UploadUpdate) SetAreaID(v uuid.UUID) *UploadUpdate {
+	_u.mutation.SetAreaID(v)
+	return _u
+}
+
+// SetNillableAreaID sets the "area_id" field if the given value is not nil.
+func (_u *UploadUpdate) SetNillableAreaID(v *uuid.UUID) *UploadUpdate {
+	if v != nil {
+		_u.SetAreaID(*v)
+	}
+	return _u
+}
+
+// ClearAreaID clears the value of the "area_id" field.
+func (_u *UploadUpdate) ClearAreaID() *UploadUpdate {
+	_u.mutation.ClearAreaID()
+	return _u
+}
+
+// SetDraft sets the "draft" field.
+func (_u *UploadUpdate) SetDraft(v []byte) *UploadUpdate {
+	_u.mutation.SetDraft(v)
+	return _u
+}
+
+// ClearDraft clears the value of the "draft" field.
+func (_u *UploadUpdate) ClearDraft() *UploadUpdate {
+	_u.mutation.ClearDraft()
+	return _u
+}
+
 // SetDeclaredBytes sets the "declared_bytes" field.
 func (_u *UploadUpdate) SetDeclaredBytes(v int64) *UploadUpdate {
 	_u.mutation.ResetDeclaredBytes()
@@ -367,6 +399,18 @@ func (_u *UploadUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	}
 	if _u.mutation.ExpiresOnCleared() {
 		_spec.ClearField(upload.FieldExpiresOn, field.TypeTime)
+	}
+	if value, ok := _u.mutation.AreaID(); ok {
+		_spec.SetField(upload.FieldAreaID, field.TypeUUID, value)
+	}
+	if _u.mutation.AreaIDCleared() {
+		_spec.ClearField(upload.FieldAreaID, field.TypeUUID)
+	}
+	if value, ok := _u.mutation.Draft(); ok {
+		_spec.SetField(upload.FieldDraft, field.TypeBytes, value)
+	}
+	if _u.mutation.DraftCleared() {
+		_spec.ClearField(upload.FieldDraft, field.TypeBytes)
 	}
 	if value, ok := _u.mutation.DeclaredBytes(); ok {
 		_spec.SetField(upload.FieldDeclaredBytes, field.TypeInt64, value)
@@ -581,6 +625,38 @@ func (_u *UploadUpdateOne) ClearExpiresOn() *UploadUpdateOne {
 	return _u
 }
 
+// SetAreaID sets the "area_id" field.
+func (_u *UploadUpdateOne) SetAreaID(v uuid.UUID) *UploadUpdateOne {
+	_u.mutation.SetAreaID(v)
+	return _u
+}
+
+// SetNillableAreaID sets the "area_id" field if the given value is not nil.
+func (_u *UploadUpdateOne) SetNillableAreaID(v *uuid.UUID) *UploadUpdateOne {
+	if v != nil {
+		_u.SetAreaID(*v)
+	}
+	return _u
+}
+
+// ClearAreaID clears the value of the "area_id" field.
+func (_u *UploadUpdateOne) ClearAreaID() *UploadUpdateOne {
+	_u.mutation.ClearAreaID()
+	return _u
+}
+
+// SetDraft sets the "draft" field.
+func (_u *UploadUpdateOne) SetDraft(v []byte) *UploadUpdateOne {
+	_u.mutation.SetDraft(v)
+	return _u
+}
+
+// ClearDraft clears the value of the "draft" field.
+func (_u *UploadUpdateOne) ClearDraft() *UploadUpdateOne {
+	_u.mutation.ClearDraft()
+	return _u
+}
+
 // SetDeclaredBytes sets the "declared_bytes" field.
 func (_u *UploadUpdateOne) SetDeclaredBytes(v int64) *UploadUpdateOne {
 	_u.mutation.ResetDeclaredBytes()
@@ -778,6 +854,18 @@ func (_u *UploadUpdateOne) sqlSave(ctx context.Context) (_node *Upload, err erro
 	}
 	if _u.mutation.ExpiresOnCleared() {
 		_spec.ClearField(upload.FieldExpiresOn, field.TypeTime)
+	}
+	if value, ok := _u.mutation.AreaID(); ok {
+		_spec.SetField(upload.FieldAreaID, field.TypeUUID, value)
+	}
+	if _u.mutation.AreaIDCleared() {
+		_spec.ClearField(upload.FieldAreaID, field.TypeUUID)
+	}
+	if value, ok := _u.mutation.Draft(); ok {
+		_spec.SetField(upload.FieldDraft, field.TypeBytes, value)
+	}
+	if _u.mutation.DraftCleared() {
+		_spec.ClearField(upload.FieldDraft, field.TypeBytes)
 	}
 	if value, ok := _u.mutation.DeclaredBytes(); ok {
 		_spec.SetField(upload.FieldDeclaredBytes, field.TypeInt64, value)

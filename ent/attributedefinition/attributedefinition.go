@@ -61,6 +61,8 @@ const (
 	FieldAccept = "accept"
 	// FieldMaxFiles holds the string denoting the max_files field in the database.
 	FieldMaxFiles = "max_files"
+	// FieldMaxFileBytes holds the string denoting the max_file_bytes field in the database.
+	FieldMaxFileBytes = "max_file_bytes"
 	// FieldArchivedAt holds the string denoting the archived_at field in the database.
 	FieldArchivedAt = "archived_at"
 	// Table holds the table name of the attributedefinition in the database.
@@ -94,6 +96,7 @@ var Columns = []string{
 	FieldLatestTime,
 	FieldAccept,
 	FieldMaxFiles,
+	FieldMaxFileBytes,
 	FieldArchivedAt,
 }
 
@@ -237,6 +240,11 @@ func ByLatestTime(opts ...sql.OrderTermOption) OrderOption {
 // ByMaxFiles orders the results by the max_files field.
 func ByMaxFiles(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldMaxFiles, opts...).ToFunc()
+}
+
+// ByMaxFileBytes orders the results by the max_file_bytes field.
+func ByMaxFileBytes(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldMaxFileBytes, opts...).ToFunc()
 }
 
 // ByArchivedAt orders the results by the archived_at field.

@@ -165,6 +165,11 @@ func MaxFiles(v int32) predicate.AttributeDefinition {
 	return predicate.AttributeDefinition(sql.FieldEQ(FieldMaxFiles, v))
 }
 
+// MaxFileBytes applies equality check predicate on the "max_file_bytes" field. It's identical to MaxFileBytesEQ.
+func MaxFileBytes(v int64) predicate.AttributeDefinition {
+	return predicate.AttributeDefinition(sql.FieldEQ(FieldMaxFileBytes, v))
+}
+
 // ArchivedAt applies equality check predicate on the "archived_at" field. It's identical to ArchivedAtEQ.
 func ArchivedAt(v time.Time) predicate.AttributeDefinition {
 	return predicate.AttributeDefinition(sql.FieldEQ(FieldArchivedAt, v))
@@ -1358,6 +1363,56 @@ func MaxFilesIsNil() predicate.AttributeDefinition {
 // MaxFilesNotNil applies the NotNil predicate on the "max_files" field.
 func MaxFilesNotNil() predicate.AttributeDefinition {
 	return predicate.AttributeDefinition(sql.FieldNotNull(FieldMaxFiles))
+}
+
+// MaxFileBytesEQ applies the EQ predicate on the "max_file_bytes" field.
+func MaxFileBytesEQ(v int64) predicate.AttributeDefinition {
+	return predicate.AttributeDefinition(sql.FieldEQ(FieldMaxFileBytes, v))
+}
+
+// MaxFileBytesNEQ applies the NEQ predicate on the "max_file_bytes" field.
+func MaxFileBytesNEQ(v int64) predicate.AttributeDefinition {
+	return predicate.AttributeDefinition(sql.FieldNEQ(FieldMaxFileBytes, v))
+}
+
+// MaxFileBytesIn applies the In predicate on the "max_file_bytes" field.
+func MaxFileBytesIn(vs ...int64) predicate.AttributeDefinition {
+	return predicate.AttributeDefinition(sql.FieldIn(FieldMaxFileBytes, vs...))
+}
+
+// MaxFileBytesNotIn applies the NotIn predicate on the "max_file_bytes" field.
+func MaxFileBytesNotIn(vs ...int64) predicate.AttributeDefinition {
+	return predicate.AttributeDefinition(sql.FieldNotIn(FieldMaxFileBytes, vs...))
+}
+
+// MaxFileBytesGT applies the GT predicate on the "max_file_bytes" field.
+func MaxFileBytesGT(v int64) predicate.AttributeDefinition {
+	return predicate.AttributeDefinition(sql.FieldGT(FieldMaxFileBytes, v))
+}
+
+// MaxFileBytesGTE applies the GTE predicate on the "max_file_bytes" field.
+func MaxFileBytesGTE(v int64) predicate.AttributeDefinition {
+	return predicate.AttributeDefinition(sql.FieldGTE(FieldMaxFileBytes, v))
+}
+
+// MaxFileBytesLT applies the LT predicate on the "max_file_bytes" field.
+func MaxFileBytesLT(v int64) predicate.AttributeDefinition {
+	return predicate.AttributeDefinition(sql.FieldLT(FieldMaxFileBytes, v))
+}
+
+// MaxFileBytesLTE applies the LTE predicate on the "max_file_bytes" field.
+func MaxFileBytesLTE(v int64) predicate.AttributeDefinition {
+	return predicate.AttributeDefinition(sql.FieldLTE(FieldMaxFileBytes, v))
+}
+
+// MaxFileBytesIsNil applies the IsNil predicate on the "max_file_bytes" field.
+func MaxFileBytesIsNil() predicate.AttributeDefinition {
+	return predicate.AttributeDefinition(sql.FieldIsNull(FieldMaxFileBytes))
+}
+
+// MaxFileBytesNotNil applies the NotNil predicate on the "max_file_bytes" field.
+func MaxFileBytesNotNil() predicate.AttributeDefinition {
+	return predicate.AttributeDefinition(sql.FieldNotNull(FieldMaxFileBytes))
 }
 
 // ArchivedAtEQ applies the EQ predicate on the "archived_at" field.

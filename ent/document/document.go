@@ -35,8 +35,24 @@ const (
 	FieldSource = "source"
 	// FieldTitle holds the string denoting the title field in the database.
 	FieldTitle = "title"
+	// FieldDescription holds the string denoting the description field in the database.
+	FieldDescription = "description"
+	// FieldAreaID holds the string denoting the area_id field in the database.
+	FieldAreaID = "area_id"
+	// FieldPurpose holds the string denoting the purpose field in the database.
+	FieldPurpose = "purpose"
+	// FieldVisibility holds the string denoting the visibility field in the database.
+	FieldVisibility = "visibility"
+	// FieldTags holds the string denoting the tags field in the database.
+	FieldTags = "tags"
 	// FieldExpiresOn holds the string denoting the expires_on field in the database.
 	FieldExpiresOn = "expires_on"
+	// FieldExpiryWarnedAt holds the string denoting the expiry_warned_at field in the database.
+	FieldExpiryWarnedAt = "expiry_warned_at"
+	// FieldRetentionUntil holds the string denoting the retention_until field in the database.
+	FieldRetentionUntil = "retention_until"
+	// FieldRetentionWarnedAt holds the string denoting the retention_warned_at field in the database.
+	FieldRetentionWarnedAt = "retention_warned_at"
 	// FieldCurrentVersionID holds the string denoting the current_version_id field in the database.
 	FieldCurrentVersionID = "current_version_id"
 	// FieldArchivedAt holds the string denoting the archived_at field in the database.
@@ -59,7 +75,15 @@ var Columns = []string{
 	FieldStatus,
 	FieldSource,
 	FieldTitle,
+	FieldDescription,
+	FieldAreaID,
+	FieldPurpose,
+	FieldVisibility,
+	FieldTags,
 	FieldExpiresOn,
+	FieldExpiryWarnedAt,
+	FieldRetentionUntil,
+	FieldRetentionWarnedAt,
 	FieldCurrentVersionID,
 	FieldArchivedAt,
 }
@@ -87,6 +111,10 @@ var (
 	DefaultStatus string
 	// DefaultSource holds the default value on creation for the "source" field.
 	DefaultSource string
+	// DefaultVisibility holds the default value on creation for the "visibility" field.
+	DefaultVisibility string
+	// DefaultTags holds the default value on creation for the "tags" field.
+	DefaultTags []string
 )
 
 // OrderOption defines the ordering options for the Document queries.
@@ -152,9 +180,44 @@ func ByTitle(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldTitle, opts...).ToFunc()
 }
 
+// ByDescription orders the results by the description field.
+func ByDescription(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldDescription, opts...).ToFunc()
+}
+
+// ByAreaID orders the results by the area_id field.
+func ByAreaID(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldAreaID, opts...).ToFunc()
+}
+
+// ByPurpose orders the results by the purpose field.
+func ByPurpose(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldPurpose, opts...).ToFunc()
+}
+
+// ByVisibility orders the results by the visibility field.
+func ByVisibility(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldVisibility, opts...).ToFunc()
+}
+
 // ByExpiresOn orders the results by the expires_on field.
 func ByExpiresOn(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldExpiresOn, opts...).ToFunc()
+}
+
+// ByExpiryWarnedAt orders the results by the expiry_warned_at field.
+func ByExpiryWarnedAt(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldExpiryWarnedAt, opts...).ToFunc()
+}
+
+// ByRetentionUntil orders the results by the retention_until field.
+func ByRetentionUntil(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldRetentionUntil, opts...).ToFunc()
+}
+
+// ByRetentionWarnedAt orders the results by the retention_warned_at field.
+func ByRetentionWarnedAt(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldRetentionWarnedAt, opts...).ToFunc()
 }
 
 // ByCurrentVersionID orders the results by the current_version_id field.

@@ -110,9 +110,44 @@ func Title(v string) predicate.Document {
 	return predicate.Document(sql.FieldEQ(FieldTitle, v))
 }
 
+// Description applies equality check predicate on the "description" field. It's identical to DescriptionEQ.
+func Description(v string) predicate.Document {
+	return predicate.Document(sql.FieldEQ(FieldDescription, v))
+}
+
+// AreaID applies equality check predicate on the "area_id" field. It's identical to AreaIDEQ.
+func AreaID(v uuid.UUID) predicate.Document {
+	return predicate.Document(sql.FieldEQ(FieldAreaID, v))
+}
+
+// Purpose applies equality check predicate on the "purpose" field. It's identical to PurposeEQ.
+func Purpose(v string) predicate.Document {
+	return predicate.Document(sql.FieldEQ(FieldPurpose, v))
+}
+
+// Visibility applies equality check predicate on the "visibility" field. It's identical to VisibilityEQ.
+func Visibility(v string) predicate.Document {
+	return predicate.Document(sql.FieldEQ(FieldVisibility, v))
+}
+
 // ExpiresOn applies equality check predicate on the "expires_on" field. It's identical to ExpiresOnEQ.
 func ExpiresOn(v time.Time) predicate.Document {
 	return predicate.Document(sql.FieldEQ(FieldExpiresOn, v))
+}
+
+// ExpiryWarnedAt applies equality check predicate on the "expiry_warned_at" field. It's identical to ExpiryWarnedAtEQ.
+func ExpiryWarnedAt(v time.Time) predicate.Document {
+	return predicate.Document(sql.FieldEQ(FieldExpiryWarnedAt, v))
+}
+
+// RetentionUntil applies equality check predicate on the "retention_until" field. It's identical to RetentionUntilEQ.
+func RetentionUntil(v time.Time) predicate.Document {
+	return predicate.Document(sql.FieldEQ(FieldRetentionUntil, v))
+}
+
+// RetentionWarnedAt applies equality check predicate on the "retention_warned_at" field. It's identical to RetentionWarnedAtEQ.
+func RetentionWarnedAt(v time.Time) predicate.Document {
+	return predicate.Document(sql.FieldEQ(FieldRetentionWarnedAt, v))
 }
 
 // CurrentVersionID applies equality check predicate on the "current_version_id" field. It's identical to CurrentVersionIDEQ.
@@ -710,6 +745,271 @@ func TitleContainsFold(v string) predicate.Document {
 	return predicate.Document(sql.FieldContainsFold(FieldTitle, v))
 }
 
+// DescriptionEQ applies the EQ predicate on the "description" field.
+func DescriptionEQ(v string) predicate.Document {
+	return predicate.Document(sql.FieldEQ(FieldDescription, v))
+}
+
+// DescriptionNEQ applies the NEQ predicate on the "description" field.
+func DescriptionNEQ(v string) predicate.Document {
+	return predicate.Document(sql.FieldNEQ(FieldDescription, v))
+}
+
+// DescriptionIn applies the In predicate on the "description" field.
+func DescriptionIn(vs ...string) predicate.Document {
+	return predicate.Document(sql.FieldIn(FieldDescription, vs...))
+}
+
+// DescriptionNotIn applies the NotIn predicate on the "description" field.
+func DescriptionNotIn(vs ...string) predicate.Document {
+	return predicate.Document(sql.FieldNotIn(FieldDescription, vs...))
+}
+
+// DescriptionGT applies the GT predicate on the "description" field.
+func DescriptionGT(v string) predicate.Document {
+	return predicate.Document(sql.FieldGT(FieldDescription, v))
+}
+
+// DescriptionGTE applies the GTE predicate on the "description" field.
+func DescriptionGTE(v string) predicate.Document {
+	return predicate.Document(sql.FieldGTE(FieldDescription, v))
+}
+
+// DescriptionLT applies the LT predicate on the "description" field.
+func DescriptionLT(v string) predicate.Document {
+	return predicate.Document(sql.FieldLT(FieldDescription, v))
+}
+
+// DescriptionLTE applies the LTE predicate on the "description" field.
+func DescriptionLTE(v string) predicate.Document {
+	return predicate.Document(sql.FieldLTE(FieldDescription, v))
+}
+
+// DescriptionContains applies the Contains predicate on the "description" field.
+func DescriptionContains(v string) predicate.Document {
+	return predicate.Document(sql.FieldContains(FieldDescription, v))
+}
+
+// DescriptionHasPrefix applies the HasPrefix predicate on the "description" field.
+func DescriptionHasPrefix(v string) predicate.Document {
+	return predicate.Document(sql.FieldHasPrefix(FieldDescription, v))
+}
+
+// DescriptionHasSuffix applies the HasSuffix predicate on the "description" field.
+func DescriptionHasSuffix(v string) predicate.Document {
+	return predicate.Document(sql.FieldHasSuffix(FieldDescription, v))
+}
+
+// DescriptionIsNil applies the IsNil predicate on the "description" field.
+func DescriptionIsNil() predicate.Document {
+	return predicate.Document(sql.FieldIsNull(FieldDescription))
+}
+
+// DescriptionNotNil applies the NotNil predicate on the "description" field.
+func DescriptionNotNil() predicate.Document {
+	return predicate.Document(sql.FieldNotNull(FieldDescription))
+}
+
+// DescriptionEqualFold applies the EqualFold predicate on the "description" field.
+func DescriptionEqualFold(v string) predicate.Document {
+	return predicate.Document(sql.FieldEqualFold(FieldDescription, v))
+}
+
+// DescriptionContainsFold applies the ContainsFold predicate on the "description" field.
+func DescriptionContainsFold(v string) predicate.Document {
+	return predicate.Document(sql.FieldContainsFold(FieldDescription, v))
+}
+
+// AreaIDEQ applies the EQ predicate on the "area_id" field.
+func AreaIDEQ(v uuid.UUID) predicate.Document {
+	return predicate.Document(sql.FieldEQ(FieldAreaID, v))
+}
+
+// AreaIDNEQ applies the NEQ predicate on the "area_id" field.
+func AreaIDNEQ(v uuid.UUID) predicate.Document {
+	return predicate.Document(sql.FieldNEQ(FieldAreaID, v))
+}
+
+// AreaIDIn applies the In predicate on the "area_id" field.
+func AreaIDIn(vs ...uuid.UUID) predicate.Document {
+	return predicate.Document(sql.FieldIn(FieldAreaID, vs...))
+}
+
+// AreaIDNotIn applies the NotIn predicate on the "area_id" field.
+func AreaIDNotIn(vs ...uuid.UUID) predicate.Document {
+	return predicate.Document(sql.FieldNotIn(FieldAreaID, vs...))
+}
+
+// AreaIDGT applies the GT predicate on the "area_id" field.
+func AreaIDGT(v uuid.UUID) predicate.Document {
+	return predicate.Document(sql.FieldGT(FieldAreaID, v))
+}
+
+// AreaIDGTE applies the GTE predicate on the "area_id" field.
+func AreaIDGTE(v uuid.UUID) predicate.Document {
+	return predicate.Document(sql.FieldGTE(FieldAreaID, v))
+}
+
+// AreaIDLT applies the LT predicate on the "area_id" field.
+func AreaIDLT(v uuid.UUID) predicate.Document {
+	return predicate.Document(sql.FieldLT(FieldAreaID, v))
+}
+
+// AreaIDLTE applies the LTE predicate on the "area_id" field.
+func AreaIDLTE(v uuid.UUID) predicate.Document {
+	return predicate.Document(sql.FieldLTE(FieldAreaID, v))
+}
+
+// AreaIDIsNil applies the IsNil predicate on the "area_id" field.
+func AreaIDIsNil() predicate.Document {
+	return predicate.Document(sql.FieldIsNull(FieldAreaID))
+}
+
+// AreaIDNotNil applies the NotNil predicate on the "area_id" field.
+func AreaIDNotNil() predicate.Document {
+	return predicate.Document(sql.FieldNotNull(FieldAreaID))
+}
+
+// PurposeEQ applies the EQ predicate on the "purpose" field.
+func PurposeEQ(v string) predicate.Document {
+	return predicate.Document(sql.FieldEQ(FieldPurpose, v))
+}
+
+// PurposeNEQ applies the NEQ predicate on the "purpose" field.
+func PurposeNEQ(v string) predicate.Document {
+	return predicate.Document(sql.FieldNEQ(FieldPurpose, v))
+}
+
+// PurposeIn applies the In predicate on the "purpose" field.
+func PurposeIn(vs ...string) predicate.Document {
+	return predicate.Document(sql.FieldIn(FieldPurpose, vs...))
+}
+
+// PurposeNotIn applies the NotIn predicate on the "purpose" field.
+func PurposeNotIn(vs ...string) predicate.Document {
+	return predicate.Document(sql.FieldNotIn(FieldPurpose, vs...))
+}
+
+// PurposeGT applies the GT predicate on the "purpose" field.
+func PurposeGT(v string) predicate.Document {
+	return predicate.Document(sql.FieldGT(FieldPurpose, v))
+}
+
+// PurposeGTE applies the GTE predicate on the "purpose" field.
+func PurposeGTE(v string) predicate.Document {
+	return predicate.Document(sql.FieldGTE(FieldPurpose, v))
+}
+
+// PurposeLT applies the LT predicate on the "purpose" field.
+func PurposeLT(v string) predicate.Document {
+	return predicate.Document(sql.FieldLT(FieldPurpose, v))
+}
+
+// PurposeLTE applies the LTE predicate on the "purpose" field.
+func PurposeLTE(v string) predicate.Document {
+	return predicate.Document(sql.FieldLTE(FieldPurpose, v))
+}
+
+// PurposeContains applies the Contains predicate on the "purpose" field.
+func PurposeContains(v string) predicate.Document {
+	return predicate.Document(sql.FieldContains(FieldPurpose, v))
+}
+
+// PurposeHasPrefix applies the HasPrefix predicate on the "purpose" field.
+func PurposeHasPrefix(v string) predicate.Document {
+	return predicate.Document(sql.FieldHasPrefix(FieldPurpose, v))
+}
+
+// PurposeHasSuffix applies the HasSuffix predicate on the "purpose" field.
+func PurposeHasSuffix(v string) predicate.Document {
+	return predicate.Document(sql.FieldHasSuffix(FieldPurpose, v))
+}
+
+// PurposeIsNil applies the IsNil predicate on the "purpose" field.
+func PurposeIsNil() predicate.Document {
+	return predicate.Document(sql.FieldIsNull(FieldPurpose))
+}
+
+// PurposeNotNil applies the NotNil predicate on the "purpose" field.
+func PurposeNotNil() predicate.Document {
+	return predicate.Document(sql.FieldNotNull(FieldPurpose))
+}
+
+// PurposeEqualFold applies the EqualFold predicate on the "purpose" field.
+func PurposeEqualFold(v string) predicate.Document {
+	return predicate.Document(sql.FieldEqualFold(FieldPurpose, v))
+}
+
+// PurposeContainsFold applies the ContainsFold predicate on the "purpose" field.
+func PurposeContainsFold(v string) predicate.Document {
+	return predicate.Document(sql.FieldContainsFold(FieldPurpose, v))
+}
+
+// VisibilityEQ applies the EQ predicate on the "visibility" field.
+func VisibilityEQ(v string) predicate.Document {
+	return predicate.Document(sql.FieldEQ(FieldVisibility, v))
+}
+
+// VisibilityNEQ applies the NEQ predicate on the "visibility" field.
+func VisibilityNEQ(v string) predicate.Document {
+	return predicate.Document(sql.FieldNEQ(FieldVisibility, v))
+}
+
+// VisibilityIn applies the In predicate on the "visibility" field.
+func VisibilityIn(vs ...string) predicate.Document {
+	return predicate.Document(sql.FieldIn(FieldVisibility, vs...))
+}
+
+// VisibilityNotIn applies the NotIn predicate on the "visibility" field.
+func VisibilityNotIn(vs ...string) predicate.Document {
+	return predicate.Document(sql.FieldNotIn(FieldVisibility, vs...))
+}
+
+// VisibilityGT applies the GT predicate on the "visibility" field.
+func VisibilityGT(v string) predicate.Document {
+	return predicate.Document(sql.FieldGT(FieldVisibility, v))
+}
+
+// VisibilityGTE applies the GTE predicate on the "visibility" field.
+func VisibilityGTE(v string) predicate.Document {
+	return predicate.Document(sql.FieldGTE(FieldVisibility, v))
+}
+
+// VisibilityLT applies the LT predicate on the "visibility" field.
+func VisibilityLT(v string) predicate.Document {
+	return predicate.Document(sql.FieldLT(FieldVisibility, v))
+}
+
+// VisibilityLTE applies the LTE predicate on the "visibility" field.
+func VisibilityLTE(v string) predicate.Document {
+	return predicate.Document(sql.FieldLTE(FieldVisibility, v))
+}
+
+// VisibilityContains applies the Contains predicate on the "visibility" field.
+func VisibilityContains(v string) predicate.Document {
+	return predicate.Document(sql.FieldContains(FieldVisibility, v))
+}
+
+// VisibilityHasPrefix applies the HasPrefix predicate on the "visibility" field.
+func VisibilityHasPrefix(v string) predicate.Document {
+	return predicate.Document(sql.FieldHasPrefix(FieldVisibility, v))
+}
+
+// VisibilityHasSuffix applies the HasSuffix predicate on the "visibility" field.
+func VisibilityHasSuffix(v string) predicate.Document {
+	return predicate.Document(sql.FieldHasSuffix(FieldVisibility, v))
+}
+
+// VisibilityEqualFold applies the EqualFold predicate on the "visibility" field.
+func VisibilityEqualFold(v string) predicate.Document {
+	return predicate.Document(sql.FieldEqualFold(FieldVisibility, v))
+}
+
+// VisibilityContainsFold applies the ContainsFold predicate on the "visibility" field.
+func VisibilityContainsFold(v string) predicate.Document {
+	return predicate.Document(sql.FieldContainsFold(FieldVisibility, v))
+}
+
 // ExpiresOnEQ applies the EQ predicate on the "expires_on" field.
 func ExpiresOnEQ(v time.Time) predicate.Document {
 	return predicate.Document(sql.FieldEQ(FieldExpiresOn, v))
@@ -758,6 +1058,156 @@ func ExpiresOnIsNil() predicate.Document {
 // ExpiresOnNotNil applies the NotNil predicate on the "expires_on" field.
 func ExpiresOnNotNil() predicate.Document {
 	return predicate.Document(sql.FieldNotNull(FieldExpiresOn))
+}
+
+// ExpiryWarnedAtEQ applies the EQ predicate on the "expiry_warned_at" field.
+func ExpiryWarnedAtEQ(v time.Time) predicate.Document {
+	return predicate.Document(sql.FieldEQ(FieldExpiryWarnedAt, v))
+}
+
+// ExpiryWarnedAtNEQ applies the NEQ predicate on the "expiry_warned_at" field.
+func ExpiryWarnedAtNEQ(v time.Time) predicate.Document {
+	return predicate.Document(sql.FieldNEQ(FieldExpiryWarnedAt, v))
+}
+
+// ExpiryWarnedAtIn applies the In predicate on the "expiry_warned_at" field.
+func ExpiryWarnedAtIn(vs ...time.Time) predicate.Document {
+	return predicate.Document(sql.FieldIn(FieldExpiryWarnedAt, vs...))
+}
+
+// ExpiryWarnedAtNotIn applies the NotIn predicate on the "expiry_warned_at" field.
+func ExpiryWarnedAtNotIn(vs ...time.Time) predicate.Document {
+	return predicate.Document(sql.FieldNotIn(FieldExpiryWarnedAt, vs...))
+}
+
+// ExpiryWarnedAtGT applies the GT predicate on the "expiry_warned_at" field.
+func ExpiryWarnedAtGT(v time.Time) predicate.Document {
+	return predicate.Document(sql.FieldGT(FieldExpiryWarnedAt, v))
+}
+
+// ExpiryWarnedAtGTE applies the GTE predicate on the "expiry_warned_at" field.
+func ExpiryWarnedAtGTE(v time.Time) predicate.Document {
+	return predicate.Document(sql.FieldGTE(FieldExpiryWarnedAt, v))
+}
+
+// ExpiryWarnedAtLT applies the LT predicate on the "expiry_warned_at" field.
+func ExpiryWarnedAtLT(v time.Time) predicate.Document {
+	return predicate.Document(sql.FieldLT(FieldExpiryWarnedAt, v))
+}
+
+// ExpiryWarnedAtLTE applies the LTE predicate on the "expiry_warned_at" field.
+func ExpiryWarnedAtLTE(v time.Time) predicate.Document {
+	return predicate.Document(sql.FieldLTE(FieldExpiryWarnedAt, v))
+}
+
+// ExpiryWarnedAtIsNil applies the IsNil predicate on the "expiry_warned_at" field.
+func ExpiryWarnedAtIsNil() predicate.Document {
+	return predicate.Document(sql.FieldIsNull(FieldExpiryWarnedAt))
+}
+
+// ExpiryWarnedAtNotNil applies the NotNil predicate on the "expiry_warned_at" field.
+func ExpiryWarnedAtNotNil() predicate.Document {
+	return predicate.Document(sql.FieldNotNull(FieldExpiryWarnedAt))
+}
+
+// RetentionUntilEQ applies the EQ predicate on the "retention_until" field.
+func RetentionUntilEQ(v time.Time) predicate.Document {
+	return predicate.Document(sql.FieldEQ(FieldRetentionUntil, v))
+}
+
+// RetentionUntilNEQ applies the NEQ predicate on the "retention_until" field.
+func RetentionUntilNEQ(v time.Time) predicate.Document {
+	return predicate.Document(sql.FieldNEQ(FieldRetentionUntil, v))
+}
+
+// RetentionUntilIn applies the In predicate on the "retention_until" field.
+func RetentionUntilIn(vs ...time.Time) predicate.Document {
+	return predicate.Document(sql.FieldIn(FieldRetentionUntil, vs...))
+}
+
+// RetentionUntilNotIn applies the NotIn predicate on the "retention_until" field.
+func RetentionUntilNotIn(vs ...time.Time) predicate.Document {
+	return predicate.Document(sql.FieldNotIn(FieldRetentionUntil, vs...))
+}
+
+// RetentionUntilGT applies the GT predicate on the "retention_until" field.
+func RetentionUntilGT(v time.Time) predicate.Document {
+	return predicate.Document(sql.FieldGT(FieldRetentionUntil, v))
+}
+
+// RetentionUntilGTE applies the GTE predicate on the "retention_until" field.
+func RetentionUntilGTE(v time.Time) predicate.Document {
+	return predicate.Document(sql.FieldGTE(FieldRetentionUntil, v))
+}
+
+// RetentionUntilLT applies the LT predicate on the "retention_until" field.
+func RetentionUntilLT(v time.Time) predicate.Document {
+	return predicate.Document(sql.FieldLT(FieldRetentionUntil, v))
+}
+
+// RetentionUntilLTE applies the LTE predicate on the "retention_until" field.
+func RetentionUntilLTE(v time.Time) predicate.Document {
+	return predicate.Document(sql.FieldLTE(FieldRetentionUntil, v))
+}
+
+// RetentionUntilIsNil applies the IsNil predicate on the "retention_until" field.
+func RetentionUntilIsNil() predicate.Document {
+	return predicate.Document(sql.FieldIsNull(FieldRetentionUntil))
+}
+
+// RetentionUntilNotNil applies the NotNil predicate on the "retention_until" field.
+func RetentionUntilNotNil() predicate.Document {
+	return predicate.Document(sql.FieldNotNull(FieldRetentionUntil))
+}
+
+// RetentionWarnedAtEQ applies the EQ predicate on the "retention_warned_at" field.
+func RetentionWarnedAtEQ(v time.Time) predicate.Document {
+	return predicate.Document(sql.FieldEQ(FieldRetentionWarnedAt, v))
+}
+
+// RetentionWarnedAtNEQ applies the NEQ predicate on the "retention_warned_at" field.
+func RetentionWarnedAtNEQ(v time.Time) predicate.Document {
+	return predicate.Document(sql.FieldNEQ(FieldRetentionWarnedAt, v))
+}
+
+// RetentionWarnedAtIn applies the In predicate on the "retention_warned_at" field.
+func RetentionWarnedAtIn(vs ...time.Time) predicate.Document {
+	return predicate.Document(sql.FieldIn(FieldRetentionWarnedAt, vs...))
+}
+
+// RetentionWarnedAtNotIn applies the NotIn predicate on the "retention_warned_at" field.
+func RetentionWarnedAtNotIn(vs ...time.Time) predicate.Document {
+	return predicate.Document(sql.FieldNotIn(FieldRetentionWarnedAt, vs...))
+}
+
+// RetentionWarnedAtGT applies the GT predicate on the "retention_warned_at" field.
+func RetentionWarnedAtGT(v time.Time) predicate.Document {
+	return predicate.Document(sql.FieldGT(FieldRetentionWarnedAt, v))
+}
+
+// RetentionWarnedAtGTE applies the GTE predicate on the "retention_warned_at" field.
+func RetentionWarnedAtGTE(v time.Time) predicate.Document {
+	return predicate.Document(sql.FieldGTE(FieldRetentionWarnedAt, v))
+}
+
+// RetentionWarnedAtLT applies the LT predicate on the "retention_warned_at" field.
+func RetentionWarnedAtLT(v time.Time) predicate.Document {
+	return predicate.Document(sql.FieldLT(FieldRetentionWarnedAt, v))
+}
+
+// RetentionWarnedAtLTE applies the LTE predicate on the "retention_warned_at" field.
+func RetentionWarnedAtLTE(v time.Time) predicate.Document {
+	return predicate.Document(sql.FieldLTE(FieldRetentionWarnedAt, v))
+}
+
+// RetentionWarnedAtIsNil applies the IsNil predicate on the "retention_warned_at" field.
+func RetentionWarnedAtIsNil() predicate.Document {
+	return predicate.Document(sql.FieldIsNull(FieldRetentionWarnedAt))
+}
+
+// RetentionWarnedAtNotNil applies the NotNil predicate on the "retention_warned_at" field.
+func RetentionWarnedAtNotNil() predicate.Document {
+	return predicate.Document(sql.FieldNotNull(FieldRetentionWarnedAt))
 }
 
 // CurrentVersionIDEQ applies the EQ predicate on the "current_version_id" field.

@@ -39,8 +39,24 @@ const (
 	FieldObjectKey = "object_key"
 	// FieldObjectGeneration holds the string denoting the object_generation field in the database.
 	FieldObjectGeneration = "object_generation"
+	// FieldBlobID holds the string denoting the blob_id field in the database.
+	FieldBlobID = "blob_id"
 	// FieldState holds the string denoting the state field in the database.
 	FieldState = "state"
+	// FieldScannedAt holds the string denoting the scanned_at field in the database.
+	FieldScannedAt = "scanned_at"
+	// FieldScanSignature holds the string denoting the scan_signature field in the database.
+	FieldScanSignature = "scan_signature"
+	// FieldPreviewState holds the string denoting the preview_state field in the database.
+	FieldPreviewState = "preview_state"
+	// FieldWidth holds the string denoting the width field in the database.
+	FieldWidth = "width"
+	// FieldHeight holds the string denoting the height field in the database.
+	FieldHeight = "height"
+	// FieldCheckAt holds the string denoting the check_at field in the database.
+	FieldCheckAt = "check_at"
+	// FieldCheckAttempts holds the string denoting the check_attempts field in the database.
+	FieldCheckAttempts = "check_attempts"
 	// Table holds the table name of the documentversion in the database.
 	Table = "document_version"
 )
@@ -61,7 +77,15 @@ var Columns = []string{
 	FieldCrc32c,
 	FieldObjectKey,
 	FieldObjectGeneration,
+	FieldBlobID,
 	FieldState,
+	FieldScannedAt,
+	FieldScanSignature,
+	FieldPreviewState,
+	FieldWidth,
+	FieldHeight,
+	FieldCheckAt,
+	FieldCheckAttempts,
 }
 
 // ValidColumn reports if the column name is valid (part of the table columns).
@@ -79,6 +103,10 @@ var (
 	DefaultCreatedAt func() time.Time
 	// DefaultState holds the default value on creation for the "state" field.
 	DefaultState string
+	// DefaultPreviewState holds the default value on creation for the "preview_state" field.
+	DefaultPreviewState string
+	// DefaultCheckAttempts holds the default value on creation for the "check_attempts" field.
+	DefaultCheckAttempts int32
 )
 
 // OrderOption defines the ordering options for the DocumentVersion queries.
@@ -149,7 +177,47 @@ func ByObjectGeneration(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldObjectGeneration, opts...).ToFunc()
 }
 
+// ByBlobID orders the results by the blob_id field.
+func ByBlobID(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldBlobID, opts...).ToFunc()
+}
+
 // ByState orders the results by the state field.
 func ByState(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldState, opts...).ToFunc()
+}
+
+// ByScannedAt orders the results by the scanned_at field.
+func ByScannedAt(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldScannedAt, opts...).ToFunc()
+}
+
+// ByScanSignature orders the results by the scan_signature field.
+func ByScanSignature(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldScanSignature, opts...).ToFunc()
+}
+
+// ByPreviewState orders the results by the preview_state field.
+func ByPreviewState(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldPreviewState, opts...).ToFunc()
+}
+
+// ByWidth orders the results by the width field.
+func ByWidth(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldWidth, opts...).ToFunc()
+}
+
+// ByHeight orders the results by the height field.
+func ByHeight(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldHeight, opts...).ToFunc()
+}
+
+// ByCheckAt orders the results by the check_at field.
+func ByCheckAt(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldCheckAt, opts...).ToFunc()
+}
+
+// ByCheckAttempts orders the results by the check_attempts field.
+func ByCheckAttempts(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldCheckAttempts, opts...).ToFunc()
 }

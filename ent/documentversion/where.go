@@ -120,9 +120,49 @@ func ObjectGeneration(v int64) predicate.DocumentVersion {
 	return predicate.DocumentVersion(sql.FieldEQ(FieldObjectGeneration, v))
 }
 
+// BlobID applies equality check predicate on the "blob_id" field. It's identical to BlobIDEQ.
+func BlobID(v uuid.UUID) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldEQ(FieldBlobID, v))
+}
+
 // State applies equality check predicate on the "state" field. It's identical to StateEQ.
 func State(v string) predicate.DocumentVersion {
 	return predicate.DocumentVersion(sql.FieldEQ(FieldState, v))
+}
+
+// ScannedAt applies equality check predicate on the "scanned_at" field. It's identical to ScannedAtEQ.
+func ScannedAt(v time.Time) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldEQ(FieldScannedAt, v))
+}
+
+// ScanSignature applies equality check predicate on the "scan_signature" field. It's identical to ScanSignatureEQ.
+func ScanSignature(v string) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldEQ(FieldScanSignature, v))
+}
+
+// PreviewState applies equality check predicate on the "preview_state" field. It's identical to PreviewStateEQ.
+func PreviewState(v string) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldEQ(FieldPreviewState, v))
+}
+
+// Width applies equality check predicate on the "width" field. It's identical to WidthEQ.
+func Width(v int32) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldEQ(FieldWidth, v))
+}
+
+// Height applies equality check predicate on the "height" field. It's identical to HeightEQ.
+func Height(v int32) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldEQ(FieldHeight, v))
+}
+
+// CheckAt applies equality check predicate on the "check_at" field. It's identical to CheckAtEQ.
+func CheckAt(v time.Time) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldEQ(FieldCheckAt, v))
+}
+
+// CheckAttempts applies equality check predicate on the "check_attempts" field. It's identical to CheckAttemptsEQ.
+func CheckAttempts(v int32) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldEQ(FieldCheckAttempts, v))
 }
 
 // AccountIDEQ applies the EQ predicate on the "account_id" field.
@@ -765,6 +805,56 @@ func ObjectGenerationLTE(v int64) predicate.DocumentVersion {
 	return predicate.DocumentVersion(sql.FieldLTE(FieldObjectGeneration, v))
 }
 
+// BlobIDEQ applies the EQ predicate on the "blob_id" field.
+func BlobIDEQ(v uuid.UUID) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldEQ(FieldBlobID, v))
+}
+
+// BlobIDNEQ applies the NEQ predicate on the "blob_id" field.
+func BlobIDNEQ(v uuid.UUID) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldNEQ(FieldBlobID, v))
+}
+
+// BlobIDIn applies the In predicate on the "blob_id" field.
+func BlobIDIn(vs ...uuid.UUID) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldIn(FieldBlobID, vs...))
+}
+
+// BlobIDNotIn applies the NotIn predicate on the "blob_id" field.
+func BlobIDNotIn(vs ...uuid.UUID) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldNotIn(FieldBlobID, vs...))
+}
+
+// BlobIDGT applies the GT predicate on the "blob_id" field.
+func BlobIDGT(v uuid.UUID) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldGT(FieldBlobID, v))
+}
+
+// BlobIDGTE applies the GTE predicate on the "blob_id" field.
+func BlobIDGTE(v uuid.UUID) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldGTE(FieldBlobID, v))
+}
+
+// BlobIDLT applies the LT predicate on the "blob_id" field.
+func BlobIDLT(v uuid.UUID) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldLT(FieldBlobID, v))
+}
+
+// BlobIDLTE applies the LTE predicate on the "blob_id" field.
+func BlobIDLTE(v uuid.UUID) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldLTE(FieldBlobID, v))
+}
+
+// BlobIDIsNil applies the IsNil predicate on the "blob_id" field.
+func BlobIDIsNil() predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldIsNull(FieldBlobID))
+}
+
+// BlobIDNotNil applies the NotNil predicate on the "blob_id" field.
+func BlobIDNotNil() predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldNotNull(FieldBlobID))
+}
+
 // StateEQ applies the EQ predicate on the "state" field.
 func StateEQ(v string) predicate.DocumentVersion {
 	return predicate.DocumentVersion(sql.FieldEQ(FieldState, v))
@@ -828,6 +918,386 @@ func StateEqualFold(v string) predicate.DocumentVersion {
 // StateContainsFold applies the ContainsFold predicate on the "state" field.
 func StateContainsFold(v string) predicate.DocumentVersion {
 	return predicate.DocumentVersion(sql.FieldContainsFold(FieldState, v))
+}
+
+// ScannedAtEQ applies the EQ predicate on the "scanned_at" field.
+func ScannedAtEQ(v time.Time) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldEQ(FieldScannedAt, v))
+}
+
+// ScannedAtNEQ applies the NEQ predicate on the "scanned_at" field.
+func ScannedAtNEQ(v time.Time) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldNEQ(FieldScannedAt, v))
+}
+
+// ScannedAtIn applies the In predicate on the "scanned_at" field.
+func ScannedAtIn(vs ...time.Time) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldIn(FieldScannedAt, vs...))
+}
+
+// ScannedAtNotIn applies the NotIn predicate on the "scanned_at" field.
+func ScannedAtNotIn(vs ...time.Time) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldNotIn(FieldScannedAt, vs...))
+}
+
+// ScannedAtGT applies the GT predicate on the "scanned_at" field.
+func ScannedAtGT(v time.Time) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldGT(FieldScannedAt, v))
+}
+
+// ScannedAtGTE applies the GTE predicate on the "scanned_at" field.
+func ScannedAtGTE(v time.Time) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldGTE(FieldScannedAt, v))
+}
+
+// ScannedAtLT applies the LT predicate on the "scanned_at" field.
+func ScannedAtLT(v time.Time) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldLT(FieldScannedAt, v))
+}
+
+// ScannedAtLTE applies the LTE predicate on the "scanned_at" field.
+func ScannedAtLTE(v time.Time) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldLTE(FieldScannedAt, v))
+}
+
+// ScannedAtIsNil applies the IsNil predicate on the "scanned_at" field.
+func ScannedAtIsNil() predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldIsNull(FieldScannedAt))
+}
+
+// ScannedAtNotNil applies the NotNil predicate on the "scanned_at" field.
+func ScannedAtNotNil() predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldNotNull(FieldScannedAt))
+}
+
+// ScanSignatureEQ applies the EQ predicate on the "scan_signature" field.
+func ScanSignatureEQ(v string) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldEQ(FieldScanSignature, v))
+}
+
+// ScanSignatureNEQ applies the NEQ predicate on the "scan_signature" field.
+func ScanSignatureNEQ(v string) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldNEQ(FieldScanSignature, v))
+}
+
+// ScanSignatureIn applies the In predicate on the "scan_signature" field.
+func ScanSignatureIn(vs ...string) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldIn(FieldScanSignature, vs...))
+}
+
+// ScanSignatureNotIn applies the NotIn predicate on the "scan_signature" field.
+func ScanSignatureNotIn(vs ...string) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldNotIn(FieldScanSignature, vs...))
+}
+
+// ScanSignatureGT applies the GT predicate on the "scan_signature" field.
+func ScanSignatureGT(v string) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldGT(FieldScanSignature, v))
+}
+
+// ScanSignatureGTE applies the GTE predicate on the "scan_signature" field.
+func ScanSignatureGTE(v string) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldGTE(FieldScanSignature, v))
+}
+
+// ScanSignatureLT applies the LT predicate on the "scan_signature" field.
+func ScanSignatureLT(v string) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldLT(FieldScanSignature, v))
+}
+
+// ScanSignatureLTE applies the LTE predicate on the "scan_signature" field.
+func ScanSignatureLTE(v string) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldLTE(FieldScanSignature, v))
+}
+
+// ScanSignatureContains applies the Contains predicate on the "scan_signature" field.
+func ScanSignatureContains(v string) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldContains(FieldScanSignature, v))
+}
+
+// ScanSignatureHasPrefix applies the HasPrefix predicate on the "scan_signature" field.
+func ScanSignatureHasPrefix(v string) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldHasPrefix(FieldScanSignature, v))
+}
+
+// ScanSignatureHasSuffix applies the HasSuffix predicate on the "scan_signature" field.
+func ScanSignatureHasSuffix(v string) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldHasSuffix(FieldScanSignature, v))
+}
+
+// ScanSignatureIsNil applies the IsNil predicate on the "scan_signature" field.
+func ScanSignatureIsNil() predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldIsNull(FieldScanSignature))
+}
+
+// ScanSignatureNotNil applies the NotNil predicate on the "scan_signature" field.
+func ScanSignatureNotNil() predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldNotNull(FieldScanSignature))
+}
+
+// ScanSignatureEqualFold applies the EqualFold predicate on the "scan_signature" field.
+func ScanSignatureEqualFold(v string) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldEqualFold(FieldScanSignature, v))
+}
+
+// ScanSignatureContainsFold applies the ContainsFold predicate on the "scan_signature" field.
+func ScanSignatureContainsFold(v string) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldContainsFold(FieldScanSignature, v))
+}
+
+// PreviewStateEQ applies the EQ predicate on the "preview_state" field.
+func PreviewStateEQ(v string) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldEQ(FieldPreviewState, v))
+}
+
+// PreviewStateNEQ applies the NEQ predicate on the "preview_state" field.
+func PreviewStateNEQ(v string) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldNEQ(FieldPreviewState, v))
+}
+
+// PreviewStateIn applies the In predicate on the "preview_state" field.
+func PreviewStateIn(vs ...string) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldIn(FieldPreviewState, vs...))
+}
+
+// PreviewStateNotIn applies the NotIn predicate on the "preview_state" field.
+func PreviewStateNotIn(vs ...string) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldNotIn(FieldPreviewState, vs...))
+}
+
+// PreviewStateGT applies the GT predicate on the "preview_state" field.
+func PreviewStateGT(v string) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldGT(FieldPreviewState, v))
+}
+
+// PreviewStateGTE applies the GTE predicate on the "preview_state" field.
+func PreviewStateGTE(v string) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldGTE(FieldPreviewState, v))
+}
+
+// PreviewStateLT applies the LT predicate on the "preview_state" field.
+func PreviewStateLT(v string) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldLT(FieldPreviewState, v))
+}
+
+// PreviewStateLTE applies the LTE predicate on the "preview_state" field.
+func PreviewStateLTE(v string) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldLTE(FieldPreviewState, v))
+}
+
+// PreviewStateContains applies the Contains predicate on the "preview_state" field.
+func PreviewStateContains(v string) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldContains(FieldPreviewState, v))
+}
+
+// PreviewStateHasPrefix applies the HasPrefix predicate on the "preview_state" field.
+func PreviewStateHasPrefix(v string) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldHasPrefix(FieldPreviewState, v))
+}
+
+// PreviewStateHasSuffix applies the HasSuffix predicate on the "preview_state" field.
+func PreviewStateHasSuffix(v string) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldHasSuffix(FieldPreviewState, v))
+}
+
+// PreviewStateEqualFold applies the EqualFold predicate on the "preview_state" field.
+func PreviewStateEqualFold(v string) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldEqualFold(FieldPreviewState, v))
+}
+
+// PreviewStateContainsFold applies the ContainsFold predicate on the "preview_state" field.
+func PreviewStateContainsFold(v string) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldContainsFold(FieldPreviewState, v))
+}
+
+// WidthEQ applies the EQ predicate on the "width" field.
+func WidthEQ(v int32) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldEQ(FieldWidth, v))
+}
+
+// WidthNEQ applies the NEQ predicate on the "width" field.
+func WidthNEQ(v int32) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldNEQ(FieldWidth, v))
+}
+
+// WidthIn applies the In predicate on the "width" field.
+func WidthIn(vs ...int32) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldIn(FieldWidth, vs...))
+}
+
+// WidthNotIn applies the NotIn predicate on the "width" field.
+func WidthNotIn(vs ...int32) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldNotIn(FieldWidth, vs...))
+}
+
+// WidthGT applies the GT predicate on the "width" field.
+func WidthGT(v int32) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldGT(FieldWidth, v))
+}
+
+// WidthGTE applies the GTE predicate on the "width" field.
+func WidthGTE(v int32) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldGTE(FieldWidth, v))
+}
+
+// WidthLT applies the LT predicate on the "width" field.
+func WidthLT(v int32) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldLT(FieldWidth, v))
+}
+
+// WidthLTE applies the LTE predicate on the "width" field.
+func WidthLTE(v int32) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldLTE(FieldWidth, v))
+}
+
+// WidthIsNil applies the IsNil predicate on the "width" field.
+func WidthIsNil() predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldIsNull(FieldWidth))
+}
+
+// WidthNotNil applies the NotNil predicate on the "width" field.
+func WidthNotNil() predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldNotNull(FieldWidth))
+}
+
+// HeightEQ applies the EQ predicate on the "height" field.
+func HeightEQ(v int32) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldEQ(FieldHeight, v))
+}
+
+// HeightNEQ applies the NEQ predicate on the "height" field.
+func HeightNEQ(v int32) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldNEQ(FieldHeight, v))
+}
+
+// HeightIn applies the In predicate on the "height" field.
+func HeightIn(vs ...int32) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldIn(FieldHeight, vs...))
+}
+
+// HeightNotIn applies the NotIn predicate on the "height" field.
+func HeightNotIn(vs ...int32) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldNotIn(FieldHeight, vs...))
+}
+
+// HeightGT applies the GT predicate on the "height" field.
+func HeightGT(v int32) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldGT(FieldHeight, v))
+}
+
+// HeightGTE applies the GTE predicate on the "height" field.
+func HeightGTE(v int32) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldGTE(FieldHeight, v))
+}
+
+// HeightLT applies the LT predicate on the "height" field.
+func HeightLT(v int32) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldLT(FieldHeight, v))
+}
+
+// HeightLTE applies the LTE predicate on the "height" field.
+func HeightLTE(v int32) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldLTE(FieldHeight, v))
+}
+
+// HeightIsNil applies the IsNil predicate on the "height" field.
+func HeightIsNil() predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldIsNull(FieldHeight))
+}
+
+// HeightNotNil applies the NotNil predicate on the "height" field.
+func HeightNotNil() predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldNotNull(FieldHeight))
+}
+
+// CheckAtEQ applies the EQ predicate on the "check_at" field.
+func CheckAtEQ(v time.Time) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldEQ(FieldCheckAt, v))
+}
+
+// CheckAtNEQ applies the NEQ predicate on the "check_at" field.
+func CheckAtNEQ(v time.Time) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldNEQ(FieldCheckAt, v))
+}
+
+// CheckAtIn applies the In predicate on the "check_at" field.
+func CheckAtIn(vs ...time.Time) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldIn(FieldCheckAt, vs...))
+}
+
+// CheckAtNotIn applies the NotIn predicate on the "check_at" field.
+func CheckAtNotIn(vs ...time.Time) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldNotIn(FieldCheckAt, vs...))
+}
+
+// CheckAtGT applies the GT predicate on the "check_at" field.
+func CheckAtGT(v time.Time) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldGT(FieldCheckAt, v))
+}
+
+// CheckAtGTE applies the GTE predicate on the "check_at" field.
+func CheckAtGTE(v time.Time) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldGTE(FieldCheckAt, v))
+}
+
+// CheckAtLT applies the LT predicate on the "check_at" field.
+func CheckAtLT(v time.Time) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldLT(FieldCheckAt, v))
+}
+
+// CheckAtLTE applies the LTE predicate on the "check_at" field.
+func CheckAtLTE(v time.Time) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldLTE(FieldCheckAt, v))
+}
+
+// CheckAtIsNil applies the IsNil predicate on the "check_at" field.
+func CheckAtIsNil() predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldIsNull(FieldCheckAt))
+}
+
+// CheckAtNotNil applies the NotNil predicate on the "check_at" field.
+func CheckAtNotNil() predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldNotNull(FieldCheckAt))
+}
+
+// CheckAttemptsEQ applies the EQ predicate on the "check_attempts" field.
+func CheckAttemptsEQ(v int32) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldEQ(FieldCheckAttempts, v))
+}
+
+// CheckAttemptsNEQ applies the NEQ predicate on the "check_attempts" field.
+func CheckAttemptsNEQ(v int32) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldNEQ(FieldCheckAttempts, v))
+}
+
+// CheckAttemptsIn applies the In predicate on the "check_attempts" field.
+func CheckAttemptsIn(vs ...int32) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldIn(FieldCheckAttempts, vs...))
+}
+
+// CheckAttemptsNotIn applies the NotIn predicate on the "check_attempts" field.
+func CheckAttemptsNotIn(vs ...int32) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldNotIn(FieldCheckAttempts, vs...))
+}
+
+// CheckAttemptsGT applies the GT predicate on the "check_attempts" field.
+func CheckAttemptsGT(v int32) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldGT(FieldCheckAttempts, v))
+}
+
+// CheckAttemptsGTE applies the GTE predicate on the "check_attempts" field.
+func CheckAttemptsGTE(v int32) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldGTE(FieldCheckAttempts, v))
+}
+
+// CheckAttemptsLT applies the LT predicate on the "check_attempts" field.
+func CheckAttemptsLT(v int32) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldLT(FieldCheckAttempts, v))
+}
+
+// CheckAttemptsLTE applies the LTE predicate on the "check_attempts" field.
+func CheckAttemptsLTE(v int32) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldLTE(FieldCheckAttempts, v))
 }
 
 // And groups predicates with the AND operator between them.

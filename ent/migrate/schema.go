@@ -96,6 +96,7 @@ var (
 		{Name: "latest_time", Type: field.TypeTime, Nullable: true},
 		{Name: "accept", Type: field.TypeJSON},
 		{Name: "max_files", Type: field.TypeInt32, Nullable: true},
+		{Name: "max_file_bytes", Type: field.TypeInt64, Nullable: true},
 		{Name: "archived_at", Type: field.TypeTime, Nullable: true},
 	}
 	// AttributeDefinitionTable holds the schema information for the "attribute_definition" table.
@@ -317,6 +318,78 @@ var (
 				Name:    "attributevalueoption_account_id_customer_id_definition_id_option_id",
 				Unique:  false,
 				Columns: []*schema.Column{AttributeValueOptionColumns[1], AttributeValueOptionColumns[4], AttributeValueOptionColumns[5], AttributeValueOptionColumns[6]},
+			},
+		},
+	}
+	// AuditRecordColumns holds the columns for the "audit_record" table.
+	AuditRecordColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "account_id", Type: field.TypeUUID},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "created_by_kind", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "created_by_id", Type: field.TypeUUID, Nullable: true},
+		{Name: "action", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "outcome", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "customer_id", Type: field.TypeUUID, Nullable: true},
+		{Name: "subject_type", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "subject_id", Type: field.TypeUUID, Nullable: true},
+		{Name: "changed_fields", Type: field.TypeJSON},
+		{Name: "request_id", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "client_address", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+	}
+	// AuditRecordTable holds the schema information for the "audit_record" table.
+	AuditRecordTable = &schema.Table{
+		Name:       "audit_record",
+		Columns:    AuditRecordColumns,
+		PrimaryKey: []*schema.Column{AuditRecordColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "auditrecord_account_id_created_at_id",
+				Unique:  false,
+				Columns: []*schema.Column{AuditRecordColumns[1], AuditRecordColumns[2], AuditRecordColumns[0]},
+			},
+			{
+				Name:    "auditrecord_account_id_customer_id_created_at_id",
+				Unique:  false,
+				Columns: []*schema.Column{AuditRecordColumns[1], AuditRecordColumns[7], AuditRecordColumns[2], AuditRecordColumns[0]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "customer_id IS NOT NULL",
+				},
+			},
+		},
+	}
+	// BlobColumns holds the columns for the "blob" table.
+	BlobColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "account_id", Type: field.TypeUUID},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "sha256", Type: field.TypeBytes, SchemaType: map[string]string{"postgres": "bytea"}},
+		{Name: "size_bytes", Type: field.TypeInt64},
+		{Name: "crc32c", Type: field.TypeInt64},
+		{Name: "object_key", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "object_generation", Type: field.TypeInt64},
+		{Name: "refs", Type: field.TypeInt32},
+	}
+	// BlobTable holds the schema information for the "blob" table.
+	BlobTable = &schema.Table{
+		Name:       "blob",
+		Columns:    BlobColumns,
+		PrimaryKey: []*schema.Column{BlobColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "blob_account_id_id",
+				Unique:  true,
+				Columns: []*schema.Column{BlobColumns[1], BlobColumns[0]},
+			},
+			{
+				Name:    "blob_account_id_sha256",
+				Unique:  true,
+				Columns: []*schema.Column{BlobColumns[1], BlobColumns[3]},
+			},
+			{
+				Name:    "blob_object_key",
+				Unique:  true,
+				Columns: []*schema.Column{BlobColumns[6]},
 			},
 		},
 	}
@@ -710,7 +783,15 @@ var (
 		{Name: "status", Type: field.TypeString, Default: "ACTIVE", SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "source", Type: field.TypeString, Default: "STAFF", SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "title", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "description", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "area_id", Type: field.TypeUUID, Nullable: true},
+		{Name: "purpose", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "visibility", Type: field.TypeString, Default: "STAFF_ONLY", SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "tags", Type: field.TypeJSON, Default: schema.Expr("'[]'")},
 		{Name: "expires_on", Type: field.TypeTime, Nullable: true, SchemaType: map[string]string{"postgres": "date"}},
+		{Name: "expiry_warned_at", Type: field.TypeTime, Nullable: true},
+		{Name: "retention_until", Type: field.TypeTime, Nullable: true, SchemaType: map[string]string{"postgres": "date"}},
+		{Name: "retention_warned_at", Type: field.TypeTime, Nullable: true},
 		{Name: "current_version_id", Type: field.TypeUUID},
 		{Name: "archived_at", Type: field.TypeTime, Nullable: true},
 	}
@@ -739,9 +820,66 @@ var (
 
 						DocumentColumns[11].Name,
 
-						DocumentColumns[13].Name,
+						DocumentColumns[21].Name,
 					},
 				},
+			},
+			{
+				Name:    "document_account_id_area_id_customer_id",
+				Unique:  false,
+				Columns: []*schema.Column{DocumentColumns[1], DocumentColumns[13], DocumentColumns[7]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "area_id IS NOT NULL",
+				},
+			},
+			{
+				Name:    "document_expires_on",
+				Unique:  false,
+				Columns: []*schema.Column{DocumentColumns[17]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "expiry_warned_at IS NULL AND expires_on IS NOT NULL",
+				},
+			},
+			{
+				Name:    "document_retention_until",
+				Unique:  false,
+				Columns: []*schema.Column{DocumentColumns[19]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "retention_warned_at IS NULL AND retention_until IS NOT NULL",
+				},
+			},
+		},
+	}
+	// DocumentRenditionColumns holds the columns for the "document_rendition" table.
+	DocumentRenditionColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "account_id", Type: field.TypeUUID},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "version_id", Type: field.TypeUUID},
+		{Name: "variant", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "content_type", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "size_bytes", Type: field.TypeInt64},
+		{Name: "width", Type: field.TypeInt32},
+		{Name: "height", Type: field.TypeInt32},
+		{Name: "crc32c", Type: field.TypeInt64},
+		{Name: "object_key", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "object_generation", Type: field.TypeInt64},
+	}
+	// DocumentRenditionTable holds the schema information for the "document_rendition" table.
+	DocumentRenditionTable = &schema.Table{
+		Name:       "document_rendition",
+		Columns:    DocumentRenditionColumns,
+		PrimaryKey: []*schema.Column{DocumentRenditionColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "documentrendition_account_id_version_id_variant",
+				Unique:  true,
+				Columns: []*schema.Column{DocumentRenditionColumns[1], DocumentRenditionColumns[3], DocumentRenditionColumns[4]},
+			},
+			{
+				Name:    "documentrendition_object_key",
+				Unique:  true,
+				Columns: []*schema.Column{DocumentRenditionColumns[10]},
 			},
 		},
 	}
@@ -761,7 +899,15 @@ var (
 		{Name: "crc32c", Type: field.TypeInt64},
 		{Name: "object_key", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "object_generation", Type: field.TypeInt64},
+		{Name: "blob_id", Type: field.TypeUUID, Nullable: true},
 		{Name: "state", Type: field.TypeString, Default: "STORED", SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "scanned_at", Type: field.TypeTime, Nullable: true},
+		{Name: "scan_signature", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "preview_state", Type: field.TypeString, Default: "NONE", SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "width", Type: field.TypeInt32, Nullable: true},
+		{Name: "height", Type: field.TypeInt32, Nullable: true},
+		{Name: "check_at", Type: field.TypeTime, Nullable: true},
+		{Name: "check_attempts", Type: field.TypeInt32, Default: 0},
 	}
 	// DocumentVersionTable holds the schema information for the "document_version" table.
 	DocumentVersionTable = &schema.Table{
@@ -781,8 +927,24 @@ var (
 			},
 			{
 				Name:    "documentversion_object_key",
-				Unique:  true,
+				Unique:  false,
 				Columns: []*schema.Column{DocumentVersionColumns[12]},
+			},
+			{
+				Name:    "documentversion_account_id_blob_id",
+				Unique:  false,
+				Columns: []*schema.Column{DocumentVersionColumns[1], DocumentVersionColumns[14]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "blob_id IS NOT NULL",
+				},
+			},
+			{
+				Name:    "documentversion_check_at",
+				Unique:  false,
+				Columns: []*schema.Column{DocumentVersionColumns[21]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "state = 'STORED' OR preview_state = 'PENDING'",
+				},
 			},
 		},
 	}
@@ -1463,6 +1625,7 @@ var (
 		{Name: "limit_bytes", Type: field.TypeInt64, Default: 500000000},
 		{Name: "used_bytes", Type: field.TypeInt64, Default: 0},
 		{Name: "reserved_bytes", Type: field.TypeInt64, Default: 0},
+		{Name: "warned_percent", Type: field.TypeInt16, Default: 0},
 	}
 	// StorageUsageTable holds the schema information for the "storage_usage" table.
 	StorageUsageTable = &schema.Table{
@@ -1531,6 +1694,8 @@ var (
 		{Name: "file_name", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "title", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "expires_on", Type: field.TypeTime, Nullable: true, SchemaType: map[string]string{"postgres": "date"}},
+		{Name: "area_id", Type: field.TypeUUID, Nullable: true},
+		{Name: "draft", Type: field.TypeBytes, Nullable: true, SchemaType: map[string]string{"postgres": "jsonb"}},
 		{Name: "declared_bytes", Type: field.TypeInt64, Nullable: true},
 		{Name: "reserved_bytes", Type: field.TypeInt64},
 		{Name: "lease_until", Type: field.TypeTime},
@@ -1550,7 +1715,7 @@ var (
 			{
 				Name:    "upload_lease_until",
 				Unique:  false,
-				Columns: []*schema.Column{UploadColumns[15]},
+				Columns: []*schema.Column{UploadColumns[17]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "state = 'PENDING'",
 				},
@@ -1579,6 +1744,8 @@ var (
 		AttributeOptionTable,
 		AttributeValueTable,
 		AttributeValueOptionTable,
+		AuditRecordTable,
+		BlobTable,
 		ContactTable,
 		CustomerTable,
 		CustomerImageTable,
@@ -1587,6 +1754,7 @@ var (
 		CustomerSearchTable,
 		CustomerTypeTable,
 		DocumentTable,
+		DocumentRenditionTable,
 		DocumentVersionTable,
 		EmailAddressTable,
 		EventTable,
@@ -1640,6 +1808,20 @@ func init() {
 	AttributeValueOptionTable.Annotation = &entsql.Annotation{
 		Table: "attribute_value_option",
 	}
+	AuditRecordTable.Annotation = &entsql.Annotation{
+		Table: "audit_record",
+	}
+	AuditRecordTable.Annotation.Checks = map[string]string{
+		"audit_record_created_by_kind": "created_by_kind IN ('STAFF', 'API_KEY')",
+		"audit_record_outcome":         "outcome IN ('DONE', 'DENIED')",
+	}
+	BlobTable.Annotation = &entsql.Annotation{
+		Table: "blob",
+	}
+	BlobTable.Annotation.Checks = map[string]string{
+		"blob_refs": "refs > 0",
+		"blob_size": "size_bytes >= 0",
+	}
 	ContactTable.Annotation = &entsql.Annotation{
 		Table: "contact",
 	}
@@ -1692,15 +1874,25 @@ func init() {
 	}
 	DocumentTable.Annotation.Checks = map[string]string{
 		"document_created_by_kind": "created_by_kind IN ('STAFF', 'API_KEY')",
-		"document_kind":            "kind IN ('UPLOAD')",
+		"document_kind":            "kind IN ('UPLOAD', 'GENERATED', 'FORM')",
+		"document_purpose":         "purpose IN ('OPERATIONAL', 'LEGAL', 'ADMINISTRATIVE')",
 		"document_source":          "source IN ('STAFF', 'CUSTOMER', 'SYSTEM', 'IMPORT')",
 		"document_status":          "status IN ('ACTIVE', 'QUARANTINED', 'ARCHIVED')",
+		"document_visibility":      "visibility IN ('STAFF_ONLY', 'CUSTOMER')",
+	}
+	DocumentRenditionTable.Annotation = &entsql.Annotation{
+		Table: "document_rendition",
+	}
+	DocumentRenditionTable.Annotation.Checks = map[string]string{
+		"document_rendition_size":    "size_bytes > 0 AND width > 0 AND height > 0",
+		"document_rendition_variant": "variant IN ('PREVIEW', 'THUMBNAIL')",
 	}
 	DocumentVersionTable.Annotation = &entsql.Annotation{
 		Table: "document_version",
 	}
 	DocumentVersionTable.Annotation.Checks = map[string]string{
 		"document_version_created_by_kind": "created_by_kind IN ('STAFF', 'API_KEY')",
+		"document_version_preview_state":   "preview_state IN ('NONE', 'PENDING', 'READY', 'IMPOSSIBLE')",
 		"document_version_size":            "size_bytes >= 0",
 		"document_version_state":           "state IN ('STORED', 'AVAILABLE', 'QUARANTINED', 'REJECTED', 'DELETED')",
 	}
@@ -1815,7 +2007,7 @@ func init() {
 	}
 	TimelineEntryTable.Annotation.Checks = map[string]string{
 		"timeline_entry_created_by_kind": "created_by_kind IN ('STAFF', 'API_KEY')",
-		"timeline_entry_kind":            "kind IN ('CUSTOMER_CREATED', 'CUSTOMER_ARCHIVED', 'CUSTOMER_RESTORED', 'CUSTOMER_MERGED', 'CUSTOMER_MERGE_UNDONE', 'CONTACT_ADDED', 'DOCUMENT_ADDED', 'DOCUMENT_REPLACED', 'DOCUMENT_EXPIRES', 'VISIT', 'CALL', 'TASK', 'NOTE')",
+		"timeline_entry_kind":            "kind IN ('CUSTOMER_CREATED', 'CUSTOMER_ARCHIVED', 'CUSTOMER_RESTORED', 'CUSTOMER_MERGED', 'CUSTOMER_MERGE_UNDONE', 'CONTACT_ADDED', 'DOCUMENT_ADDED', 'DOCUMENT_REPLACED', 'DOCUMENT_MOVED', 'DOCUMENT_DELETED', 'DOCUMENT_EXPIRES', 'DOCUMENT_RETENTION_ENDS', 'VISIT', 'CALL', 'TASK', 'NOTE')",
 		"timeline_entry_subject_type":    "subject_type IN ('Customer', 'Contact', 'Document', 'TimelineEntry', 'Account', 'Job', 'AttributeDefinition', 'Note')",
 	}
 	UploadTable.Annotation = &entsql.Annotation{

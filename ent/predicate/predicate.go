@@ -27,6 +27,12 @@ type AttributeValue func(*sql.Selector)
 // AttributeValueOption is the predicate function for attributevalueoption builders.
 type AttributeValueOption func(*sql.Selector)
 
+// AuditRecord is the predicate function for auditrecord builders.
+type AuditRecord func(*sql.Selector)
+
+// Blob is the predicate function for blob builders.
+type Blob func(*sql.Selector)
+
 // Contact is the predicate function for contact builders.
 type Contact func(*sql.Selector)
 
@@ -50,6 +56,9 @@ type CustomerType func(*sql.Selector)
 
 // Document is the predicate function for document builders.
 type Document func(*sql.Selector)
+
+// DocumentRendition is the predicate function for documentrendition builders.
+type DocumentRendition func(*sql.Selector)
 
 // DocumentVersion is the predicate function for documentversion builders.
 type DocumentVersion func(*sql.Selector)

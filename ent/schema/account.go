@@ -44,7 +44,8 @@ func (Account) Indexes() []ent.Index {
 }
 
 // StorageUsage is the account's storage: used + reserved <= limit, held by one conditional UPDATE. It is a table of its
-// own so that an upload's reservation does not wait for the account's event counter.
+// own so that an upload's reservation does not wait for the account's event counter. warned_percent is the highest share
+// of the limit (80 or 100) that an event told of since the storage was below it, 0 for none.
 type StorageUsage struct{ ent.Schema }
 
 // Annotations of the table. The id is the account's.
@@ -59,6 +60,7 @@ func (StorageUsage) Fields() []ent.Field {
 		field.Int64("limit_bytes").Default(500_000_000),
 		field.Int64("used_bytes").Default(0),
 		field.Int64("reserved_bytes").Default(0),
+		field.Int16("warned_percent").Default(0),
 	}
 }
 

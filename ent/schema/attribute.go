@@ -39,7 +39,7 @@ func (AttributeDefinition) Annotations() []schema.Annotation {
 // Mixin of the table.
 func (AttributeDefinition) Mixin() []ent.Mixin { return []ent.Mixin{owned{}, versioned{}, authored{}} }
 
-// Fields of the table. accept and max_files are of FILE only.
+// Fields of the table. accept, max_files and max_file_bytes are of FILE only.
 func (AttributeDefinition) Fields() []ent.Field {
 	return []ent.Field{
 		foldedText("key"),
@@ -60,6 +60,7 @@ func (AttributeDefinition) Fields() []ent.Field {
 		optionalInstant("latest_time"),
 		field.Strings("accept"),
 		field.Int32("max_files").Optional().Nillable(),
+		field.Int64("max_file_bytes").Optional().Nillable(),
 		optionalInstant("archived_at"),
 	}
 }

@@ -16,9 +16,11 @@ type Document struct{ ent.Schema }
 // Annotations of the table.
 func (Document) Annotations() []schema.Annotation {
 	return table("document", map[string]string{
-		"document_kind":            oneOf("kind", "UPLOAD"),
+		"document_kind":            oneOf("kind", "UPLOAD", "GENERATED", "FORM"),
 		"document_status":          oneOf("status", "ACTIVE", "QUARANTINED", "ARCHIVED"),
 		"document_source":          oneOf("source", "STAFF", "CUSTOMER", "SYSTEM", "IMPORT"),
+		"document_purpose":         oneOf("purpose", "OPERATIONAL", "LEGAL", "ADMINISTRATIVE"),
+		"document_visibility":      oneOf("visibility", "STAFF_ONLY", "CUSTOMER"),
 		"document_created_by_kind": actorKinds,
 	})
 }
@@ -26,7 +28,9 @@ func (Document) Annotations() []schema.Annotation {
 // Mixin of the table.
 func (Document) Mixin() []ent.Mixin { return []ent.Mixin{owned{}, versioned{}, authored{}} }
 
-// Fields of the table.
+// Fields of the table. area_id is the definition of the attribute that the document is filed under, null for the general
+// area. expiry_warned_at and retention_warned_at are when it was told that the date of the name nears; a change of the
+// date clears them.
 func (Document) Fields() []ent.Field {
 	return []ent.Field{
 		id("customer_id"),
@@ -34,7 +38,15 @@ func (Document) Fields() []ent.Field {
 		field.String("status").SchemaType(textType).Default("ACTIVE"),
 		field.String("source").SchemaType(textType).Default("STAFF"),
 		text("title"),
-		field.Time("expires_on").SchemaType(dateType).Optional().Nillable(),
+		optionalText("description"),
+		optionalID("area_id"),
+		optionalText("purpose"),
+		field.String("visibility").SchemaType(textType).Default("STAFF_ONLY"),
+		field.Strings("tags").Default([]string{}).Annotations(entsql.DefaultExpr("'[]'")),
+		optionalDate("expires_on"),
+		optionalInstant("expiry_warned_at"),
+		optionalDate("retention_until"),
+		optionalInstant("retention_warned_at"),
 		field.UUID("current_version_id", uuidZero),
 		optionalInstant("archived_at"),
 	}
@@ -46,6 +58,10 @@ func (Document) Indexes() []ent.Index {
 		// A line to show is in the index itself: the documents of one customer lie far apart in the table.
 		index.Fields("account_id", "customer_id", "created_at", "id").
 			Annotations(entsql.IncludeColumns("status", "kind", "source", "title", "current_version_id")),
+		index.Fields("account_id", "area_id", "customer_id").Annotations(entsql.IndexWhere("area_id IS NOT NULL")),
+		// Whom the two dates are still to be told of.
+		index.Fields("expires_on").Annotations(entsql.IndexWhere("expiry_warned_at IS NULL AND expires_on IS NOT NULL")),
+		index.Fields("retention_until").Annotations(entsql.IndexWhere("retention_warned_at IS NULL AND retention_until IS NOT NULL")),
 	}
 }
 
@@ -58,13 +74,16 @@ func (DocumentVersion) Annotations() []schema.Annotation {
 		"document_version_state":           oneOf("state", "STORED", "AVAILABLE", "QUARANTINED", "REJECTED", "DELETED"),
 		"document_version_created_by_kind": actorKinds,
 		"document_version_size":            "size_bytes >= 0",
+		"document_version_preview_state":   oneOf("preview_state", "NONE", "PENDING", "READY", "IMPOSSIBLE"),
 	})
 }
 
 // Mixin of the table.
 func (DocumentVersion) Mixin() []ent.Mixin { return []ent.Mixin{owned{}, authored{}} }
 
-// Fields of the table.
+// Fields of the table. The object is that of blob blob_id, which equal contents of an account share. check_at is when a
+// content that is STORED, or whose preview is PENDING, is looked at next. scan_signature names what a scanner found.
+// width and height are of a picture, as it is shown.
 func (DocumentVersion) Fields() []ent.Field {
 	return []ent.Field{
 		id("document_id"),
@@ -76,7 +95,15 @@ func (DocumentVersion) Fields() []ent.Field {
 		field.Int64("crc32c"),
 		text("object_key"),
 		field.Int64("object_generation"),
+		optionalID("blob_id"),
 		field.String("state").SchemaType(textType).Default("STORED"),
+		optionalInstant("scanned_at"),
+		optionalText("scan_signature"),
+		field.String("preview_state").SchemaType(textType).Default("NONE"),
+		field.Int32("width").Optional().Nillable(),
+		field.Int32("height").Optional().Nillable(),
+		optionalInstant("check_at"),
+		field.Int32("check_attempts").Default(0),
 	}
 }
 
@@ -84,6 +111,76 @@ func (DocumentVersion) Fields() []ent.Field {
 func (DocumentVersion) Indexes() []ent.Index {
 	return []ent.Index{
 		index.Fields("account_id", "document_id", "number").Unique(),
+		index.Fields("object_key"),
+		index.Fields("account_id", "blob_id").Annotations(entsql.IndexWhere("blob_id IS NOT NULL")),
+		index.Fields("check_at").Annotations(entsql.IndexWhere("state = 'STORED' OR preview_state = 'PENDING'")),
+	}
+}
+
+// Blob is an object that contents of documents have, once for all equal ones of the account: bytes are stored once, the
+// documents stay apart. refs is how many versions have it; at 0 the row goes and the object becomes garbage. What an
+// account has used counts each version, so that who uploads does not see what others have.
+type Blob struct{ ent.Schema }
+
+// Annotations of the table.
+func (Blob) Annotations() []schema.Annotation {
+	return table("blob", map[string]string{"blob_refs": "refs > 0", "blob_size": "size_bytes >= 0"})
+}
+
+// Mixin of the table.
+func (Blob) Mixin() []ent.Mixin { return []ent.Mixin{owned{}} }
+
+// Fields of the table.
+func (Blob) Fields() []ent.Field {
+	return []ent.Field{
+		field.Bytes("sha256").SchemaType(binaryType),
+		field.Int64("size_bytes"),
+		field.Int64("crc32c"),
+		text("object_key"),
+		field.Int64("object_generation"),
+		field.Int32("refs"),
+	}
+}
+
+// Indexes of the table.
+func (Blob) Indexes() []ent.Index {
+	return []ent.Index{index.Fields("account_id", "sha256").Unique(), index.Fields("object_key").Unique()}
+}
+
+// DocumentRendition is a picture that was made of a content: its first page or itself, small. Its bytes are durable. It is
+// not part of the used storage: it can be made again.
+type DocumentRendition struct{ ent.Schema }
+
+// Annotations of the table.
+func (DocumentRendition) Annotations() []schema.Annotation {
+	return table("document_rendition", map[string]string{
+		"document_rendition_variant": oneOf("variant", "PREVIEW", "THUMBNAIL"),
+		"document_rendition_size":    "size_bytes > 0 AND width > 0 AND height > 0",
+	})
+}
+
+// Mixin of the table.
+func (DocumentRendition) Mixin() []ent.Mixin { return []ent.Mixin{logged{}} }
+
+// Fields of the table.
+func (DocumentRendition) Fields() []ent.Field {
+	return []ent.Field{
+		id("version_id"),
+		text("variant"),
+		text("content_type"),
+		field.Int64("size_bytes"),
+		field.Int32("width"),
+		field.Int32("height"),
+		field.Int64("crc32c"),
+		text("object_key"),
+		field.Int64("object_generation"),
+	}
+}
+
+// Indexes of the table.
+func (DocumentRendition) Indexes() []ent.Index {
+	return []ent.Index{
+		index.Fields("account_id", "version_id", "variant").Unique(),
 		index.Fields("object_key").Unique(),
 	}
 }
@@ -106,7 +203,9 @@ func (Upload) Annotations() []schema.Annotation {
 func (Upload) Mixin() []ent.Mixin { return []ent.Mixin{owned{}, authored{}} }
 
 // Fields of the table. document_id is the document to get a new content, or the one that was made when it was done. Both
-// it and customer_id are null for a file that becomes no document (mode IMPORT).
+// it and customer_id are null for a file that becomes no document (mode IMPORT). area_id counts the file against the most
+// files of its area while it is PENDING. draft is what a session straight to the object store remembers of the document to
+// make, beside title and expires_on.
 func (Upload) Fields() []ent.Field {
 	return []ent.Field{
 		optionalID("customer_id"),
@@ -116,7 +215,9 @@ func (Upload) Fields() []ent.Field {
 		text("object_key"),
 		text("file_name"),
 		text("title"),
-		field.Time("expires_on").SchemaType(dateType).Optional().Nillable(),
+		optionalDate("expires_on"),
+		optionalID("area_id"),
+		field.Bytes("draft").SchemaType(jsonType).Optional().Nillable(),
 		field.Int64("declared_bytes").Optional().Nillable(),
 		field.Int64("reserved_bytes"),
 		field.Time("lease_until"),

@@ -56,7 +56,8 @@ type TimelineEntry struct{ ent.Schema }
 func (TimelineEntry) Annotations() []schema.Annotation {
 	return table("timeline_entry", map[string]string{
 		"timeline_entry_kind": oneOf("kind", "CUSTOMER_CREATED", "CUSTOMER_ARCHIVED", "CUSTOMER_RESTORED", "CUSTOMER_MERGED",
-			"CUSTOMER_MERGE_UNDONE", "CONTACT_ADDED", "DOCUMENT_ADDED", "DOCUMENT_REPLACED", "DOCUMENT_EXPIRES", "VISIT", "CALL", "TASK", "NOTE"),
+			"CUSTOMER_MERGE_UNDONE", "CONTACT_ADDED", "DOCUMENT_ADDED", "DOCUMENT_REPLACED", "DOCUMENT_MOVED", "DOCUMENT_DELETED",
+			"DOCUMENT_EXPIRES", "DOCUMENT_RETENTION_ENDS", "VISIT", "CALL", "TASK", "NOTE"),
 		"timeline_entry_subject_type":    oneOf("subject_type", subjects...),
 		"timeline_entry_created_by_kind": actorKinds,
 	})

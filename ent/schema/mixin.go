@@ -26,6 +26,7 @@ var (
 	// decimalType holds exact decimal fractions; in Go they are texts such as 12.5.
 	decimalType = map[string]string{dialect.Postgres: "numeric(12,3)"}
 	binaryType  = map[string]string{dialect.Postgres: "bytea"}
+	jsonType    = map[string]string{dialect.Postgres: "jsonb"}
 )
 
 // text is a text column; PostgreSQL's varchar(n) would add a limit in the wrong place, the rules are in the areas.

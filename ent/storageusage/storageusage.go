@@ -17,6 +17,8 @@ const (
 	FieldUsedBytes = "used_bytes"
 	// FieldReservedBytes holds the string denoting the reserved_bytes field in the database.
 	FieldReservedBytes = "reserved_bytes"
+	// FieldWarnedPercent holds the string denoting the warned_percent field in the database.
+	FieldWarnedPercent = "warned_percent"
 	// Table holds the table name of the storageusage in the database.
 	Table = "storage_usage"
 )
@@ -27,6 +29,7 @@ var Columns = []string{
 	FieldLimitBytes,
 	FieldUsedBytes,
 	FieldReservedBytes,
+	FieldWarnedPercent,
 }
 
 // ValidColumn reports if the column name is valid (part of the table columns).
@@ -46,6 +49,8 @@ var (
 	DefaultUsedBytes int64
 	// DefaultReservedBytes holds the default value on creation for the "reserved_bytes" field.
 	DefaultReservedBytes int64
+	// DefaultWarnedPercent holds the default value on creation for the "warned_percent" field.
+	DefaultWarnedPercent int16
 )
 
 // OrderOption defines the ordering options for the StorageUsage queries.
@@ -69,4 +74,9 @@ func ByUsedBytes(opts ...sql.OrderTermOption) OrderOption {
 // ByReservedBytes orders the results by the reserved_bytes field.
 func ByReservedBytes(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldReservedBytes, opts...).ToFunc()
+}
+
+// ByWarnedPercent orders the results by the warned_percent field.
+func ByWarnedPercent(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldWarnedPercent, opts...).ToFunc()
 }

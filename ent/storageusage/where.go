@@ -69,6 +69,11 @@ func ReservedBytes(v int64) predicate.StorageUsage {
 	return predicate.StorageUsage(sql.FieldEQ(FieldReservedBytes, v))
 }
 
+// WarnedPercent applies equality check predicate on the "warned_percent" field. It's identical to WarnedPercentEQ.
+func WarnedPercent(v int16) predicate.StorageUsage {
+	return predicate.StorageUsage(sql.FieldEQ(FieldWarnedPercent, v))
+}
+
 // LimitBytesEQ applies the EQ predicate on the "limit_bytes" field.
 func LimitBytesEQ(v int64) predicate.StorageUsage {
 	return predicate.StorageUsage(sql.FieldEQ(FieldLimitBytes, v))
@@ -187,6 +192,46 @@ func ReservedBytesLT(v int64) predicate.StorageUsage {
 // ReservedBytesLTE applies the LTE predicate on the "reserved_bytes" field.
 func ReservedBytesLTE(v int64) predicate.StorageUsage {
 	return predicate.StorageUsage(sql.FieldLTE(FieldReservedBytes, v))
+}
+
+// WarnedPercentEQ applies the EQ predicate on the "warned_percent" field.
+func WarnedPercentEQ(v int16) predicate.StorageUsage {
+	return predicate.StorageUsage(sql.FieldEQ(FieldWarnedPercent, v))
+}
+
+// WarnedPercentNEQ applies the NEQ predicate on the "warned_percent" field.
+func WarnedPercentNEQ(v int16) predicate.StorageUsage {
+	return predicate.StorageUsage(sql.FieldNEQ(FieldWarnedPercent, v))
+}
+
+// WarnedPercentIn applies the In predicate on the "warned_percent" field.
+func WarnedPercentIn(vs ...int16) predicate.StorageUsage {
+	return predicate.StorageUsage(sql.FieldIn(FieldWarnedPercent, vs...))
+}
+
+// WarnedPercentNotIn applies the NotIn predicate on the "warned_percent" field.
+func WarnedPercentNotIn(vs ...int16) predicate.StorageUsage {
+	return predicate.StorageUsage(sql.FieldNotIn(FieldWarnedPercent, vs...))
+}
+
+// WarnedPercentGT applies the GT predicate on the "warned_percent" field.
+func WarnedPercentGT(v int16) predicate.StorageUsage {
+	return predicate.StorageUsage(sql.FieldGT(FieldWarnedPercent, v))
+}
+
+// WarnedPercentGTE applies the GTE predicate on the "warned_percent" field.
+func WarnedPercentGTE(v int16) predicate.StorageUsage {
+	return predicate.StorageUsage(sql.FieldGTE(FieldWarnedPercent, v))
+}
+
+// WarnedPercentLT applies the LT predicate on the "warned_percent" field.
+func WarnedPercentLT(v int16) predicate.StorageUsage {
+	return predicate.StorageUsage(sql.FieldLT(FieldWarnedPercent, v))
+}
+
+// WarnedPercentLTE applies the LTE predicate on the "warned_percent" field.
+func WarnedPercentLTE(v int16) predicate.StorageUsage {
+	return predicate.StorageUsage(sql.FieldLTE(FieldWarnedPercent, v))
 }
 
 // And groups predicates with the AND operator between them.

@@ -37,6 +37,10 @@ const (
 	FieldTitle = "title"
 	// FieldExpiresOn holds the string denoting the expires_on field in the database.
 	FieldExpiresOn = "expires_on"
+	// FieldAreaID holds the string denoting the area_id field in the database.
+	FieldAreaID = "area_id"
+	// FieldDraft holds the string denoting the draft field in the database.
+	FieldDraft = "draft"
 	// FieldDeclaredBytes holds the string denoting the declared_bytes field in the database.
 	FieldDeclaredBytes = "declared_bytes"
 	// FieldReservedBytes holds the string denoting the reserved_bytes field in the database.
@@ -64,6 +68,8 @@ var Columns = []string{
 	FieldFileName,
 	FieldTitle,
 	FieldExpiresOn,
+	FieldAreaID,
+	FieldDraft,
 	FieldDeclaredBytes,
 	FieldReservedBytes,
 	FieldLeaseUntil,
@@ -155,6 +161,11 @@ func ByTitle(opts ...sql.OrderTermOption) OrderOption {
 // ByExpiresOn orders the results by the expires_on field.
 func ByExpiresOn(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldExpiresOn, opts...).ToFunc()
+}
+
+// ByAreaID orders the results by the area_id field.
+func ByAreaID(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldAreaID, opts...).ToFunc()
 }
 
 // ByDeclaredBytes orders the results by the declared_bytes field.

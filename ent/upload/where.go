@@ -115,6 +115,16 @@ func ExpiresOn(v time.Time) predicate.Upload {
 	return predicate.Upload(sql.FieldEQ(FieldExpiresOn, v))
 }
 
+// AreaID applies equality check predicate on the "area_id" field. It's identical to AreaIDEQ.
+func AreaID(v uuid.UUID) predicate.Upload {
+	return predicate.Upload(sql.FieldEQ(FieldAreaID, v))
+}
+
+// Draft applies equality check predicate on the "draft" field. It's identical to DraftEQ.
+func Draft(v []byte) predicate.Upload {
+	return predicate.Upload(sql.FieldEQ(FieldDraft, v))
+}
+
 // DeclaredBytes applies equality check predicate on the "declared_bytes" field. It's identical to DeclaredBytesEQ.
 func DeclaredBytes(v int64) predicate.Upload {
 	return predicate.Upload(sql.FieldEQ(FieldDeclaredBytes, v))
@@ -813,6 +823,106 @@ func ExpiresOnIsNil() predicate.Upload {
 // ExpiresOnNotNil applies the NotNil predicate on the "expires_on" field.
 func ExpiresOnNotNil() predicate.Upload {
 	return predicate.Upload(sql.FieldNotNull(FieldExpiresOn))
+}
+
+// AreaIDEQ applies the EQ predicate on the "area_id" field.
+func AreaIDEQ(v uuid.UUID) predicate.Upload {
+	return predicate.Upload(sql.FieldEQ(FieldAreaID, v))
+}
+
+// AreaIDNEQ applies the NEQ predicate on the "area_id" field.
+func AreaIDNEQ(v uuid.UUID) predicate.Upload {
+	return predicate.Upload(sql.FieldNEQ(FieldAreaID, v))
+}
+
+// AreaIDIn applies the In predicate on the "area_id" field.
+func AreaIDIn(vs ...uuid.UUID) predicate.Upload {
+	return predicate.Upload(sql.FieldIn(FieldAreaID, vs...))
+}
+
+// AreaIDNotIn applies the NotIn predicate on the "area_id" field.
+func AreaIDNotIn(vs ...uuid.UUID) predicate.Upload {
+	return predicate.Upload(sql.FieldNotIn(FieldAreaID, vs...))
+}
+
+// AreaIDGT applies the GT predicate on the "area_id" field.
+func AreaIDGT(v uuid.UUID) predicate.Upload {
+	return predicate.Upload(sql.FieldGT(FieldAreaID, v))
+}
+
+// AreaIDGTE applies the GTE predicate on the "area_id" field.
+func AreaIDGTE(v uuid.UUID) predicate.Upload {
+	return predicate.Upload(sql.FieldGTE(FieldAreaID, v))
+}
+
+// AreaIDLT applies the LT predicate on the "area_id" field.
+func AreaIDLT(v uuid.UUID) predicate.Upload {
+	return predicate.Upload(sql.FieldLT(FieldAreaID, v))
+}
+
+// AreaIDLTE applies the LTE predicate on the "area_id" field.
+func AreaIDLTE(v uuid.UUID) predicate.Upload {
+	return predicate.Upload(sql.FieldLTE(FieldAreaID, v))
+}
+
+// AreaIDIsNil applies the IsNil predicate on the "area_id" field.
+func AreaIDIsNil() predicate.Upload {
+	return predicate.Upload(sql.FieldIsNull(FieldAreaID))
+}
+
+// AreaIDNotNil applies the NotNil predicate on the "area_id" field.
+func AreaIDNotNil() predicate.Upload {
+	return predicate.Upload(sql.FieldNotNull(FieldAreaID))
+}
+
+// DraftEQ applies the EQ predicate on the "draft" field.
+func DraftEQ(v []byte) predicate.Upload {
+	return predicate.Upload(sql.FieldEQ(FieldDraft, v))
+}
+
+// DraftNEQ applies the NEQ predicate on the "draft" field.
+func DraftNEQ(v []byte) predicate.Upload {
+	return predicate.Upload(sql.FieldNEQ(FieldDraft, v))
+}
+
+// DraftIn applies the In predicate on the "draft" field.
+func DraftIn(vs ...[]byte) predicate.Upload {
+	return predicate.Upload(sql.FieldIn(FieldDraft, vs...))
+}
+
+// DraftNotIn applies the NotIn predicate on the "draft" field.
+func DraftNotIn(vs ...[]byte) predicate.Upload {
+	return predicate.Upload(sql.FieldNotIn(FieldDraft, vs...))
+}
+
+// DraftGT applies the GT predicate on the "draft" field.
+func DraftGT(v []byte) predicate.Upload {
+	return predicate.Upload(sql.FieldGT(FieldDraft, v))
+}
+
+// DraftGTE applies the GTE predicate on the "draft" field.
+func DraftGTE(v []byte) predicate.Upload {
+	return predicate.Upload(sql.FieldGTE(FieldDraft, v))
+}
+
+// DraftLT applies the LT predicate on the "draft" field.
+func DraftLT(v []byte) predicate.Upload {
+	return predicate.Upload(sql.FieldLT(FieldDraft, v))
+}
+
+// DraftLTE applies the LTE predicate on the "draft" field.
+func DraftLTE(v []byte) predicate.Upload {
+	return predicate.Upload(sql.FieldLTE(FieldDraft, v))
+}
+
+// DraftIsNil applies the IsNil predicate on the "draft" field.
+func DraftIsNil() predicate.Upload {
+	return predicate.Upload(sql.FieldIsNull(FieldDraft))
+}
+
+// DraftNotNil applies the NotNil predicate on the "draft" field.
+func DraftNotNil() predicate.Upload {
+	return predicate.Upload(sql.FieldNotNull(FieldDraft))
 }
 
 // DeclaredBytesEQ applies the EQ predicate on the "declared_bytes" field.

@@ -52,6 +52,7 @@ var keptTables = map[string]string{
 
 	"attribute_value":        "a part of the file: the winner gets values of its own for what it lacks, and the loser keeps its values",
 	"attribute_value_option": "goes with attribute_value",
+	"audit_record":           "the trail is never changed: what happened to the loser happened to the loser",
 	"event":                  "the log is never changed; the events of the merge lead from one customer to the other",
 }
 
