@@ -24,6 +24,7 @@ import (
 	"dossier/internal/pgtest"
 	"dossier/internal/read"
 	"dossier/internal/store"
+	"dossier/internal/wall"
 )
 
 var template = pgtest.Template{
@@ -62,7 +63,7 @@ func attach(t testing.TB, dsn string, pool *pgxpool.Pool, change ...func(*read.C
 	t.Helper()
 	e := &env{t: t, pool: pool, trace: &tracer{}}
 	var err error
-	e.reads, err = read.OpenPool(t.Context(), dsn, 4, func(c *pgxpool.Config) { c.ConnConfig.Tracer = e.trace })
+	e.reads, err = read.OpenPool(t.Context(), wall.AsApp(dsn), 4, func(c *pgxpool.Config) { c.ConnConfig.Tracer = e.trace })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -221,7 +221,7 @@ func TestAProgramNeedsItsSchemaOrALaterOne(t *testing.T) {
 		{"an older one", "DELETE FROM goose_db_version WHERE version_id > 20261123000001", fault.Conflict},
 		{"none", "DROP TABLE goose_db_version", fault.Conflict},
 	} {
-		if _, err := e.store.pool.Exec(t.Context(), c.change); err != nil {
+		if _, err := e.admin.Exec(t.Context(), c.change); err != nil {
 			t.Fatal(err)
 		}
 		if err := e.store.CheckSchema(t.Context()); fault.CodeOf(err) != c.code {

@@ -130,7 +130,7 @@ func TestRowsCannotPointIntoAnotherAccount(t *testing.T) {
 		"customer_image": `INSERT INTO customer_image (id, account_id, created_at, customer_id, file_name, content_type, size_bytes, width, height) VALUES ($1, $2, now(), $3, 'x', 'image/png', 1, 1, 1)`,
 		"event":          `INSERT INTO event (id, account_id, created_at, customer_id, seq, type, subject_type, subject_id, changed_fields) VALUES ($1, $2, now(), $3, 99, 'x', 'Customer', $3, '[]')`,
 	} {
-		_, err := e.store.pool.Exec(t.Context(), insert, typeid.New(), e.bob.AccountID, cus)
+		_, err := e.admin.Exec(t.Context(), insert, typeid.New(), e.bob.AccountID, cus)
 		if pe := pgError(err); pe == nil || pe.Code != foreignKeyViolation {
 			t.Errorf("%s of account B at a customer of account A: %v, want the foreign key to refuse it", name, err)
 		}
@@ -140,7 +140,7 @@ func TestRowsCannotPointIntoAnotherAccount(t *testing.T) {
 func (e *env) id(query string) uuid.UUID {
 	e.t.Helper()
 	var id uuid.UUID
-	if err := e.store.pool.QueryRow(e.t.Context(), query).Scan(&id); err != nil {
+	if err := e.admin.QueryRow(e.t.Context(), query).Scan(&id); err != nil {
 		e.t.Fatal(err)
 	}
 	return id
@@ -190,7 +190,7 @@ func TestForeignIssuerIsAConflict(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	for i, want := range []fault.Code{"", fault.Conflict} {
-		_, err := e.store.pool.Exec(t.Context(), `UPDATE account SET oidc_issuer = 'https://issuer.example' WHERE id = $1`,
+		_, err := e.admin.Exec(t.Context(), `UPDATE account SET oidc_issuer = 'https://issuer.example' WHERE id = $1`,
 			[]uuid.UUID{e.ada.AccountID, e.bob.AccountID}[i])
 		got := translate("test", err)
 		if fault.CodeOf(got) != want {
