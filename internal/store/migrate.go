@@ -45,7 +45,7 @@ func Migrate(ctx context.Context, dsn string, log *slog.Logger) ([]int64, error)
 	}
 	cc, err := pgx.ParseConfig(dsn)
 	if err != nil {
-		return nil, errBadDSN
+		return nil, ErrBadDSN
 	}
 	wall.AcrossAccounts(cc)
 	db := stdlib.OpenDB(*cc)

@@ -59,10 +59,10 @@ type Config struct {
 	outcomeTimeout time.Duration
 }
 
-// errBadDSN stands for the parser's error.
+// ErrBadDSN stands for the error of the parser of connection strings.
 //
 // SECURITY: the parser's message can hold the password, so it goes no further.
-var errBadDSN = errors.New("store: the database URL cannot be parsed; it looks like postgres://user:password@host:5432/name")
+var ErrBadDSN = errors.New("store: the database URL cannot be parsed; it looks like postgres://user:password@host:5432/name")
 
 // Store is the PostgreSQL side of the areas. It is safe for concurrent use.
 type Store struct {
@@ -124,7 +124,7 @@ func (c Config) withDefaults() Config {
 func poolConfig(cfg Config) (*pgxpool.Config, error) {
 	pc, err := pgxpool.ParseConfig(cfg.DSN)
 	if err != nil {
-		return nil, errBadDSN
+		return nil, ErrBadDSN
 	}
 	pc.MaxConns = int32(min(cfg.MaxConns, 1000)) //nolint:gosec // bounded in the same expression
 	pc.ConnConfig.Tracer = cfg.Tracer
