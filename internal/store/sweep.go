@@ -148,10 +148,12 @@ func (s sweeps) ForgetGarbage(ctx context.Context, ids []uuid.UUID) error {
 	return translate("store.ForgetGarbage", err)
 }
 
+// addOrphans takes the keys apart before it looks for the accounts: below a policy PostgreSQL looks nothing up by what a function
+// gives that could tell of its arguments.
 const addOrphans = `
 INSERT INTO garbage (id, account_id, created_at, object_key, until, next_at)
 SELECT gen_random_uuid(), a.id, now(), k.key, now() + $2 * interval '1 microsecond', now()
-FROM unnest($1::text[]) AS k(key) JOIN account a ON a.id = split_part(k.key, '/', 1)::uuid
+FROM (SELECT key, split_part(key, '/', 1)::uuid AS account FROM unnest($1::text[]) AS key OFFSET 0) k JOIN account a ON a.id = k.account
 WHERE NOT EXISTS (SELECT FROM document_version v WHERE v.object_key = k.key AND v.state <> 'DELETED')
 	AND NOT EXISTS (SELECT FROM image_file f WHERE f.object_key = k.key)
 	AND NOT EXISTS (SELECT FROM upload u WHERE u.object_key = k.key AND u.state = 'PENDING')

@@ -55,18 +55,18 @@ func TestTheWallIsAroundEveryTable(t *testing.T) {
 		var on, forced bool
 		var own, system string
 		err := e.admin.QueryRow(t.Context(), `SELECT c.relrowsecurity, c.relforcerowsecurity,
-			(SELECT string_agg(concat_ws(' ', policyname, permissive, roles::text, cmd, qual, with_check), E'\n') FROM pg_policies WHERE tablename = c.relname AND roles = '{public}'),
-			(SELECT string_agg(concat_ws(' ', policyname, permissive, roles::text, cmd, qual, with_check), E'\n') FROM pg_policies WHERE tablename = c.relname AND roles <> '{public}')
+			(SELECT string_agg(concat_ws(' ', policyname, permissive, roles::text, cmd, qual, with_check), E'\n') FROM pg_policies WHERE tablename = c.relname AND policyname = 'account'),
+			(SELECT string_agg(concat_ws(' ', policyname, permissive, roles::text, cmd, qual, with_check), E'\n') FROM pg_policies WHERE tablename = c.relname AND policyname <> 'account')
 			FROM pg_class c WHERE c.oid = $1::text::regclass`, table.name).Scan(&on, &forced, &own, &system)
 		if err != nil {
 			t.Errorf("%s: %v", table.name, err)
 			continue
 		}
 		condition := `(` + table.account + ` = ( SELECT (NULLIF(current_setting('app.account'::text, true), ''::text))::uuid AS "nullif"))`
-		if want := "account PERMISSIVE {public} ALL " + condition + " " + condition; own != want {
-			t.Errorf("%s has the policies for everybody\n%s\nwant\n%s", table.name, own, want)
+		if want := "account PERMISSIVE {dossier_app} ALL " + condition + " " + condition; own != want {
+			t.Errorf("%s has the policies for the program\n%s\nwant\n%s", table.name, own, want)
 		}
-		condition = `(( SELECT current_setting('app.system'::text, true) AS current_setting) = 'on'::text)`
+		condition = `(( SELECT NULLIF(current_setting('app.system'::text, true), ''::text) AS "nullif") IS NOT NULL)`
 		if want := "system PERMISSIVE {dossier_system} ALL " + condition + " " + condition; system != want {
 			t.Errorf("%s has other policies\n%s\nwant\n%s", table.name, system, want)
 		}
