@@ -260,6 +260,7 @@ func (a *app) run(ctx context.Context, opened func(*server.Server)) error {
 	working, stopJobs := context.WithCancel(ctx)
 	defer stopJobs()
 	jobs.Go(func() error { return a.runner.Run(working) })
+	trim(a.log)
 	opened(s)
 	err = s.Serve(ctx)
 	stopJobs()
