@@ -16,7 +16,7 @@ import (
 type APIKeyCreateInput struct {
 	// A name to tell it by; at most 200 characters.
 	Name string `json:"name"`
-	// What it may do: `read`, `write`, `admin`, or permissions such as `customers:read`. At least one.
+	// What it may do: `read`, `write`, `admin`, or permissions such as `customers:read`. At least one; nothing that the caller may not do.
 	Scopes []string `json:"scopes"`
 	// When it stops working by itself.
 	ExpiresAt graphql.Omittable[*time.Time] `json:"expiresAt,omitempty"`
@@ -803,6 +803,15 @@ type StaffUserUpdateInput struct {
 	DisplayName graphql.Omittable[*string] `json:"displayName,omitempty"`
 	// The address that the person's first token will have. Cannot be empty.
 	Email graphql.Omittable[*string] `json:"email,omitempty"`
+}
+
+// Limits of the account's storage. Sizes are decimal: 5 MB is 5000000. At least one is given.
+type StorageLimitSetInput struct {
+	// The most bytes that may be stored, 0 to 10^15. Less than what is used is allowed: nothing is taken away, and uploads are refused until
+	// there is room.
+	LimitBytes graphql.Omittable[*int64] `json:"limitBytes,omitempty"`
+	// The most bytes of one file, 1 to 5 * 10^12. Files that are larger and stored already stay.
+	MaxFileBytes graphql.Omittable[*int64] `json:"maxFileBytes,omitempty"`
 }
 
 // Live events, over graphql-transport-ws (WebSocket) or graphql-sse (Server-Sent Events). Without `after` a subscription begins with
@@ -1973,6 +1982,13 @@ const (
 	// A setting of the account was changed. The subject is the account, and `changedFields` names the fields of `Query` to read
 	// again, for example `customerTypes`.
 	EventTypeAccountSettingsChanged EventType = "ACCOUNT_SETTINGS_CHANGED"
+	// The operator changed the limits of the account's storage: `changedFields` names those of `StorageUsage`. The subject is the account.
+	EventTypeStorageLimitChanged EventType = "STORAGE_LIMIT_CHANGED"
+	// 80 % of the account's storage is used, or more. Told once each time when it comes to that, in the order of the log before STORAGE_FULL,
+	// and again only when less was used in between. The subject is the account.
+	EventTypeStorageNearlyFull EventType = "STORAGE_NEARLY_FULL"
+	// All of the account's storage is used, or more than a limit that was lowered allows. Told once each time, as STORAGE_NEARLY_FULL is.
+	EventTypeStorageFull EventType = "STORAGE_FULL"
 	// An import or export was asked for.
 	EventTypeJobCreated EventType = "JOB_CREATED"
 	// An import or export began or got further; at most one per second.
@@ -2008,6 +2024,9 @@ var AllEventType = []EventType{
 	EventTypeNoteUpdated,
 	EventTypeNoteDeleted,
 	EventTypeAccountSettingsChanged,
+	EventTypeStorageLimitChanged,
+	EventTypeStorageNearlyFull,
+	EventTypeStorageFull,
 	EventTypeJobCreated,
 	EventTypeJobProgress,
 	EventTypeJobFinished,
@@ -2015,7 +2034,7 @@ var AllEventType = []EventType{
 
 func (e EventType) IsValid() bool {
 	switch e {
-	case EventTypeCustomerCreated, EventTypeCustomerUpdated, EventTypeCustomerArchived, EventTypeCustomerRestored, EventTypeCustomerMerged, EventTypeCustomerMergeUndone, EventTypeContactCreated, EventTypeContactUpdated, EventTypeContactArchived, EventTypeDocumentCreated, EventTypeDocumentReplaced, EventTypeDocumentUpdated, EventTypeDocumentArchived, EventTypeDocumentRestored, EventTypeTimelineEntryCreated, EventTypeTimelineEntryUpdated, EventTypeTimelineEntryDeleted, EventTypeAttributeDefinitionCreated, EventTypeAttributeDefinitionUpdated, EventTypeAttributeDefinitionArchived, EventTypeAttributeDefinitionRestored, EventTypeAttributeDefinitionDeleted, EventTypeNoteCreated, EventTypeNoteUpdated, EventTypeNoteDeleted, EventTypeAccountSettingsChanged, EventTypeJobCreated, EventTypeJobProgress, EventTypeJobFinished:
+	case EventTypeCustomerCreated, EventTypeCustomerUpdated, EventTypeCustomerArchived, EventTypeCustomerRestored, EventTypeCustomerMerged, EventTypeCustomerMergeUndone, EventTypeContactCreated, EventTypeContactUpdated, EventTypeContactArchived, EventTypeDocumentCreated, EventTypeDocumentReplaced, EventTypeDocumentUpdated, EventTypeDocumentArchived, EventTypeDocumentRestored, EventTypeTimelineEntryCreated, EventTypeTimelineEntryUpdated, EventTypeTimelineEntryDeleted, EventTypeAttributeDefinitionCreated, EventTypeAttributeDefinitionUpdated, EventTypeAttributeDefinitionArchived, EventTypeAttributeDefinitionRestored, EventTypeAttributeDefinitionDeleted, EventTypeNoteCreated, EventTypeNoteUpdated, EventTypeNoteDeleted, EventTypeAccountSettingsChanged, EventTypeStorageLimitChanged, EventTypeStorageNearlyFull, EventTypeStorageFull, EventTypeJobCreated, EventTypeJobProgress, EventTypeJobFinished:
 		return true
 	}
 	return false
