@@ -2906,7 +2906,10 @@ type AttributeDefinitionDeletePayload {
 enum DocumentStatus {
   "In use."
   ACTIVE
-  "Held back by a check. Its content cannot be downloaded."
+  """
+  Malware was found in its content, which cannot be downloaded. It cannot be archived either; a new content that is good
+  (` + "`" + `documentReplace` + "`" + `) makes it again what it was. Earlier contents that are good stay available in ` + "`" + `Document.versions` + "`" + `.
+  """
   QUARANTINED
   "Out of the default view, with all its versions. Can be restored."
   ARCHIVED
@@ -2962,7 +2965,45 @@ type Document implements Node {
   archivedAt: DateTime
 }
 
-"One content of a document. Never changes."
+"What is known about malware in a content."
+enum ScanStatus {
+  "No scanner was set up when it came. It can be downloaded."
+  NOT_SCANNED
+  "It waits for the scanner, usually for less than a second. It cannot be downloaded."
+  PENDING
+  "A scanner has passed it. It can be downloaded."
+  CLEAN
+  "Malware was found in it. It can never be downloaded."
+  INFECTED
+  "It could not be scanned, see ` + "`" + `scanProblem` + "`" + `. It cannot be downloaded and is tried again."
+  FAILED
+}
+
+"Why a content could not be scanned."
+enum ScanProblem {
+  "It is larger than the scanner takes. It is tried again every hour; the operator must raise the scanner's limits, or the file be replaced by a smaller one."
+  FILE_TOO_LARGE
+  "The scanner does not answer. It is tried again within minutes."
+  SCANNER_UNAVAILABLE
+  "The scanner has failed at it. It is tried again within minutes."
+  SCANNER_FAILED
+  "The file storage did not give the content as it was stored. It is tried again within minutes."
+  CONTENT_UNREADABLE
+}
+
+"Whether there is a picture of a content."
+enum PreviewState {
+  "None is made of contents of this type: only of JPEG, PNG, GIF (its first picture) and WebP."
+  NONE
+  "It is being made, usually within a second; DOCUMENT_PREVIEW_READY tells when. Of a content that is held back it is made afterwards."
+  PENDING
+  "It is there."
+  READY
+  "None could be made: the picture is damaged, has over 20 megapixels or 20 MB, or is of a kind that is not supported, such as an animated WebP."
+  IMPOSSIBLE
+}
+
+"One content of a document. Never changes; what is known about it does."
 type DocumentVersion implements Node {
   "The global id, ` + "`" + `dov_...` + "`" + `."
   id: ID!
@@ -2980,9 +3021,30 @@ type DocumentVersion implements Node {
   sha256: String!
   """
   Where the content can be downloaded, as an attachment, for the next minutes (the URL says until when). The URL is its own
-  credential: do not store it. Null while the document is held back.
+  credential: do not store it. Null unless ` + "`" + `scanStatus` + "`" + ` is CLEAN or NOT_SCANNED.
   """
   downloadUrl: URL
+  "What is known about malware in the content."
+  scanStatus: ScanStatus!
+  "When the scanner passed it, or found something. Null when neither has happened."
+  scannedAt: DateTime
+  "What the scanner found, by the name that it gives it. Null when it found nothing."
+  scanSignature: String
+  "Why the content could not be scanned so far, when ` + "`" + `scanStatus` + "`" + ` is FAILED."
+  scanProblem: ScanProblem
+  "Whether there is a picture of the content."
+  previewState: PreviewState!
+  """
+  The content as a picture within 1024 x 1024 pixels: upright, as JPEG or PNG, without metadata. Made for an ` + "`" + `img` + "`" + ` element. The
+  URL works for the next minutes and is its own credential. Null unless ` + "`" + `previewState` + "`" + ` is READY.
+  """
+  previewUrl: URL
+  "As ` + "`" + `previewUrl` + "`" + `, within 256 x 256 pixels."
+  thumbnailUrl: URL
+  "The width of a picture in pixels, as it is shown: turned as its metadata says. Null unless ` + "`" + `previewState` + "`" + ` is READY."
+  width: Int
+  "The height of a picture in pixels, as it is shown. Null unless ` + "`" + `previewState` + "`" + ` is READY."
+  height: Int
   "Who uploaded it."
   createdBy: Actor
   "When it was uploaded."
@@ -3348,12 +3410,21 @@ enum EventType {
   DOCUMENT_CREATED
   "A document got a new content."
   DOCUMENT_REPLACED
-  "The title or the validity of a document was changed."
+  "The title or the validity of a document was changed, or what is known about a content of it (` + "`" + `currentVersion` + "`" + `, ` + "`" + `versions` + "`" + `)."
   DOCUMENT_UPDATED
   "A document was archived."
   DOCUMENT_ARCHIVED
   "A document was restored."
   DOCUMENT_RESTORED
+  """
+  The scanner has passed the content of a document that was held back since DOCUMENT_CREATED or DOCUMENT_REPLACED: it can be
+  downloaded now. Where no scanner is set up there are no such events, as nothing is held back.
+  """
+  DOCUMENT_AVAILABLE
+  "The scanner has found malware in the content of a document: see ` + "`" + `DocumentVersion.scanSignature` + "`" + `."
+  DOCUMENT_QUARANTINED
+  "The preview and the thumbnail of a content are there. ` + "`" + `changedFields` + "`" + ` says whether it is the ` + "`" + `currentVersion` + "`" + `."
+  DOCUMENT_PREVIEW_READY
   "Staff made a timeline entry."
   TIMELINE_ENTRY_CREATED
   "Staff changed a timeline entry."

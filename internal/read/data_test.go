@@ -377,6 +377,8 @@ func (m *maker) document(account, customer uuid.UUID) {
 			"account_id": account, "document_id": doc, "number": int64(i + 1), "file_name": m.name() + ".pdf", "content_type": "application/pdf",
 			"size_bytes": int64(m.rand.IntN(1 << 40)), "sha256": bytes.Repeat([]byte{byte(m.rand.Uint32())}, 32), "crc32c": int64(1),
 			"object_key": fmt.Sprint("o", m.n), "object_generation": int64(1), "state": pick(m, "STORED", "AVAILABLE", "AVAILABLE", "QUARANTINED"),
+			"scanned_at": m.maybe(m.at()), "scan_signature": m.maybe(m.name()), "scan_problem": m.maybe(pick(m, "FILE_TOO_LARGE", "SCANNER_FAILED")),
+			"preview_state": pick(m, "NONE", "PENDING", "READY", "READY", "IMPOSSIBLE"), "width": m.maybe(int64(640)), "height": m.maybe(int64(480)),
 			"created_at": m.at(),
 		}, account)).id()
 	}

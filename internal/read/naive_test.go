@@ -223,6 +223,10 @@ func (n *naive) resolve(t thing, name string, args map[string]any) any {
 		return n.thing("customer_image", r["image_id"])
 	case "Image.url", "Image.previewUrl", "Image.thumbnailUrl":
 		return n.imageURL(name, r)
+	case "DocumentVersion.scanStatus":
+		return scanStatus(r)
+	case "DocumentVersion.previewUrl", "DocumentVersion.thumbnailUrl":
+		return n.previewURL(name, r)
 	case "Customer.viewerPermissions":
 		if r["status"] == "MERGED" {
 			return []string{}

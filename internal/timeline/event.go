@@ -27,6 +27,11 @@ const (
 	DocumentArchived = "DOCUMENT_ARCHIVED"
 	DocumentRestored = "DOCUMENT_RESTORED"
 
+	// A scanner has passed the content in force, or found malware in it; a preview was made.
+	DocumentAvailable    = "DOCUMENT_AVAILABLE"
+	DocumentQuarantined  = "DOCUMENT_QUARANTINED"
+	DocumentPreviewReady = "DOCUMENT_PREVIEW_READY"
+
 	EntryCreated = "TIMELINE_ENTRY_CREATED"
 	EntryUpdated = "TIMELINE_ENTRY_UPDATED"
 	EntryDeleted = "TIMELINE_ENTRY_DELETED"
