@@ -237,7 +237,7 @@ func (a *app) openJobs() {
 func (a *app) openChecks() {
 	docs := a.resolver.Documents
 	a.checker = document.NewChecker(a.store.Checks(), a.blobs, docs.Thumbnails)
-	a.checker.Log, a.checker.Workers = a.log, a.cfg.CheckWorkers.n
+	a.checker.Log, a.checker.Workers, a.checker.Lease = a.log, a.cfg.CheckWorkers.n, a.cfg.JobLease.d
 	docs.Wake = a.checker.Wake
 	if network, address, err := clamd.ParseAddress(a.cfg.Clamd); err == nil {
 		docs.Scanner = clamd.New(clamd.Config{

@@ -42,7 +42,7 @@ type config struct {
 	ShutdownTimeout duration `name:"shutdown-timeout" env:"DOSSIER_SHUTDOWN_TIMEOUT" default:"25s" help:"How long a stopping server waits for uploads in progress."`
 	DrainDelay      duration `name:"drain-delay" env:"DOSSIER_DRAIN_DELAY" default:"0s" help:"How long a stopping server is not ready but still accepts, so that load balancers notice. 5s behind one."`
 	JobWorkers      number   `name:"job-workers" env:"DOSSIER_JOB_WORKERS" default:"2" help:"How many imports and exports run at a time on this node; 0 leaves them to others."`
-	JobLease        duration `name:"job-lease" env:"DOSSIER_JOB_LEASE" default:"15s" help:"After how long another node goes on with an import or export whose node is gone."`
+	JobLease        duration `name:"job-lease" env:"DOSSIER_JOB_LEASE" default:"15s" help:"After how long another node goes on with an import, an export, a scan or a preview whose node is gone."`
 	Clamd           string   `name:"clamd" env:"DOSSIER_CLAMD" placeholder:"ADDRESS" help:"Where ClamAV's clamd is, as host:port or unix:/path: then no new content is available before it was scanned. The same on every node. Off when it is not set."`
 	ScanMax         number   `name:"scan-max-mb" env:"DOSSIER_SCAN_MAX_MB" default:"25" help:"The largest content in MB that is sent to clamd; larger ones stay held back. Not over clamd's StreamMaxLength and MaxFileSize."`
 	ScanTimeout     duration `name:"scan-timeout" env:"DOSSIER_SCAN_TIMEOUT" default:"150s" help:"How long clamd may take for an answer."`
