@@ -27,6 +27,7 @@ import (
 	"dossier/internal/pgtest"
 	"dossier/internal/store"
 	"dossier/internal/typeid"
+	"dossier/internal/wall"
 )
 
 var template = pgtest.Template{
@@ -58,7 +59,7 @@ func newEnv(t testing.TB) *env {
 	db := pgtest.New(t, template)
 	e := &env{t: t, pool: db.Pool(t), acknowledged: map[uuid.UUID][32]byte{}}
 	var err error
-	if e.store, err = store.Open(t.Context(), store.Config{DSN: db.DSN(), MaxConns: 12}); err != nil {
+	if e.store, err = store.Open(t.Context(), store.Config{DSN: wall.AsApp(db.DSN()), MaxConns: 12}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(e.store.Close)

@@ -20,6 +20,8 @@ type unit struct {
 	faults []located
 	// null says that a fault made the whole unit null.
 	null bool
+	// walled says that the statements run behind the wall.
+	walled bool
 }
 
 // seal drops what only writing the statements needed. Conditions may refer to the request that the unit was compiled for,

@@ -31,7 +31,7 @@ const (
 // Lead implements document.SweepStore. The lock belongs to a connection of its own, not of the pool, so that it is
 // neither shared nor outlives the connection.
 func (s sweeps) Lead(ctx context.Context, work func(ctx context.Context) error) (bool, error) {
-	conn, err := pgx.ConnectConfig(ctx, s.pool.Config().ConnConfig)
+	conn, err := pgx.ConnectConfig(ctx, s.conns.Config().ConnConfig)
 	if err != nil {
 		return false, translate("store.Lead", err)
 	}
@@ -99,7 +99,7 @@ SELECT count(*) FROM expired`
 
 // ExpireUploads implements document.SweepStore.
 func (s sweeps) ExpireUploads(ctx context.Context, limit int, keep time.Duration) (n int, err error) {
-	err = s.pool.QueryRow(ctx, expireUploads, limit, keep.Microseconds()).Scan(&n)
+	err = s.system.QueryRow(ctx, expireUploads, limit, keep.Microseconds()).Scan(&n)
 	return n, translate("store.ExpireUploads", err)
 }
 
@@ -112,7 +112,7 @@ FROM garbage g WHERE g.next_at <= now() ORDER BY g.next_at LIMIT $1`
 
 // DueGarbage implements document.SweepStore.
 func (s sweeps) DueGarbage(ctx context.Context, limit int) ([]document.Garbage, error) {
-	rows, err := s.pool.Query(ctx, dueGarbage, limit)
+	rows, err := s.system.Query(ctx, dueGarbage, limit)
 	if err != nil {
 		return nil, translate("store.DueGarbage", err)
 	}
@@ -124,7 +124,7 @@ func (s sweeps) DueGarbage(ctx context.Context, limit int) ([]document.Garbage, 
 
 // GarbageDeleted implements document.SweepStore.
 func (s sweeps) GarbageDeleted(ctx context.Context, ids []uuid.UUID, pause time.Duration) error {
-	if _, err := s.pool.Exec(ctx, `DELETE FROM garbage WHERE id = ANY ($1) AND until <= now()`, ids); err != nil {
+	if _, err := s.system.Exec(ctx, `DELETE FROM garbage WHERE id = ANY ($1) AND until <= now()`, ids); err != nil {
 		return translate("store.GarbageDeleted", err)
 	}
 	return s.postpone(ctx, ids, pause)
@@ -137,7 +137,7 @@ func (s sweeps) GarbageFailed(ctx context.Context, ids []uuid.UUID, pause time.D
 
 // postpone never moves the last deletion behind the end of the garbage's time.
 func (s sweeps) postpone(ctx context.Context, ids []uuid.UUID, pause time.Duration) error {
-	_, err := s.pool.Exec(ctx, `UPDATE garbage
+	_, err := s.system.Exec(ctx, `UPDATE garbage
 		SET next_at = CASE WHEN until > now() THEN least(until, now() + $2 * interval '1 microsecond') ELSE now() + $2 * interval '1 microsecond' END
 		WHERE id = ANY ($1)`, ids, pause.Microseconds())
 	return translate("store.postpone", err)
@@ -145,7 +145,7 @@ func (s sweeps) postpone(ctx context.Context, ids []uuid.UUID, pause time.Durati
 
 // ForgetGarbage implements document.SweepStore.
 func (s sweeps) ForgetGarbage(ctx context.Context, ids []uuid.UUID) error {
-	_, err := s.pool.Exec(ctx, `DELETE FROM garbage WHERE id = ANY ($1)`, ids)
+	_, err := s.system.Exec(ctx, `DELETE FROM garbage WHERE id = ANY ($1)`, ids)
 	return translate("store.ForgetGarbage", err)
 }
 
@@ -162,7 +162,7 @@ ON CONFLICT (object_key) DO NOTHING`
 
 // AddGarbage implements document.SweepStore.
 func (s sweeps) AddGarbage(ctx context.Context, keys []string, keep time.Duration) (int, error) {
-	tag, err := s.pool.Exec(ctx, addOrphans, keys, keep.Microseconds())
+	tag, err := s.system.Exec(ctx, addOrphans, keys, keep.Microseconds())
 	return int(tag.RowsAffected()), translate("store.AddGarbage", err)
 }
 
@@ -194,7 +194,7 @@ func (s sweeps) Owned(ctx context.Context, after, through string, limit int) ([]
 	if through == "" {
 		through = lastKey
 	}
-	rows, err := s.pool.Query(ctx, ownedObjects, after, through, limit)
+	rows, err := s.system.Query(ctx, ownedObjects, after, through, limit)
 	if err != nil {
 		return nil, translate("store.Owned", err)
 	}
@@ -218,7 +218,7 @@ const pruneUploads = `DELETE FROM upload WHERE id IN (
 // PruneUploads implements document.SweepStore.
 func (s sweeps) PruneUploads(ctx context.Context, keep time.Duration) (total int64, err error) {
 	for {
-		tag, err := s.pool.Exec(ctx, pruneUploads, keep.Microseconds())
+		tag, err := s.system.Exec(ctx, pruneUploads, keep.Microseconds())
 		total += tag.RowsAffected()
 		if err != nil || tag.RowsAffected() == 0 {
 			return total, translate("store.PruneUploads", err)
