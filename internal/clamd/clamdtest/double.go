@@ -98,7 +98,7 @@ func (d *Double) accept() {
 			return
 		}
 		d.conns.Go(func() {
-			defer conn.Close() //nolint:errcheck // the other side sees it
+			defer conn.Close()                                //nolint:errcheck // the other side sees it
 			_ = conn.SetDeadline(time.Now().Add(time.Minute)) // whatever the test does, it ends
 			_, _ = io.WriteString(conn, d.answer(conn))
 		})
