@@ -84,7 +84,7 @@ func (c *Client) Ping(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer conn.Close() //nolint:errcheck // what it was for is done
 	conn.timeout = min(conn.timeout, connectTimeout)
 	if err := conn.send([]byte("zPING\x00")); err != nil {
 		return fmt.Errorf("clamd: ping: %w", err)
@@ -105,7 +105,7 @@ func (c *Client) Scan(ctx context.Context, r io.Reader, size int64) (document.Ve
 	if err != nil {
 		return document.Verdict{}, err
 	}
-	defer conn.Close()
+	defer conn.Close() //nolint:errcheck // what it was for is done
 	readErr, sendErr := conn.stream(r)
 	if readErr != nil {
 		return document.Verdict{}, fmt.Errorf("clamd: read the content: %w", readErr)
@@ -197,7 +197,7 @@ func (c *connection) stream(r io.Reader) (readErr, sendErr error) {
 		if err != nil && err != io.EOF { //nolint:errorlint // a wrapped io.EOF is a failure: taking it for the end would truncate
 			return err, nil
 		}
-		binary.BigEndian.PutUint32(buf, uint32(n)) //nolint:gosec // at most chunkBytes
+		binary.BigEndian.PutUint32(buf, uint32(n))
 		if sendErr := c.send(buf[:header+n]); sendErr != nil || n == 0 {
 			return nil, sendErr
 		}

@@ -42,10 +42,10 @@ type Service struct {
 	Scanner Scanner
 	// Wake is told that a content waits for its checks, so that this node looks at once. It must return at once.
 	Wake   func()
-	Now        func() time.Time
-	NewID      func() uuid.UUID
-	Limits     Limits
-	Log        *slog.Logger
+	Now    func() time.Time
+	NewID  func() uuid.UUID
+	Limits Limits
+	Log    *slog.Logger
 
 	// at is called when an upload has come to a point; a test ends it there, as a crash would.
 	at func(point string)

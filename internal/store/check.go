@@ -40,7 +40,7 @@ func (s checker) ClaimCheck(ctx context.Context, scan bool, lease time.Duration)
 	var crc int64
 	err = s.system.QueryRow(ctx, claimCheck, scan, lease.Microseconds()).Scan(
 		&c.AccountID, &c.DocumentID, &c.VersionID, &c.Attempt, &c.Scan, &c.ContentType, &c.ObjectKey, &c.SizeBytes, &crc)
-	c.CRC32C = uint32(crc) //nolint:gosec // it was stored as one
+	c.CRC32C = uint32(crc)
 	if missing(err) {
 		return document.Check{}, false, nil
 	}

@@ -35,11 +35,11 @@ func shrink(src image.Image, w, h int) *image.RGBA {
 		for rest := h; rest > 0; {
 			part := min(rest, left)
 			for i, v := range row {
-				sums[i] += uint64(v) * uint64(part) //nolint:gosec // positive
+				sums[i] += uint64(v) * uint64(part)
 			}
 			rest -= part
 			if left -= part; left == 0 {
-				settle(dst.Pix[y*dst.Stride:], sums, uint64(sw)*uint64(sh)) //nolint:gosec // positive
+				settle(dst.Pix[y*dst.Stride:], sums, uint64(sw)*uint64(sh))
 				y, left = y+1, sh
 			}
 		}
@@ -50,10 +50,10 @@ func shrink(src image.Image, w, h int) *image.RGBA {
 // addAcross sums sw pixels up into w, in the same way across: a large pixel is w wide, a small one sw.
 func addAcross(row []uint32, pixels []byte, w, sw int) {
 	clear(row)
-	x, left := 0, uint32(sw) //nolint:gosec // at most MaxSide
+	x, left := 0, uint32(sw)
 	for at := range sw {
 		p := pixels[4*at : 4*at+4 : 4*at+4]
-		for rest := uint32(w); rest > 0; { //nolint:gosec // at most MaxSide
+		for rest := uint32(w); rest > 0; {
 			part := min(rest, left)
 			s := row[4*x : 4*x+4 : 4*x+4]
 			s[0] += uint32(p[0]) * part
@@ -62,7 +62,7 @@ func addAcross(row []uint32, pixels []byte, w, sw int) {
 			s[3] += uint32(p[3]) * part
 			rest -= part
 			if left -= part; left == 0 {
-				x, left = x+1, uint32(sw) //nolint:gosec // at most MaxSide
+				x, left = x+1, uint32(sw)
 			}
 		}
 	}
@@ -71,7 +71,7 @@ func addAcross(row []uint32, pixels []byte, w, sw int) {
 // settle writes a row of the small picture: the sums by the area, rounded.
 func settle(pixels []byte, sums []uint64, area uint64) {
 	for i, sum := range sums {
-		pixels[i] = byte((sum + area/2) / area) //nolint:gosec // a mean of bytes
+		pixels[i] = byte((sum + area/2) / area)
 	}
 	clear(sums)
 }

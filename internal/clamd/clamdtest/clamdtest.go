@@ -42,8 +42,7 @@ type Daemon struct {
 func Start(t testing.TB, lines ...string) *Daemon {
 	t.Helper()
 	bin := find(t)
-	// Not t.TempDir: a socket's path must be short, and the user that clamd runs as must get there.
-	dir, err := os.MkdirTemp("", "clamd-")
+	dir, err := os.MkdirTemp("", "clamd-") //nolint:usetesting // a socket's path must be short, and another user must get there
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +55,7 @@ func Start(t testing.TB, lines ...string) *Daemon {
 		conf += line + "\n"
 	}
 	for name, content := range map[string]string{"test.ndb": signatures, "clamd.conf": conf} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil { //nolint:gosec // another user reads it
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil { //nolint:gosec // clamd runs as another user
 			t.Fatal(err)
 		}
 	}
@@ -105,7 +104,7 @@ func credential(t testing.TB) *syscall.Credential {
 // Restart starts a clamd that was stopped, at the same address.
 func (d *Daemon) Restart(t testing.TB) {
 	t.Helper()
-	d.cmd = exec.Command(d.bin, "--foreground", "--config-file="+d.conf) //nolint:gosec // the test's own
+	d.cmd = exec.Command(d.bin, "--foreground", "--config-file="+d.conf) //nolint:gosec // the clamd that was found
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: credential(t), Setpgid: true}
 	if err := d.cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -57,7 +57,7 @@ type Double struct {
 // StartDouble runs a Double. It ends with the test.
 func StartDouble(t testing.TB) *Double {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "clamd-")
+	dir, err := os.MkdirTemp("", "clamd-") //nolint:usetesting // the path of a socket must be short
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func (d *Double) accept() {
 			return
 		}
 		d.conns.Go(func() {
-			defer conn.Close()
+			defer conn.Close()                                //nolint:errcheck // the other side sees it
 			_ = conn.SetDeadline(time.Now().Add(time.Minute)) // whatever the test does, it ends
 			_, _ = io.WriteString(conn, d.answer(conn))
 		})
