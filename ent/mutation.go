@@ -20290,6 +20290,7 @@ type DocumentVersionMutation struct {
 	state                *string
 	scanned_at           *time.Time
 	scan_signature       *string
+	scan_problem         *string
 	preview_state        *string
 	width                *int32
 	addwidth             *int32
@@ -21165,6 +21166,55 @@ func (m *DocumentVersionMutation) ResetScanSignature() {
 	delete(m.clearedFields, documentversion.FieldScanSignature)
 }
 
+// SetScanProblem sets the "scan_problem" field.
+func (m *DocumentVersionMutation) SetScanProblem(s string) {
+	m.scan_problem = &s
+}
+
+// ScanProblem returns the value of the "scan_problem" field in the mutation.
+func (m *DocumentVersionMutation) ScanProblem() (r string, exists bool) {
+	v := m.scan_problem
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldScanProblem returns the old "scan_problem" field's value of the DocumentVersion entity.
+// If the DocumentVersion object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DocumentVersionMutation) OldScanProblem(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldScanProblem is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldScanProblem requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldScanProblem: %w", err)
+	}
+	return oldValue.ScanProblem, nil
+}
+
+// ClearScanProblem clears the value of the "scan_problem" field.
+func (m *DocumentVersionMutation) ClearScanProblem() {
+	m.scan_problem = nil
+	m.clearedFields[documentversion.FieldScanProblem] = struct{}{}
+}
+
+// ScanProblemCleared returns if the "scan_problem" field was cleared in this mutation.
+func (m *DocumentVersionMutation) ScanProblemCleared() bool {
+	_, ok := m.clearedFields[documentversion.FieldScanProblem]
+	return ok
+}
+
+// ResetScanProblem resets all changes to the "scan_problem" field.
+func (m *DocumentVersionMutation) ResetScanProblem() {
+	m.scan_problem = nil
+	delete(m.clearedFields, documentversion.FieldScanProblem)
+}
+
 // SetPreviewState sets the "preview_state" field.
 func (m *DocumentVersionMutation) SetPreviewState(s string) {
 	m.preview_state = &s
@@ -21480,7 +21530,7 @@ func (m *DocumentVersionMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *DocumentVersionMutation) Fields() []string {
-	fields := make([]string, 0, 22)
+	fields := make([]string, 0, 23)
 	if m.account_id != nil {
 		fields = append(fields, documentversion.FieldAccountID)
 	}
@@ -21531,6 +21581,9 @@ func (m *DocumentVersionMutation) Fields() []string {
 	}
 	if m.scan_signature != nil {
 		fields = append(fields, documentversion.FieldScanSignature)
+	}
+	if m.scan_problem != nil {
+		fields = append(fields, documentversion.FieldScanProblem)
 	}
 	if m.preview_state != nil {
 		fields = append(fields, documentversion.FieldPreviewState)
@@ -21589,6 +21642,8 @@ func (m *DocumentVersionMutation) Field(name string) (ent.Value, bool) {
 		return m.ScannedAt()
 	case documentversion.FieldScanSignature:
 		return m.ScanSignature()
+	case documentversion.FieldScanProblem:
+		return m.ScanProblem()
 	case documentversion.FieldPreviewState:
 		return m.PreviewState()
 	case documentversion.FieldWidth:
@@ -21642,6 +21697,8 @@ func (m *DocumentVersionMutation) OldField(ctx context.Context, name string) (en
 		return m.OldScannedAt(ctx)
 	case documentversion.FieldScanSignature:
 		return m.OldScanSignature(ctx)
+	case documentversion.FieldScanProblem:
+		return m.OldScanProblem(ctx)
 	case documentversion.FieldPreviewState:
 		return m.OldPreviewState(ctx)
 	case documentversion.FieldWidth:
@@ -21779,6 +21836,13 @@ func (m *DocumentVersionMutation) SetField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetScanSignature(v)
+		return nil
+	case documentversion.FieldScanProblem:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetScanProblem(v)
 		return nil
 	case documentversion.FieldPreviewState:
 		v, ok := value.(string)
@@ -21947,6 +22011,9 @@ func (m *DocumentVersionMutation) ClearedFields() []string {
 	if m.FieldCleared(documentversion.FieldScanSignature) {
 		fields = append(fields, documentversion.FieldScanSignature)
 	}
+	if m.FieldCleared(documentversion.FieldScanProblem) {
+		fields = append(fields, documentversion.FieldScanProblem)
+	}
 	if m.FieldCleared(documentversion.FieldWidth) {
 		fields = append(fields, documentversion.FieldWidth)
 	}
@@ -21984,6 +22051,9 @@ func (m *DocumentVersionMutation) ClearField(name string) error {
 		return nil
 	case documentversion.FieldScanSignature:
 		m.ClearScanSignature()
+		return nil
+	case documentversion.FieldScanProblem:
+		m.ClearScanProblem()
 		return nil
 	case documentversion.FieldWidth:
 		m.ClearWidth()
@@ -22052,6 +22122,9 @@ func (m *DocumentVersionMutation) ResetField(name string) error {
 		return nil
 	case documentversion.FieldScanSignature:
 		m.ResetScanSignature()
+		return nil
+	case documentversion.FieldScanProblem:
+		m.ResetScanProblem()
 		return nil
 	case documentversion.FieldPreviewState:
 		m.ResetPreviewState()

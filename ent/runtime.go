@@ -362,11 +362,11 @@ func init() {
 	// documentversion.DefaultState holds the default value on creation for the state field.
 	documentversion.DefaultState = documentversionDescState.Default.(string)
 	// documentversionDescPreviewState is the schema descriptor for preview_state field.
-	documentversionDescPreviewState := documentversionFields[13].Descriptor()
+	documentversionDescPreviewState := documentversionFields[14].Descriptor()
 	// documentversion.DefaultPreviewState holds the default value on creation for the preview_state field.
 	documentversion.DefaultPreviewState = documentversionDescPreviewState.Default.(string)
 	// documentversionDescCheckAttempts is the schema descriptor for check_attempts field.
-	documentversionDescCheckAttempts := documentversionFields[17].Descriptor()
+	documentversionDescCheckAttempts := documentversionFields[18].Descriptor()
 	// documentversion.DefaultCheckAttempts holds the default value on creation for the check_attempts field.
 	documentversion.DefaultCheckAttempts = documentversionDescCheckAttempts.Default.(int32)
 	emailaddressMixin := schema.EmailAddress{}.Mixin()

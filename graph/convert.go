@@ -191,3 +191,7 @@ func notePatch(in model.NoteUpdateInput) note.Patch {
 func keyDraft(in model.APIKeyCreateInput) account.KeyDraft {
 	return account.KeyDraft{Name: in.Name, Scopes: in.Scopes, ExpiresAt: in.ExpiresAt.Value()}
 }
+
+func storageLimits(in model.StorageLimitSetInput) account.StorageLimits {
+	return account.StorageLimits{LimitBytes: in.LimitBytes.Value(), MaxFileBytes: in.MaxFileBytes.Value()}
+}

@@ -13,6 +13,7 @@ import (
 // documentEvents are the types that the subscription documentEvents delivers.
 var documentEvents = []string{
 	"DOCUMENT_CREATED", "DOCUMENT_REPLACED", "DOCUMENT_UPDATED", "DOCUMENT_ARCHIVED", "DOCUMENT_RESTORED",
+	"DOCUMENT_AVAILABLE", "DOCUMENT_QUARANTINED", "DOCUMENT_PREVIEW_READY",
 }
 
 // DocumentEvents replays the events of one customer's documents.

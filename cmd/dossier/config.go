@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"dossier/internal/clamd"
 )
 
 // config is all that `serve` and `dev` can be told, by flag or by environment variable. It is one struct, so that
@@ -41,7 +43,11 @@ type config struct {
 	ShutdownTimeout duration `name:"shutdown-timeout" env:"DOSSIER_SHUTDOWN_TIMEOUT" default:"25s" help:"How long a stopping server waits for uploads in progress."`
 	DrainDelay      duration `name:"drain-delay" env:"DOSSIER_DRAIN_DELAY" default:"0s" help:"How long a stopping server is not ready but still accepts, so that load balancers notice. 5s behind one."`
 	JobWorkers      number   `name:"job-workers" env:"DOSSIER_JOB_WORKERS" default:"2" help:"How many imports and exports run at a time on this node; 0 leaves them to others."`
-	JobLease        duration `name:"job-lease" env:"DOSSIER_JOB_LEASE" default:"15s" help:"After how long another node goes on with an import or export whose node is gone."`
+	JobLease        duration `name:"job-lease" env:"DOSSIER_JOB_LEASE" default:"15s" help:"After how long another node goes on with an import, an export, a scan or a preview whose node is gone."`
+	Clamd           string   `name:"clamd" env:"DOSSIER_CLAMD" placeholder:"ADDRESS" help:"Where ClamAV's clamd is, as host:port or unix:/path: then no new content is available before it was scanned. The same on every node. Off when it is not set."`
+	ScanMax         number   `name:"scan-max-mb" env:"DOSSIER_SCAN_MAX_MB" default:"25" help:"The largest content in MB that is sent to clamd; larger ones stay held back. Not over clamd's StreamMaxLength and MaxFileSize."`
+	ScanTimeout     duration `name:"scan-timeout" env:"DOSSIER_SCAN_TIMEOUT" default:"150s" help:"How long clamd may take for an answer."`
+	CheckWorkers    number   `name:"check-workers" env:"DOSSIER_CHECK_WORKERS" default:"2" help:"How many documents are scanned or made a preview of at a time on this node; 0 leaves them to others."`
 	Sweep           duration `name:"sweep" env:"DOSSIER_SWEEP" default:"1m" help:"How often to look for expired uploads and orphan objects; one node does it."`
 	LogLevel        string   `name:"log-level" env:"DOSSIER_LOG_LEVEL" default:"info" help:"debug, info, warn or error."`
 }
@@ -90,6 +96,9 @@ func (c *config) problems(dev bool) error {
 	default:
 		say("blob-store", "DOSSIER_BLOB_STORE", "must be disk or gcs")
 	}
+	if _, _, err := clamd.ParseAddress(c.Clamd); c.Clamd != "" && err != nil {
+		say("clamd", "DOSSIER_CLAMD", "%v", err)
+	}
 	for _, n := range []struct {
 		flag, env string
 		value     number
@@ -101,6 +110,8 @@ func (c *config) problems(dev bool) error {
 		{"max-sockets", "DOSSIER_MAX_SOCKETS", c.MaxSockets, 1, 1_000_000},
 		{"upload-memory-mb", "DOSSIER_UPLOAD_MEMORY_MB", c.UploadMemory, 8, 65536},
 		{"job-workers", "DOSSIER_JOB_WORKERS", c.JobWorkers, 0, 64},
+		{"check-workers", "DOSSIER_CHECK_WORKERS", c.CheckWorkers, 0, 64},
+		{"scan-max-mb", "DOSSIER_SCAN_MAX_MB", c.ScanMax, 1, 1_000_000},
 	} {
 		if n.value.err != nil || n.value.n < n.min || n.value.n > n.max {
 			say(n.flag, n.env, "must be a whole number from %d to %d", n.min, n.max)
@@ -118,6 +129,7 @@ func (c *config) problems(dev bool) error {
 		{"shutdown-timeout", "DOSSIER_SHUTDOWN_TIMEOUT", c.ShutdownTimeout, 0, time.Hour},
 		{"drain-delay", "DOSSIER_DRAIN_DELAY", c.DrainDelay, 0, time.Hour},
 		{"sweep", "DOSSIER_SWEEP", c.Sweep, time.Second, 24 * time.Hour},
+		{"scan-timeout", "DOSSIER_SCAN_TIMEOUT", c.ScanTimeout, time.Second, 15 * time.Minute},
 	} {
 		if d.value.err != nil || d.value.d < d.min || d.value.d > d.max {
 			say(d.flag, d.env, "must be a duration from %s to %s, such as 90s or 2h", d.min, d.max)

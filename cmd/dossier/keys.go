@@ -60,7 +60,7 @@ type keysCreateCmd struct {
 
 	Secret  secret        `name:"secret" env:"DOSSIER_SECRET" required:"" placeholder:"HEX" help:"The secret of the nodes."`
 	Name    string        `name:"name" required:"" help:"A name to tell the key by."`
-	Scopes  []string      `name:"scopes" required:"" help:"read, write, admin, or permissions such as customers:read."`
+	Scopes  []string      `name:"scopes" required:"" help:"read, write, admin, or permissions such as customers:read; account:operate is the operator's, and only given here."`
 	Expires time.Duration `name:"expires" help:"After how long it stops working by itself; never if not set."`
 }
 

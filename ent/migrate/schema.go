@@ -903,6 +903,7 @@ var (
 		{Name: "state", Type: field.TypeString, Default: "STORED", SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "scanned_at", Type: field.TypeTime, Nullable: true},
 		{Name: "scan_signature", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "scan_problem", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "preview_state", Type: field.TypeString, Default: "NONE", SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "width", Type: field.TypeInt32, Nullable: true},
 		{Name: "height", Type: field.TypeInt32, Nullable: true},
@@ -941,7 +942,7 @@ var (
 			{
 				Name:    "documentversion_check_at",
 				Unique:  false,
-				Columns: []*schema.Column{DocumentVersionColumns[21]},
+				Columns: []*schema.Column{DocumentVersionColumns[22]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "state = 'STORED' OR preview_state = 'PENDING'",
 				},
@@ -1893,6 +1894,7 @@ func init() {
 	DocumentVersionTable.Annotation.Checks = map[string]string{
 		"document_version_created_by_kind": "created_by_kind IN ('STAFF', 'API_KEY')",
 		"document_version_preview_state":   "preview_state IN ('NONE', 'PENDING', 'READY', 'IMPOSSIBLE')",
+		"document_version_scan_problem":    "scan_problem IN ('FILE_TOO_LARGE', 'SCANNER_UNAVAILABLE', 'SCANNER_FAILED', 'CONTENT_UNREADABLE')",
 		"document_version_size":            "size_bytes >= 0",
 		"document_version_state":           "state IN ('STORED', 'AVAILABLE', 'QUARANTINED', 'REJECTED', 'DELETED')",
 	}

@@ -75,6 +75,7 @@ func (DocumentVersion) Annotations() []schema.Annotation {
 		"document_version_created_by_kind": actorKinds,
 		"document_version_size":            "size_bytes >= 0",
 		"document_version_preview_state":   oneOf("preview_state", "NONE", "PENDING", "READY", "IMPOSSIBLE"),
+		"document_version_scan_problem":    oneOf("scan_problem", "FILE_TOO_LARGE", "SCANNER_UNAVAILABLE", "SCANNER_FAILED", "CONTENT_UNREADABLE"),
 	})
 }
 
@@ -82,8 +83,9 @@ func (DocumentVersion) Annotations() []schema.Annotation {
 func (DocumentVersion) Mixin() []ent.Mixin { return []ent.Mixin{owned{}, authored{}} }
 
 // Fields of the table. The object is that of blob blob_id, which equal contents of an account share. check_at is when a
-// content that is STORED, or whose preview is PENDING, is looked at next. scan_signature names what a scanner found.
-// width and height are of a picture, as it is shown.
+// content that is STORED, or whose preview is PENDING, is looked at next; it is the lease of who looks at it, too.
+// scan_signature names what a scanner found, scan_problem why its last try came to nothing. width and height are of a
+// picture, as it is shown.
 func (DocumentVersion) Fields() []ent.Field {
 	return []ent.Field{
 		id("document_id"),
@@ -99,6 +101,7 @@ func (DocumentVersion) Fields() []ent.Field {
 		field.String("state").SchemaType(textType).Default("STORED"),
 		optionalInstant("scanned_at"),
 		optionalText("scan_signature"),
+		optionalText("scan_problem"),
 		field.String("preview_state").SchemaType(textType).Default("NONE"),
 		field.Int32("width").Optional().Nillable(),
 		field.Int32("height").Optional().Nillable(),

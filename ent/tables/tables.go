@@ -318,6 +318,7 @@ func Columns() map[string][]Column {
 			{Name: "state", Type: field.TypeString, SQL: "text"},
 			{Name: "scanned_at", Type: field.TypeTime, Nullable: true},
 			{Name: "scan_signature", Type: field.TypeString, SQL: "text", Nullable: true},
+			{Name: "scan_problem", Type: field.TypeString, SQL: "text", Nullable: true},
 			{Name: "preview_state", Type: field.TypeString, SQL: "text"},
 			{Name: "width", Type: field.TypeInt32, Nullable: true},
 			{Name: "height", Type: field.TypeInt32, Nullable: true},

@@ -105,6 +105,7 @@ type ComplexityRoot struct {
 		StaffUserCreate            func(childComplexity int, input model.StaffUserCreateInput, idempotencyKey *string) int
 		StaffUserRestore           func(childComplexity int, id string, expectedVersion int) int
 		StaffUserUpdate            func(childComplexity int, id string, expectedVersion int, input model.StaffUserUpdateInput) int
+		StorageLimitSet            func(childComplexity int, input model.StorageLimitSetInput) int
 		TimelineEntryCreate        func(childComplexity int, customerID string, input model.TimelineEntryInput, idempotencyKey *string) int
 		TimelineEntryDelete        func(childComplexity int, id string, expectedVersion int) int
 		TimelineEntryUpdate        func(childComplexity int, id string, expectedVersion int, input model.TimelineEntryUpdateInput) int
@@ -174,6 +175,7 @@ type MutationResolver interface {
 	NoteDelete(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
 	APIKeyCreate(ctx context.Context, input model.APIKeyCreateInput) (*read.Object, error)
 	APIKeyRevoke(ctx context.Context, id string) (*read.Object, error)
+	StorageLimitSet(ctx context.Context, input model.StorageLimitSetInput) (*read.Object, error)
 	AttributeDefinitionCreate(ctx context.Context, input model.AttributeDefinitionCreateInput, idempotencyKey *string) (*read.Object, error)
 	AttributeDefinitionUpdate(ctx context.Context, id string, expectedVersion int, input model.AttributeDefinitionUpdateInput) (*read.Object, error)
 	AttributeDefinitionMove(ctx context.Context, id string, expectedVersion int, afterID *string) (*read.Object, error)
@@ -955,6 +957,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.StaffUserUpdate(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["input"].(model.StaffUserUpdateInput)), true
+	case "Mutation.storageLimitSet":
+		if e.ComplexityRoot.Mutation.StorageLimitSet == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_storageLimitSet_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.StorageLimitSet(childComplexity, args["input"].(model.StorageLimitSetInput)), true
 	case "Mutation.timelineEntryCreate":
 		if e.ComplexityRoot.Mutation.TimelineEntryCreate == nil {
 			break
@@ -1313,6 +1326,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("ServiceUpdateInput", ec.unmarshalInputServiceUpdateInput),
 			graphql.NewInputUnmarshaler("StaffUserCreateInput", ec.unmarshalInputStaffUserCreateInput),
 			graphql.NewInputUnmarshaler("StaffUserUpdateInput", ec.unmarshalInputStaffUserUpdateInput),
+			graphql.NewInputUnmarshaler("StorageLimitSetInput", ec.unmarshalInputStorageLimitSetInput),
 			graphql.NewInputUnmarshaler("TimelineEntryInput", ec.unmarshalInputTimelineEntryInput),
 			graphql.NewInputUnmarshaler("TimelineEntryUpdateInput", ec.unmarshalInputTimelineEntryUpdateInput),
 		)
@@ -1741,12 +1755,21 @@ type ApiKeyEdge {
 
 "How much of the account's storage is in use. Sizes are decimal: 1 MB is 1,000,000 bytes."
 type StorageUsage {
-  "Bytes of all versions of all documents that were not deleted, and of the customers' pictures."
+  "Bytes of all versions of all documents that were not deleted, each counted for itself, of the customers' pictures, and of files of jobs."
   usedBytes: BigInt!
   "Bytes that uploads in progress have reserved."
   reservedBytes: BigInt!
-  "The most that used and reserved bytes together may be."
+  """
+  The most that used and reserved bytes together may be; 500 MB unless the operator has set another one. It can be less than what is used
+  already: then nothing is taken away, and uploads are refused until there is room.
+  """
   limitBytes: BigInt!
+  "What can still be uploaded: the limit without what is used and reserved, never less than 0."
+  availableBytes: BigInt!
+  "The most bytes of one file; 5 MB unless the operator has set another one."
+  maxFileBytes: BigInt!
+  "0, 80 or 100: how much of the limit is used at least, in per cent. STORAGE_NEARLY_FULL and STORAGE_FULL tell when it grows."
+  warnedPercent: Int!
 }
 
 "The limits that hold for the account."
@@ -2883,7 +2906,10 @@ type AttributeDefinitionDeletePayload {
 enum DocumentStatus {
   "In use."
   ACTIVE
-  "Held back by a check. Its content cannot be downloaded."
+  """
+  Malware was found in its content, which cannot be downloaded. It cannot be archived either; a new content that is good
+  (` + "`" + `documentReplace` + "`" + `) makes it again what it was. Earlier contents that are good stay available in ` + "`" + `Document.versions` + "`" + `.
+  """
   QUARANTINED
   "Out of the default view, with all its versions. Can be restored."
   ARCHIVED
@@ -2939,7 +2965,45 @@ type Document implements Node {
   archivedAt: DateTime
 }
 
-"One content of a document. Never changes."
+"What is known about malware in a content."
+enum ScanStatus {
+  "No scanner was set up when it came. It can be downloaded."
+  NOT_SCANNED
+  "It waits for the scanner, usually for less than a second. It cannot be downloaded."
+  PENDING
+  "A scanner has passed it. It can be downloaded."
+  CLEAN
+  "Malware was found in it. It can never be downloaded."
+  INFECTED
+  "It could not be scanned, see ` + "`" + `scanProblem` + "`" + `. It cannot be downloaded and is tried again."
+  FAILED
+}
+
+"Why a content could not be scanned."
+enum ScanProblem {
+  "It is larger than the scanner takes. It is tried again every hour; the operator must raise the scanner's limits, or the file be replaced by a smaller one."
+  FILE_TOO_LARGE
+  "The scanner does not answer. It is tried again within minutes."
+  SCANNER_UNAVAILABLE
+  "The scanner has failed at it. It is tried again within minutes."
+  SCANNER_FAILED
+  "The file storage did not give the content as it was stored. It is tried again within minutes."
+  CONTENT_UNREADABLE
+}
+
+"Whether there is a picture of a content."
+enum PreviewState {
+  "None is made of contents of this type: only of JPEG, PNG, GIF (its first picture) and WebP."
+  NONE
+  "It is being made, usually within a second; DOCUMENT_PREVIEW_READY tells when. Of a content that is held back it is made afterwards."
+  PENDING
+  "It is there."
+  READY
+  "None could be made: the picture is damaged, has over 20 megapixels or 20 MB, or is of a kind that is not supported, such as an animated WebP."
+  IMPOSSIBLE
+}
+
+"One content of a document. Never changes; what is known about it does."
 type DocumentVersion implements Node {
   "The global id, ` + "`" + `dov_...` + "`" + `."
   id: ID!
@@ -2957,9 +3021,30 @@ type DocumentVersion implements Node {
   sha256: String!
   """
   Where the content can be downloaded, as an attachment, for the next minutes (the URL says until when). The URL is its own
-  credential: do not store it. Null while the document is held back.
+  credential: do not store it. Null unless ` + "`" + `scanStatus` + "`" + ` is CLEAN or NOT_SCANNED.
   """
   downloadUrl: URL
+  "What is known about malware in the content."
+  scanStatus: ScanStatus!
+  "When the scanner passed it, or found something. Null when neither has happened."
+  scannedAt: DateTime
+  "What the scanner found, by the name that it gives it. Null when it found nothing."
+  scanSignature: String
+  "Why the content could not be scanned so far, when ` + "`" + `scanStatus` + "`" + ` is FAILED."
+  scanProblem: ScanProblem
+  "Whether there is a picture of the content."
+  previewState: PreviewState!
+  """
+  The content as a picture within 1024 x 1024 pixels: upright, as JPEG or PNG, without metadata. Made for an ` + "`" + `img` + "`" + ` element. The
+  URL works for the next minutes and is its own credential. Null unless ` + "`" + `previewState` + "`" + ` is READY.
+  """
+  previewUrl: URL
+  "As ` + "`" + `previewUrl` + "`" + `, within 256 x 256 pixels."
+  thumbnailUrl: URL
+  "The width of a picture in pixels, as it is shown: turned as its metadata says. Null unless ` + "`" + `previewState` + "`" + ` is READY."
+  width: Int
+  "The height of a picture in pixels, as it is shown. Null unless ` + "`" + `previewState` + "`" + ` is READY."
+  height: Int
   "Who uploaded it."
   createdBy: Actor
   "When it was uploaded."
@@ -3325,12 +3410,21 @@ enum EventType {
   DOCUMENT_CREATED
   "A document got a new content."
   DOCUMENT_REPLACED
-  "The title or the validity of a document was changed."
+  "The title or the validity of a document was changed, or what is known about a content of it (` + "`" + `currentVersion` + "`" + `, ` + "`" + `versions` + "`" + `)."
   DOCUMENT_UPDATED
   "A document was archived."
   DOCUMENT_ARCHIVED
   "A document was restored."
   DOCUMENT_RESTORED
+  """
+  The scanner has passed the content of a document that was held back since DOCUMENT_CREATED or DOCUMENT_REPLACED: it can be
+  downloaded now. Where no scanner is set up there are no such events, as nothing is held back.
+  """
+  DOCUMENT_AVAILABLE
+  "The scanner has found malware in the content of a document: see ` + "`" + `DocumentVersion.scanSignature` + "`" + `."
+  DOCUMENT_QUARANTINED
+  "The preview and the thumbnail of a content are there. ` + "`" + `changedFields` + "`" + ` says whether it is the ` + "`" + `currentVersion` + "`" + `."
+  DOCUMENT_PREVIEW_READY
   "Staff made a timeline entry."
   TIMELINE_ENTRY_CREATED
   "Staff changed a timeline entry."
@@ -3358,6 +3452,15 @@ enum EventType {
   again, for example ` + "`" + `customerTypes` + "`" + `.
   """
   ACCOUNT_SETTINGS_CHANGED
+  "The operator changed the limits of the account's storage: ` + "`" + `changedFields` + "`" + ` names those of ` + "`" + `StorageUsage` + "`" + `. The subject is the account."
+  STORAGE_LIMIT_CHANGED
+  """
+  80 % of the account's storage is used, or more. Told once each time when it comes to that, in the order of the log before STORAGE_FULL,
+  and again only when less was used in between. The subject is the account.
+  """
+  STORAGE_NEARLY_FULL
+  "All of the account's storage is used, or more than a limit that was lowered allows. Told once each time, as STORAGE_NEARLY_FULL is."
+  STORAGE_FULL
   "An import or export was asked for."
   JOB_CREATED
   "An import or export began or got further; at most one per second."
@@ -3870,6 +3973,11 @@ type Mutation {
   apiKeyCreate(input: ApiKeyCreateInput!): ApiKeyCreatePayload!
   "Revokes an API key. Holds on every node within 5 seconds, for open subscriptions too."
   apiKeyRevoke(id: ID!): ApiKeyPayload!
+  """
+  Sets what the account has booked: its storage, the most bytes of a file. A limit that is not given stays. Only for the operator of the service,
+  by an API key with the scope ` + "`" + `account:operate` + "`" + `, which the account itself cannot make. Setting what holds already changes nothing.
+  """
+  storageLimitSet(input: StorageLimitSetInput!): StorageLimitPayload!
   "Defines a custom attribute, the last in order. An account has at most 100, archived ones included. Needs the role ADMIN."
   attributeDefinitionCreate(input: AttributeDefinitionCreateInput!, idempotencyKey: String): AttributeDefinitionPayload!
   "Changes what is given in the input and nothing else. Values that are stored already stay as they are. Needs the role ADMIN."
@@ -4619,7 +4727,7 @@ type TimelineEntryDeletePayload {
 input ApiKeyCreateInput {
   "A name to tell it by; at most 200 characters."
   name: String!
-  "What it may do: ` + "`" + `read` + "`" + `, ` + "`" + `write` + "`" + `, ` + "`" + `admin` + "`" + `, or permissions such as ` + "`" + `customers:read` + "`" + `. At least one."
+  "What it may do: ` + "`" + `read` + "`" + `, ` + "`" + `write` + "`" + `, ` + "`" + `admin` + "`" + `, or permissions such as ` + "`" + `customers:read` + "`" + `. At least one; nothing that the caller may not do."
   scopes: [String!]!
   "When it stops working by itself."
   expiresAt: DateTime
@@ -4639,6 +4747,25 @@ type ApiKeyCreatePayload {
 type ApiKeyPayload {
   "The key as it is now; null when there are user errors."
   apiKey: ApiKey
+  "What stands in the way; empty on success."
+  userErrors: [UserError!]!
+}
+
+"Limits of the account's storage. Sizes are decimal: 5 MB is 5000000. At least one is given."
+input StorageLimitSetInput {
+  """
+  The most bytes that may be stored, 0 to 10^15. Less than what is used is allowed: nothing is taken away, and uploads are refused until
+  there is room.
+  """
+  limitBytes: BigInt
+  "The most bytes of one file, 1 to 5 * 10^12. Files that are larger and stored already stay."
+  maxFileBytes: BigInt
+}
+
+"The answer of ` + "`" + `storageLimitSet` + "`" + `."
+type StorageLimitPayload {
+  "The storage as it is now; null when there are user errors. Reading it needs the scope ` + "`" + `account:read` + "`" + ` as well."
+  storage: StorageUsage
   "What stands in the way; empty on success."
   userErrors: [UserError!]!
 }
@@ -6566,6 +6693,20 @@ func (ec *executionContext) field_Mutation_staffUserUpdate_args(ctx context.Cont
 		return nil, err
 	}
 	args["input"] = arg2
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_storageLimitSet_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.StorageLimitSetInput, error) {
+			return ec.unmarshalNStorageLimitSetInput2dossierᚋgraphᚋmodelᚐStorageLimitSetInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
 	return args, nil
 }
 
@@ -8629,6 +8770,50 @@ func (ec *executionContext) fieldContext_Mutation_apiKeyRevoke(ctx context.Conte
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_apiKeyRevoke_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_storageLimitSet(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_storageLimitSet(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().StorageLimitSet(ctx, fc.Args["input"].(model.StorageLimitSetInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNStorageLimitPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_storageLimitSet(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_storageLimitSet_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -16413,6 +16598,55 @@ func UnmarshalStaffUserUpdateInput(ctx context.Context, raw any) (model.StaffUse
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputStorageLimitSetInput(ctx context.Context, obj any) (model.StorageLimitSetInput, error) {
+	var it model.StorageLimitSetInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"limitBytes", "maxFileBytes"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "limitBytes":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("limitBytes"))
+			data, err := ec.unmarshalOBigInt2ᚖint64(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.LimitBytes = graphql.OmittableOf(data)
+		case "maxFileBytes":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("maxFileBytes"))
+			data, err := ec.unmarshalOBigInt2ᚖint64(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.MaxFileBytes = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalStorageLimitSetInput unmarshals raw into the StorageLimitSetInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalStorageLimitSetInput(ctx context.Context, raw any) (model.StorageLimitSetInput, error) {
+	var out model.StorageLimitSetInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "StorageLimitSetInput", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputTimelineEntryInput(ctx context.Context, obj any) (model.TimelineEntryInput, error) {
 	var it model.TimelineEntryInput
 	if obj == nil {
@@ -16737,6 +16971,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "apiKeyRevoke":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_apiKeyRevoke(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "storageLimitSet":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_storageLimitSet(ctx, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
@@ -18738,6 +18979,25 @@ func (ec *executionContext) marshalNStaffUserPayload2ᚖdossierᚋinternalᚋrea
 
 func (ec *executionContext) unmarshalNStaffUserUpdateInput2dossierᚋgraphᚋmodelᚐStaffUserUpdateInput(ctx context.Context, v any) (model.StaffUserUpdateInput, error) {
 	res, err := ec.unmarshalInputStaffUserUpdateInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNStorageLimitPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNStorageLimitPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "StorageLimitPayload!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNStorageLimitSetInput2dossierᚋgraphᚋmodelᚐStorageLimitSetInput(ctx context.Context, v any) (model.StorageLimitSetInput, error) {
+	res, err := ec.unmarshalInputStorageLimitSetInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 

@@ -16,7 +16,7 @@ import (
 type APIKeyCreateInput struct {
 	// A name to tell it by; at most 200 characters.
 	Name string `json:"name"`
-	// What it may do: `read`, `write`, `admin`, or permissions such as `customers:read`. At least one.
+	// What it may do: `read`, `write`, `admin`, or permissions such as `customers:read`. At least one; nothing that the caller may not do.
 	Scopes []string `json:"scopes"`
 	// When it stops working by itself.
 	ExpiresAt graphql.Omittable[*time.Time] `json:"expiresAt,omitempty"`
@@ -803,6 +803,15 @@ type StaffUserUpdateInput struct {
 	DisplayName graphql.Omittable[*string] `json:"displayName,omitempty"`
 	// The address that the person's first token will have. Cannot be empty.
 	Email graphql.Omittable[*string] `json:"email,omitempty"`
+}
+
+// Limits of the account's storage. Sizes are decimal: 5 MB is 5000000. At least one is given.
+type StorageLimitSetInput struct {
+	// The most bytes that may be stored, 0 to 10^15. Less than what is used is allowed: nothing is taken away, and uploads are refused until
+	// there is room.
+	LimitBytes graphql.Omittable[*int64] `json:"limitBytes,omitempty"`
+	// The most bytes of one file, 1 to 5 * 10^12. Files that are larger and stored already stay.
+	MaxFileBytes graphql.Omittable[*int64] `json:"maxFileBytes,omitempty"`
 }
 
 // Live events, over graphql-transport-ws (WebSocket) or graphql-sse (Server-Sent Events). Without `after` a subscription begins with
@@ -1628,7 +1637,8 @@ type DocumentStatus string
 const (
 	// In use.
 	DocumentStatusActive DocumentStatus = "ACTIVE"
-	// Held back by a check. Its content cannot be downloaded.
+	// Malware was found in its content, which cannot be downloaded. It cannot be archived either; a new content that is good
+	// (`documentReplace`) makes it again what it was. Earlier contents that are good stay available in `Document.versions`.
 	DocumentStatusQuarantined DocumentStatus = "QUARANTINED"
 	// Out of the default view, with all its versions. Can be restored.
 	DocumentStatusArchived DocumentStatus = "ARCHIVED"
@@ -1942,12 +1952,19 @@ const (
 	EventTypeDocumentCreated EventType = "DOCUMENT_CREATED"
 	// A document got a new content.
 	EventTypeDocumentReplaced EventType = "DOCUMENT_REPLACED"
-	// The title or the validity of a document was changed.
+	// The title or the validity of a document was changed, or what is known about a content of it (`currentVersion`, `versions`).
 	EventTypeDocumentUpdated EventType = "DOCUMENT_UPDATED"
 	// A document was archived.
 	EventTypeDocumentArchived EventType = "DOCUMENT_ARCHIVED"
 	// A document was restored.
 	EventTypeDocumentRestored EventType = "DOCUMENT_RESTORED"
+	// The scanner has passed the content of a document that was held back since DOCUMENT_CREATED or DOCUMENT_REPLACED: it can be
+	// downloaded now. Where no scanner is set up there are no such events, as nothing is held back.
+	EventTypeDocumentAvailable EventType = "DOCUMENT_AVAILABLE"
+	// The scanner has found malware in the content of a document: see `DocumentVersion.scanSignature`.
+	EventTypeDocumentQuarantined EventType = "DOCUMENT_QUARANTINED"
+	// The preview and the thumbnail of a content are there. `changedFields` says whether it is the `currentVersion`.
+	EventTypeDocumentPreviewReady EventType = "DOCUMENT_PREVIEW_READY"
 	// Staff made a timeline entry.
 	EventTypeTimelineEntryCreated EventType = "TIMELINE_ENTRY_CREATED"
 	// Staff changed a timeline entry.
@@ -1973,6 +1990,13 @@ const (
 	// A setting of the account was changed. The subject is the account, and `changedFields` names the fields of `Query` to read
 	// again, for example `customerTypes`.
 	EventTypeAccountSettingsChanged EventType = "ACCOUNT_SETTINGS_CHANGED"
+	// The operator changed the limits of the account's storage: `changedFields` names those of `StorageUsage`. The subject is the account.
+	EventTypeStorageLimitChanged EventType = "STORAGE_LIMIT_CHANGED"
+	// 80 % of the account's storage is used, or more. Told once each time when it comes to that, in the order of the log before STORAGE_FULL,
+	// and again only when less was used in between. The subject is the account.
+	EventTypeStorageNearlyFull EventType = "STORAGE_NEARLY_FULL"
+	// All of the account's storage is used, or more than a limit that was lowered allows. Told once each time, as STORAGE_NEARLY_FULL is.
+	EventTypeStorageFull EventType = "STORAGE_FULL"
 	// An import or export was asked for.
 	EventTypeJobCreated EventType = "JOB_CREATED"
 	// An import or export began or got further; at most one per second.
@@ -1996,6 +2020,9 @@ var AllEventType = []EventType{
 	EventTypeDocumentUpdated,
 	EventTypeDocumentArchived,
 	EventTypeDocumentRestored,
+	EventTypeDocumentAvailable,
+	EventTypeDocumentQuarantined,
+	EventTypeDocumentPreviewReady,
 	EventTypeTimelineEntryCreated,
 	EventTypeTimelineEntryUpdated,
 	EventTypeTimelineEntryDeleted,
@@ -2008,6 +2035,9 @@ var AllEventType = []EventType{
 	EventTypeNoteUpdated,
 	EventTypeNoteDeleted,
 	EventTypeAccountSettingsChanged,
+	EventTypeStorageLimitChanged,
+	EventTypeStorageNearlyFull,
+	EventTypeStorageFull,
 	EventTypeJobCreated,
 	EventTypeJobProgress,
 	EventTypeJobFinished,
@@ -2015,7 +2045,7 @@ var AllEventType = []EventType{
 
 func (e EventType) IsValid() bool {
 	switch e {
-	case EventTypeCustomerCreated, EventTypeCustomerUpdated, EventTypeCustomerArchived, EventTypeCustomerRestored, EventTypeCustomerMerged, EventTypeCustomerMergeUndone, EventTypeContactCreated, EventTypeContactUpdated, EventTypeContactArchived, EventTypeDocumentCreated, EventTypeDocumentReplaced, EventTypeDocumentUpdated, EventTypeDocumentArchived, EventTypeDocumentRestored, EventTypeTimelineEntryCreated, EventTypeTimelineEntryUpdated, EventTypeTimelineEntryDeleted, EventTypeAttributeDefinitionCreated, EventTypeAttributeDefinitionUpdated, EventTypeAttributeDefinitionArchived, EventTypeAttributeDefinitionRestored, EventTypeAttributeDefinitionDeleted, EventTypeNoteCreated, EventTypeNoteUpdated, EventTypeNoteDeleted, EventTypeAccountSettingsChanged, EventTypeJobCreated, EventTypeJobProgress, EventTypeJobFinished:
+	case EventTypeCustomerCreated, EventTypeCustomerUpdated, EventTypeCustomerArchived, EventTypeCustomerRestored, EventTypeCustomerMerged, EventTypeCustomerMergeUndone, EventTypeContactCreated, EventTypeContactUpdated, EventTypeContactArchived, EventTypeDocumentCreated, EventTypeDocumentReplaced, EventTypeDocumentUpdated, EventTypeDocumentArchived, EventTypeDocumentRestored, EventTypeDocumentAvailable, EventTypeDocumentQuarantined, EventTypeDocumentPreviewReady, EventTypeTimelineEntryCreated, EventTypeTimelineEntryUpdated, EventTypeTimelineEntryDeleted, EventTypeAttributeDefinitionCreated, EventTypeAttributeDefinitionUpdated, EventTypeAttributeDefinitionArchived, EventTypeAttributeDefinitionRestored, EventTypeAttributeDefinitionDeleted, EventTypeNoteCreated, EventTypeNoteUpdated, EventTypeNoteDeleted, EventTypeAccountSettingsChanged, EventTypeStorageLimitChanged, EventTypeStorageNearlyFull, EventTypeStorageFull, EventTypeJobCreated, EventTypeJobProgress, EventTypeJobFinished:
 		return true
 	}
 	return false
@@ -2642,6 +2672,70 @@ func (e OrderDirection) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// Whether there is a picture of a content.
+type PreviewState string
+
+const (
+	// None is made of contents of this type: only of JPEG, PNG, GIF (its first picture) and WebP.
+	PreviewStateNone PreviewState = "NONE"
+	// It is being made, usually within a second; DOCUMENT_PREVIEW_READY tells when. Of a content that is held back it is made afterwards.
+	PreviewStatePending PreviewState = "PENDING"
+	// It is there.
+	PreviewStateReady PreviewState = "READY"
+	// None could be made: the picture is damaged, has over 20 megapixels or 20 MB, or is of a kind that is not supported, such as an animated WebP.
+	PreviewStateImpossible PreviewState = "IMPOSSIBLE"
+)
+
+var AllPreviewState = []PreviewState{
+	PreviewStateNone,
+	PreviewStatePending,
+	PreviewStateReady,
+	PreviewStateImpossible,
+}
+
+func (e PreviewState) IsValid() bool {
+	switch e {
+	case PreviewStateNone, PreviewStatePending, PreviewStateReady, PreviewStateImpossible:
+		return true
+	}
+	return false
+}
+
+func (e PreviewState) String() string {
+	return string(e)
+}
+
+func (e *PreviewState) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = PreviewState(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid PreviewState", str)
+	}
+	return nil
+}
+
+func (e PreviewState) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *PreviewState) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e PreviewState) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
 // What a principal may do in its account. Each role includes those before it.
 type Role string
 
@@ -2698,6 +2792,137 @@ func (e *Role) UnmarshalJSON(b []byte) error {
 }
 
 func (e Role) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// Why a content could not be scanned.
+type ScanProblem string
+
+const (
+	// It is larger than the scanner takes. It is tried again every hour; the operator must raise the scanner's limits, or the file be replaced by a smaller one.
+	ScanProblemFileTooLarge ScanProblem = "FILE_TOO_LARGE"
+	// The scanner does not answer. It is tried again within minutes.
+	ScanProblemScannerUnavailable ScanProblem = "SCANNER_UNAVAILABLE"
+	// The scanner has failed at it. It is tried again within minutes.
+	ScanProblemScannerFailed ScanProblem = "SCANNER_FAILED"
+	// The file storage did not give the content as it was stored. It is tried again within minutes.
+	ScanProblemContentUnreadable ScanProblem = "CONTENT_UNREADABLE"
+)
+
+var AllScanProblem = []ScanProblem{
+	ScanProblemFileTooLarge,
+	ScanProblemScannerUnavailable,
+	ScanProblemScannerFailed,
+	ScanProblemContentUnreadable,
+}
+
+func (e ScanProblem) IsValid() bool {
+	switch e {
+	case ScanProblemFileTooLarge, ScanProblemScannerUnavailable, ScanProblemScannerFailed, ScanProblemContentUnreadable:
+		return true
+	}
+	return false
+}
+
+func (e ScanProblem) String() string {
+	return string(e)
+}
+
+func (e *ScanProblem) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = ScanProblem(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid ScanProblem", str)
+	}
+	return nil
+}
+
+func (e ScanProblem) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *ScanProblem) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e ScanProblem) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What is known about malware in a content.
+type ScanStatus string
+
+const (
+	// No scanner was set up when it came. It can be downloaded.
+	ScanStatusNotScanned ScanStatus = "NOT_SCANNED"
+	// It waits for the scanner, usually for less than a second. It cannot be downloaded.
+	ScanStatusPending ScanStatus = "PENDING"
+	// A scanner has passed it. It can be downloaded.
+	ScanStatusClean ScanStatus = "CLEAN"
+	// Malware was found in it. It can never be downloaded.
+	ScanStatusInfected ScanStatus = "INFECTED"
+	// It could not be scanned, see `scanProblem`. It cannot be downloaded and is tried again.
+	ScanStatusFailed ScanStatus = "FAILED"
+)
+
+var AllScanStatus = []ScanStatus{
+	ScanStatusNotScanned,
+	ScanStatusPending,
+	ScanStatusClean,
+	ScanStatusInfected,
+	ScanStatusFailed,
+}
+
+func (e ScanStatus) IsValid() bool {
+	switch e {
+	case ScanStatusNotScanned, ScanStatusPending, ScanStatusClean, ScanStatusInfected, ScanStatusFailed:
+		return true
+	}
+	return false
+}
+
+func (e ScanStatus) String() string {
+	return string(e)
+}
+
+func (e *ScanStatus) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = ScanStatus(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid ScanStatus", str)
+	}
+	return nil
+}
+
+func (e ScanStatus) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *ScanStatus) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e ScanStatus) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

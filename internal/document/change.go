@@ -45,6 +45,7 @@ const (
 	FieldTitle          = "title"
 	FieldExpiresOn      = "expiresOn"
 	FieldCurrentVersion = "currentVersion"
+	FieldVersions       = "versions"
 	FieldStatus         = "status"
 )
 
@@ -54,8 +55,9 @@ const (
 	StatusQuarantined = "QUARANTINED"
 	StatusArchived    = "ARCHIVED"
 
-	StateStored    = "STORED"
-	StateAvailable = "AVAILABLE"
+	StateStored      = "STORED"
+	StateAvailable   = "AVAILABLE"
+	StateQuarantined = "QUARANTINED"
 )
 
 // expiryHour is the hour (UTC) at which a document that expires stands on the timeline: at noon the date is the same in
@@ -190,7 +192,8 @@ func sameDate(a, b *time.Time) bool {
 }
 
 // Archive takes a document out of the default view. An archived document stays as it is, whatever version is expected,
-// so that a retry succeeds. Who may: DocumentsWrite.
+// so that a retry succeeds. One that is held back for malware is refused: it would come back as if nothing had been found.
+// Who may: DocumentsWrite.
 func (s *Service) Archive(ctx context.Context, p auth.Principal, id uuid.UUID, expectedVersion int) error {
 	return s.move(ctx, "document.Archive", p, id, expectedVersion, timeline.DocumentArchived, func(Document) string {
 		return StatusArchived
@@ -220,6 +223,9 @@ func (s *Service) move(
 		}
 		if err := conflict(expectedVersion, []string{FieldStatus}); err != nil {
 			return Change{}, err
+		}
+		if d.Status == StatusQuarantined {
+			return Change{}, fault.New(fault.Conflict, "The document is held back because malware was found in it. Replace its content first.")
 		}
 		d.Status = status
 		return Change{Document: d, Fields: []string{FieldStatus}, Event: event}, nil

@@ -161,7 +161,7 @@ func (s *Service) uploadComplete(ctx context.Context, p auth.Principal, sessionI
 		return s.settled(ctx, p, a, err)
 	}
 	s.at(pointStored)
-	id, err := s.complete(ctx, p, a, c, s.Store.CompleteUpload)
+	id, err := s.complete(ctx, p, a, s.checks(c), s.Store.CompleteUpload)
 	if errors.Is(err, ErrLeaseLost) {
 		return s.settled(ctx, p, a, err)
 	}

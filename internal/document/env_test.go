@@ -307,12 +307,12 @@ func (e *env) checkObjects(t testing.TB) {
 		}
 		objects++
 		if n := e.number(`SELECT count(*) FROM (SELECT object_key, size_bytes FROM document_version UNION ALL
-			SELECT object_key, size_bytes FROM image_file) o WHERE object_key = $1 AND size_bytes = $2`, obj.Key, obj.Size); n != 1 {
+			SELECT object_key, size_bytes FROM image_file UNION ALL SELECT object_key, size_bytes FROM document_rendition) o WHERE object_key = $1 AND size_bytes = $2`, obj.Key, obj.Size); n != 1 {
 			t.Errorf("object %s of %d bytes has %d rows, want 1", obj.Key, obj.Size, n)
 		}
 	}
-	if rows := e.number(`SELECT (SELECT count(*) FROM document_version) + (SELECT count(*) FROM image_file)`); rows != objects {
-		t.Errorf("there are %d versions and files of pictures, and %d objects", rows, objects)
+	if rows := e.number(`SELECT (SELECT count(*) FROM document_version) + (SELECT count(*) FROM image_file) + (SELECT count(*) FROM document_rendition)`); rows != objects {
+		t.Errorf("there are %d versions, renditions and files of pictures, and %d objects", rows, objects)
 	}
 }
 
@@ -334,6 +334,11 @@ func (e *env) checkAccount(t testing.TB, account uuid.UUID) {
 			(SELECT count(*) FROM timeline_entry v WHERE v.account_id = $1 AND v.subject_id = d.id AND v.kind = 'DOCUMENT_EXPIRES')`: "documents whose expiry is not on the timeline as it should be",
 		`SELECT count(*) FROM document d WHERE account_id = $1 AND version <>
 			(SELECT count(*) FROM revision v WHERE v.account_id = $1 AND v.subject_id = d.id)`: "documents without one revision per version",
+		`SELECT count(*) FROM document_version v WHERE account_id = $1 AND (preview_state = 'READY')::int * 2 <>
+			(SELECT count(*) FROM document_rendition r WHERE r.version_id = v.id)`: "versions without the two pictures that they should have",
+		`SELECT count(*) FROM document_version v WHERE account_id = $1 AND (state = 'STORED' OR preview_state = 'PENDING') <> (check_at IS NOT NULL)`: "versions that wait for nothing, or are not looked at",
+		`SELECT count(*) FROM document d JOIN document_version v ON v.id = d.current_version_id WHERE d.account_id = $1
+			AND (v.state = 'QUARANTINED' AND d.status <> 'QUARANTINED' OR v.state = 'AVAILABLE' AND d.status = 'QUARANTINED')`: "documents that are not held back as their content is",
 		`SELECT count(*) FROM customer_image i WHERE account_id = $1 AND (NOT EXISTS (SELECT FROM customer c WHERE c.image_id = i.id)
 			OR 3 <> (SELECT count(*) FROM image_file f WHERE f.image_id = i.id))`: "pictures that no customer has, or without their three files",
 	} {

@@ -61,6 +61,8 @@ type Store interface {
 
 	// Download gives the content of a version that is AVAILABLE. It asks for no principal: the link is the credential.
 	Download(ctx context.Context, accountID, versionID uuid.UUID) (Download, error)
+	// Rendition gives a picture of a version that is AVAILABLE. It asks for no principal either.
+	Rendition(ctx context.Context, accountID, versionID uuid.UUID, variant string) (Download, error)
 }
 
 // Conflict makes the fault of a change whose expected version is not the stored one, naming which of the fields of the
@@ -130,6 +132,8 @@ type Content struct {
 	SHA256                [32]byte
 	CRC32C                uint32
 	Generation            int64
+	// Hold says that the content is held back until a scanner has passed it, Preview that a preview is to be made of it.
+	Hold, Preview bool
 	// Answer is stored under the key.
 	Answer []byte
 }

@@ -38,10 +38,14 @@ type Service struct {
 	Blobs  blob.Store
 	// Thumbnails makes pictures small, few at a time.
 	Thumbnails *thumbnail.Maker
-	Now        func() time.Time
-	NewID      func() uuid.UUID
-	Limits     Limits
-	Log        *slog.Logger
+	// Scanner looks for malware; nil when that is off.
+	Scanner Scanner
+	// Wake is told that a content waits for its checks, so that this node looks at once. It must return at once.
+	Wake   func()
+	Now    func() time.Time
+	NewID  func() uuid.UUID
+	Limits Limits
+	Log    *slog.Logger
 
 	// at is called when an upload has come to a point; a test ends it there, as a crash would.
 	at func(point string)
@@ -51,7 +55,7 @@ type Service struct {
 func New(store Store, images ImageStore, blobs blob.Store) *Service {
 	return &Service{
 		Store: store, Images: images, Blobs: blobs, Thumbnails: thumbnail.NewMaker(), Now: time.Now, NewID: typeid.New, Limits: DefaultLimits,
-		Log: slog.New(slog.DiscardHandler), at: func(string) {},
+		Log: slog.New(slog.DiscardHandler), Wake: func() {}, at: func(string) {},
 	}
 }
 

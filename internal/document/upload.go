@@ -218,8 +218,14 @@ func (s *Service) receive(ctx context.Context, p auth.Principal, in intake) (uui
 	s.at(pointBegun)
 	reserve.limit(src, begun, in)
 	c, err := s.store(ctx, p, a, src, mediaType, in.path)
+	if err == nil && in.take != nil {
+		err = s.scanTaken(ctx, p, a, c, in.path)
+	}
 	if err != nil {
 		return uuid.Nil, err
+	}
+	if in.take == nil {
+		c = s.checks(c)
 	}
 	id, err := s.complete(ctx, p, a, c, finish)
 	return id, withPath(err, in.path)
@@ -309,6 +315,9 @@ func (s *Service) complete(ctx context.Context, p auth.Principal, a Attempt, c C
 	switch {
 	case err == nil:
 		s.at(pointComplete)
+		if c.Hold || c.Preview {
+			s.Wake()
+		}
 		return id, nil
 	case errors.Is(err, ErrOutcomeUnknown):
 		// Nothing may be undone: the document may be there. The sweeper decides after the lease.

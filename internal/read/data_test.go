@@ -133,7 +133,7 @@ func (m *maker) account(number, customers int) {
 		"event_seq": int64(0), "event_floor": int64(0), "created_at": m.at(),
 	}).id()
 	m.accounts = append(m.accounts, account)
-	m.put("storage_usage", row{"account_id": account, "limit_bytes": int64(500), "used_bytes": int64(number), "reserved_bytes": int64(7)})
+	m.put("storage_usage", row{"account_id": account, "limit_bytes": int64(500), "used_bytes": int64(number) * 300, "reserved_bytes": int64(7), "warned_percent": int64(80)})
 	for i := range 4 {
 		name := m.name()
 		m.put("staff_user", row{
@@ -377,6 +377,8 @@ func (m *maker) document(account, customer uuid.UUID) {
 			"account_id": account, "document_id": doc, "number": int64(i + 1), "file_name": m.name() + ".pdf", "content_type": "application/pdf",
 			"size_bytes": int64(m.rand.IntN(1 << 40)), "sha256": bytes.Repeat([]byte{byte(m.rand.Uint32())}, 32), "crc32c": int64(1),
 			"object_key": fmt.Sprint("o", m.n), "object_generation": int64(1), "state": pick(m, "STORED", "AVAILABLE", "AVAILABLE", "QUARANTINED"),
+			"scanned_at": m.maybe(m.at()), "scan_signature": m.maybe(m.name()), "scan_problem": m.maybe(pick(m, "FILE_TOO_LARGE", "SCANNER_FAILED")),
+			"preview_state": pick(m, "NONE", "PENDING", "READY", "READY", "IMPOSSIBLE"), "width": m.maybe(int64(640)), "height": m.maybe(int64(480)),
 			"created_at": m.at(),
 		}, account)).id()
 	}

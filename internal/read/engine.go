@@ -31,6 +31,9 @@ type Config struct {
 	DownloadURL func(account, version uuid.UUID) string
 	// JobURL makes the URL of what an export has made; without it there are none.
 	JobURL func(account, job uuid.UUID) string
+	// PreviewURL makes the URL of a picture of the content of a document version in a size: PREVIEW or THUMBNAIL. Without it
+	// there are none.
+	PreviewURL func(size string, account, version uuid.UUID) string
 	// ImageURL makes the URL of a customer's picture in a size: ORIGINAL, PREVIEW or THUMBNAIL. Without it they are "".
 	ImageURL func(size string, account, image uuid.UUID) string
 	// MaxCost and MaxDepth bound an operation; 2,000 and 12 when they are 0.

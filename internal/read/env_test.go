@@ -77,6 +77,9 @@ func attach(t testing.TB, dsn string, pool *pgxpool.Pool, change ...func(*read.C
 		JobURL: func(account, job uuid.UUID) string {
 			return "https://exports.test/" + account.String() + "/" + job.String()
 		},
+		PreviewURL: func(size string, account, version uuid.UUID) string {
+			return "https://previews.test/" + size + "/" + account.String() + "/" + version.String()
+		},
 		ImageURL: func(size string, account, image uuid.UUID) string {
 			return "https://images.test/" + size + "/" + account.String() + "/" + image.String()
 		},

@@ -54,3 +54,29 @@ func (n *naive) timeline(c row, args map[string]any) any {
 	}
 	return n.connection("Timeline", "Customer.timeline/"+name, list, []string{"at", "id"}, !upcoming, args)
 }
+
+// scanStatus is a table of what a version's state, its time and its problem say together.
+func scanStatus(r row) any {
+	switch r["state"] {
+	case "QUARANTINED":
+		return "INFECTED"
+	case "STORED":
+		if r["scan_problem"] != nil {
+			return "FAILED"
+		}
+		return "PENDING"
+	default:
+		if r["scanned_at"] != nil {
+			return "CLEAN"
+		}
+		return "NOT_SCANNED"
+	}
+}
+
+func (n *naive) previewURL(field string, r row) any {
+	if r["state"] != "AVAILABLE" || r["preview_state"] != "READY" {
+		return nil
+	}
+	size := map[string]string{"previewUrl": "PREVIEW", "thumbnailUrl": "THUMBNAIL"}[field]
+	return "https://previews.test/" + size + "/" + n.account.String() + "/" + r.id().String()
+}

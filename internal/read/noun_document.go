@@ -38,6 +38,15 @@ func documentVersionNoun() *noun {
 		big("sizeBytes", "size_bytes"),
 		hexadecimal("sha256", "sha256"),
 		compute("downloadUrl", []string{"state", "id"}, downloadURL),
+		compute("scanStatus", []string{"state", "scanned_at", "scan_problem"}, scanStatus),
+		instant("scannedAt", "scanned_at"),
+		text("scanSignature", "scan_signature"),
+		plain("scanProblem", "scan_problem"),
+		plain("previewState", "preview_state"),
+		compute("previewUrl", []string{"state", "preview_state", "id"}, previewURL("PREVIEW")),
+		compute("thumbnailUrl", []string{"state", "preview_state", "id"}, previewURL("THUMBNAIL")),
+		integer("width", "width"),
+		integer("height", "height"),
 		actor("createdBy"),
 		instant("createdAt", "created_at"),
 	}}
@@ -49,6 +58,32 @@ func downloadURL(e *environment, dst []byte, columns [][]byte) []byte {
 		return append(dst, "null"...)
 	}
 	return appendString(dst, e.config.DownloadURL(e.account, uuid.UUID(columns[1])))
+}
+
+// scanStatus says by what a content has become what is known about malware in it.
+func scanStatus(_ *environment, dst []byte, columns [][]byte) []byte {
+	status := "NOT_SCANNED"
+	switch state := string(columns[0]); {
+	case state == "QUARANTINED":
+		status = "INFECTED"
+	case state == "STORED" && columns[2] != nil:
+		status = "FAILED"
+	case state == "STORED":
+		status = "PENDING"
+	case columns[1] != nil:
+		status = "CLEAN"
+	}
+	return appendString(dst, status)
+}
+
+// previewURL is null until the content has passed its checks and the picture was made.
+func previewURL(size string) func(*environment, []byte, [][]byte) []byte {
+	return func(e *environment, dst []byte, columns [][]byte) []byte {
+		if string(columns[0]) != "AVAILABLE" || string(columns[1]) != "READY" || e.config.PreviewURL == nil || len(columns[2]) != 16 {
+			return append(dst, "null"...)
+		}
+		return appendString(dst, e.config.PreviewURL(size, e.account, uuid.UUID(columns[2])))
+	}
 }
 
 func documentWhere(f *filter) error {

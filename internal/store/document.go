@@ -47,7 +47,7 @@ func (s documents) ChangeDocument(
 const findDownload = `
 SELECT v.object_key, v.file_name, v.content_type, v.size_bytes, v.sha256
 FROM document_version v JOIN document d ON d.account_id = v.account_id AND d.id = v.document_id
-WHERE v.account_id = $1 AND v.id = $2 AND v.state = 'AVAILABLE' AND d.status <> 'QUARANTINED'`
+WHERE v.account_id = $1 AND v.id = $2 AND v.state = 'AVAILABLE'`
 
 // Download implements document.Store.
 func (s documents) Download(ctx context.Context, accountID, versionID uuid.UUID) (document.Download, error) {
@@ -133,7 +133,7 @@ func (t *tx) moveExpiry(ctx context.Context, d document.Document) error {
 }
 
 // insertDocument stores a new document with its first version, the revision and the lines on the timeline. The version's
-// bytes are durable and their checks have passed, so it is AVAILABLE at once; see versionPassed.
+// bytes are durable: it is AVAILABLE at once, or STORED until a scanner has passed it; see contentState.
 const insertDocument = `
 WITH made AS (
 	INSERT INTO document (account_id, created_at, updated_at, created_by_kind, created_by_id,
@@ -141,8 +141,8 @@ WITH made AS (
 	VALUES ($1, $2, $2, $3, $4, $5, $6, $7, $8, $9, $10::date, $11)
 ), content AS (
 	INSERT INTO document_version (account_id, created_at, created_by_kind, created_by_id,
-		id, document_id, number, file_name, content_type, size_bytes, sha256, crc32c, object_key, object_generation, state)
-	VALUES ($1, $2, $3, $4, $11, $5, 1, $12, $13, $14, $15, $16, $17, $18, 'AVAILABLE')
+		id, document_id, number, file_name, content_type, size_bytes, sha256, crc32c, object_key, object_generation, state, preview_state, check_at)
+	VALUES ($1, $2, $3, $4, $11, $5, 1, $12, $13, $14, $15, $16, $17, $18, $24, $25, CASE WHEN $26 THEN now() END)
 ), revised AS (
 	INSERT INTO revision (account_id, created_at, created_by_kind, created_by_id, id, subject_type, subject_id, version, fields)
 	VALUES ($1, $2, $3, $4, $19, 'Document', $5, 1, '[]')
@@ -170,11 +170,12 @@ func (t *tx) documentArgs(d document.Document, a document.Attempt, c document.Co
 		ids[i], ats[i], kinds[i], titles[i] = idArg(t.newID()), l.At, l.Kind, l.Title
 	}
 	t.emit(d.EventOf(timeline.DocumentCreated, nil))
+	state, preview, due := contentState(c)
 	return []any{
 		t.now, kind, optionalID(actorID),
 		idArg(d.ID), idArg(d.CustomerID), d.Status, source, d.Title, d.ExpiresOn, idArg(c.VersionID),
 		a.FileName, c.ContentType, c.SizeBytes, c.SHA256[:], int64(c.CRC32C), a.ObjectKey, c.Generation,
-		idArg(t.newID()), ids, ats, kinds, titles,
+		idArg(t.newID()), ids, ats, kinds, titles, state, preview, due,
 	}
 }
 
@@ -204,27 +205,39 @@ func (t *tx) replaceContent(ctx context.Context, a document.Attempt, c document.
 		return err
 	}
 	t.emit(d.EventOf(timeline.DocumentReplaced, fields))
+	if d.Status == document.StatusQuarantined && !c.Hold {
+		d.Version++
+		if err := t.releaseDocument(ctx, d); err != nil {
+			return err
+		}
+	}
 	return t.addLines(ctx, d.ReplacedLine())
 }
 
-// insertVersion stores a content whose bytes are durable: STORED, and AVAILABLE as soon as its checks have passed.
+// insertVersion stores a content whose bytes are durable.
 func (t *tx) insertVersion(ctx context.Context, number int, a document.Attempt, c document.Content) error {
 	kind, actorID := t.actor()
-	err := t.documentVersionCreate().SetID(c.VersionID).SetCreatedAt(t.now).SetNillableCreatedByKind(kind).SetNillableCreatedByID(actorID).
+	state, preview, due := contentState(c)
+	create := t.documentVersionCreate().SetID(c.VersionID).SetCreatedAt(t.now).SetNillableCreatedByKind(kind).SetNillableCreatedByID(actorID).
 		SetDocumentID(c.DocumentID).SetNumber(narrow(number)).SetFileName(a.FileName).SetContentType(c.ContentType).
 		SetSizeBytes(c.SizeBytes).SetSha256(c.SHA256[:]).SetCrc32c(int64(c.CRC32C)).
-		SetObjectKey(a.ObjectKey).SetObjectGeneration(c.Generation).SetState(document.StateStored).Exec(ctx)
-	if err != nil {
-		return err
+		SetObjectKey(a.ObjectKey).SetObjectGeneration(c.Generation).SetState(state).SetPreviewState(preview)
+	if due {
+		create.SetCheckAt(t.now)
 	}
-	return t.versionPassed(ctx, c.VersionID)
+	return create.Exec(ctx)
 }
 
-// versionPassed makes a STORED content AVAILABLE. There is no scanner yet, so nothing stands between the two; one that
-// comes calls this in a transaction of its own.
-func (t *tx) versionPassed(ctx context.Context, versionID uuid.UUID) error {
-	return t.one(t.documentVersionUpdate().Where(documentversion.ID(versionID), documentversion.State(document.StateStored)).
-		SetState(document.StateAvailable).Save(ctx))
+// contentState is what a new content begins as, and whether something is to be done with it: see store/check.go.
+func contentState(c document.Content) (state, preview string, due bool) {
+	state, preview = document.StateAvailable, "NONE"
+	if c.Hold {
+		state = document.StateStored
+	}
+	if c.Preview {
+		preview = "PENDING"
+	}
+	return state, preview, c.Hold || c.Preview
 }
 
 // newDocument is the document that an upload makes.

@@ -267,12 +267,12 @@ func (t *tx) endJob(ctx context.Context, id uuid.UUID, state string, cause *faul
 	return nil
 }
 
-const pruneJobs = `
+var pruneJobs = `
 WITH old AS (
 	SELECT id, account_id, result_key, result_bytes FROM job WHERE finished_at < now() - $1 * interval '1 microsecond'
 	ORDER BY finished_at LIMIT 10 FOR UPDATE SKIP LOCKED
 ), freed AS (
-	UPDATE storage_usage s SET used_bytes = s.used_bytes - o.bytes
+	UPDATE storage_usage s SET used_bytes = s.used_bytes - o.bytes, warned_percent = ` + warned("s.used_bytes - o.bytes") + `
 	FROM (SELECT account_id, sum(result_bytes)::bigint AS bytes FROM old GROUP BY account_id) o WHERE s.account_id = o.account_id
 ), forgotten AS (
 	DELETE FROM job_row_error e USING old WHERE e.account_id = old.account_id AND e.job_id = old.id

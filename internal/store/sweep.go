@@ -107,6 +107,7 @@ const dueGarbage = `
 SELECT g.id, g.object_key, EXISTS (SELECT FROM document_version v WHERE v.object_key = g.object_key AND v.state <> 'DELETED')
 	OR EXISTS (SELECT FROM job j WHERE j.source_key = g.object_key) OR EXISTS (SELECT FROM job j WHERE j.result_key = g.object_key)
 	OR EXISTS (SELECT FROM image_file f WHERE f.object_key = g.object_key)
+	OR EXISTS (SELECT FROM document_rendition r WHERE r.object_key = g.object_key)
 FROM garbage g WHERE g.next_at <= now() ORDER BY g.next_at LIMIT $1`
 
 // DueGarbage implements document.SweepStore.
@@ -156,6 +157,7 @@ SELECT gen_random_uuid(), a.id, now(), k.key, now() + $2 * interval '1 microseco
 FROM (SELECT key, split_part(key, '/', 1)::uuid AS account FROM unnest($1::text[]) AS key OFFSET 0) k JOIN account a ON a.id = k.account
 WHERE NOT EXISTS (SELECT FROM document_version v WHERE v.object_key = k.key AND v.state <> 'DELETED')
 	AND NOT EXISTS (SELECT FROM image_file f WHERE f.object_key = k.key)
+	AND NOT EXISTS (SELECT FROM document_rendition r WHERE r.object_key = k.key)
 	AND NOT EXISTS (SELECT FROM upload u WHERE u.object_key = k.key AND u.state = 'PENDING')
 	AND NOT EXISTS (SELECT FROM job j WHERE j.source_key = k.key) AND NOT EXISTS (SELECT FROM job j WHERE j.result_key = k.key)
 ON CONFLICT (object_key) DO NOTHING`
@@ -167,13 +169,15 @@ func (s sweeps) AddGarbage(ctx context.Context, keys []string, keep time.Duratio
 }
 
 // ownedObjects is in the order of the keys. They are lower-case hexadecimal digits, hyphens and a slash, which every
-// collation puts into the order of their bytes.
+// collation puts into the order of their bytes. The preview of a document is nobody's content: it can be made again.
 const ownedObjects = `
 SELECT object_key, version_id, image_id FROM (
 	(SELECT object_key, CASE WHEN state <> 'REJECTED' THEN id END AS version_id, NULL::uuid AS image_id FROM document_version
 		WHERE state <> 'DELETED' AND object_key > $1 AND object_key <= $2 ORDER BY object_key LIMIT $3)
 	UNION ALL
 	(SELECT object_key, NULL, image_id FROM image_file WHERE object_key > $1 AND object_key <= $2 ORDER BY object_key LIMIT $3)
+	UNION ALL
+	(SELECT object_key, NULL, NULL FROM document_rendition WHERE object_key > $1 AND object_key <= $2 ORDER BY object_key LIMIT $3)
 	UNION ALL
 	(SELECT source_key, NULL, NULL FROM job WHERE source_key > $1 AND source_key <= $2 ORDER BY source_key LIMIT $3)
 	UNION ALL

@@ -293,10 +293,6 @@ func (c scope) documentVersionCreate() *ent.DocumentVersionCreate {
 	return c.raw.DocumentVersion.Create().SetAccountID(c.account)
 }
 
-func (c scope) documentVersionUpdate() *ent.DocumentVersionUpdate {
-	return c.raw.DocumentVersion.Update().Where(documentversion.AccountID(c.account))
-}
-
 func (c scope) entries() *ent.TimelineEntryQuery {
 	return c.raw.TimelineEntry.Query().Where(timelineentry.AccountID(c.account))
 }

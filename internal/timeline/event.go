@@ -27,6 +27,11 @@ const (
 	DocumentArchived = "DOCUMENT_ARCHIVED"
 	DocumentRestored = "DOCUMENT_RESTORED"
 
+	// A scanner has passed the content in force, or found malware in it; a preview was made.
+	DocumentAvailable    = "DOCUMENT_AVAILABLE"
+	DocumentQuarantined  = "DOCUMENT_QUARANTINED"
+	DocumentPreviewReady = "DOCUMENT_PREVIEW_READY"
+
 	EntryCreated = "TIMELINE_ENTRY_CREATED"
 	EntryUpdated = "TIMELINE_ENTRY_UPDATED"
 	EntryDeleted = "TIMELINE_ENTRY_DELETED"
@@ -37,6 +42,11 @@ const (
 
 	// SettingsChanged is about the account; its changed fields name the fields of Query to read again.
 	SettingsChanged = "ACCOUNT_SETTINGS_CHANGED"
+
+	// StorageLimitChanged, StorageNearlyFull and StorageFull are about the account.
+	StorageLimitChanged = "STORAGE_LIMIT_CHANGED"
+	StorageNearlyFull   = "STORAGE_NEARLY_FULL"
+	StorageFull         = "STORAGE_FULL"
 
 	JobCreated  = "JOB_CREATED"
 	JobProgress = "JOB_PROGRESS"

@@ -25,17 +25,18 @@ var appRights = map[string][]string{
 
 // systemRights are those of the role across accounts: all that it needs, and none on a table that is not here.
 var systemRights = map[string][]string{
-	"account":          {read, change}, // keys and tokens name it; pruning raises the floor of its log
-	"api_key":          {read},
-	"document_version": {read},
-	"event":            {remove, read},
-	"garbage":          {remove, add, read, change},
-	"idempotency":      {remove, read},
-	"image_file":       {read},
-	"job":              {remove, read, change},
-	"job_row_error":    {remove, read},
-	"storage_usage":    {read, change},
-	"upload":           {remove, read, change},
+	"account":            {read, change}, // keys and tokens name it; pruning raises the floor of its log
+	"api_key":            {read},
+	"document_rendition": {read},
+	"document_version":   {read, change}, // a checker claims what is due
+	"event":              {remove, read},
+	"garbage":            {remove, add, read, change},
+	"idempotency":        {remove, read},
+	"image_file":         {read},
+	"job":                {remove, read, change},
+	"job_row_error":      {remove, read},
+	"storage_usage":      {read, change},
+	"upload":             {remove, read, change},
 }
 
 // views are what the program reads instead of some tables, where a policy would keep PostgreSQL from using an index: below a
