@@ -133,16 +133,18 @@ func (t *tx) moveExpiry(ctx context.Context, d document.Document) error {
 }
 
 // insertDocument stores a new document with its first version, the revision and the lines on the timeline. The version's
-// bytes are durable and their checks have passed, so it is AVAILABLE at once; see versionPassed.
-const insertDocument = `
-WITH made AS (
+// bytes are durable and their checks have passed, so it is AVAILABLE at once; see versionPassed. Its object is that of a blob
+// where equal bytes are there already.
+var insertDocument = sharing(placeholders{now: "$2", id: "$24", sha256: "$15", size: "$14", crc32c: "$16", key: "$17", generation: "$18"}) + `, made AS (
 	INSERT INTO document (account_id, created_at, updated_at, created_by_kind, created_by_id,
 		id, customer_id, status, source, title, expires_on, current_version_id)
 	VALUES ($1, $2, $2, $3, $4, $5, $6, $7, $8, $9, $10::date, $11)
 ), content AS (
 	INSERT INTO document_version (account_id, created_at, created_by_kind, created_by_id,
-		id, document_id, number, file_name, content_type, size_bytes, sha256, crc32c, object_key, object_generation, state)
-	VALUES ($1, $2, $3, $4, $11, $5, 1, $12, $13, $14, $15, $16, $17, $18, 'AVAILABLE')
+		id, document_id, number, file_name, content_type, size_bytes, sha256, crc32c, object_key, object_generation, blob_id, state)
+	SELECT $1, $2, $3, $4, $11, $5, 1, $12, $13, $14, $15, $16,
+		coalesce(shared.object_key, $17), coalesce(shared.object_generation, $18), shared.id, 'AVAILABLE'
+	FROM (VALUES (1)) AS one LEFT JOIN shared ON true
 ), revised AS (
 	INSERT INTO revision (account_id, created_at, created_by_kind, created_by_id, id, subject_type, subject_id, version, fields)
 	VALUES ($1, $2, $3, $4, $19, 'Document', $5, 1, '[]')
@@ -174,7 +176,7 @@ func (t *tx) documentArgs(d document.Document, a document.Attempt, c document.Co
 		t.now, kind, optionalID(actorID),
 		idArg(d.ID), idArg(d.CustomerID), d.Status, source, d.Title, d.ExpiresOn, idArg(c.VersionID),
 		a.FileName, c.ContentType, c.SizeBytes, c.SHA256[:], int64(c.CRC32C), a.ObjectKey, c.Generation,
-		idArg(t.newID()), ids, ats, kinds, titles,
+		idArg(t.newID()), ids, ats, kinds, titles, idArg(t.newID()),
 	}
 }
 
@@ -209,11 +211,15 @@ func (t *tx) replaceContent(ctx context.Context, a document.Attempt, c document.
 
 // insertVersion stores a content whose bytes are durable: STORED, and AVAILABLE as soon as its checks have passed.
 func (t *tx) insertVersion(ctx context.Context, number int, a document.Attempt, c document.Content) error {
+	o, err := t.share(ctx, a, c)
+	if err != nil {
+		return err
+	}
 	kind, actorID := t.actor()
-	err := t.documentVersionCreate().SetID(c.VersionID).SetCreatedAt(t.now).SetNillableCreatedByKind(kind).SetNillableCreatedByID(actorID).
+	err = t.documentVersionCreate().SetID(c.VersionID).SetCreatedAt(t.now).SetNillableCreatedByKind(kind).SetNillableCreatedByID(actorID).
 		SetDocumentID(c.DocumentID).SetNumber(narrow(number)).SetFileName(a.FileName).SetContentType(c.ContentType).
 		SetSizeBytes(c.SizeBytes).SetSha256(c.SHA256[:]).SetCrc32c(int64(c.CRC32C)).
-		SetObjectKey(a.ObjectKey).SetObjectGeneration(c.Generation).SetState(document.StateStored).Exec(ctx)
+		SetObjectKey(o.key).SetObjectGeneration(o.generation).SetNillableBlobID(o.blob).SetState(document.StateStored).Exec(ctx)
 	if err != nil {
 		return err
 	}
