@@ -940,6 +940,14 @@ var (
 				},
 			},
 			{
+				Name:    "document_version_unshared",
+				Unique:  false,
+				Columns: []*schema.Column{DocumentVersionColumns[1], DocumentVersionColumns[14]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "state = 'QUARANTINED' OR state = 'REJECTED'",
+				},
+			},
+			{
 				Name:    "documentversion_check_at",
 				Unique:  false,
 				Columns: []*schema.Column{DocumentVersionColumns[22]},

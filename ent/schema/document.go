@@ -116,6 +116,9 @@ func (DocumentVersion) Indexes() []ent.Index {
 		index.Fields("account_id", "document_id", "number").Unique(),
 		index.Fields("object_key"),
 		index.Fields("account_id", "blob_id").Annotations(entsql.IndexWhere("blob_id IS NOT NULL")),
+		// Whether a content must not be shared: a blob can have thousands of versions.
+		index.Fields("account_id", "blob_id").StorageKey("document_version_unshared").
+			Annotations(entsql.IndexWhere("state = 'QUARANTINED' OR state = 'REJECTED'")),
 		index.Fields("check_at").Annotations(entsql.IndexWhere("state = 'STORED' OR preview_state = 'PENDING'")),
 	}
 }

@@ -106,7 +106,7 @@ func (s sweeps) ExpireUploads(ctx context.Context, limit int, keep time.Duration
 const dueGarbage = `
 SELECT g.id, g.object_key, EXISTS (SELECT FROM document_version v WHERE v.object_key = g.object_key AND v.state <> 'DELETED')
 	OR EXISTS (SELECT FROM job j WHERE j.source_key = g.object_key) OR EXISTS (SELECT FROM job j WHERE j.result_key = g.object_key)
-	OR EXISTS (SELECT FROM image_file f WHERE f.object_key = g.object_key)
+	OR EXISTS (SELECT FROM image_file f WHERE f.object_key = g.object_key) OR EXISTS (SELECT FROM blob b WHERE b.object_key = g.object_key)
 	OR EXISTS (SELECT FROM document_rendition r WHERE r.object_key = g.object_key)
 FROM garbage g WHERE g.next_at <= now() ORDER BY g.next_at LIMIT $1`
 
@@ -156,7 +156,7 @@ INSERT INTO garbage (id, account_id, created_at, object_key, until, next_at)
 SELECT gen_random_uuid(), a.id, now(), k.key, now() + $2 * interval '1 microsecond', now()
 FROM (SELECT key, split_part(key, '/', 1)::uuid AS account FROM unnest($1::text[]) AS key OFFSET 0) k JOIN account a ON a.id = k.account
 WHERE NOT EXISTS (SELECT FROM document_version v WHERE v.object_key = k.key AND v.state <> 'DELETED')
-	AND NOT EXISTS (SELECT FROM image_file f WHERE f.object_key = k.key)
+	AND NOT EXISTS (SELECT FROM image_file f WHERE f.object_key = k.key) AND NOT EXISTS (SELECT FROM blob b WHERE b.object_key = k.key)
 	AND NOT EXISTS (SELECT FROM document_rendition r WHERE r.object_key = k.key)
 	AND NOT EXISTS (SELECT FROM upload u WHERE u.object_key = k.key AND u.state = 'PENDING')
 	AND NOT EXISTS (SELECT FROM job j WHERE j.source_key = k.key) AND NOT EXISTS (SELECT FROM job j WHERE j.result_key = k.key)
@@ -178,6 +178,8 @@ SELECT object_key, version_id, image_id FROM (
 	(SELECT object_key, NULL, image_id FROM image_file WHERE object_key > $1 AND object_key <= $2 ORDER BY object_key LIMIT $3)
 	UNION ALL
 	(SELECT object_key, NULL, NULL FROM document_rendition WHERE object_key > $1 AND object_key <= $2 ORDER BY object_key LIMIT $3)
+	UNION ALL
+	(SELECT object_key, NULL, NULL FROM blob WHERE object_key > $1 AND object_key <= $2 ORDER BY object_key LIMIT $3)
 	UNION ALL
 	(SELECT source_key, NULL, NULL FROM job WHERE source_key > $1 AND source_key <= $2 ORDER BY source_key LIMIT $3)
 	UNION ALL
