@@ -23,12 +23,12 @@ type BeginDraft struct {
 	// Method is MethodPut, MethodResumable or "", which is MethodPut.
 	Method string `json:",omitempty"`
 	// ContentType is what the client takes the file for; it counts as Incoming.DeclaredType does.
-	ContentType string `json:",omitempty"`
+	ContentType *string `json:",omitempty"`
 	// CRC32C and SHA256 are of the bytes, in hexadecimal, where the client knows them.
 	CRC32C *string `json:",omitempty"`
 	SHA256 *string `json:",omitempty"`
-	// Origin is that of the page whose browser will send the bytes, "" for programs. It is no part of the input.
-	Origin string `json:"-"`
+	// Origin is that of the page whose browser will send the bytes, nil for programs. It is no part of the input.
+	Origin *string `json:"-"`
 }
 
 // Session is an upload that has begun: send the bytes to URL, then call UploadComplete.
@@ -52,6 +52,9 @@ func (s *Service) UploadBegin(ctx context.Context, p auth.Principal, draft Begin
 	if err := p.Require(auth.DocumentsWrite); err != nil {
 		return Session{}, err
 	}
+	if draft.Method == MethodPut {
+		draft.Method = "" // so that it is the same input as when nothing is said
+	}
 	k, err := idempotency.New(beginField, key, draft)
 	if err != nil {
 		return Session{}, err
@@ -68,7 +71,7 @@ func (s *Service) UploadBegin(ctx context.Context, p auth.Principal, draft Begin
 	if draft.SizeBytes > target.MaxFileBytes {
 		return Session{}, errTooLarge(target.MaxFileBytes, sizePath)
 	}
-	if err := checkName(draft.FileName, draft.ContentType, octetStream, target.Accept, []string{"input", "fileName"}); err != nil {
+	if err := checkName(draft.FileName, textOf(draft.ContentType), octetStream, target.Accept, []string{"input", "fileName"}); err != nil {
 		return Session{}, err
 	}
 	a := Attempt{
@@ -91,6 +94,14 @@ func (s *Service) UploadBegin(ctx context.Context, p auth.Principal, draft Begin
 	return session, err
 }
 
+// textOf is the text, "" for none.
+func textOf(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
 func (d *BeginDraft) check() (title string, sending Sending, err error) {
 	var list fault.List
 	name, err := cleanFileName(d.FileName, []string{"input", "fileName"})
@@ -109,7 +120,7 @@ func (d *BeginDraft) check() (title string, sending Sending, err error) {
 }
 
 // resume gives the session that an earlier use of the key began.
-func (s *Service) resume(ctx context.Context, p auth.Principal, answer []byte, origin string) (Session, error) {
+func (s *Service) resume(ctx context.Context, p auth.Principal, answer []byte, origin *string) (Session, error) {
 	id, err := uuid.FromBytes(answer)
 	if err != nil {
 		return Session{}, fault.Wrap("document.UploadBegin", err)
@@ -127,7 +138,7 @@ func (s *Service) resume(ctx context.Context, p auth.Principal, answer []byte, o
 
 // session gives what to send the bytes with. It can be used until the session ends, and the store takes one object and no
 // more.
-func (s *Service) session(ctx context.Context, p auth.Principal, a Attempt, until time.Time, origin string) (Session, error) {
+func (s *Service) session(ctx context.Context, p auth.Principal, a Attempt, until time.Time, origin *string) (Session, error) {
 	if a.Sending.Resumable() {
 		return s.resumable(ctx, p, a, until, origin)
 	}

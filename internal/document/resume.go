@@ -80,13 +80,13 @@ func (l Limits) SessionTime(size int64) time.Duration {
 const maxSession = 6 * 24 * time.Hour
 
 // resumable gives the session of a resumable upload, and begins it where that has not happened yet.
-func (s *Service) resumable(ctx context.Context, p auth.Principal, a Attempt, until time.Time, origin string) (Session, error) {
+func (s *Service) resumable(ctx context.Context, p auth.Principal, a Attempt, until time.Time, origin *string) (Session, error) {
 	session := Session{ID: a.ID, Method: "PUT", URL: a.Sending.SessionURL, Resumable: true, PartBytes: blob.Granularity, ExpiresAt: until}
 	if session.URL != "" {
 		return session, nil
 	}
 	begun, err := s.Blobs.StartResumable(ctx, a.ObjectKey, blob.ResumableOptions{
-		ContentType: blob.OctetStream, Size: a.DeclaredBytes, CRC32C: a.Sending.CRC32C, Origin: origin, Expires: max(until.Sub(s.Now()), time.Second),
+		ContentType: blob.OctetStream, Size: a.DeclaredBytes, CRC32C: a.Sending.CRC32C, Origin: textOf(origin), Expires: max(until.Sub(s.Now()), time.Second),
 	})
 	if err != nil {
 		return Session{}, fault.Wrap("document.resumable", err)
@@ -187,4 +187,3 @@ func (s *Service) unchanged(ctx context.Context, a Attempt, c Content) error {
 	}
 	return nil
 }
-

@@ -139,7 +139,7 @@ func TestAnUploadIsHeldToTheSumsThatWereAnnounced(t *testing.T) {
 func TestAFileToRunIsRefusedBeforeItsFirstByte(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
-	for _, draft := range []document.BeginDraft{{FileName: "invoice.pdf.exe"}, {FileName: "a.pdf", ContentType: "text/html"}} {
+	for _, draft := range []document.BeginDraft{{FileName: "invoice.pdf.exe"}, {FileName: "a.pdf", ContentType: ptr("text/html")}} {
 		draft.CustomerID, draft.SizeBytes = e.adasCustomer, 10
 		_, err := e.service.UploadBegin(t.Context(), e.ada, draft, nil)
 		wantCode(t, err, fault.UnsupportedMediaType)
@@ -194,7 +194,7 @@ func TestBeginningAgainWithTheSameKeyGoesOnWithTheSameUpload(t *testing.T) {
 	content := pdf(2*unit, 1)
 	first := e.beginResumable(content, ptr("key"), nil)
 	e.part(first, content, 0, unit)
-	again := e.beginResumable(content, ptr("key"), func(d *document.BeginDraft) { d.Origin = "https://elsewhere.example" })
+	again := e.beginResumable(content, ptr("key"), func(d *document.BeginDraft) { d.Origin = ptr("https://elsewhere.example") })
 	if again.ID != first.ID || again.URL != first.URL {
 		t.Errorf("got another session: %s and %s", first.ID, again.ID)
 	}
