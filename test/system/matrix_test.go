@@ -44,7 +44,7 @@ var foreign = withSettings(map[string]string{
 	"Mutation.contactCreate": "NOT_FOUND", "Mutation.contactUpdate": "NOT_FOUND", "Mutation.contactArchive": "NOT_FOUND",
 	"Mutation.documentUpload": "NOT_FOUND", "Mutation.documentUploadBegin": "NOT_FOUND", "Mutation.documentUploadComplete": "NOT_FOUND",
 	"Mutation.documentUploadCancel": "NOT_FOUND",
-	"Mutation.documentReplace": "NOT_FOUND", "Mutation.documentUpdate": "NOT_FOUND", "Mutation.documentArchive": "NOT_FOUND",
+	"Mutation.documentReplace":      "NOT_FOUND", "Mutation.documentUpdate": "NOT_FOUND", "Mutation.documentArchive": "NOT_FOUND",
 	"Mutation.documentRestore": "NOT_FOUND", "Mutation.timelineEntryCreate": "NOT_FOUND", "Mutation.timelineEntryUpdate": "NOT_FOUND",
 	"Mutation.timelineEntryDelete": "NOT_FOUND", "Mutation.apiKeyRevoke": "NOT_FOUND",
 	"Query.job": "null", "Query.jobs": "own", "Mutation.importStart": "own", "Mutation.exportStart": "own", "Mutation.jobCancel": "NOT_FOUND",
