@@ -160,6 +160,7 @@ func beginDraft(in model.DocumentUploadBeginInput) (document.BeginDraft, error) 
 	id, err := parseID(typeid.Customer, in.CustomerID, "input", "customerId")
 	return document.BeginDraft{
 		CustomerID: id, FileName: in.FileName, SizeBytes: in.SizeBytes, Title: in.Title.Value(), ExpiresOn: in.ExpiresOn.Value(),
+		Method: string(in.Method), ContentType: in.ContentType.Value(), CRC32C: in.Crc32c.Value(), SHA256: in.Sha256.Value(),
 	}, err
 }
 

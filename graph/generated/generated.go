@@ -80,6 +80,7 @@ type ComplexityRoot struct {
 		DocumentUpdate             func(childComplexity int, id string, expectedVersion int, input model.DocumentUpdateInput) int
 		DocumentUpload             func(childComplexity int, input model.DocumentUploadInput, files []*transport.Upload, idempotencyKey *string) int
 		DocumentUploadBegin        func(childComplexity int, input model.DocumentUploadBeginInput, idempotencyKey *string) int
+		DocumentUploadCancel       func(childComplexity int, uploadSessionID string) int
 		DocumentUploadComplete     func(childComplexity int, uploadSessionID string) int
 		ExportStart                func(childComplexity int, input model.ExportInput, idempotencyKey *string) int
 		FieldPolicyReset           func(childComplexity int, channel model.EntryChannel, typeID *string, expectedVersion int, preset model.FieldPolicyPreset) int
@@ -161,6 +162,7 @@ type MutationResolver interface {
 	DocumentUpload(ctx context.Context, input model.DocumentUploadInput, files []*transport.Upload, idempotencyKey *string) (*read.Object, error)
 	DocumentUploadBegin(ctx context.Context, input model.DocumentUploadBeginInput, idempotencyKey *string) (*read.Object, error)
 	DocumentUploadComplete(ctx context.Context, uploadSessionID string) (*read.Object, error)
+	DocumentUploadCancel(ctx context.Context, uploadSessionID string) (*read.Object, error)
 	DocumentReplace(ctx context.Context, id string, expectedVersion int, file transport.Upload) (*read.Object, error)
 	DocumentUpdate(ctx context.Context, id string, expectedVersion int, input model.DocumentUpdateInput) (*read.Object, error)
 	DocumentArchive(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
@@ -682,6 +684,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DocumentUploadBegin(childComplexity, args["input"].(model.DocumentUploadBeginInput), args["idempotencyKey"].(*string)), true
+	case "Mutation.documentUploadCancel":
+		if e.ComplexityRoot.Mutation.DocumentUploadCancel == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_documentUploadCancel_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DocumentUploadCancel(childComplexity, args["uploadSessionId"].(string)), true
 	case "Mutation.documentUploadComplete":
 		if e.ComplexityRoot.Mutation.DocumentUploadComplete == nil {
 			break
@@ -1634,8 +1647,14 @@ type UnsupportedMediaTypeError implements UserError {
   message: String!
   "The file's place in the arguments."
   path: [String!]
-  "The media type that was found in the content."
+  "The media type that was found in the content; ` + "`" + `application/octet-stream` + "`" + ` where the file was refused before its content came."
   contentType: String!
+  """
+  What would be accepted at this place: media types such as ` + "`" + `application/pdf` + "`" + `, all types of a kind such as ` + "`" + `image/*` + "`" + `, and the names of
+  groups, each of which stands for many: IMAGE, TEXT, TABLE (CSV and workbooks), OFFICE (PDF, Word, Excel, PowerPoint, OpenDocument),
+  ARCHIVE, AUDIO and VIDEO.
+  """
+  accepted: [String!]!
 }
 
 "The account's storage does not hold the file."
@@ -3936,12 +3955,21 @@ type Mutation {
   """
   documentUpload(input: DocumentUploadInput!, files: [Upload!]!, idempotencyKey: String): DocumentUploadPayload!
   """
-  Begins an upload straight to the object store, for large files and for hosts that limit request bodies: send the bytes to
-  ` + "`" + `uploadUrl` + "`" + `, then call ` + "`" + `documentUploadComplete` + "`" + `.
+  Begins an upload straight to the object store, for large files, slow lines and hosts that limit request bodies: send the bytes to
+  ` + "`" + `uploadUrl` + "`" + `, in one request or in parts that go on after a broken connection, then call ` + "`" + `documentUploadComplete` + "`" + `. The bytes are
+  reserved in the account's storage until then.
   """
   documentUploadBegin(input: DocumentUploadBeginInput!, idempotencyKey: String): UploadSessionPayload!
-  "Checks what was sent to ` + "`" + `uploadUrl` + "`" + ` and makes the document. Calling it again gives the same document."
+  """
+  Checks what was sent to ` + "`" + `uploadUrl` + "`" + ` - size, checksums, type, and that it stays as it was checked - and makes the document. Calling it
+  again gives the same document. What fails the checks is thrown away, and the session has ended.
+  """
   documentUploadComplete(uploadSessionId: ID!): DocumentPayload!
+  """
+  Ends an upload that ` + "`" + `documentUploadBegin` + "`" + ` began, gives back what it has reserved of the storage, and throws away what has arrived.
+  Calling it again changes nothing. A session that is complete is not ended: it has become a document.
+  """
+  documentUploadCancel(uploadSessionId: ID!): DocumentUploadCancelPayload!
   "Gives a document a new content. The older contents stay in ` + "`" + `versions` + "`" + `."
   documentReplace(id: ID!, expectedVersion: Int!, file: Upload!): DocumentPayload!
   "Changes what is given in the input and nothing else."
@@ -4625,10 +4653,31 @@ input DocumentUploadBeginInput {
   fileName: String!
   "The exact size in bytes."
   sizeBytes: BigInt!
+  "How the bytes will be sent."
+  method: UploadMethod! = PUT
+  "The media type that the client takes the file for. The content decides; a file that claims to be one to run is refused at once."
+  contentType: String
+  "The CRC32C (Castagnoli) of the bytes, 8 hexadecimal digits, if it is known: other bytes are refused."
+  crc32c: String
+  "The SHA-256 of the bytes, 64 hexadecimal digits, if it is known: other bytes are refused."
+  sha256: String
   "The title; the file's name if it is not given."
   title: String
   "The last day on which the document is valid."
   expiresOn: Date
+}
+
+"How the bytes of a file are sent straight to the object store."
+enum UploadMethod {
+  "Everything in one PUT. When the connection breaks, it is sent again from the beginning."
+  PUT
+  """
+  In one PUT or in several, one after the other, with the protocol of Google Cloud Storage's resumable uploads. Each has
+  ` + "`" + `Content-Range: bytes first-last/size` + "`" + `; 308 says in ` + "`" + `Range: bytes=0-last` + "`" + ` what is stored so far, 200 that all is. After a broken
+  connection and after a status of 500 or more, a PUT without body and with ` + "`" + `Content-Range: bytes */size` + "`" + ` asks what is stored, and the
+  rest is sent from there. DELETE throws the upload away. 404 or 410 mean that it has ended.
+  """
+  RESUMABLE
 }
 
 "A request header."
@@ -4643,14 +4692,28 @@ type HttpHeader {
 type UploadSession {
   "The id to complete it with, ` + "`" + `ups_...` + "`" + `."
   id: ID!
-  "Where to send the bytes."
+  "How the bytes are sent."
+  method: UploadMethod!
+  "Whether the upload goes on where it was after a broken connection."
+  resumable: Boolean!
+  "What the length of each part but the last must be a multiple of; null when there are no parts."
+  chunkGranularityBytes: Int
+  "Where to send the bytes. Whoever has it can send them, so treat it as a secret."
   uploadUrl: URL!
   "The HTTP method to send them with."
   uploadMethod: String!
   "The headers to send with them, exactly as they are."
   uploadHeaders: [HttpHeader!]!
-  "Until when it can be completed."
+  "Until when it can be completed: two hours, and a second for each 64,000 bytes."
   expiresAt: DateTime!
+}
+
+"The answer of ` + "`" + `documentUploadCancel` + "`" + `."
+type DocumentUploadCancelPayload {
+  "The id of the session that has ended; null when there are user errors."
+  uploadSessionId: ID
+  "What stands in the way; empty on success."
+  userErrors: [UserError!]!
 }
 
 "The answer of ` + "`" + `documentUploadBegin` + "`" + `."
@@ -6025,6 +6088,20 @@ func (ec *executionContext) field_Mutation_documentUploadBegin_args(ctx context.
 		return nil, err
 	}
 	args["idempotencyKey"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_documentUploadCancel_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "uploadSessionId",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["uploadSessionId"] = arg0
 	return args, nil
 }
 
@@ -8154,6 +8231,50 @@ func (ec *executionContext) fieldContext_Mutation_documentUploadComplete(ctx con
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_documentUploadComplete_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_documentUploadCancel(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_documentUploadCancel(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DocumentUploadCancel(ctx, fc.Args["uploadSessionId"].(string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNDocumentUploadCancelPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_documentUploadCancel(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_documentUploadCancel_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -15326,7 +15447,11 @@ func (ec *executionContext) unmarshalInputDocumentUploadBeginInput(ctx context.C
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"customerId", "fileName", "sizeBytes", "title", "expiresOn"}
+	if _, present := asMap["method"]; !present {
+		asMap["method"] = "PUT"
+	}
+
+	fieldsInOrder := [...]string{"customerId", "fileName", "sizeBytes", "method", "contentType", "crc32c", "sha256", "title", "expiresOn"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -15354,6 +15479,34 @@ func (ec *executionContext) unmarshalInputDocumentUploadBeginInput(ctx context.C
 				return it, err
 			}
 			it.SizeBytes = data
+		case "method":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("method"))
+			data, err := ec.unmarshalNUploadMethod2dossierᚋgraphᚋmodelᚐUploadMethod(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Method = data
+		case "contentType":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("contentType"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ContentType = graphql.OmittableOf(data)
+		case "crc32c":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("crc32c"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Crc32c = graphql.OmittableOf(data)
+		case "sha256":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("sha256"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Sha256 = graphql.OmittableOf(data)
 		case "title":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("title"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
@@ -16873,6 +17026,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "documentUploadComplete":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_documentUploadComplete(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "documentUploadCancel":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_documentUploadCancel(ctx, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
@@ -18401,6 +18561,20 @@ func (ec *executionContext) unmarshalNDocumentUploadBeginInput2dossierᚋgraph�
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalNDocumentUploadCancelPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDocumentUploadCancelPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "DocumentUploadCancelPayload!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
 func (ec *executionContext) unmarshalNDocumentUploadInput2dossierᚋgraphᚋmodelᚐDocumentUploadInput(ctx context.Context, v any) (model.DocumentUploadInput, error) {
 	res, err := ec.unmarshalInputDocumentUploadInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -19155,6 +19329,16 @@ func (ec *executionContext) marshalNUpload2ᚖdossierᚋinternalᚋtransportᚐU
 		graphql.AddInvalidNullFromMarshaler(ctx, "Upload!")
 	}
 	return res
+}
+
+func (ec *executionContext) unmarshalNUploadMethod2dossierᚋgraphᚋmodelᚐUploadMethod(ctx context.Context, v any) (model.UploadMethod, error) {
+	var res model.UploadMethod
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNUploadMethod2dossierᚋgraphᚋmodelᚐUploadMethod(ctx context.Context, sel ast.SelectionSet, v model.UploadMethod) graphql.Marshaler {
+	return v
 }
 
 func (ec *executionContext) unmarshalNUploadSessionPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {

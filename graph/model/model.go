@@ -572,6 +572,14 @@ type DocumentUploadBeginInput struct {
 	FileName string `json:"fileName"`
 	// The exact size in bytes.
 	SizeBytes int64 `json:"sizeBytes"`
+	// How the bytes will be sent.
+	Method UploadMethod `json:"method"`
+	// The media type that the client takes the file for. The content decides; a file that claims to be one to run is refused at once.
+	ContentType graphql.Omittable[*string] `json:"contentType,omitempty"`
+	// The CRC32C (Castagnoli) of the bytes, 8 hexadecimal digits, if it is known: other bytes are refused.
+	Crc32c graphql.Omittable[*string] `json:"crc32c,omitempty"`
+	// The SHA-256 of the bytes, 64 hexadecimal digits, if it is known: other bytes are refused.
+	Sha256 graphql.Omittable[*string] `json:"sha256,omitempty"`
 	// The title; the file's name if it is not given.
 	Title graphql.Omittable[*string] `json:"title,omitempty"`
 	// The last day on which the document is valid.
@@ -3264,6 +3272,67 @@ func (e *TimelineKind) UnmarshalJSON(b []byte) error {
 }
 
 func (e TimelineKind) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// How the bytes of a file are sent straight to the object store.
+type UploadMethod string
+
+const (
+	// Everything in one PUT. When the connection breaks, it is sent again from the beginning.
+	UploadMethodPut UploadMethod = "PUT"
+	// In one PUT or in several, one after the other, with the protocol of Google Cloud Storage's resumable uploads. Each has
+	// `Content-Range: bytes first-last/size`; 308 says in `Range: bytes=0-last` what is stored so far, 200 that all is. After a broken
+	// connection and after a status of 500 or more, a PUT without body and with `Content-Range: bytes */size` asks what is stored, and the
+	// rest is sent from there. DELETE throws the upload away. 404 or 410 mean that it has ended.
+	UploadMethodResumable UploadMethod = "RESUMABLE"
+)
+
+var AllUploadMethod = []UploadMethod{
+	UploadMethodPut,
+	UploadMethodResumable,
+}
+
+func (e UploadMethod) IsValid() bool {
+	switch e {
+	case UploadMethodPut, UploadMethodResumable:
+		return true
+	}
+	return false
+}
+
+func (e UploadMethod) String() string {
+	return string(e)
+}
+
+func (e *UploadMethod) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = UploadMethod(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid UploadMethod", str)
+	}
+	return nil
+}
+
+func (e UploadMethod) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *UploadMethod) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e UploadMethod) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

@@ -139,6 +139,7 @@ var fieldTable = map[string]Permission{
 	"Mutation.documentUpload":         DocumentsWrite,
 	"Mutation.documentUploadBegin":    DocumentsWrite,
 	"Mutation.documentUploadComplete": DocumentsWrite,
+	"Mutation.documentUploadCancel":   DocumentsWrite,
 	"Mutation.documentReplace":        DocumentsWrite,
 	"Mutation.documentUpdate":         DocumentsWrite,
 	"Mutation.documentArchive":        DocumentsWrite,

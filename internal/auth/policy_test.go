@@ -30,7 +30,7 @@ func TestEveryRootFieldAndTypeHasAPermission(t *testing.T) {
 		"Query": "viewer account node nodes customer customerByExternalId document customers events storage " +
 			"customerStats attributeDefinitions job jobs customerDuplicates customerDuplicateGroups customerMerges customerTypes customerOrigins offices services fieldPolicy staffUsers",
 		"Mutation": "customerCreate customerUpdate customerUpsert customerArchive customerRestore customerMerge customerMergeUndo contactCreate contactUpdate contactArchive " +
-			"documentUpload documentUploadBegin documentUploadComplete documentReplace documentUpdate documentArchive documentRestore " +
+			"documentUpload documentUploadBegin documentUploadComplete documentUploadCancel documentReplace documentUpdate documentArchive documentRestore " +
 			"attributeDefinitionCreate attributeDefinitionUpdate attributeDefinitionMove attributeDefinitionArchive " +
 			"attributeDefinitionRestore attributeDefinitionDelete " +
 			"timelineEntryCreate timelineEntryUpdate timelineEntryDelete noteCreate noteUpdate noteDelete customerImageSet customerImageRemove apiKeyCreate apiKeyRevoke " +

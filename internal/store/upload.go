@@ -147,6 +147,9 @@ func (s documents) BeginUpload(ctx context.Context, p auth.Principal, a document
 		if err != nil || a.Mode != document.ModeDirect {
 			return err
 		}
+		if err := t.noteSending(ctx, a); err != nil {
+			return err
+		}
 		return t.idempotencyAnswer(ctx, a.Key, a.ID[:])
 	})
 	return begun, err
@@ -346,8 +349,9 @@ func (t *tx) completeUpload(ctx context.Context, row uploadRow, a document.Attem
 const garbageTime = 24 * time.Hour
 
 const addGarbage = `
-INSERT INTO garbage (account_id, id, created_at, object_key, until, next_at)
-VALUES ($1, $2, now(), $3, now() + $4 * interval '1 microsecond', now())
+INSERT INTO garbage (account_id, id, created_at, object_key, session_url, until, next_at)
+VALUES ($1, $2, now(), $3, (SELECT session_url FROM upload WHERE account_id = $1 AND object_key = $3),
+	now() + $4 * interval '1 microsecond', now())
 ON CONFLICT (object_key) DO UPDATE SET until = greatest(garbage.until, excluded.until), next_at = now()`
 
 // FailUpload implements document.Store.
@@ -384,16 +388,20 @@ func (t *tx) failUpload(ctx context.Context, row uploadRow, a document.Attempt) 
 }
 
 const findDirect = `
-SELECT state, customer_id, document_id, object_key, file_name, title, expires_on, coalesce(declared_bytes, -1), lease_until, lease_until <= now()
+SELECT state, customer_id, document_id, object_key, file_name, title, expires_on, coalesce(declared_bytes, -1), lease_until, lease_until <= now(),
+	coalesce(method, 'PUT'), coalesce(session_url, ''), declared_crc32c, declared_sha256
 FROM upload WHERE account_id = $1 AND id = $2 AND mode = 'DIRECT'`
 
 // DirectUpload implements document.Store.
 func (s documents) DirectUpload(ctx context.Context, p auth.Principal, id uuid.UUID) (document.Direct, error) {
 	d := document.Direct{Attempt: document.Attempt{ID: id, Mode: document.ModeDirect}}
 	var made *uuid.UUID
+	var crc *int64
 	err := s.in(p.AccountID).queryOne(ctx, []any{
 		&d.State, &d.CustomerID, &made, &d.ObjectKey, &d.FileName, &d.Title, &d.ExpiresOn, &d.DeclaredBytes, &d.LeaseUntil, &d.Expired,
+		&d.Sending.Method, &d.Sending.SessionURL, &crc, &d.Sending.SHA256,
 	}, findDirect, id)
+	d.Sending.CRC32C = crcOf(crc)
 	if missing(err) {
 		err = notFound(nil, "upload session")
 	}

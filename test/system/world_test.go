@@ -167,6 +167,7 @@ func operations(w world) map[string]operation {
 			query: call("$id: ID!", `documentUploadBegin(input: {customerId: $id, fileName: "m.pdf", sizeBytes: 10})`), variables: id(w.customer),
 		},
 		"Mutation.documentUploadComplete": {query: call("$id: ID!", `documentUploadComplete(uploadSessionId: $id)`), variables: id(w.session)},
+		"Mutation.documentUploadCancel":   {query: call("$id: ID!", `documentUploadCancel(uploadSessionId: $id)`), variables: id(w.session)},
 		"Mutation.documentUpdate":         {query: call(byID, `documentUpdate(id: $id, expectedVersion: $v, input: {title: "Matrix"})`), variables: id(w.document)},
 		"Mutation.documentArchive":        {query: call(byID, `documentArchive(id: $id, expectedVersion: $v)`), variables: id(w.document)},
 		"Mutation.documentRestore":        {query: call(byID, `documentRestore(id: $id, expectedVersion: $v)`), variables: id(w.document)},

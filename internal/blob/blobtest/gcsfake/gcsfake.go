@@ -6,6 +6,7 @@
 package gcsfake
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -173,6 +174,11 @@ func (s *Server) get(w http.ResponseWriter, r *http.Request) {
 	if point == Metadata {
 		writeJSON(w, s.resource(o))
 		return
+	}
+	if fault != nil && fault.Do == Rewrite {
+		other := *o
+		other.Content = bytes.Repeat([]byte{'x'}, len(o.Content))
+		s.commit(&other, "")
 	}
 	s.serveContent(w, r, o, fault)
 }
