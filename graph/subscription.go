@@ -12,7 +12,8 @@ import (
 
 // documentEvents are the types that the subscription documentEvents delivers.
 var documentEvents = []string{
-	"DOCUMENT_CREATED", "DOCUMENT_REPLACED", "DOCUMENT_UPDATED", "DOCUMENT_ARCHIVED", "DOCUMENT_RESTORED",
+	"DOCUMENT_CREATED", "DOCUMENT_REPLACED", "DOCUMENT_UPDATED", "DOCUMENT_MOVED", "DOCUMENT_ARCHIVED", "DOCUMENT_RESTORED",
+	"DOCUMENT_DELETED", "DOCUMENT_EXPIRES_SOON", "DOCUMENT_RETENTION_ENDING",
 }
 
 // DocumentEvents replays the events of one customer's documents.

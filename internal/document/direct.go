@@ -20,6 +20,7 @@ type BeginDraft struct {
 	SizeBytes  int64
 	Title      *string
 	ExpiresOn  *time.Time
+	DetailsDraft
 }
 
 // Session is an upload that has begun: send the bytes to URL, then call UploadComplete.
@@ -43,14 +44,15 @@ func (s *Service) UploadBegin(ctx context.Context, p auth.Principal, draft Begin
 	if err != nil {
 		return Session{}, err
 	}
-	title, err := draft.check()
+	title, details, err := draft.check()
 	if err != nil {
 		return Session{}, err
 	}
-	target, err := s.Store.UploadTarget(ctx, p, draft.CustomerID)
+	target, err := s.target(ctx, p, draft.CustomerID, draft.AreaKey)
 	if err != nil {
-		return Session{}, fault.Wrap("document.UploadBegin", withPath(err, []string{"input", "customerId"}))
+		return Session{}, fault.Wrap("document.UploadBegin", err)
 	}
+	details.AreaID = target.Area.ID
 	sizePath := []string{"input", "sizeBytes"}
 	if draft.SizeBytes > target.MaxFileBytes {
 		return Session{}, errTooLarge(target.MaxFileBytes, sizePath)
@@ -58,9 +60,13 @@ func (s *Service) UploadBegin(ctx context.Context, p auth.Principal, draft Begin
 	a := Attempt{
 		ID: s.NewID(), Mode: ModeDirect, CustomerID: draft.CustomerID, ObjectKey: newKey(p), FileName: draft.FileName,
 		Title: titleOf(title, draft.FileName), ExpiresOn: draft.ExpiresOn, DeclaredBytes: draft.SizeBytes,
+		Details: details, MaxFiles: target.Area.MaxFiles,
 		WantBytes: draft.SizeBytes, NeedBytes: draft.SizeBytes, Lease: s.Limits.Session, Key: k,
 	}
 	begun, err := s.Store.BeginUpload(ctx, p, a)
+	if errors.Is(err, errFull) {
+		err = withPath(err, areaPath())
+	}
 	if err != nil {
 		return Session{}, fault.Wrap("document.UploadBegin", withPath(err, sizePath))
 	}
@@ -70,7 +76,7 @@ func (s *Service) UploadBegin(ctx context.Context, p auth.Principal, draft Begin
 	return s.session(ctx, a, begun.LeaseUntil)
 }
 
-func (d *BeginDraft) check() (title string, err error) {
+func (d *BeginDraft) check() (title string, details Details, err error) {
 	var list fault.List
 	name, err := cleanFileName(d.FileName, []string{"input", "fileName"})
 	list = append(list, fault.AsList(err)...)
@@ -83,7 +89,9 @@ func (d *BeginDraft) check() (title string, err error) {
 		list = append(list, fault.AsList(err)...)
 	}
 	list = append(list, fault.AsList(checkDate(d.ExpiresOn, []string{"input", "expiresOn"}))...)
-	return title, list.Err()
+	details, err = d.clean()
+	list = append(list, fault.AsList(err)...)
+	return title, details, list.Err()
 }
 
 // resume gives the session that an earlier use of the key began.
@@ -205,7 +213,7 @@ func (s *Service) inspect(ctx context.Context, p auth.Principal, a Attempt, obj 
 	src := open(r)
 	src.checked = true
 	if src.broken == nil {
-		if _, err := checkHead(src, intake{path: sessionPath()}); err != nil {
+		if _, err := checkHead(src, intake{path: sessionPath(), target: Target{Area: Area{Accept: a.Accept, Key: a.AreaKey}}}); err != nil {
 			return Content{}, err
 		}
 	}
