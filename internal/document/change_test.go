@@ -57,7 +57,9 @@ func TestReplaceFindsConflictsBeforeAndAfterTheBytes(t *testing.T) {
 	content := pdf(200_000, 3)
 	gate := newGate(content, 100_000)
 	done := make(chan error, 1)
-	go func() { done <- e.service.Replace(t.Context(), e.ada, id, 2, &file{name: "c.pdf", bound: -1, r: gate}, document.Patch{}) }()
+	go func() {
+		done <- e.service.Replace(t.Context(), e.ada, id, 2, &file{name: "c.pdf", bound: -1, r: gate}, document.Patch{})
+	}()
 	<-gate.reached
 	if err := e.service.Update(t.Context(), e.ada, id, 2, document.Patch{Title: optional.Some(ptr("Newer"))}); err != nil {
 		t.Fatal(err)

@@ -69,10 +69,16 @@ func readAccept(accept []byte, list *[]string) error {
 	return nil
 }
 
-// named gives the area, with no key where one was asked for by its key or id and there is none.
-func (r *areaRow) named(key string, id uuid.UUID) (document.Area, error) {
+// areaName names an area by its key, or else by its id, uuid.Nil for the general one.
+type areaName struct {
+	key *string
+	id  uuid.UUID
+}
+
+// at gives the area that was asked for, with no key where there is none.
+func (r *areaRow) at(p areaName) (document.Area, error) {
 	a, err := r.area()
-	if a.General() && (id != uuid.Nil || key != a.Key && key != "") {
+	if a.General() && (p.key == nil && p.id != uuid.Nil || p.key != nil && *p.key != a.Key) {
 		return document.Area{}, err
 	}
 	return a, err
@@ -87,16 +93,16 @@ WHERE a.id = $1`
 
 // UploadTarget implements document.Store.
 func (s documents) UploadTarget(ctx context.Context, p auth.Principal, customerID uuid.UUID, areaKey string) (document.Target, error) {
-	t, err := s.target(ctx, p, customerID, areaKey, uuid.Nil)
+	t, err := s.target(ctx, p, customerID, areaName{key: &areaKey})
 	return t, translate("store.UploadTarget", err)
 }
 
-func (s documents) target(ctx context.Context, p auth.Principal, customerID uuid.UUID, areaKey string, areaID uuid.UUID) (document.Target, error) {
+func (s documents) target(ctx context.Context, p auth.Principal, customerID uuid.UUID, at areaName) (document.Target, error) {
 	t := document.Target{CustomerID: customerID}
 	var status string
 	var row areaRow
 	err := s.readOne(patiently(ctx), p.AccountID, append([]any{&t.Quota.LimitBytes, &t.Quota.UsedBytes, &status}, row.dest()...),
-		findTarget, idArg(customerID), areaKey, optionalID(nullID(areaID)))
+		findTarget, idArg(customerID), at.key, optionalID(nullID(at.id)))
 	switch {
 	case err != nil:
 		return t, err
@@ -105,7 +111,7 @@ func (s documents) target(ctx context.Context, p auth.Principal, customerID uuid
 	case status == string(customer.Merged):
 		return t, mergedCustomer(nil)
 	}
-	t.Area, err = row.named(areaKey, areaID)
+	t.Area, err = row.at(at)
 	t.MaxFileBytes = t.Area.MaxFileBytes
 	return t, err
 }
@@ -124,7 +130,7 @@ func (s documents) ReplaceTarget(ctx context.Context, p auth.Principal, id uuid.
 	if err := t.conflict(ctx, timeline.SubjectDocument, id, d.Version, expectedVersion, []string{document.FieldCurrentVersion}); err != nil {
 		return document.Target{}, translate("store.ReplaceTarget", err)
 	}
-	target, err := s.target(ctx, p, d.CustomerID, "", d.AreaID)
+	target, err := s.target(ctx, p, d.CustomerID, areaName{id: d.AreaID})
 	target.Title, target.ExpiresOn = d.Title, d.ExpiresOn
 	return target, translate("store.ReplaceTarget", err)
 }

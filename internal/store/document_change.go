@@ -103,18 +103,15 @@ FROM account a JOIN customer c ON c.account_id = a.id AND c.id = $2
 WHERE a.id = $1`
 
 func (t *tx) placeOf(ctx context.Context, d document.Document, customerID uuid.UUID, to document.Destination) (document.Area, error) {
-	key, id := "", d.AreaID
-	if to.AreaKey != nil {
-		key, id = *to.AreaKey, uuid.Nil
+	at := areaName{key: to.AreaKey, id: d.AreaID}
+	if at.key != nil {
+		at.id = uuid.Nil
 	}
 	var row areaRow
-	if err := t.queryOne(ctx, row.dest(), findPlace, customerID, key, nullID(id)); err != nil {
+	if err := t.queryOne(ctx, row.dest(), findPlace, customerID, at.key, nullID(at.id)); err != nil {
 		return document.Area{}, err
 	}
-	if to.AreaKey != nil && key == "" {
-		return document.Area{}, nil
-	}
-	return row.named(key, id)
+	return row.at(at)
 }
 
 const contentInForce = `

@@ -42,7 +42,7 @@ func (s documents) ImageTarget(ctx context.Context, p auth.Principal, customerID
 	if err != nil {
 		return document.Target{}, translate("store.ImageTarget", err)
 	}
-	target, err := s.target(ctx, p, customerID, "", uuid.Nil)
+	target, err := s.target(ctx, p, customerID, areaName{})
 	return target, translate("store.ImageTarget", err)
 }
 

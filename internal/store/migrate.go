@@ -32,7 +32,8 @@ const migrationLock = 0x646f737369657201
 const migrationWait = 300
 
 // Migrate brings the tables up to date. Several nodes may call it at once: one works, the others wait and find nothing
-// left to do. It gives the versions that it applied. What a migration cannot compute in SQL is filled in behind it: see fillSearch.
+// left to do. It gives the versions that it applied. What a migration cannot compute in SQL is filled in behind it: see fillSearch
+// and fillDocuments.
 func Migrate(ctx context.Context, dsn string, log *slog.Logger) ([]int64, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -75,6 +76,13 @@ func Migrate(ctx context.Context, dsn string, log *slog.Logger) ([]int64, error)
 	}
 	if filled > 0 {
 		log.InfoContext(ctx, "customers indexed for the search", "customers", filled)
+	}
+	keyed, err := fillDocuments(ctx, cc)
+	if err != nil {
+		return applied, fmt.Errorf("store: key documents for the filter by text: %w", err)
+	}
+	if keyed > 0 {
+		log.InfoContext(ctx, "documents keyed for the filter by text", "documents", keyed)
 	}
 	return applied, nil
 }
