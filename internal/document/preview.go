@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,7 +39,7 @@ var previewTypes = imageTypes
 
 // checks says what is to be done with a content once it is stored.
 func (s *Service) checks(c Content) Content {
-	c.Hold, c.Preview = s.Scanner != nil, previewTypes[c.ContentType]
+	c.Hold, c.Preview = s.Scanner != nil, slices.Contains(previewTypes, c.ContentType)
 	return c
 }
 

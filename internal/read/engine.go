@@ -117,7 +117,7 @@ func New(config Config) (*Engine, error) {
 func declared() []*noun {
 	list := []*noun{
 		accountNoun(), limitsNoun(), storageNoun(), staffUserNoun(), apiKeyNoun(), customerNoun(), contactNoun(), emailNoun(), phoneNoun(),
-		postalNoun(), documentNoun(), documentVersionNoun(), timelineNoun(), eventNoun(),
+		postalNoun(), documentNoun(), documentVersionNoun(), areaNoun(), timelineNoun(), eventNoun(),
 		customerTypeNoun(), customerOriginNoun(), officeNoun(), serviceNoun(),
 		jobNoun(), jobProgressNoun(), jobCountsNoun(), jobRowErrorNoun(),
 		mergeNoun(), mergeCountsNoun(),
@@ -129,7 +129,7 @@ func declared() []*noun {
 // roots are the connections of Query.
 func (e *Engine) roots() map[string]connection {
 	return map[string]connection{
-		"customers": customersRoot(), "events": eventsRoot(),
+		"customers": customersRoot(), "events": eventsRoot(), "documents": documentsRoot(),
 		"customerTypes": listRoot("CustomerType"), "customerOrigins": listRoot("CustomerOrigin"),
 		"offices": listRoot("Office"), "services": listRoot("Service"), "staffUsers": staffRoot(),
 		"jobs":                 jobsRoot(),

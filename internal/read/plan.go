@@ -147,6 +147,8 @@ type level struct {
 	via *joined
 	// foreignKey is the column that holds the parent's id, "" where the account is the parent.
 	foreignKey string
+	// matches are columns that equal the parent's, where foreignKey does not hold its id.
+	matches []match
 	// grouped says that the rows of several parents come, each behind its parent's key.
 	grouped bool
 	// ids is the slot of the ids to find, -1 where rows are found by their parent. many says that it is a list.
@@ -172,6 +174,10 @@ type level struct {
 	having *having
 	// through is the table of pairs that holds the parent's id; nil where the own table does.
 	through *noun
+	// also are further rows, which are made of those of another noun; nil where there are none.
+	also *toMade
+	// nouns are the engine's.
+	nouns map[string]*noun
 
 	joins []*joined
 	slots []columnSlot
@@ -209,6 +215,7 @@ type columnSlot struct {
 type question struct {
 	existence
 	of *noun
+	e  *Engine
 }
 
 // joined is a row of another table that is found by an id in a row of the level.
@@ -281,6 +288,11 @@ func (l *level) addSlot(s columnSlot) int {
 	l.slots = append(l.slots, s)
 	if s.via == nil {
 		l.base.add(s.column)
+		if s.asks != nil && s.asks.own != nil {
+			for _, column := range s.asks.own.columns {
+				l.base.add(column)
+			}
+		}
 	}
 	return len(l.slots) - 1
 }
@@ -342,6 +354,8 @@ type op struct {
 	slot    int
 	key     []byte
 	prefix  string
+	// absent is written where the column is null.
+	absent  string
 	object  *object
 	arms    []arm
 	level   *level
