@@ -40,7 +40,9 @@ func (s *Service) UploadBegin(ctx context.Context, p auth.Principal, draft Begin
 	if err := p.Require(auth.DocumentsWrite); err != nil {
 		return Session{}, err
 	}
-	k, err := idempotency.New(beginField, key, draft)
+	input := draft
+	input.DetailsDraft = draft.remembered()
+	k, err := idempotency.New(beginField, key, input)
 	if err != nil {
 		return Session{}, err
 	}
