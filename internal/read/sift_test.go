@@ -63,3 +63,17 @@ func TestWhatIsRareIsRefusedAndNotCutOff(t *testing.T) {
 		t.Errorf("behind a cursor: got %s, want %s", got, want)
 	}
 }
+
+// TestDocumentsOfAreasArePricedForSeveralAreas: a list of values is no page, but the documents in it are one for each area.
+func TestDocumentsOfAreasArePricedForSeveralAreas(t *testing.T) {
+	t.Parallel()
+	const query = `{ customers(first: 10) { nodes { attributes { ... on FileAttributeValue { documents(first: 10) { nodes { id } } } } } } }`
+	for most, refused := range map[int]bool{501: true, 502: false} {
+		e := newEnv(t, func(c *read.Config) { c.MaxCost = most })
+		w := newWorld(1, 1)
+		w.insert(t, e.pool)
+		if a := e.ask(admin(w.accounts[0]), query, nil); (len(a.Errors) > 0) != refused {
+			t.Errorf("with %d: %v, want refused %v", most, a.Errors, refused)
+		}
+	}
+}
