@@ -164,13 +164,10 @@ func uploadDraft(in model.DocumentUploadInput) (document.UploadDraft, error) {
 func documentDetails(
 	areaKey, description *string, purpose *model.DocumentPurpose, visibility model.Visibility, tags []string, retentionUntil *time.Time,
 ) document.DetailsDraft {
-	d := document.DetailsDraft{
-		AreaKey: areaKey, Description: description, Purpose: (*string)(purpose), Tags: tags, RetentionUntil: retentionUntil,
+	return document.DetailsDraft{
+		AreaKey: areaKey, Description: description, Purpose: (*string)(purpose), Visibility: string(visibility), Tags: tags,
+		RetentionUntil: retentionUntil,
 	}
-	if visibility != model.VisibilityStaffOnly { // what is the default is not part of an input's fingerprint
-		d.Visibility = string(visibility)
-	}
-	return d
 }
 
 func beginDraft(in model.DocumentUploadBeginInput) (document.BeginDraft, error) {

@@ -837,6 +837,11 @@ var (
 				Name:    "document_account_id_created_at_id",
 				Unique:  false,
 				Columns: []*schema.Column{DocumentColumns[1], DocumentColumns[2], DocumentColumns[0]},
+				Annotation: &entsql.IndexAnnotation{
+					IncludeColumns: []string{
+						DocumentColumns[9].Name,
+					},
+				},
 			},
 			{
 				Name:    "document_account_id_expires_on_id",

@@ -60,8 +60,8 @@ func (Document) Indexes() []ent.Index {
 		index.Fields("account_id", "customer_id", "created_at", "id").
 			Annotations(entsql.IncludeColumns("status", "kind", "source", "title", "current_version_id")),
 		index.Fields("account_id", "area_id", "customer_id").Annotations(entsql.IndexWhere("area_id IS NOT NULL")),
-		// The orders in which the documents of all customers are read.
-		index.Fields("account_id", "created_at", "id"),
+		// The orders in which the documents of all customers are read. Those that were archived are passed over in the first.
+		index.Fields("account_id", "created_at", "id").Annotations(entsql.IncludeColumns("status")),
 		index.Fields("account_id", "expires_on", "id").Annotations(entsql.IndexWhere("expires_on IS NOT NULL")),
 		index.Fields("account_id", "retention_until", "id").Annotations(entsql.IndexWhere("retention_until IS NOT NULL")),
 		// Whom the two dates are still to be told of. Archived documents do not expire, but they are kept.

@@ -4034,8 +4034,8 @@ type Query {
   document(id: ID!): Document
   """
   The documents of all customers, newest first, for dashboards such as what expires in the next weeks. Without ` + "`" + `where.status` + "`" + ` those
-  that were not archived. In an account with very many documents combine ` + "`" + `text` + "`" + `, ` + "`" + `titleContains` + "`" + `, ` + "`" + `tags` + "`" + ` and ` + "`" + `contentType` + "`" + ` with another
-  condition.
+  that were not archived. For all conditions but ` + "`" + `createdAt` + "`" + `, ` + "`" + `expiresOn` + "`" + ` and ` + "`" + `retentionUntil` + "`" + ` the first 20,000 documents in the order
+  are looked at; when more are there and the page was not filled, it is BAD_USER_INPUT: narrow those three.
   """
   documents(where: DocumentWhere, orderBy: DocumentListOrder, first: Int, after: String, last: Int, before: String): DocumentConnection!
   """

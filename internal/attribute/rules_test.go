@@ -307,8 +307,11 @@ func TestAnAreaStaysOneAndTheGeneralAreaHasNoRival(t *testing.T) {
 		{Draft{Label: "General", Type: File}, "general_2", []string{}},
 		{Draft{Label: "General", Type: Text}, "general", []string{}},
 		{Draft{Label: "x", Key: ptr(GeneralKey), Type: File}, "general", []string{"CONFLICT input.key"}},
-		{Draft{Label: "Papers", Type: File, Accept: []string{"IMAGE", " Application/PDF ", "image"}, MaxFileBytes: ptr(int64(0))}, "papers",
-			[]string{"BAD_USER_INPUT input.accept.2", "BAD_USER_INPUT input.maxFileBytes"}},
+		{
+			Draft{Label: "Papers", Type: File, Accept: []string{"IMAGE", " Application/PDF ", "image"}, MaxFileBytes: ptr(int64(0))},
+			"papers",
+			[]string{"BAD_USER_INPUT input.accept.2", "BAD_USER_INPUT input.maxFileBytes"},
+		},
 		{Draft{Label: "x", Type: Text, MaxFileBytes: ptr(int64(1))}, "x", []string{"BAD_USER_INPUT input.maxFileBytes"}},
 	} {
 		c := &check{newID: numbered()}

@@ -41,10 +41,18 @@ type DetailsDraft struct {
 	AreaKey     *string `json:",omitempty"`
 	Description *string `json:",omitempty"`
 	Purpose     *string `json:",omitempty"`
-	// Visibility is "" for VisibleToStaff.
+	// Visibility may be "" for VisibleToStaff.
 	Visibility     string     `json:",omitempty"`
 	Tags           []string   `json:",omitempty"`
 	RetentionUntil *time.Time `json:",omitempty"`
+}
+
+// remembered is the form in which a key remembers the draft: without what it would be anyway.
+func (d DetailsDraft) remembered() DetailsDraft {
+	if d.Visibility == VisibleToStaff {
+		d.Visibility = ""
+	}
+	return d
 }
 
 // clean gives the details as they are kept, all but the area, which only the stored data tell.

@@ -53,10 +53,12 @@ func (s *Service) UploadBegin(ctx context.Context, p auth.Principal, draft Begin
 	if err := p.Require(auth.DocumentsWrite); err != nil {
 		return Session{}, err
 	}
-	if draft.Method == MethodPut {
-		draft.Method = "" // so that it is the same input as when nothing is said
+	input := draft
+	input.DetailsDraft = draft.remembered()
+	if input.Method == MethodPut {
+		input.Method = "" // so that it is the same input as when nothing is said
 	}
-	k, err := idempotency.New(beginField, key, draft)
+	k, err := idempotency.New(beginField, key, input)
 	if err != nil {
 		return Session{}, err
 	}

@@ -181,7 +181,7 @@ func (u *uploading) one(ctx context.Context, i int) (uuid.UUID, error) {
 	// Each file has a use of the key of its own, so that a repeated request goes on where the first one broke.
 	key, err := idempotency.New(uploadField+"["+strconv.Itoa(i)+"]", u.key, uploadInput{
 		CustomerID: u.draft.CustomerID, Title: u.titles[i], ExpiresOn: u.draft.ExpiresOn, Files: len(u.files), FileName: name,
-		DetailsDraft: u.draft.DetailsDraft,
+		DetailsDraft: u.draft.remembered(),
 	})
 	if err != nil {
 		return uuid.Nil, err

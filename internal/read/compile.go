@@ -93,7 +93,7 @@ func (c *compiler) byID(n *noun, many bool, sets []ast.SelectionSet) {
 }
 
 func (c *compiler) level(n *noun, s shape) *level {
-	l := &level{index: len(c.u.levels), noun: n, nouns: c.e.nouns, shape: s, ids: -1, limit: -1, more: -1, redirect: -1}
+	l := &level{index: len(c.u.levels), noun: n, e: c.e, shape: s, ids: -1, limit: -1, more: -1, redirect: -1}
 	c.u.levels = append(c.u.levels, l)
 	return l
 }

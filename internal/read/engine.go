@@ -70,7 +70,9 @@ type Engine struct {
 	shapes   map[string]map[string]bool
 	plans    *planCache
 	// few is how many customers may have a value of an attribute so that all of them are looked at.
-	few    int
+	few int
+	// sifted is how many rows are looked at for conditions that no index serves.
+	sifted int
 	spaces spacePool
 	tracer pgx.BatchTracer
 	// walled says that the connections of the pool stand behind the wall.
@@ -84,7 +86,7 @@ func New(config Config) (*Engine, error) {
 	if config.Schema == nil {
 		return nil, errors.New("read: no schema")
 	}
-	e := &Engine{few: 10_000, config: config, nouns: map[string]*noun{}, prefixes: map[string]string{}}
+	e := &Engine{few: 10_000, sifted: maxSifted, config: config, nouns: map[string]*noun{}, prefixes: map[string]string{}}
 	for _, n := range declared() {
 		e.nouns[n.name] = n
 		if n.prefix != "" {

@@ -60,6 +60,8 @@ type filter struct {
 	conds     []cond
 	// having is the condition on an attribute that the rows are found by.
 	having *having
+	// sifted are conditions that no index serves: the first rows in order, so many at most, are looked at.
+	sifted []cond
 	err    error
 }
 

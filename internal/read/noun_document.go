@@ -96,34 +96,59 @@ func previewURL(size string) func(*environment, []byte, [][]byte) []byte {
 }
 
 func documentWhere(f *filter) error {
+	where := documentStatus(f)
+	f.add(documentDates(where)...)
+	f.add(documentConds(where)...)
+	return f.err
+}
+
+// documentsWhere is documentWhere for the documents of all customers: what no index serves is looked at on the first of them only.
+func documentsWhere(f *filter) error {
+	where := documentStatus(f)
+	f.add(documentDates(where)...)
+	f.sifted = documentConds(where)
+	return f.err
+}
+
+// documentStatus leaves out archived documents unless they are asked for, and those without the date that they are ordered by.
+func documentStatus(f *filter) input {
 	where, ok := f.input("where")
 	if !ok || !where.has("status") {
 		f.add(raw("{t}.status IN ('ACTIVE', 'QUARANTINED')"))
-	}
-	if ok {
-		f.add(where.all(
-			where.anyOf("status", "status"),
-			where.anyOf("source", "source"),
-			where.anyOf("kind", "kind"),
-			where.areas("areaKey"),
-			where.anyOf("purpose", "purpose"),
-			where.anyOf("visibility", "visibility"),
-			where.contentTypes("contentType"),
-			where.anyTag("tags", "tags"),
-			where.contains("titleContains", "title"),
-			where.holds("text", "search_key", fold.Text),
-			where.days("expiresOn", "expires_on"),
-			where.days("retentionUntil", "retention_until"),
-			where.between("createdAt", "created_at"),
-			where.between("updatedAt", "updated_at"),
-		)...)
 	}
 	for _, k := range documentOrder(f.arguments).keys {
 		if k.held {
 			f.add(raw("{t}." + k.column + " IS NOT NULL"))
 		}
 	}
-	return f.err
+	return where
+}
+
+// documentDates are the conditions that an index serves.
+func documentDates(where input) []cond {
+	if where.f == nil {
+		return nil
+	}
+	return where.all(where.days("expiresOn", "expires_on"), where.days("retentionUntil", "retention_until"), where.between("createdAt", "created_at"))
+}
+
+func documentConds(where input) []cond {
+	if where.f == nil {
+		return nil
+	}
+	return where.all(
+		where.anyOf("status", "status"),
+		where.anyOf("source", "source"),
+		where.anyOf("kind", "kind"),
+		where.areas("areaKey"),
+		where.anyOf("purpose", "purpose"),
+		where.anyOf("visibility", "visibility"),
+		where.contentTypes("contentType"),
+		where.anyTag("tags", "tags"),
+		where.contains("titleContains", "title"),
+		where.holds("text", "search_key", fold.Text),
+		where.between("updatedAt", "updated_at"),
+	)
 }
 
 // documentOrders are the orders of a customer's documents, and those of all customers' among them.
@@ -143,7 +168,7 @@ func documentOrder(a arguments) order {
 
 // documentsRoot is the documents of all customers.
 func documentsRoot() connection {
-	return connection{noun: "Document", arguments: []string{"where", "orderBy"}, filter: documentWhere, orders: documentOrder}
+	return connection{noun: "Document", arguments: []string{"where", "orderBy"}, filter: documentsWhere, orders: documentOrder}
 }
 
 // areas: the document is in an area with one of the keys.

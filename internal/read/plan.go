@@ -28,7 +28,7 @@ type unit struct {
 // and a unit outlives it.
 func (u *unit) seal() {
 	for _, l := range u.levels {
-		l.conds, l.bounds, l.derived, l.search, l.base, l.having = nil, nil, nil, nil, columns{}, nil
+		l.conds, l.bounds, l.sifted, l.derived, l.search, l.base, l.having = nil, nil, nil, nil, nil, columns{}, nil
 	}
 }
 
@@ -85,6 +85,8 @@ type binding struct {
 	ids    []uuid.UUID
 	args   []arguments
 	values [][]byte
+	// endless says that there are more rows than are sifted for a page, uncounted that there are for a count.
+	endless, uncounted bool
 }
 
 // argument gives the value at a place of the arguments of a site.
@@ -159,9 +161,13 @@ type level struct {
 	// when there are more of them than the limit.
 	derived func(w *writer)
 	over    error
+	// short is the answer when the rows that are sifted do not fill the page; nil where all rows are.
+	short error
 
-	conds    []cond
-	bounds   []cond
+	conds  []cond
+	bounds []cond
+	// sifted are conditions that are looked at on the first rows only, see sift.go.
+	sifted   []cond
 	search   *found
 	order    order
 	backward bool
@@ -176,8 +182,7 @@ type level struct {
 	through *noun
 	// also are further rows, which are made of those of another noun; nil where there are none.
 	also *toMade
-	// nouns are the engine's.
-	nouns map[string]*noun
+	e    *Engine
 
 	joins []*joined
 	slots []columnSlot

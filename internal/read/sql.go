@@ -183,9 +183,9 @@ func (l *level) withMade(w *writer, t string, joins func()) {
 				c.made(w, d, parent)
 			}
 		}
-		w.from(l.nouns[l.also.noun], d, nil)
+		w.from(l.e.nouns[l.also.noun], d, nil)
 		w.text(" AND ")
-		l.also.holds(w, l.nouns, d, parent)
+		l.also.holds(w, l.e.nouns, d, parent)
 	}
 	w.fromEither(l.noun, t, own, made, joins)
 }
@@ -206,6 +206,9 @@ func (l *level) rows(w *writer, t string, joins func(), paged bool, limit int) {
 		return
 	case l.having != nil:
 		l.narrowed(w, t, attached, paged, limit)
+		return
+	case l.sifted != nil:
+		l.sift(w, t, attached, paged)
 		return
 	case l.also != nil:
 		l.withMade(w, t, attached)

@@ -13,6 +13,7 @@ import (
 	"dossier/ent/timelineentry"
 	"dossier/internal/auth"
 	"dossier/internal/document"
+	"dossier/internal/fault"
 	"dossier/internal/timeline"
 )
 
@@ -57,7 +58,7 @@ func (t *tx) lockPlaced(ctx context.Context, id uuid.UUID, to document.Destinati
 	if to.CustomerID != nil {
 		at.CustomerID = *to.CustomerID
 	}
-	if err := t.addsTo(ctx, seen.CustomerID, at.CustomerID); err != nil {
+	if ok, err := t.addsTo(ctx, seen.CustomerID, at.CustomerID); err != nil || !ok {
 		return d, at, false, err
 	}
 	if at.Area, err = t.placeOf(ctx, seen, at.CustomerID, to); err != nil {
@@ -79,20 +80,20 @@ func (t *tx) lockPlaced(ctx context.Context, id uuid.UUID, to document.Destinati
 }
 
 // addsTo is adds for the customer that a document is of and the one that it goes to, the lower id first: a merge of the two locks
-// them in the same order.
-func (t *tx) addsTo(ctx context.Context, from, to uuid.UUID) error {
+// them in the same order. It is false when the former one was merged meanwhile, and the document went with it.
+func (t *tx) addsTo(ctx context.Context, from, to uuid.UUID) (bool, error) {
 	customers := []uuid.UUID{from, to}
 	slices.SortFunc(customers, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
 	for _, c := range slices.Compact(customers) {
-		path := []string{"customerId"}
-		if c == from {
-			path = []string{"id"}
+		err := t.adds(ctx, c, []string{"customerId"})
+		if c == from && fault.CodeOf(err) == fault.Conflict {
+			return false, nil
 		}
-		if err := t.adds(ctx, c, path); err != nil {
-			return err
+		if err != nil {
+			return false, err
 		}
 	}
-	return nil
+	return true, nil
 }
 
 // findPlace finds an area by its key or its id, for a customer.

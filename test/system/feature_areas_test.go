@@ -140,8 +140,10 @@ func TestRowE9ARequiredAreaIsATaskUntilItHasADocument(t *testing.T) {
 	builder, other := a.someTypes(t)
 	a.define(t, map[string]any{"label": "Passport", "type": "FILE", "required": true, "customerTypeIds": []any{builder}})
 	input := func(name, customerType string) map[string]any {
-		return map[string]any{"givenName": name, "typeId": customerType, "emails": []any{map[string]any{"address": name + "@example.com"}},
-			"phones": []any{map[string]any{"number": "+4930901820"}}, "addresses": []any{map[string]any{"addressLocality": name}}}
+		return map[string]any{
+			"givenName": name, "typeId": customerType, "emails": []any{map[string]any{"address": name + "@example.com"}},
+			"phones": []any{map[string]any{"number": "+4930901820"}}, "addresses": []any{map[string]any{"addressLocality": name}},
+		}
 	}
 	create := func(in map[string]any) string { // that two share a number is no matter here
 		data := a.must(t, `mutation($input: CustomerCreateInput!) { customerCreate(input: $input, allowDuplicate: true) { customer { id } userErrors { message path } } }`,

@@ -6,7 +6,7 @@ ALTER TABLE "document" ADD COLUMN "search_key" text NOT NULL DEFAULT '';
 -- create index "document_expires_on" to table: "document"
 CREATE INDEX "document_expires_on" ON "document" ("expires_on") WHERE ((expiry_warned_at IS NULL) AND (expires_on IS NOT NULL) AND (status <> 'ARCHIVED'::text));
 -- create index "document_account_id_created_at_id" to table: "document"
-CREATE INDEX "document_account_id_created_at_id" ON "document" ("account_id", "created_at", "id");
+CREATE INDEX "document_account_id_created_at_id" ON "document" ("account_id", "created_at", "id") INCLUDE ("status");
 -- create index "document_account_id_expires_on_id" to table: "document"
 CREATE INDEX "document_account_id_expires_on_id" ON "document" ("account_id", "expires_on", "id") WHERE (expires_on IS NOT NULL);
 -- create index "document_account_id_retention_until_id" to table: "document"
