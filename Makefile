@@ -12,7 +12,7 @@ export GOFLAGS := -tags=$(TAGS)
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-deps: ## check Go, Node and PostgreSQL, install what is missing
+deps: ## check Go, Node and PostgreSQL (in CI also Chromium and clamd), install what is missing
 	@.ci/deps
 
 build: ## build bin/dossier

@@ -40,7 +40,11 @@ func (c *keysConfig) open(ctx context.Context, secretBytes []byte) (*account.Ser
 			return nil, auth.Principal{}, nil, err
 		}
 	}
-	s, err := store.Open(ctx, store.Config{DSN: string(c.DatabaseURL), MaxConns: 2})
+	dsn, err := behindWall(ctx, c.DatabaseURL, warnings())
+	if err != nil {
+		return nil, auth.Principal{}, nil, err
+	}
+	s, err := store.Open(ctx, store.Config{DSN: dsn, MaxConns: 2})
 	if err != nil {
 		return nil, auth.Principal{}, nil, err
 	}

@@ -27,6 +27,7 @@ import (
 	"dossier/internal/pgtest"
 	"dossier/internal/store"
 	"dossier/internal/typeid"
+	"dossier/internal/wall"
 )
 
 var template = pgtest.Template{
@@ -58,7 +59,7 @@ func newEnv(t testing.TB) *env {
 	db := pgtest.New(t, template)
 	e := &env{t: t, pool: db.Pool(t), acknowledged: map[uuid.UUID][32]byte{}}
 	var err error
-	if e.store, err = store.Open(t.Context(), store.Config{DSN: db.DSN(), MaxConns: 12}); err != nil {
+	if e.store, err = store.Open(t.Context(), store.Config{DSN: wall.AsApp(db.DSN()), MaxConns: 12}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(e.store.Close)
@@ -306,12 +307,14 @@ func (e *env) checkObjects(t testing.TB) {
 		}
 		objects++
 		if n := e.number(`SELECT count(*) FROM (SELECT DISTINCT object_key, size_bytes, sha256, crc32c FROM document_version WHERE state <> 'DELETED' UNION ALL
-			SELECT object_key, size_bytes, NULL, NULL FROM image_file) o WHERE object_key = $1 AND size_bytes = $2`, obj.Key, obj.Size); n != 1 {
+			SELECT object_key, size_bytes, NULL, NULL FROM image_file UNION ALL
+			SELECT object_key, size_bytes, NULL, NULL FROM document_rendition) o WHERE object_key = $1 AND size_bytes = $2`, obj.Key, obj.Size); n != 1 {
 			t.Errorf("object %s of %d bytes is that of %d contents, want 1", obj.Key, obj.Size, n)
 		}
 	}
-	if rows := e.number(`SELECT (SELECT count(DISTINCT object_key) FROM document_version WHERE state <> 'DELETED') + (SELECT count(*) FROM image_file)`); rows != objects {
-		t.Errorf("versions and files of pictures have %d objects, and there are %d", rows, objects)
+	if rows := e.number(`SELECT (SELECT count(DISTINCT object_key) FROM document_version WHERE state <> 'DELETED') + (SELECT count(*) FROM image_file)
+		+ (SELECT count(*) FROM document_rendition)`); rows != objects {
+		t.Errorf("versions, renditions and files of pictures have %d objects, and there are %d", rows, objects)
 	}
 }
 
@@ -338,6 +341,11 @@ func (e *env) checkAccount(t testing.TB, account uuid.UUID) {
 			(SELECT count(*) FROM timeline_entry v WHERE v.account_id = $1 AND v.subject_id = d.id AND v.kind = 'DOCUMENT_EXPIRES')`: "documents whose expiry is not on the timeline as it should be",
 		`SELECT count(*) FROM document d WHERE account_id = $1 AND version <>
 			(SELECT count(*) FROM revision v WHERE v.account_id = $1 AND v.subject_id = d.id)`: "documents without one revision per version",
+		`SELECT count(*) FROM document_version v WHERE account_id = $1 AND (preview_state = 'READY')::int * 2 <>
+			(SELECT count(*) FROM document_rendition r WHERE r.version_id = v.id)`: "versions without the two pictures that they should have",
+		`SELECT count(*) FROM document_version v WHERE account_id = $1 AND (state = 'STORED' OR preview_state = 'PENDING') <> (check_at IS NOT NULL)`: "versions that wait for nothing, or are not looked at",
+		`SELECT count(*) FROM document d JOIN document_version v ON v.id = d.current_version_id WHERE d.account_id = $1
+			AND (v.state = 'QUARANTINED' AND d.status <> 'QUARANTINED' OR v.state = 'AVAILABLE' AND d.status = 'QUARANTINED')`: "documents that are not held back as their content is",
 		`SELECT count(*) FROM customer_image i WHERE account_id = $1 AND (NOT EXISTS (SELECT FROM customer c WHERE c.image_id = i.id)
 			OR 3 <> (SELECT count(*) FROM image_file f WHERE f.image_id = i.id))`: "pictures that no customer has, or without their three files",
 	} {

@@ -47,6 +47,8 @@ type SweepStore interface {
 type Garbage struct {
 	ID        uuid.UUID
 	ObjectKey string
+	// SessionURL is that of a resumable upload which could still make the object, "" when there is none.
+	SessionURL string
 	// Owned says that a document or picture has the object, so that deleting it would lose a content.
 	Owned bool
 }
@@ -224,6 +226,12 @@ func (s *Sweeper) delete(ctx context.Context, g Garbage) error {
 	if g.Owned {
 		s.Log.ErrorContext(ctx, "an object is marked as garbage but a document or picture has it; it stays", slog.String("object", g.ObjectKey))
 		return nil
+	}
+	if g.SessionURL != "" {
+		// First, so that nothing can come after the deletion.
+		if err := s.Blobs.CancelResumable(ctx, g.ObjectKey, g.SessionURL); err != nil && !errors.Is(err, blob.ErrNotFound) {
+			return err
+		}
 	}
 	return s.Blobs.Delete(ctx, g.ObjectKey, blob.AnyGeneration)
 }

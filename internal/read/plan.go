@@ -20,6 +20,8 @@ type unit struct {
 	faults []located
 	// null says that a fault made the whole unit null.
 	null bool
+	// walled says that the statements run behind the wall.
+	walled bool
 }
 
 // seal drops what only writing the statements needed. Conditions may refer to the request that the unit was compiled for,
@@ -145,6 +147,8 @@ type level struct {
 	via *joined
 	// foreignKey is the column that holds the parent's id, "" where the account is the parent.
 	foreignKey string
+	// matches are columns that equal the parent's, where foreignKey does not hold its id.
+	matches []match
 	// grouped says that the rows of several parents come, each behind its parent's key.
 	grouped bool
 	// ids is the slot of the ids to find, -1 where rows are found by their parent. many says that it is a list.
@@ -170,6 +174,10 @@ type level struct {
 	having *having
 	// through is the table of pairs that holds the parent's id; nil where the own table does.
 	through *noun
+	// also are further rows, which are made of those of another noun; nil where there are none.
+	also *toMade
+	// nouns are the engine's.
+	nouns map[string]*noun
 
 	joins []*joined
 	slots []columnSlot
@@ -207,6 +215,7 @@ type columnSlot struct {
 type question struct {
 	existence
 	of *noun
+	e  *Engine
 }
 
 // joined is a row of another table that is found by an id in a row of the level.
@@ -225,7 +234,8 @@ type joined struct {
 // key writes the expression of the joined row's id; t is the table that it hangs on.
 func (j *joined) key(w *writer, t string) {
 	if j.fallback != "" {
-		w.text("COALESCE(" + t + "." + j.column + ", " + t + "." + j.fallback + ")")
+		// Not COALESCE, which PostgreSQL does not look a row up by below a policy: see package wall.
+		w.text("CASE WHEN " + t + "." + j.column + " IS NULL THEN " + t + "." + j.fallback + " ELSE " + t + "." + j.column + " END")
 		return
 	}
 	if j.typeColumn == "" {
@@ -278,6 +288,11 @@ func (l *level) addSlot(s columnSlot) int {
 	l.slots = append(l.slots, s)
 	if s.via == nil {
 		l.base.add(s.column)
+		if s.asks != nil && s.asks.own != nil {
+			for _, column := range s.asks.own.columns {
+				l.base.add(column)
+			}
+		}
 	}
 	return len(l.slots) - 1
 }
@@ -339,6 +354,8 @@ type op struct {
 	slot    int
 	key     []byte
 	prefix  string
+	// absent is written where the column is null.
+	absent  string
 	object  *object
 	arms    []arm
 	level   *level

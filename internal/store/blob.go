@@ -146,6 +146,6 @@ DELETE FROM blob b USING held WHERE b.id = held.id`
 
 // Unshare implements document.SweepStore.
 func (s sweeps) Unshare(ctx context.Context, objectKey string) error {
-	_, err := s.pool.Exec(ctx, unshareBlob, objectKey)
+	_, err := s.system.Exec(ctx, unshareBlob, objectKey)
 	return translate("store.Unshare", err)
 }

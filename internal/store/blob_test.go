@@ -102,7 +102,7 @@ func TestAContentThatMustNotBeSharedKeepsItsObject(t *testing.T) {
 		seed++
 		e.content(e.ada, customer, seed)
 		sum := [32]byte{seed}
-		if _, err := e.store.pool.Exec(t.Context(), change, sum[:]); err != nil {
+		if _, err := e.admin.Exec(t.Context(), change, sum[:]); err != nil {
 			t.Fatal(err)
 		}
 		v := e.content(e.ada, customer, seed)
@@ -175,7 +175,7 @@ func TestEqualUploadsAndReleasesAtOnce(t *testing.T) {
 
 func (e *env) string(query string, args ...any) (s string) {
 	e.t.Helper()
-	if err := e.store.pool.QueryRow(e.t.Context(), query, args...).Scan(&s); err != nil {
+	if err := e.admin.QueryRow(e.t.Context(), query, args...).Scan(&s); err != nil {
 		e.t.Fatal(err)
 	}
 	return s
@@ -216,7 +216,7 @@ func TestAnObjectThatIsGoneIsNotShared(t *testing.T) {
 // BenchmarkSmallUpload is what the database does for an upload: two transactions. Equal contents share their object.
 func BenchmarkSmallUpload(b *testing.B) {
 	e := newEnv(b)
-	if _, err := e.store.pool.Exec(b.Context(), `UPDATE storage_usage SET limit_bytes = 1000000000000`); err != nil {
+	if _, err := e.admin.Exec(b.Context(), `UPDATE storage_usage SET limit_bytes = 1000000000000`); err != nil {
 		b.Fatal(err)
 	}
 	customer := e.person(e.ada, "Ada")

@@ -140,7 +140,7 @@ RETURNING id, kind, dry_run, input::text, coalesce(file_name, ''), coalesce(sour
 //
 // SECURITY: which account has work is asked across accounts, by state and time only. All else is done as that account.
 func (s jobs) ClaimJob(ctx context.Context, lease time.Duration) (job.Claim, bool, error) {
-	rows, err := s.pool.Query(ctx, idleAccounts)
+	rows, err := s.system.Query(ctx, idleAccounts)
 	if err != nil {
 		return job.Claim{}, false, translate("store.ClaimJob", err)
 	}
@@ -287,7 +287,7 @@ DELETE FROM job j USING old WHERE j.id = old.id`
 // accounts, by time alone, and in small steps.
 func (s *Store) PruneJobs(ctx context.Context, keep time.Duration) (total int64, err error) {
 	for {
-		tag, err := s.pool.Exec(ctx, pruneJobs, keep.Microseconds(), garbageTime.Microseconds())
+		tag, err := s.system.Exec(ctx, pruneJobs, keep.Microseconds(), garbageTime.Microseconds())
 		total += tag.RowsAffected()
 		if err != nil || tag.RowsAffected() == 0 {
 			if err != nil {

@@ -23,7 +23,7 @@ func (e *env) upload(p auth.Principal, a document.Attempt, c document.Content, b
 func (e *env) told(p auth.Principal) string {
 	e.t.Helper()
 	var list string
-	err := e.store.pool.QueryRow(e.t.Context(), `SELECT coalesce(string_agg(type || changed_fields, ' ' ORDER BY seq), '') FROM event
+	err := e.admin.QueryRow(e.t.Context(), `SELECT coalesce(string_agg(type || changed_fields, ' ' ORDER BY seq), '') FROM event
 		WHERE account_id = $1 AND subject_type = 'Account' AND subject_id = $1`, p.AccountID).Scan(&list)
 	if err != nil {
 		e.t.Fatal(err)

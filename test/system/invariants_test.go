@@ -73,6 +73,12 @@ func atRest(t testing.TB, db *pgxpool.Pool, dataDir string) error {
 				OR event_seq <> (SELECT coalesce(max(seq), 0) FROM event e WHERE e.account_id = a.id)`},
 		{"documents have no content", `SELECT count(*) FROM document d
 			WHERE NOT EXISTS (SELECT FROM document_version v WHERE v.id = d.current_version_id AND v.document_id = d.id)`},
+		{"contents are not looked at", `SELECT count(*) FROM document_version
+			WHERE (state = 'STORED' OR state = 'AVAILABLE' AND preview_state = 'PENDING') AND check_at IS NULL`},
+		{"contents have no preview that should have one", `SELECT count(*) FROM document_version v
+			WHERE (preview_state = 'READY')::int * 2 <> (SELECT count(*) FROM document_rendition r WHERE r.version_id = v.id)`},
+		{"documents are not held back as their content is", `SELECT count(*) FROM document d JOIN document_version v ON v.id = d.current_version_id
+			WHERE v.state = 'QUARANTINED' AND d.status <> 'QUARANTINED' OR v.state = 'AVAILABLE' AND d.status = 'QUARANTINED'`},
 		{"documents were not created by exactly one event", `SELECT count(*) FROM document d
 			WHERE 1 <> (SELECT count(*) FROM event e WHERE e.account_id = d.account_id AND e.subject_id = d.id AND e.type = 'DOCUMENT_CREATED')`},
 	} {
@@ -86,7 +92,7 @@ func atRest(t testing.TB, db *pgxpool.Pool, dataDir string) error {
 	var want []string
 	rows, err := db.Query(context.WithoutCancel(t.Context()), `SELECT DISTINCT object_key COLLATE "C" FROM (
 		SELECT object_key FROM document_version WHERE state <> 'DELETED' UNION ALL SELECT object_key FROM image_file UNION ALL
-		SELECT source_key FROM job WHERE source_key IS NOT NULL UNION ALL SELECT result_key FROM job WHERE result_key IS NOT NULL) AS o ORDER BY 1`)
+		SELECT object_key FROM document_rendition UNION ALL SELECT source_key FROM job WHERE source_key IS NOT NULL UNION ALL SELECT result_key FROM job WHERE result_key IS NOT NULL) AS o ORDER BY 1`)
 	if err == nil {
 		want, err = pgx.CollectRows(rows, pgx.RowTo[string])
 	}
