@@ -51,6 +51,9 @@ const (
 	NotesRead Permission = "notes:read"
 	// NotesWrite: write, change, pin and delete them.
 	NotesWrite Permission = "notes:write"
+	// AuditRead: who did what, from where, and who was refused. It shows what colleagues do all day, so it is for who
+	// answers for the business.
+	AuditRead Permission = "audit:read"
 )
 
 // permissionTable is the policy: each permission with the lowest role that has it. A role has everything that the
@@ -78,6 +81,7 @@ var permissionTable = []struct {
 	{CustomersExport, Admin, "export the directory as a file and download it"},
 	{NotesRead, Viewer, "read the staff's notes about customers"},
 	{NotesWrite, Editor, "write, change, pin and delete notes about customers"},
+	{AuditRead, Admin, "read the audit trail: changes, downloads and denials"},
 }
 
 // fieldTable is the permission that each GraphQL root field needs before anything of it runs. A field that is not
@@ -100,6 +104,8 @@ var fieldTable = map[string]Permission{
 
 	"Query.document": DocumentsRead,
 	"Query.events":   EventsRead,
+
+	"Query.auditTrail": AuditRead,
 
 	"Query.customerStats": CustomersRead, // the nodes in it need what their types need
 
@@ -222,6 +228,7 @@ var typeTable = map[string]Permission{
 	"JobProgress":     JobsRead,
 	"JobCounts":       JobsRead,
 	"JobRowError":     JobsRead,
+	"AuditRecord":     AuditRead,
 
 	"AttributeDefinition":       CustomersRead,
 	"AttributeValidation":       CustomersRead,
@@ -250,6 +257,8 @@ var memberTable = map[string]Permission{
 	"ApiKey.revokedAt": AccountAdmin,
 	"ApiKey.createdAt": AccountAdmin,
 	"Job.downloadUrl":  CustomersExport,
+
+	"Customer.documentsZipUrl": DocumentsRead,
 }
 
 // presetTable is the API key scopes that stand for everything a role may do.
