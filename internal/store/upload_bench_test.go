@@ -17,6 +17,7 @@ func BenchmarkUploadsOfOneAccount(b *testing.B) {
 		b.Fatal(err)
 	}
 	id := e.person(e.ada, "Uploads")
+	defer e.processorTime(b)()
 	docs := e.store.Documents()
 	b.SetParallelism(8)
 	b.RunParallel(func(pb *testing.PB) {
