@@ -47,7 +47,7 @@ func (m made) ReadAt(p []byte, offset int64) (int, error) {
 			continue
 		}
 		var word [8]byte
-		binary.LittleEndian.PutUint64(word[:], uint64(at/8*2654435761+m.seed)) //nolint:gosec // any bits will do
+		binary.LittleEndian.PutUint64(word[:], uint64(at/8*2654435761+m.seed))
 		if at < 8 {
 			copy(word[:], "%PDF-1.4")
 		}
@@ -145,7 +145,7 @@ func (r *resumer) ask(ctx context.Context) (stored int64, complete bool, err err
 // finish sends what is left, with so many cuts at random places before.
 func (r *resumer) finish(t testing.TB, cuts int) {
 	t.Helper()
-	random := rand.New(rand.NewPCG(uint64(r.content.size), 7)) //nolint:gosec // where a line is cut need not be a secret
+	random := rand.New(rand.NewPCG(uint64(r.content.size), 7))
 	progress := make([]int64, 0, cuts)
 	for range cuts {
 		stored, _, err := r.ask(t.Context())
