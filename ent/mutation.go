@@ -7266,6 +7266,8 @@ type AuditRecordMutation struct {
 	appendchanged_fields []string
 	request_id           *string
 	client_address       *string
+	times                *int32
+	addtimes             *int32
 	clearedFields        map[string]struct{}
 	done                 bool
 	oldValue             func(context.Context) (*AuditRecord, error)
@@ -7914,6 +7916,62 @@ func (m *AuditRecordMutation) ResetClientAddress() {
 	delete(m.clearedFields, auditrecord.FieldClientAddress)
 }
 
+// SetTimes sets the "times" field.
+func (m *AuditRecordMutation) SetTimes(i int32) {
+	m.times = &i
+	m.addtimes = nil
+}
+
+// Times returns the value of the "times" field in the mutation.
+func (m *AuditRecordMutation) Times() (r int32, exists bool) {
+	v := m.times
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTimes returns the old "times" field's value of the AuditRecord entity.
+// If the AuditRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AuditRecordMutation) OldTimes(ctx context.Context) (v int32, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTimes is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTimes requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTimes: %w", err)
+	}
+	return oldValue.Times, nil
+}
+
+// AddTimes adds i to the "times" field.
+func (m *AuditRecordMutation) AddTimes(i int32) {
+	if m.addtimes != nil {
+		*m.addtimes += i
+	} else {
+		m.addtimes = &i
+	}
+}
+
+// AddedTimes returns the value that was added to the "times" field in this mutation.
+func (m *AuditRecordMutation) AddedTimes() (r int32, exists bool) {
+	v := m.addtimes
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetTimes resets all changes to the "times" field.
+func (m *AuditRecordMutation) ResetTimes() {
+	m.times = nil
+	m.addtimes = nil
+}
+
 // Where appends a list predicates to the AuditRecordMutation builder.
 func (m *AuditRecordMutation) Where(ps ...predicate.AuditRecord) {
 	m.predicates = append(m.predicates, ps...)
@@ -7948,7 +8006,7 @@ func (m *AuditRecordMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *AuditRecordMutation) Fields() []string {
-	fields := make([]string, 0, 12)
+	fields := make([]string, 0, 13)
 	if m.account_id != nil {
 		fields = append(fields, auditrecord.FieldAccountID)
 	}
@@ -7985,6 +8043,9 @@ func (m *AuditRecordMutation) Fields() []string {
 	if m.client_address != nil {
 		fields = append(fields, auditrecord.FieldClientAddress)
 	}
+	if m.times != nil {
+		fields = append(fields, auditrecord.FieldTimes)
+	}
 	return fields
 }
 
@@ -8017,6 +8078,8 @@ func (m *AuditRecordMutation) Field(name string) (ent.Value, bool) {
 		return m.RequestID()
 	case auditrecord.FieldClientAddress:
 		return m.ClientAddress()
+	case auditrecord.FieldTimes:
+		return m.Times()
 	}
 	return nil, false
 }
@@ -8050,6 +8113,8 @@ func (m *AuditRecordMutation) OldField(ctx context.Context, name string) (ent.Va
 		return m.OldRequestID(ctx)
 	case auditrecord.FieldClientAddress:
 		return m.OldClientAddress(ctx)
+	case auditrecord.FieldTimes:
+		return m.OldTimes(ctx)
 	}
 	return nil, fmt.Errorf("unknown AuditRecord field %s", name)
 }
@@ -8143,6 +8208,13 @@ func (m *AuditRecordMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetClientAddress(v)
 		return nil
+	case auditrecord.FieldTimes:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTimes(v)
+		return nil
 	}
 	return fmt.Errorf("unknown AuditRecord field %s", name)
 }
@@ -8150,13 +8222,21 @@ func (m *AuditRecordMutation) SetField(name string, value ent.Value) error {
 // AddedFields returns all numeric fields that were incremented/decremented during
 // this mutation.
 func (m *AuditRecordMutation) AddedFields() []string {
-	return nil
+	var fields []string
+	if m.addtimes != nil {
+		fields = append(fields, auditrecord.FieldTimes)
+	}
+	return fields
 }
 
 // AddedField returns the numeric value that was incremented/decremented on a field
 // with the given name. The second boolean return value indicates that this field
 // was not set, or was not defined in the schema.
 func (m *AuditRecordMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case auditrecord.FieldTimes:
+		return m.AddedTimes()
+	}
 	return nil, false
 }
 
@@ -8165,6 +8245,13 @@ func (m *AuditRecordMutation) AddedField(name string) (ent.Value, bool) {
 // type.
 func (m *AuditRecordMutation) AddField(name string, value ent.Value) error {
 	switch name {
+	case auditrecord.FieldTimes:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddTimes(v)
+		return nil
 	}
 	return fmt.Errorf("unknown AuditRecord numeric field %s", name)
 }
@@ -8272,6 +8359,9 @@ func (m *AuditRecordMutation) ResetField(name string) error {
 		return nil
 	case auditrecord.FieldClientAddress:
 		m.ResetClientAddress()
+		return nil
+	case auditrecord.FieldTimes:
+		m.ResetTimes()
 		return nil
 	}
 	return fmt.Errorf("unknown AuditRecord field %s", name)
@@ -17540,6 +17630,7 @@ type DocumentMutation struct {
 	expiry_warned_at    *time.Time
 	retention_until     *time.Time
 	retention_warned_at *time.Time
+	search_key          *string
 	current_version_id  *uuid.UUID
 	archived_at         *time.Time
 	clearedFields       map[string]struct{}
@@ -18524,6 +18615,42 @@ func (m *DocumentMutation) ResetRetentionWarnedAt() {
 	delete(m.clearedFields, document.FieldRetentionWarnedAt)
 }
 
+// SetSearchKey sets the "search_key" field.
+func (m *DocumentMutation) SetSearchKey(s string) {
+	m.search_key = &s
+}
+
+// SearchKey returns the value of the "search_key" field in the mutation.
+func (m *DocumentMutation) SearchKey() (r string, exists bool) {
+	v := m.search_key
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSearchKey returns the old "search_key" field's value of the Document entity.
+// If the Document object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DocumentMutation) OldSearchKey(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSearchKey is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSearchKey requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSearchKey: %w", err)
+	}
+	return oldValue.SearchKey, nil
+}
+
+// ResetSearchKey resets all changes to the "search_key" field.
+func (m *DocumentMutation) ResetSearchKey() {
+	m.search_key = nil
+}
+
 // SetCurrentVersionID sets the "current_version_id" field.
 func (m *DocumentMutation) SetCurrentVersionID(u uuid.UUID) {
 	m.current_version_id = &u
@@ -18643,7 +18770,7 @@ func (m *DocumentMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *DocumentMutation) Fields() []string {
-	fields := make([]string, 0, 22)
+	fields := make([]string, 0, 23)
 	if m.account_id != nil {
 		fields = append(fields, document.FieldAccountID)
 	}
@@ -18704,6 +18831,9 @@ func (m *DocumentMutation) Fields() []string {
 	if m.retention_warned_at != nil {
 		fields = append(fields, document.FieldRetentionWarnedAt)
 	}
+	if m.search_key != nil {
+		fields = append(fields, document.FieldSearchKey)
+	}
 	if m.current_version_id != nil {
 		fields = append(fields, document.FieldCurrentVersionID)
 	}
@@ -18758,6 +18888,8 @@ func (m *DocumentMutation) Field(name string) (ent.Value, bool) {
 		return m.RetentionUntil()
 	case document.FieldRetentionWarnedAt:
 		return m.RetentionWarnedAt()
+	case document.FieldSearchKey:
+		return m.SearchKey()
 	case document.FieldCurrentVersionID:
 		return m.CurrentVersionID()
 	case document.FieldArchivedAt:
@@ -18811,6 +18943,8 @@ func (m *DocumentMutation) OldField(ctx context.Context, name string) (ent.Value
 		return m.OldRetentionUntil(ctx)
 	case document.FieldRetentionWarnedAt:
 		return m.OldRetentionWarnedAt(ctx)
+	case document.FieldSearchKey:
+		return m.OldSearchKey(ctx)
 	case document.FieldCurrentVersionID:
 		return m.OldCurrentVersionID(ctx)
 	case document.FieldArchivedAt:
@@ -18963,6 +19097,13 @@ func (m *DocumentMutation) SetField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetRetentionWarnedAt(v)
+		return nil
+	case document.FieldSearchKey:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSearchKey(v)
 		return nil
 	case document.FieldCurrentVersionID:
 		v, ok := value.(uuid.UUID)
@@ -19164,6 +19305,9 @@ func (m *DocumentMutation) ResetField(name string) error {
 		return nil
 	case document.FieldRetentionWarnedAt:
 		m.ResetRetentionWarnedAt()
+		return nil
+	case document.FieldSearchKey:
+		m.ResetSearchKey()
 		return nil
 	case document.FieldCurrentVersionID:
 		m.ResetCurrentVersionID()
@@ -20290,6 +20434,7 @@ type DocumentVersionMutation struct {
 	state                *string
 	scanned_at           *time.Time
 	scan_signature       *string
+	scan_problem         *string
 	preview_state        *string
 	width                *int32
 	addwidth             *int32
@@ -21165,6 +21310,55 @@ func (m *DocumentVersionMutation) ResetScanSignature() {
 	delete(m.clearedFields, documentversion.FieldScanSignature)
 }
 
+// SetScanProblem sets the "scan_problem" field.
+func (m *DocumentVersionMutation) SetScanProblem(s string) {
+	m.scan_problem = &s
+}
+
+// ScanProblem returns the value of the "scan_problem" field in the mutation.
+func (m *DocumentVersionMutation) ScanProblem() (r string, exists bool) {
+	v := m.scan_problem
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldScanProblem returns the old "scan_problem" field's value of the DocumentVersion entity.
+// If the DocumentVersion object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DocumentVersionMutation) OldScanProblem(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldScanProblem is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldScanProblem requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldScanProblem: %w", err)
+	}
+	return oldValue.ScanProblem, nil
+}
+
+// ClearScanProblem clears the value of the "scan_problem" field.
+func (m *DocumentVersionMutation) ClearScanProblem() {
+	m.scan_problem = nil
+	m.clearedFields[documentversion.FieldScanProblem] = struct{}{}
+}
+
+// ScanProblemCleared returns if the "scan_problem" field was cleared in this mutation.
+func (m *DocumentVersionMutation) ScanProblemCleared() bool {
+	_, ok := m.clearedFields[documentversion.FieldScanProblem]
+	return ok
+}
+
+// ResetScanProblem resets all changes to the "scan_problem" field.
+func (m *DocumentVersionMutation) ResetScanProblem() {
+	m.scan_problem = nil
+	delete(m.clearedFields, documentversion.FieldScanProblem)
+}
+
 // SetPreviewState sets the "preview_state" field.
 func (m *DocumentVersionMutation) SetPreviewState(s string) {
 	m.preview_state = &s
@@ -21480,7 +21674,7 @@ func (m *DocumentVersionMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *DocumentVersionMutation) Fields() []string {
-	fields := make([]string, 0, 22)
+	fields := make([]string, 0, 23)
 	if m.account_id != nil {
 		fields = append(fields, documentversion.FieldAccountID)
 	}
@@ -21531,6 +21725,9 @@ func (m *DocumentVersionMutation) Fields() []string {
 	}
 	if m.scan_signature != nil {
 		fields = append(fields, documentversion.FieldScanSignature)
+	}
+	if m.scan_problem != nil {
+		fields = append(fields, documentversion.FieldScanProblem)
 	}
 	if m.preview_state != nil {
 		fields = append(fields, documentversion.FieldPreviewState)
@@ -21589,6 +21786,8 @@ func (m *DocumentVersionMutation) Field(name string) (ent.Value, bool) {
 		return m.ScannedAt()
 	case documentversion.FieldScanSignature:
 		return m.ScanSignature()
+	case documentversion.FieldScanProblem:
+		return m.ScanProblem()
 	case documentversion.FieldPreviewState:
 		return m.PreviewState()
 	case documentversion.FieldWidth:
@@ -21642,6 +21841,8 @@ func (m *DocumentVersionMutation) OldField(ctx context.Context, name string) (en
 		return m.OldScannedAt(ctx)
 	case documentversion.FieldScanSignature:
 		return m.OldScanSignature(ctx)
+	case documentversion.FieldScanProblem:
+		return m.OldScanProblem(ctx)
 	case documentversion.FieldPreviewState:
 		return m.OldPreviewState(ctx)
 	case documentversion.FieldWidth:
@@ -21779,6 +21980,13 @@ func (m *DocumentVersionMutation) SetField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetScanSignature(v)
+		return nil
+	case documentversion.FieldScanProblem:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetScanProblem(v)
 		return nil
 	case documentversion.FieldPreviewState:
 		v, ok := value.(string)
@@ -21947,6 +22155,9 @@ func (m *DocumentVersionMutation) ClearedFields() []string {
 	if m.FieldCleared(documentversion.FieldScanSignature) {
 		fields = append(fields, documentversion.FieldScanSignature)
 	}
+	if m.FieldCleared(documentversion.FieldScanProblem) {
+		fields = append(fields, documentversion.FieldScanProblem)
+	}
 	if m.FieldCleared(documentversion.FieldWidth) {
 		fields = append(fields, documentversion.FieldWidth)
 	}
@@ -21984,6 +22195,9 @@ func (m *DocumentVersionMutation) ClearField(name string) error {
 		return nil
 	case documentversion.FieldScanSignature:
 		m.ClearScanSignature()
+		return nil
+	case documentversion.FieldScanProblem:
+		m.ClearScanProblem()
 		return nil
 	case documentversion.FieldWidth:
 		m.ClearWidth()
@@ -22052,6 +22266,9 @@ func (m *DocumentVersionMutation) ResetField(name string) error {
 		return nil
 	case documentversion.FieldScanSignature:
 		m.ResetScanSignature()
+		return nil
+	case documentversion.FieldScanProblem:
+		m.ResetScanProblem()
 		return nil
 	case documentversion.FieldPreviewState:
 		m.ResetPreviewState()

@@ -164,6 +164,10 @@ func init() {
 	auditrecordDescCreatedAt := auditrecordMixinFields0[2].Descriptor()
 	// auditrecord.DefaultCreatedAt holds the default value on creation for the created_at field.
 	auditrecord.DefaultCreatedAt = auditrecordDescCreatedAt.Default.(func() time.Time)
+	// auditrecordDescTimes is the schema descriptor for times field.
+	auditrecordDescTimes := auditrecordFields[8].Descriptor()
+	// auditrecord.DefaultTimes holds the default value on creation for the times field.
+	auditrecord.DefaultTimes = auditrecordDescTimes.Default.(int32)
 	blobMixin := schema.Blob{}.Mixin()
 	blobMixinFields0 := blobMixin[0].Fields()
 	_ = blobMixinFields0
@@ -339,6 +343,10 @@ func init() {
 	documentDescTags := documentFields[9].Descriptor()
 	// document.DefaultTags holds the default value on creation for the tags field.
 	document.DefaultTags = documentDescTags.Default.([]string)
+	// documentDescSearchKey is the schema descriptor for search_key field.
+	documentDescSearchKey := documentFields[14].Descriptor()
+	// document.DefaultSearchKey holds the default value on creation for the search_key field.
+	document.DefaultSearchKey = documentDescSearchKey.Default.(string)
 	documentrenditionMixin := schema.DocumentRendition{}.Mixin()
 	documentrenditionMixinFields0 := documentrenditionMixin[0].Fields()
 	_ = documentrenditionMixinFields0
@@ -362,11 +370,11 @@ func init() {
 	// documentversion.DefaultState holds the default value on creation for the state field.
 	documentversion.DefaultState = documentversionDescState.Default.(string)
 	// documentversionDescPreviewState is the schema descriptor for preview_state field.
-	documentversionDescPreviewState := documentversionFields[13].Descriptor()
+	documentversionDescPreviewState := documentversionFields[14].Descriptor()
 	// documentversion.DefaultPreviewState holds the default value on creation for the preview_state field.
 	documentversion.DefaultPreviewState = documentversionDescPreviewState.Default.(string)
 	// documentversionDescCheckAttempts is the schema descriptor for check_attempts field.
-	documentversionDescCheckAttempts := documentversionFields[17].Descriptor()
+	documentversionDescCheckAttempts := documentversionFields[18].Descriptor()
 	// documentversion.DefaultCheckAttempts holds the default value on creation for the check_attempts field.
 	documentversion.DefaultCheckAttempts = documentversionDescCheckAttempts.Default.(int32)
 	emailaddressMixin := schema.EmailAddress{}.Mixin()

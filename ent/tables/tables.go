@@ -131,6 +131,7 @@ func Columns() map[string][]Column {
 			{Name: "changed_fields", Type: field.TypeJSON},
 			{Name: "request_id", Type: field.TypeString, SQL: "text", Nullable: true},
 			{Name: "client_address", Type: field.TypeString, SQL: "text", Nullable: true},
+			{Name: "times", Type: field.TypeInt32},
 		},
 		"blob": {
 			{Name: "id", Type: field.TypeUUID},
@@ -282,6 +283,7 @@ func Columns() map[string][]Column {
 			{Name: "expiry_warned_at", Type: field.TypeTime, Nullable: true},
 			{Name: "retention_until", Type: field.TypeTime, SQL: "date", Nullable: true},
 			{Name: "retention_warned_at", Type: field.TypeTime, Nullable: true},
+			{Name: "search_key", Type: field.TypeString, SQL: "text"},
 			{Name: "current_version_id", Type: field.TypeUUID},
 			{Name: "archived_at", Type: field.TypeTime, Nullable: true},
 		},
@@ -318,6 +320,7 @@ func Columns() map[string][]Column {
 			{Name: "state", Type: field.TypeString, SQL: "text"},
 			{Name: "scanned_at", Type: field.TypeTime, Nullable: true},
 			{Name: "scan_signature", Type: field.TypeString, SQL: "text", Nullable: true},
+			{Name: "scan_problem", Type: field.TypeString, SQL: "text", Nullable: true},
 			{Name: "preview_state", Type: field.TypeString, SQL: "text"},
 			{Name: "width", Type: field.TypeInt32, Nullable: true},
 			{Name: "height", Type: field.TypeInt32, Nullable: true},

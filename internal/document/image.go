@@ -78,7 +78,7 @@ type picturing struct {
 }
 
 // ImageSet gives a customer a picture. The original is streamed into the object store like a document's content. Then it
-// is read from there and made small, with no connection held and few pictures at a time; one that cannot be made small is
+// is scanned where there is a scanner, read from there and made small, with no connection held and few pictures at a time; one that cannot be made small is
 // refused, so that a picture that is there can always be shown. Who may: CustomersWrite.
 func (s *Service) ImageSet(ctx context.Context, p auth.Principal, customerID uuid.UUID, expectedVersion int, file Incoming) error {
 	if err := p.Require(auth.CustomersWrite); err != nil {
@@ -137,7 +137,11 @@ func (c *picturing) receive(ctx context.Context, in intake) error {
 		return err
 	}
 	c.image.Files = []ImageFile{{ImageOriginal, a, content}}
-	if err := c.shrink(ctx); err != nil {
+	err = s.scanNow(ctx, c.p, a, content, in.path)
+	if err == nil {
+		err = c.shrink(ctx)
+	}
+	if err != nil {
 		c.giveUp(ctx)
 		return withPath(err, in.path)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"dossier/internal/auth"
 	"dossier/internal/blob"
 	"dossier/internal/fault"
 	"dossier/internal/thumbnail"
@@ -38,12 +39,20 @@ type Service struct {
 	Store  Store
 	Images ImageStore
 	Blobs  blob.Store
+	// Rights says what the holders of links may do when they follow them. It must be set before the first link is.
+	Rights Rights
+	// Denied is told that the holder of a link may not do what the link is for.
+	Denied func(ctx context.Context, p auth.Principal, action string)
 	// Thumbnails makes pictures small, few at a time.
 	Thumbnails *thumbnail.Maker
-	Now        func() time.Time
-	NewID      func() uuid.UUID
-	Limits     Limits
-	Log        *slog.Logger
+	// Scanner looks for malware; nil when that is off.
+	Scanner Scanner
+	// Wake is told that a content waits for its checks, so that this node looks at once. It must return at once.
+	Wake   func()
+	Now    func() time.Time
+	NewID  func() uuid.UUID
+	Limits Limits
+	Log    *slog.Logger
 
 	// completing are the sessions that are being completed.
 	completing flights
@@ -55,7 +64,7 @@ type Service struct {
 func New(store Store, images ImageStore, blobs blob.Store) *Service {
 	return &Service{
 		Store: store, Images: images, Blobs: blobs, Thumbnails: thumbnail.NewMaker(), Now: time.Now, NewID: typeid.New, Limits: DefaultLimits,
-		Log: slog.New(slog.DiscardHandler), at: func(string) {},
+		Log: slog.New(slog.DiscardHandler), Wake: func() {}, at: func(string) {}, Denied: func(context.Context, auth.Principal, string) {},
 	}
 }
 
@@ -87,7 +96,7 @@ func (s *Service) giveUp(ctx context.Context, a Attempt, fail func(context.Conte
 func filePath(i int) []string { return []string{"files", strconv.Itoa(i)} }
 
 func errTooLarge(limit int64, path []string) error {
-	e := fault.At(fault.TooLarge, path, "The file is larger than the %d bytes that the account allows. Make it smaller.", limit)
+	e := fault.At(fault.TooLarge, path, "The file is larger than the %d bytes that are allowed here. Make it smaller.", limit)
 	e.Detail = fault.LimitDetail{LimitBytes: limit}
 	return e
 }
