@@ -79,7 +79,9 @@ func TestALinkIsWorthWhatItsHolderMayDoNow(t *testing.T) {
 	insert := `INSERT INTO api_key (id, account_id, created_at, name, hint, hash, scopes) VALUES ($1, $2, now(), 'K', 'hint', '\x00', '["documents:read"]')`
 	e.exec(insert, key.ID, key.AccountID)
 	var denied []string
-	e.service.Denied = func(_ context.Context, p auth.Principal, action string) { denied = append(denied, string(p.Kind)+" "+action) }
+	e.service.Denied = func(_ context.Context, p auth.Principal, action string) {
+		denied = append(denied, string(p.Kind)+" "+action)
+	}
 	try := func(p auth.Principal, account uuid.UUID) error {
 		e.service.Rights = e.authenticator() // which has not seen anything yet
 		_, err := e.service.DownloadRequest(t.Context(), links, links.URLFor(p.Holder(), account, version), document.Visit{})
