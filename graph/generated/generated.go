@@ -2075,8 +2075,8 @@ type Customer implements Node {
   notes(first: Int, after: String, last: Int, before: String, where: NoteWhere): NoteConnection!
   """
   Where all documents of the customer can be downloaded as one ZIP, for the next minutes. The URL is the viewer's own, as
-  ` + "`" + `DocumentVersion.downloadUrl` + "`" + ` is. The ZIP holds the current version of each document, also of archived ones, in a folder per area;
-  what is held back is named in ` + "`" + `_held-back.txt` + "`" + `. Needs ` + "`" + `documents:read` + "`" + `.
+  ` + "`" + `DocumentVersion.downloadUrl` + "`" + ` is. The ZIP holds the current version of each document, also of archived ones, in a folder per area,
+  and a file ` + "`" + `_contents.txt` + "`" + `, which counts them and names those that are held back. At most 20,000 documents. Needs ` + "`" + `documents:read` + "`" + `.
   """
   documentsZipUrl: URL
   """

@@ -10,10 +10,21 @@ import (
 
 // auditSubjects are the types that records are about, with the prefixes of their ids.
 var auditSubjects = []struct{ typeName, prefix string }{
-	{"Customer", typeid.Customer}, {"Contact", typeid.Contact}, {"Document", typeid.Document}, {"DocumentVersion", typeid.DocumentVersion},
-	{"TimelineEntry", typeid.TimelineEntry}, {"Note", typeid.Note}, {"Job", typeid.Job}, {"Account", typeid.Account},
-	{"StaffUser", typeid.StaffUser}, {"ApiKey", typeid.APIKey}, {"AttributeDefinition", typeid.AttributeDefinition},
-	{"CustomerType", typeid.CustomerType}, {"CustomerOrigin", typeid.CustomerOrigin}, {"Office", typeid.Office}, {"Service", typeid.Service},
+	{"Customer", typeid.Customer},
+	{"Contact", typeid.Contact},
+	{"Document", typeid.Document},
+	{"DocumentVersion", typeid.DocumentVersion},
+	{"TimelineEntry", typeid.TimelineEntry},
+	{"Note", typeid.Note},
+	{"Job", typeid.Job},
+	{"Account", typeid.Account},
+	{"StaffUser", typeid.StaffUser},
+	{"ApiKey", typeid.APIKey},
+	{"AttributeDefinition", typeid.AttributeDefinition},
+	{"CustomerType", typeid.CustomerType},
+	{"CustomerOrigin", typeid.CustomerOrigin},
+	{"Office", typeid.Office},
+	{"Service", typeid.Service},
 }
 
 // auditNoun is a line of the audit trail. Its subject may be gone, so the id of it is shown too.
