@@ -102,7 +102,7 @@ func render(instance pdfium.Pdfium, content []byte, side int) (img image.Image, 
 		return nil, err
 	}
 	defer page.Cleanup()
-	src := page.Result.Image
+	src := page.Result.RenderedImage
 	if b := src.Bounds(); b.Empty() || b.Dx() > side || b.Dy() > side {
 		return nil, errors.New("the page has no area")
 	}
