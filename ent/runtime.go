@@ -686,7 +686,7 @@ func init() {
 	// upload.DefaultState holds the default value on creation for the state field.
 	upload.DefaultState = uploadDescState.Default.(string)
 	// uploadDescUpdatedAt is the schema descriptor for updated_at field.
-	uploadDescUpdatedAt := uploadFields[13].Descriptor()
+	uploadDescUpdatedAt := uploadFields[17].Descriptor()
 	// upload.DefaultUpdatedAt holds the default value on creation for the updated_at field.
 	upload.DefaultUpdatedAt = uploadDescUpdatedAt.Default.(func() time.Time)
 }

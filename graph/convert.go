@@ -160,6 +160,7 @@ func beginDraft(in model.DocumentUploadBeginInput) (document.BeginDraft, error) 
 	id, err := parseID(typeid.Customer, in.CustomerID, "input", "customerId")
 	return document.BeginDraft{
 		CustomerID: id, FileName: in.FileName, SizeBytes: in.SizeBytes, Title: in.Title.Value(), ExpiresOn: in.ExpiresOn.Value(),
+		Method: string(in.Method), ContentType: in.ContentType.Value(), CRC32C: in.Crc32c.Value(), SHA256: in.Sha256.Value(),
 	}, err
 }
 
@@ -190,4 +191,8 @@ func notePatch(in model.NoteUpdateInput) note.Patch {
 
 func keyDraft(in model.APIKeyCreateInput) account.KeyDraft {
 	return account.KeyDraft{Name: in.Name, Scopes: in.Scopes, ExpiresAt: in.ExpiresAt.Value()}
+}
+
+func storageLimits(in model.StorageLimitSetInput) account.StorageLimits {
+	return account.StorageLimits{LimitBytes: in.LimitBytes.Value(), MaxFileBytes: in.MaxFileBytes.Value()}
 }

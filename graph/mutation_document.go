@@ -70,7 +70,8 @@ func (r mutationResolver) DocumentUploadBegin(
 	})
 	return r.payload(ctx, "UploadSessionPayload", map[string]any{"uploadSession": read.Obj{Type: "UploadSession", Fields: map[string]any{
 		"id": typeid.Format(typeid.UploadSession, session.ID), "uploadUrl": session.URL, "uploadMethod": session.Method,
-		"uploadHeaders": headers, "expiresAt": session.ExpiresAt,
+		"uploadHeaders": headers, "expiresAt": session.ExpiresAt, "resumable": session.Resumable,
+		"method": uploadMethod(session), "chunkGranularityBytes": partBytes(session),
 	}}}, err)
 }
 
@@ -81,6 +82,7 @@ func (r mutationResolver) uploadBegin(
 	if err != nil {
 		return document.Session{}, err
 	}
+	draft.Origin = origin(ctx)
 	return r.Documents.UploadBegin(ctx, viewer(ctx), draft, key)
 }
 

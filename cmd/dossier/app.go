@@ -37,6 +37,7 @@ import (
 	"dossier/internal/server"
 	"dossier/internal/store"
 	"dossier/internal/timeline"
+	"dossier/internal/wall"
 )
 
 // sampleQuery stands in the query page when it is opened.
@@ -135,8 +136,10 @@ func openApp(ctx context.Context, cfg *config, log *slog.Logger, secret []byte, 
 }
 
 func (a *app) openStore(ctx context.Context, tracer pgx.QueryTracer) error {
-	dsn := string(a.cfg.DatabaseURL)
-	var err error
+	dsn, err := behindWall(ctx, a.cfg.appURL(), a.log)
+	if err != nil {
+		return err
+	}
 	a.store, err = store.Open(ctx, store.Config{
 		DSN: dsn, MaxConns: a.cfg.WriteConns.n, Log: a.log, Tracer: tracer,
 		// The notifier is made after the store, whose pool it uses; nothing is committed before.
@@ -156,6 +159,15 @@ func (a *app) openStore(ctx context.Context, tracer pgx.QueryTracer) error {
 	a.tailer = feed.NewTailer(feed.TailerConfig{Hub: a.hub, Pool: a.readPool, Logger: a.log})
 	a.notifier = feed.NewNotifier(feed.NotifierConfig{Hub: a.hub, Tailer: a.tailer, Pool: a.readPool, Logger: a.log})
 	return nil
+}
+
+// behindWall gives the connection string with which the program goes behind row-level security; the log says where it cannot.
+func behindWall(ctx context.Context, database secret, log *slog.Logger) (string, error) {
+	cfg, err := pgx.ParseConfig(string(database))
+	if err != nil {
+		return "", store.ErrBadDSN
+	}
+	return wall.Enter(ctx, cfg, log)
 }
 
 func (a *app) openBlobs(ctx context.Context, key []byte) error {
@@ -283,6 +295,7 @@ func (a *app) run(ctx context.Context, opened func(*server.Server)) error {
 	working, stopJobs := context.WithCancel(ctx)
 	defer stopJobs()
 	jobs.Go(func() error { return a.runner.Run(working) })
+	trim(a.log)
 	jobs.Go(func() error { return a.checker.Run(working) })
 	opened(s)
 	err = s.Serve(ctx)

@@ -19,6 +19,7 @@ import (
 // said at once.
 type config struct {
 	DatabaseURL secret   `name:"database-url" env:"DATABASE_URL" placeholder:"URL" help:"PostgreSQL 15 or later, as postgres://user:password@host/database. dev has its own when this is not set."`
+	DatabaseApp secret   `name:"database-app-url" env:"DOSSIER_DATABASE_APP_URL" placeholder:"URL" help:"Another login to the same database, for everything but migrations: a member of the roles dossier_app and dossier_system that owns nothing. Without it DATABASE_URL is used, and becomes these roles."`
 	Secret      secret   `name:"secret" env:"DOSSIER_SECRET" placeholder:"HEX" help:"At least 32 random bytes in hexadecimal, the same on every node: signs downloads, direct uploads and peppers API keys. dev makes one."`
 	Listen      string   `name:"listen" env:"DOSSIER_LISTEN" default:"127.0.0.1:8080" help:"Address of the API."`
 	AdminListen string   `name:"admin-listen" env:"DOSSIER_ADMIN_LISTEN" default:"127.0.0.1:8081" help:"Address of /metrics, /healthz, /readyz and /debug/pprof. Never open it to the world."`
@@ -58,11 +59,16 @@ func (c *config) problems(dev bool) error {
 	say := func(flag, env, format string, args ...any) {
 		list = append(list, fmt.Errorf("--%s (%s): %s", flag, env, fmt.Sprintf(format, args...)))
 	}
-	if !dev && c.DatabaseURL == "" {
+	if !dev && c.DatabaseURL == "" && c.DatabaseApp == "" {
 		say("database-url", "DATABASE_URL", "is required, for example postgres://dossier@db.internal/dossier")
 	}
-	if u, err := url.Parse(string(c.DatabaseURL)); c.DatabaseURL != "" && (err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql") {
-		say("database-url", "DATABASE_URL", "must be a postgres:// URL")
+	for _, d := range []struct {
+		flag, env string
+		value     secret
+	}{{"database-url", "DATABASE_URL", c.DatabaseURL}, {"database-app-url", "DOSSIER_DATABASE_APP_URL", c.DatabaseApp}} {
+		if u, err := url.Parse(string(d.value)); d.value != "" && (err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql") {
+			say(d.flag, d.env, "must be a postgres:// URL")
+		}
 	}
 	if _, err := c.secretBytes(); err != nil && (!dev || c.Secret != "") {
 		say("secret", "DOSSIER_SECRET", "%v; make one with: openssl rand -hex 32", err)
@@ -145,6 +151,14 @@ func (c *config) secretBytes() ([]byte, error) {
 		return nil, errors.New("must have at least 32 bytes, which are 64 hexadecimal digits")
 	}
 	return b, nil
+}
+
+// appURL is the database as the program works on it.
+func (c *config) appURL() secret {
+	if c.DatabaseApp != "" {
+		return c.DatabaseApp
+	}
+	return c.DatabaseURL
 }
 
 func (c *config) level() (slog.Level, error) {

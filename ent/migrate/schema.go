@@ -940,6 +940,14 @@ var (
 				},
 			},
 			{
+				Name:    "document_version_unshared",
+				Unique:  false,
+				Columns: []*schema.Column{DocumentVersionColumns[1], DocumentVersionColumns[14]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "state = 'QUARANTINED' OR state = 'REJECTED'",
+				},
+			},
+			{
 				Name:    "documentversion_check_at",
 				Unique:  false,
 				Columns: []*schema.Column{DocumentVersionColumns[22]},
@@ -1114,6 +1122,7 @@ var (
 		{Name: "account_id", Type: field.TypeUUID},
 		{Name: "created_at", Type: field.TypeTime},
 		{Name: "object_key", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "session_url", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "until", Type: field.TypeTime},
 		{Name: "next_at", Type: field.TypeTime},
 	}
@@ -1131,7 +1140,7 @@ var (
 			{
 				Name:    "garbage_next_at",
 				Unique:  false,
-				Columns: []*schema.Column{GarbageColumns[5]},
+				Columns: []*schema.Column{GarbageColumns[6]},
 			},
 		},
 	}
@@ -1698,6 +1707,10 @@ var (
 		{Name: "area_id", Type: field.TypeUUID, Nullable: true},
 		{Name: "draft", Type: field.TypeBytes, Nullable: true, SchemaType: map[string]string{"postgres": "jsonb"}},
 		{Name: "declared_bytes", Type: field.TypeInt64, Nullable: true},
+		{Name: "declared_crc32c", Type: field.TypeInt64, Nullable: true},
+		{Name: "declared_sha256", Type: field.TypeBytes, Nullable: true, SchemaType: map[string]string{"postgres": "bytea"}},
+		{Name: "method", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "session_url", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "reserved_bytes", Type: field.TypeInt64},
 		{Name: "lease_until", Type: field.TypeTime},
 		{Name: "updated_at", Type: field.TypeTime},
@@ -1716,7 +1729,7 @@ var (
 			{
 				Name:    "upload_lease_until",
 				Unique:  false,
-				Columns: []*schema.Column{UploadColumns[17]},
+				Columns: []*schema.Column{UploadColumns[21]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "state = 'PENDING'",
 				},
@@ -2017,6 +2030,7 @@ func init() {
 	}
 	UploadTable.Annotation.Checks = map[string]string{
 		"upload_created_by_kind": "created_by_kind IN ('STAFF', 'API_KEY')",
+		"upload_method":          "method IN ('PUT', 'RESUMABLE')",
 		"upload_mode":            "mode IN ('STREAM', 'DIRECT', 'IMPORT')",
 		"upload_state":           "state IN ('PENDING', 'DONE', 'FAILED')",
 	}

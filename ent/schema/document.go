@@ -116,6 +116,9 @@ func (DocumentVersion) Indexes() []ent.Index {
 		index.Fields("account_id", "document_id", "number").Unique(),
 		index.Fields("object_key"),
 		index.Fields("account_id", "blob_id").Annotations(entsql.IndexWhere("blob_id IS NOT NULL")),
+		// Whether a content must not be shared: a blob can have thousands of versions.
+		index.Fields("account_id", "blob_id").StorageKey("document_version_unshared").
+			Annotations(entsql.IndexWhere("state = 'QUARANTINED' OR state = 'REJECTED'")),
 		index.Fields("check_at").Annotations(entsql.IndexWhere("state = 'STORED' OR preview_state = 'PENDING'")),
 	}
 }
@@ -199,6 +202,7 @@ func (Upload) Annotations() []schema.Annotation {
 		"upload_state":           oneOf("state", "PENDING", "DONE", "FAILED"),
 		"upload_mode":            oneOf("mode", "STREAM", "DIRECT", "IMPORT"),
 		"upload_created_by_kind": actorKinds,
+		"upload_method":          oneOf("method", "PUT", "RESUMABLE"),
 	})
 }
 
@@ -208,7 +212,8 @@ func (Upload) Mixin() []ent.Mixin { return []ent.Mixin{owned{}, authored{}} }
 // Fields of the table. document_id is the document to get a new content, or the one that was made when it was done. Both
 // it and customer_id are null for a file that becomes no document (mode IMPORT). area_id counts the file against the most
 // files of its area while it is PENDING. draft is what a session straight to the object store remembers of the document to
-// make, beside title and expires_on.
+// make, beside title and expires_on; method is how its bytes come, session_url where a resumable one is, and the declared
+// checksums are what the client said beforehand of its bytes.
 func (Upload) Fields() []ent.Field {
 	return []ent.Field{
 		optionalID("customer_id"),
@@ -222,6 +227,10 @@ func (Upload) Fields() []ent.Field {
 		optionalID("area_id"),
 		field.Bytes("draft").SchemaType(jsonType).Optional().Nillable(),
 		field.Int64("declared_bytes").Optional().Nillable(),
+		field.Int64("declared_crc32c").Optional().Nillable(),
+		field.Bytes("declared_sha256").SchemaType(binaryType).Optional().Nillable(),
+		optionalText("method"),
+		optionalText("session_url"),
 		field.Int64("reserved_bytes"),
 		field.Time("lease_until"),
 		field.Time("updated_at").Default(time.Now),
@@ -247,9 +256,9 @@ func (Garbage) Annotations() []schema.Annotation { return table("garbage", nil) 
 // Mixin of the table.
 func (Garbage) Mixin() []ent.Mixin { return []ent.Mixin{logged{}} }
 
-// Fields of the table.
+// Fields of the table. session_url is that of a resumable upload which may still make the object: it is ended first.
 func (Garbage) Fields() []ent.Field {
-	return []ent.Field{text("object_key"), field.Time("until"), field.Time("next_at")}
+	return []ent.Field{text("object_key"), optionalText("session_url"), field.Time("until"), field.Time("next_at")}
 }
 
 // Indexes of the table.

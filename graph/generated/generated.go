@@ -80,6 +80,7 @@ type ComplexityRoot struct {
 		DocumentUpdate             func(childComplexity int, id string, expectedVersion int, input model.DocumentUpdateInput) int
 		DocumentUpload             func(childComplexity int, input model.DocumentUploadInput, files []*transport.Upload, idempotencyKey *string) int
 		DocumentUploadBegin        func(childComplexity int, input model.DocumentUploadBeginInput, idempotencyKey *string) int
+		DocumentUploadCancel       func(childComplexity int, uploadSessionID string) int
 		DocumentUploadComplete     func(childComplexity int, uploadSessionID string) int
 		ExportStart                func(childComplexity int, input model.ExportInput, idempotencyKey *string) int
 		FieldPolicyReset           func(childComplexity int, channel model.EntryChannel, typeID *string, expectedVersion int, preset model.FieldPolicyPreset) int
@@ -105,6 +106,7 @@ type ComplexityRoot struct {
 		StaffUserCreate            func(childComplexity int, input model.StaffUserCreateInput, idempotencyKey *string) int
 		StaffUserRestore           func(childComplexity int, id string, expectedVersion int) int
 		StaffUserUpdate            func(childComplexity int, id string, expectedVersion int, input model.StaffUserUpdateInput) int
+		StorageLimitSet            func(childComplexity int, input model.StorageLimitSetInput) int
 		TimelineEntryCreate        func(childComplexity int, customerID string, input model.TimelineEntryInput, idempotencyKey *string) int
 		TimelineEntryDelete        func(childComplexity int, id string, expectedVersion int) int
 		TimelineEntryUpdate        func(childComplexity int, id string, expectedVersion int, input model.TimelineEntryUpdateInput) int
@@ -160,6 +162,7 @@ type MutationResolver interface {
 	DocumentUpload(ctx context.Context, input model.DocumentUploadInput, files []*transport.Upload, idempotencyKey *string) (*read.Object, error)
 	DocumentUploadBegin(ctx context.Context, input model.DocumentUploadBeginInput, idempotencyKey *string) (*read.Object, error)
 	DocumentUploadComplete(ctx context.Context, uploadSessionID string) (*read.Object, error)
+	DocumentUploadCancel(ctx context.Context, uploadSessionID string) (*read.Object, error)
 	DocumentReplace(ctx context.Context, id string, expectedVersion int, file transport.Upload) (*read.Object, error)
 	DocumentUpdate(ctx context.Context, id string, expectedVersion int, input model.DocumentUpdateInput) (*read.Object, error)
 	DocumentArchive(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
@@ -174,6 +177,7 @@ type MutationResolver interface {
 	NoteDelete(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
 	APIKeyCreate(ctx context.Context, input model.APIKeyCreateInput) (*read.Object, error)
 	APIKeyRevoke(ctx context.Context, id string) (*read.Object, error)
+	StorageLimitSet(ctx context.Context, input model.StorageLimitSetInput) (*read.Object, error)
 	AttributeDefinitionCreate(ctx context.Context, input model.AttributeDefinitionCreateInput, idempotencyKey *string) (*read.Object, error)
 	AttributeDefinitionUpdate(ctx context.Context, id string, expectedVersion int, input model.AttributeDefinitionUpdateInput) (*read.Object, error)
 	AttributeDefinitionMove(ctx context.Context, id string, expectedVersion int, afterID *string) (*read.Object, error)
@@ -680,6 +684,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DocumentUploadBegin(childComplexity, args["input"].(model.DocumentUploadBeginInput), args["idempotencyKey"].(*string)), true
+	case "Mutation.documentUploadCancel":
+		if e.ComplexityRoot.Mutation.DocumentUploadCancel == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_documentUploadCancel_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DocumentUploadCancel(childComplexity, args["uploadSessionId"].(string)), true
 	case "Mutation.documentUploadComplete":
 		if e.ComplexityRoot.Mutation.DocumentUploadComplete == nil {
 			break
@@ -955,6 +970,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.StaffUserUpdate(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["input"].(model.StaffUserUpdateInput)), true
+	case "Mutation.storageLimitSet":
+		if e.ComplexityRoot.Mutation.StorageLimitSet == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_storageLimitSet_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.StorageLimitSet(childComplexity, args["input"].(model.StorageLimitSetInput)), true
 	case "Mutation.timelineEntryCreate":
 		if e.ComplexityRoot.Mutation.TimelineEntryCreate == nil {
 			break
@@ -1313,6 +1339,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("ServiceUpdateInput", ec.unmarshalInputServiceUpdateInput),
 			graphql.NewInputUnmarshaler("StaffUserCreateInput", ec.unmarshalInputStaffUserCreateInput),
 			graphql.NewInputUnmarshaler("StaffUserUpdateInput", ec.unmarshalInputStaffUserUpdateInput),
+			graphql.NewInputUnmarshaler("StorageLimitSetInput", ec.unmarshalInputStorageLimitSetInput),
 			graphql.NewInputUnmarshaler("TimelineEntryInput", ec.unmarshalInputTimelineEntryInput),
 			graphql.NewInputUnmarshaler("TimelineEntryUpdateInput", ec.unmarshalInputTimelineEntryUpdateInput),
 		)
@@ -1620,8 +1647,14 @@ type UnsupportedMediaTypeError implements UserError {
   message: String!
   "The file's place in the arguments."
   path: [String!]
-  "The media type that was found in the content."
+  "The media type that was found in the content; ` + "`" + `application/octet-stream` + "`" + ` where the file was refused before its content came."
   contentType: String!
+  """
+  What would be accepted at this place: media types such as ` + "`" + `application/pdf` + "`" + `, all types of a kind such as ` + "`" + `image/*` + "`" + `, and the names of
+  groups, each of which stands for many: IMAGE, TEXT, TABLE (CSV and workbooks), OFFICE (PDF, Word, Excel, PowerPoint, OpenDocument),
+  ARCHIVE, AUDIO and VIDEO.
+  """
+  accepted: [String!]!
 }
 
 "The account's storage does not hold the file."
@@ -1741,12 +1774,21 @@ type ApiKeyEdge {
 
 "How much of the account's storage is in use. Sizes are decimal: 1 MB is 1,000,000 bytes."
 type StorageUsage {
-  "Bytes of all versions of all documents that were not deleted, and of the customers' pictures."
+  "Bytes of all versions of all documents that were not deleted, each counted for itself, of the customers' pictures, and of files of jobs."
   usedBytes: BigInt!
   "Bytes that uploads in progress have reserved."
   reservedBytes: BigInt!
-  "The most that used and reserved bytes together may be."
+  """
+  The most that used and reserved bytes together may be; 500 MB unless the operator has set another one. It can be less than what is used
+  already: then nothing is taken away, and uploads are refused until there is room.
+  """
   limitBytes: BigInt!
+  "What can still be uploaded: the limit without what is used and reserved, never less than 0."
+  availableBytes: BigInt!
+  "The most bytes of one file; 5 MB unless the operator has set another one."
+  maxFileBytes: BigInt!
+  "0, 80 or 100: how much of the limit is used at least, in per cent. STORAGE_NEARLY_FULL and STORAGE_FULL tell when it grows."
+  warnedPercent: Int!
 }
 
 "The limits that hold for the account."
@@ -3429,6 +3471,15 @@ enum EventType {
   again, for example ` + "`" + `customerTypes` + "`" + `.
   """
   ACCOUNT_SETTINGS_CHANGED
+  "The operator changed the limits of the account's storage: ` + "`" + `changedFields` + "`" + ` names those of ` + "`" + `StorageUsage` + "`" + `. The subject is the account."
+  STORAGE_LIMIT_CHANGED
+  """
+  80 % of the account's storage is used, or more. Told once each time when it comes to that, in the order of the log before STORAGE_FULL,
+  and again only when less was used in between. The subject is the account.
+  """
+  STORAGE_NEARLY_FULL
+  "All of the account's storage is used, or more than a limit that was lowered allows. Told once each time, as STORAGE_NEARLY_FULL is."
+  STORAGE_FULL
   "An import or export was asked for."
   JOB_CREATED
   "An import or export began or got further; at most one per second."
@@ -3904,12 +3955,21 @@ type Mutation {
   """
   documentUpload(input: DocumentUploadInput!, files: [Upload!]!, idempotencyKey: String): DocumentUploadPayload!
   """
-  Begins an upload straight to the object store, for large files and for hosts that limit request bodies: send the bytes to
-  ` + "`" + `uploadUrl` + "`" + `, then call ` + "`" + `documentUploadComplete` + "`" + `.
+  Begins an upload straight to the object store, for large files, slow lines and hosts that limit request bodies: send the bytes to
+  ` + "`" + `uploadUrl` + "`" + `, in one request or in parts that go on after a broken connection, then call ` + "`" + `documentUploadComplete` + "`" + `. The bytes are
+  reserved in the account's storage until then.
   """
   documentUploadBegin(input: DocumentUploadBeginInput!, idempotencyKey: String): UploadSessionPayload!
-  "Checks what was sent to ` + "`" + `uploadUrl` + "`" + ` and makes the document. Calling it again gives the same document."
+  """
+  Checks what was sent to ` + "`" + `uploadUrl` + "`" + ` - size, checksums, type, and that it stays as it was checked - and makes the document. Calling it
+  again gives the same document. What fails the checks is thrown away, and the session has ended.
+  """
   documentUploadComplete(uploadSessionId: ID!): DocumentPayload!
+  """
+  Ends an upload that ` + "`" + `documentUploadBegin` + "`" + ` began, gives back what it has reserved of the storage, and throws away what has arrived.
+  Calling it again changes nothing. A session that is complete is not ended: it has become a document.
+  """
+  documentUploadCancel(uploadSessionId: ID!): DocumentUploadCancelPayload!
   "Gives a document a new content. The older contents stay in ` + "`" + `versions` + "`" + `."
   documentReplace(id: ID!, expectedVersion: Int!, file: Upload!): DocumentPayload!
   "Changes what is given in the input and nothing else."
@@ -3941,6 +4001,11 @@ type Mutation {
   apiKeyCreate(input: ApiKeyCreateInput!): ApiKeyCreatePayload!
   "Revokes an API key. Holds on every node within 5 seconds, for open subscriptions too."
   apiKeyRevoke(id: ID!): ApiKeyPayload!
+  """
+  Sets what the account has booked: its storage, the most bytes of a file. A limit that is not given stays. Only for the operator of the service,
+  by an API key with the scope ` + "`" + `account:operate` + "`" + `, which the account itself cannot make. Setting what holds already changes nothing.
+  """
+  storageLimitSet(input: StorageLimitSetInput!): StorageLimitPayload!
   "Defines a custom attribute, the last in order. An account has at most 100, archived ones included. Needs the role ADMIN."
   attributeDefinitionCreate(input: AttributeDefinitionCreateInput!, idempotencyKey: String): AttributeDefinitionPayload!
   "Changes what is given in the input and nothing else. Values that are stored already stay as they are. Needs the role ADMIN."
@@ -4588,10 +4653,31 @@ input DocumentUploadBeginInput {
   fileName: String!
   "The exact size in bytes."
   sizeBytes: BigInt!
+  "How the bytes will be sent."
+  method: UploadMethod! = PUT
+  "The media type that the client takes the file for. The content decides; a file that claims to be one to run is refused at once."
+  contentType: String
+  "The CRC32C (Castagnoli) of the bytes, 8 hexadecimal digits, if it is known: other bytes are refused."
+  crc32c: String
+  "The SHA-256 of the bytes, 64 hexadecimal digits, if it is known: other bytes are refused."
+  sha256: String
   "The title; the file's name if it is not given."
   title: String
   "The last day on which the document is valid."
   expiresOn: Date
+}
+
+"How the bytes of a file are sent straight to the object store."
+enum UploadMethod {
+  "Everything in one PUT. When the connection breaks, it is sent again from the beginning."
+  PUT
+  """
+  In one PUT or in several, one after the other, with the protocol of Google Cloud Storage's resumable uploads. Each has
+  ` + "`" + `Content-Range: bytes first-last/size` + "`" + `; 308 says in ` + "`" + `Range: bytes=0-last` + "`" + ` what is stored so far, 200 that all is. After a broken
+  connection and after a status of 500 or more, a PUT without body and with ` + "`" + `Content-Range: bytes */size` + "`" + ` asks what is stored, and the
+  rest is sent from there. DELETE throws the upload away. 404 or 410 mean that it has ended.
+  """
+  RESUMABLE
 }
 
 "A request header."
@@ -4606,14 +4692,28 @@ type HttpHeader {
 type UploadSession {
   "The id to complete it with, ` + "`" + `ups_...` + "`" + `."
   id: ID!
-  "Where to send the bytes."
+  "How the bytes are sent."
+  method: UploadMethod!
+  "Whether the upload goes on where it was after a broken connection."
+  resumable: Boolean!
+  "What the length of each part but the last must be a multiple of; null when there are no parts."
+  chunkGranularityBytes: Int
+  "Where to send the bytes. Whoever has it can send them, so treat it as a secret."
   uploadUrl: URL!
   "The HTTP method to send them with."
   uploadMethod: String!
   "The headers to send with them, exactly as they are."
   uploadHeaders: [HttpHeader!]!
-  "Until when it can be completed."
+  "Until when it can be completed: two hours, and a second for each 64,000 bytes."
   expiresAt: DateTime!
+}
+
+"The answer of ` + "`" + `documentUploadCancel` + "`" + `."
+type DocumentUploadCancelPayload {
+  "The id of the session that has ended; null when there are user errors."
+  uploadSessionId: ID
+  "What stands in the way; empty on success."
+  userErrors: [UserError!]!
 }
 
 "The answer of ` + "`" + `documentUploadBegin` + "`" + `."
@@ -4690,7 +4790,7 @@ type TimelineEntryDeletePayload {
 input ApiKeyCreateInput {
   "A name to tell it by; at most 200 characters."
   name: String!
-  "What it may do: ` + "`" + `read` + "`" + `, ` + "`" + `write` + "`" + `, ` + "`" + `admin` + "`" + `, or permissions such as ` + "`" + `customers:read` + "`" + `. At least one."
+  "What it may do: ` + "`" + `read` + "`" + `, ` + "`" + `write` + "`" + `, ` + "`" + `admin` + "`" + `, or permissions such as ` + "`" + `customers:read` + "`" + `. At least one; nothing that the caller may not do."
   scopes: [String!]!
   "When it stops working by itself."
   expiresAt: DateTime
@@ -4710,6 +4810,25 @@ type ApiKeyCreatePayload {
 type ApiKeyPayload {
   "The key as it is now; null when there are user errors."
   apiKey: ApiKey
+  "What stands in the way; empty on success."
+  userErrors: [UserError!]!
+}
+
+"Limits of the account's storage. Sizes are decimal: 5 MB is 5000000. At least one is given."
+input StorageLimitSetInput {
+  """
+  The most bytes that may be stored, 0 to 10^15. Less than what is used is allowed: nothing is taken away, and uploads are refused until
+  there is room.
+  """
+  limitBytes: BigInt
+  "The most bytes of one file, 1 to 5 * 10^12. Files that are larger and stored already stay."
+  maxFileBytes: BigInt
+}
+
+"The answer of ` + "`" + `storageLimitSet` + "`" + `."
+type StorageLimitPayload {
+  "The storage as it is now; null when there are user errors. Reading it needs the scope ` + "`" + `account:read` + "`" + ` as well."
+  storage: StorageUsage
   "What stands in the way; empty on success."
   userErrors: [UserError!]!
 }
@@ -5972,6 +6091,20 @@ func (ec *executionContext) field_Mutation_documentUploadBegin_args(ctx context.
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_documentUploadCancel_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "uploadSessionId",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["uploadSessionId"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_documentUploadComplete_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -6637,6 +6770,20 @@ func (ec *executionContext) field_Mutation_staffUserUpdate_args(ctx context.Cont
 		return nil, err
 	}
 	args["input"] = arg2
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_storageLimitSet_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.StorageLimitSetInput, error) {
+			return ec.unmarshalNStorageLimitSetInput2dossierᚋgraphᚋmodelᚐStorageLimitSetInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
 	return args, nil
 }
 
@@ -8090,6 +8237,50 @@ func (ec *executionContext) fieldContext_Mutation_documentUploadComplete(ctx con
 	return fc, nil
 }
 
+func (ec *executionContext) _Mutation_documentUploadCancel(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_documentUploadCancel(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DocumentUploadCancel(ctx, fc.Args["uploadSessionId"].(string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNDocumentUploadCancelPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_documentUploadCancel(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_documentUploadCancel_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Mutation_documentReplace(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -8700,6 +8891,50 @@ func (ec *executionContext) fieldContext_Mutation_apiKeyRevoke(ctx context.Conte
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_apiKeyRevoke_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_storageLimitSet(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_storageLimitSet(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().StorageLimitSet(ctx, fc.Args["input"].(model.StorageLimitSetInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNStorageLimitPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_storageLimitSet(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_storageLimitSet_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -15212,7 +15447,11 @@ func (ec *executionContext) unmarshalInputDocumentUploadBeginInput(ctx context.C
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"customerId", "fileName", "sizeBytes", "title", "expiresOn"}
+	if _, present := asMap["method"]; !present {
+		asMap["method"] = "PUT"
+	}
+
+	fieldsInOrder := [...]string{"customerId", "fileName", "sizeBytes", "method", "contentType", "crc32c", "sha256", "title", "expiresOn"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -15240,6 +15479,34 @@ func (ec *executionContext) unmarshalInputDocumentUploadBeginInput(ctx context.C
 				return it, err
 			}
 			it.SizeBytes = data
+		case "method":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("method"))
+			data, err := ec.unmarshalNUploadMethod2dossierᚋgraphᚋmodelᚐUploadMethod(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Method = data
+		case "contentType":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("contentType"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ContentType = graphql.OmittableOf(data)
+		case "crc32c":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("crc32c"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Crc32c = graphql.OmittableOf(data)
+		case "sha256":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("sha256"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Sha256 = graphql.OmittableOf(data)
 		case "title":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("title"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
@@ -16484,6 +16751,55 @@ func UnmarshalStaffUserUpdateInput(ctx context.Context, raw any) (model.StaffUse
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputStorageLimitSetInput(ctx context.Context, obj any) (model.StorageLimitSetInput, error) {
+	var it model.StorageLimitSetInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"limitBytes", "maxFileBytes"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "limitBytes":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("limitBytes"))
+			data, err := ec.unmarshalOBigInt2ᚖint64(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.LimitBytes = graphql.OmittableOf(data)
+		case "maxFileBytes":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("maxFileBytes"))
+			data, err := ec.unmarshalOBigInt2ᚖint64(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.MaxFileBytes = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalStorageLimitSetInput unmarshals raw into the StorageLimitSetInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalStorageLimitSetInput(ctx context.Context, raw any) (model.StorageLimitSetInput, error) {
+	var out model.StorageLimitSetInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "StorageLimitSetInput", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputTimelineEntryInput(ctx context.Context, obj any) (model.TimelineEntryInput, error) {
 	var it model.TimelineEntryInput
 	if obj == nil {
@@ -16714,6 +17030,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "documentUploadCancel":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_documentUploadCancel(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "documentReplace":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_documentReplace(ctx, field)
@@ -16808,6 +17131,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "apiKeyRevoke":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_apiKeyRevoke(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "storageLimitSet":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_storageLimitSet(ctx, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
@@ -18231,6 +18561,20 @@ func (ec *executionContext) unmarshalNDocumentUploadBeginInput2dossierᚋgraph�
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalNDocumentUploadCancelPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDocumentUploadCancelPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "DocumentUploadCancelPayload!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
 func (ec *executionContext) unmarshalNDocumentUploadInput2dossierᚋgraphᚋmodelᚐDocumentUploadInput(ctx context.Context, v any) (model.DocumentUploadInput, error) {
 	res, err := ec.unmarshalInputDocumentUploadInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -18812,6 +19156,25 @@ func (ec *executionContext) unmarshalNStaffUserUpdateInput2dossierᚋgraphᚋmod
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalNStorageLimitPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNStorageLimitPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "StorageLimitPayload!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNStorageLimitSetInput2dossierᚋgraphᚋmodelᚐStorageLimitSetInput(ctx context.Context, v any) (model.StorageLimitSetInput, error) {
+	res, err := ec.unmarshalInputStorageLimitSetInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalNStorageUsage2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
 	var res = new(read.Object)
 	err := res.UnmarshalGQLContext(ctx, v)
@@ -18966,6 +19329,16 @@ func (ec *executionContext) marshalNUpload2ᚖdossierᚋinternalᚋtransportᚐU
 		graphql.AddInvalidNullFromMarshaler(ctx, "Upload!")
 	}
 	return res
+}
+
+func (ec *executionContext) unmarshalNUploadMethod2dossierᚋgraphᚋmodelᚐUploadMethod(ctx context.Context, v any) (model.UploadMethod, error) {
+	var res model.UploadMethod
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNUploadMethod2dossierᚋgraphᚋmodelᚐUploadMethod(ctx context.Context, sel ast.SelectionSet, v model.UploadMethod) graphql.Marshaler {
+	return v
 }
 
 func (ec *executionContext) unmarshalNUploadSessionPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {

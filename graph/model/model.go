@@ -16,7 +16,7 @@ import (
 type APIKeyCreateInput struct {
 	// A name to tell it by; at most 200 characters.
 	Name string `json:"name"`
-	// What it may do: `read`, `write`, `admin`, or permissions such as `customers:read`. At least one.
+	// What it may do: `read`, `write`, `admin`, or permissions such as `customers:read`. At least one; nothing that the caller may not do.
 	Scopes []string `json:"scopes"`
 	// When it stops working by itself.
 	ExpiresAt graphql.Omittable[*time.Time] `json:"expiresAt,omitempty"`
@@ -572,6 +572,14 @@ type DocumentUploadBeginInput struct {
 	FileName string `json:"fileName"`
 	// The exact size in bytes.
 	SizeBytes int64 `json:"sizeBytes"`
+	// How the bytes will be sent.
+	Method UploadMethod `json:"method"`
+	// The media type that the client takes the file for. The content decides; a file that claims to be one to run is refused at once.
+	ContentType graphql.Omittable[*string] `json:"contentType,omitempty"`
+	// The CRC32C (Castagnoli) of the bytes, 8 hexadecimal digits, if it is known: other bytes are refused.
+	Crc32c graphql.Omittable[*string] `json:"crc32c,omitempty"`
+	// The SHA-256 of the bytes, 64 hexadecimal digits, if it is known: other bytes are refused.
+	Sha256 graphql.Omittable[*string] `json:"sha256,omitempty"`
 	// The title; the file's name if it is not given.
 	Title graphql.Omittable[*string] `json:"title,omitempty"`
 	// The last day on which the document is valid.
@@ -803,6 +811,15 @@ type StaffUserUpdateInput struct {
 	DisplayName graphql.Omittable[*string] `json:"displayName,omitempty"`
 	// The address that the person's first token will have. Cannot be empty.
 	Email graphql.Omittable[*string] `json:"email,omitempty"`
+}
+
+// Limits of the account's storage. Sizes are decimal: 5 MB is 5000000. At least one is given.
+type StorageLimitSetInput struct {
+	// The most bytes that may be stored, 0 to 10^15. Less than what is used is allowed: nothing is taken away, and uploads are refused until
+	// there is room.
+	LimitBytes graphql.Omittable[*int64] `json:"limitBytes,omitempty"`
+	// The most bytes of one file, 1 to 5 * 10^12. Files that are larger and stored already stay.
+	MaxFileBytes graphql.Omittable[*int64] `json:"maxFileBytes,omitempty"`
 }
 
 // Live events, over graphql-transport-ws (WebSocket) or graphql-sse (Server-Sent Events). Without `after` a subscription begins with
@@ -1981,6 +1998,13 @@ const (
 	// A setting of the account was changed. The subject is the account, and `changedFields` names the fields of `Query` to read
 	// again, for example `customerTypes`.
 	EventTypeAccountSettingsChanged EventType = "ACCOUNT_SETTINGS_CHANGED"
+	// The operator changed the limits of the account's storage: `changedFields` names those of `StorageUsage`. The subject is the account.
+	EventTypeStorageLimitChanged EventType = "STORAGE_LIMIT_CHANGED"
+	// 80 % of the account's storage is used, or more. Told once each time when it comes to that, in the order of the log before STORAGE_FULL,
+	// and again only when less was used in between. The subject is the account.
+	EventTypeStorageNearlyFull EventType = "STORAGE_NEARLY_FULL"
+	// All of the account's storage is used, or more than a limit that was lowered allows. Told once each time, as STORAGE_NEARLY_FULL is.
+	EventTypeStorageFull EventType = "STORAGE_FULL"
 	// An import or export was asked for.
 	EventTypeJobCreated EventType = "JOB_CREATED"
 	// An import or export began or got further; at most one per second.
@@ -2019,6 +2043,9 @@ var AllEventType = []EventType{
 	EventTypeNoteUpdated,
 	EventTypeNoteDeleted,
 	EventTypeAccountSettingsChanged,
+	EventTypeStorageLimitChanged,
+	EventTypeStorageNearlyFull,
+	EventTypeStorageFull,
 	EventTypeJobCreated,
 	EventTypeJobProgress,
 	EventTypeJobFinished,
@@ -2026,7 +2053,7 @@ var AllEventType = []EventType{
 
 func (e EventType) IsValid() bool {
 	switch e {
-	case EventTypeCustomerCreated, EventTypeCustomerUpdated, EventTypeCustomerArchived, EventTypeCustomerRestored, EventTypeCustomerMerged, EventTypeCustomerMergeUndone, EventTypeContactCreated, EventTypeContactUpdated, EventTypeContactArchived, EventTypeDocumentCreated, EventTypeDocumentReplaced, EventTypeDocumentUpdated, EventTypeDocumentArchived, EventTypeDocumentRestored, EventTypeDocumentAvailable, EventTypeDocumentQuarantined, EventTypeDocumentPreviewReady, EventTypeTimelineEntryCreated, EventTypeTimelineEntryUpdated, EventTypeTimelineEntryDeleted, EventTypeAttributeDefinitionCreated, EventTypeAttributeDefinitionUpdated, EventTypeAttributeDefinitionArchived, EventTypeAttributeDefinitionRestored, EventTypeAttributeDefinitionDeleted, EventTypeNoteCreated, EventTypeNoteUpdated, EventTypeNoteDeleted, EventTypeAccountSettingsChanged, EventTypeJobCreated, EventTypeJobProgress, EventTypeJobFinished:
+	case EventTypeCustomerCreated, EventTypeCustomerUpdated, EventTypeCustomerArchived, EventTypeCustomerRestored, EventTypeCustomerMerged, EventTypeCustomerMergeUndone, EventTypeContactCreated, EventTypeContactUpdated, EventTypeContactArchived, EventTypeDocumentCreated, EventTypeDocumentReplaced, EventTypeDocumentUpdated, EventTypeDocumentArchived, EventTypeDocumentRestored, EventTypeDocumentAvailable, EventTypeDocumentQuarantined, EventTypeDocumentPreviewReady, EventTypeTimelineEntryCreated, EventTypeTimelineEntryUpdated, EventTypeTimelineEntryDeleted, EventTypeAttributeDefinitionCreated, EventTypeAttributeDefinitionUpdated, EventTypeAttributeDefinitionArchived, EventTypeAttributeDefinitionRestored, EventTypeAttributeDefinitionDeleted, EventTypeNoteCreated, EventTypeNoteUpdated, EventTypeNoteDeleted, EventTypeAccountSettingsChanged, EventTypeStorageLimitChanged, EventTypeStorageNearlyFull, EventTypeStorageFull, EventTypeJobCreated, EventTypeJobProgress, EventTypeJobFinished:
 		return true
 	}
 	return false
@@ -3245,6 +3272,67 @@ func (e *TimelineKind) UnmarshalJSON(b []byte) error {
 }
 
 func (e TimelineKind) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// How the bytes of a file are sent straight to the object store.
+type UploadMethod string
+
+const (
+	// Everything in one PUT. When the connection breaks, it is sent again from the beginning.
+	UploadMethodPut UploadMethod = "PUT"
+	// In one PUT or in several, one after the other, with the protocol of Google Cloud Storage's resumable uploads. Each has
+	// `Content-Range: bytes first-last/size`; 308 says in `Range: bytes=0-last` what is stored so far, 200 that all is. After a broken
+	// connection and after a status of 500 or more, a PUT without body and with `Content-Range: bytes */size` asks what is stored, and the
+	// rest is sent from there. DELETE throws the upload away. 404 or 410 mean that it has ended.
+	UploadMethodResumable UploadMethod = "RESUMABLE"
+)
+
+var AllUploadMethod = []UploadMethod{
+	UploadMethodPut,
+	UploadMethodResumable,
+}
+
+func (e UploadMethod) IsValid() bool {
+	switch e {
+	case UploadMethodPut, UploadMethodResumable:
+		return true
+	}
+	return false
+}
+
+func (e UploadMethod) String() string {
+	return string(e)
+}
+
+func (e *UploadMethod) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = UploadMethod(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid UploadMethod", str)
+	}
+	return nil
+}
+
+func (e UploadMethod) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *UploadMethod) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e UploadMethod) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

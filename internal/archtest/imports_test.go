@@ -15,7 +15,7 @@ import (
 // is of one layer and does not import each other, except within one area (a package and those below its path).
 var layers = []string{
 	"internal/fault internal/optional internal/typeid internal/fold internal/text internal/thumbnail internal/pdfpage",
-	"internal/auth internal/blob internal/search",
+	"internal/auth internal/blob internal/search internal/wall",
 	"internal/blob/disk internal/blob/gcs",
 	"internal/idempotency",
 	"internal/timeline",

@@ -19,6 +19,11 @@ const (
 	AccountRead Permission = "account:read"
 	// AccountAdmin: API keys and settings of the account.
 	AccountAdmin Permission = "account:admin"
+	// AccountOperate: what the account has booked with whoever runs the service, such as its storage.
+	//
+	// SECURITY: no role has it, so the account's own administrators cannot give themselves more than was booked. A key with
+	// it comes from the command line only; see MayGrant.
+	AccountOperate Permission = "account:operate"
 	// StaffRead: the colleagues and keys that appear as actors.
 	StaffRead Permission = "staff:read"
 	// CustomersRead: customers with their contacts, e-mail addresses, phone numbers and postal addresses.
@@ -54,8 +59,8 @@ const (
 )
 
 // permissionTable is the policy: each permission with the lowest role that has it. A role has everything that the
-// roles below it have. A permission that is not listed is held by nobody. The place of a row is its bit in Set, so at
-// most 64 rows.
+// roles below it have. A permission that is not listed is held by nobody, one that is of no role only by the operator. The
+// place of a row is its bit in Set, so at most 64 rows.
 var permissionTable = []struct {
 	Permission  Permission
 	From        Role
@@ -78,7 +83,11 @@ var permissionTable = []struct {
 	{CustomersExport, Admin, "export the directory as a file and download it"},
 	{NotesRead, Viewer, "read the staff's notes about customers"},
 	{NotesWrite, Editor, "write, change, pin and delete notes about customers"},
+	{AccountOperate, operator, "set the storage that the account has booked"},
 }
+
+// operator stands in permissionTable for who runs the service, which is no role of an account.
+const operator Role = ""
 
 // fieldTable is the permission that each GraphQL root field needs before anything of it runs. A field that is not
 // listed is refused to everybody.
@@ -130,6 +139,7 @@ var fieldTable = map[string]Permission{
 	"Mutation.documentUpload":         DocumentsWrite,
 	"Mutation.documentUploadBegin":    DocumentsWrite,
 	"Mutation.documentUploadComplete": DocumentsWrite,
+	"Mutation.documentUploadCancel":   DocumentsWrite,
 	"Mutation.documentReplace":        DocumentsWrite,
 	"Mutation.documentUpdate":         DocumentsWrite,
 	"Mutation.documentArchive":        DocumentsWrite,
@@ -144,6 +154,7 @@ var fieldTable = map[string]Permission{
 	"Mutation.noteDelete":             NotesWrite,
 	"Mutation.apiKeyCreate":           AccountAdmin,
 	"Mutation.apiKeyRevoke":           AccountAdmin,
+	"Mutation.storageLimitSet":        AccountOperate,
 
 	"Mutation.customerTypeCreate":    AccountAdmin,
 	"Mutation.customerTypeUpdate":    AccountAdmin,
@@ -278,12 +289,20 @@ var (
 		sets := make(map[Role]Set, len(Roles))
 		for _, role := range Roles {
 			for _, row := range permissionTable {
-				if role.rank() >= row.From.rank() {
+				if row.From != operator && role.rank() >= row.From.rank() {
 					sets[role] |= permissionBits[row.Permission]
 				}
 			}
 		}
 		return sets
+	}()
+	operatorSet = func() (set Set) {
+		for _, row := range permissionTable {
+			if row.From == operator {
+				set |= permissionBits[row.Permission]
+			}
+		}
+		return set
 	}()
 )
 
@@ -338,7 +357,7 @@ func PolicyTypes() []string { return sortedKeys(typeTable) }
 // PolicyMembers lists the fields of types that have a permission of their own ("ApiKey.scopes"), sorted.
 func PolicyMembers() []string { return sortedKeys(memberTable) }
 
-// Scopes lists what an API key may be given: the presets, then the permissions.
+// Scopes lists what an API key may be given: the presets, then the permissions. See MayGrant for who may give which.
 func Scopes() []string {
 	list := []string{"read", "write", "admin"}
 	for _, row := range permissionTable {

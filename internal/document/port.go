@@ -18,7 +18,8 @@ import (
 type Incoming interface {
 	// Name is what the client called the file. It may be anything.
 	Name() string
-	// DeclaredType is the media type that the client gave. It counts for nothing: the content does.
+	// DeclaredType is the media type that the client gave. It makes nothing acceptable: the content decides, and a claim that
+	// the file is one to run is believed.
 	DeclaredType() string
 	// SizeBound is a number of bytes that the file cannot be larger than, -1 when that is not known.
 	SizeBound() int64
@@ -54,6 +55,9 @@ type Store interface {
 	FailUpload(ctx context.Context, p auth.Principal, a Attempt, mayHaveObject bool) error
 	// DirectUpload gives an upload that was begun for the object store.
 	DirectUpload(ctx context.Context, p auth.Principal, id uuid.UUID) (Direct, error)
+	// KeepSession notes where the resumable upload of a PENDING upload is and gives that, or what was noted before.
+	// ErrLeaseLost when the upload is not PENDING.
+	KeepSession(ctx context.Context, p auth.Principal, a Attempt, sessionURL string) (string, error)
 
 	// ChangeDocument locks the document, hands it to decide and stores the change, if it is any. A document of another
 	// account is NOT_FOUND at ["id"].
@@ -76,6 +80,8 @@ type Target struct {
 	MaxFileBytes int64
 	// Quota is the account's storage.
 	Quota Quota
+	// Accept is what the place accepts, for Accepts; nil for all that is accepted anywhere.
+	Accept []string
 	// Title and ExpiresOn are the document's, when it is there already.
 	Title     string
 	ExpiresOn *time.Time
@@ -110,6 +116,8 @@ type Attempt struct {
 	WantBytes, NeedBytes int64
 	Lease                time.Duration
 	Key                  *idempotency.Key
+	// Sending is how the bytes come of an upload straight to the object store.
+	Sending Sending
 }
 
 // Begun is an upload that has begun.
@@ -153,6 +161,8 @@ type Direct struct {
 	Expired bool
 	// LeaseUntil is when the session ends.
 	LeaseUntil time.Time
+	// Accept is what the place accepts where the document goes, as Target has it.
+	Accept []string
 }
 
 // Download is the content of a version, as it is offered for download.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"image"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,7 +41,7 @@ const pdfType = "application/pdf"
 // checks says what is to be done with the content of a source once it is stored.
 func (s *Service) checks(src *source, c Content) Content {
 	c.Hold = s.Scanner != nil
-	c.Preview = imageTypes[c.ContentType] || s.Pages && c.ContentType == pdfType && pdfpage.Complete(src.tail)
+	c.Preview = slices.Contains(imageTypes, c.ContentType) || s.Pages && c.ContentType == pdfType && pdfpage.Complete(src.tail)
 	return c
 }
 

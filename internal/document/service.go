@@ -19,14 +19,16 @@ import (
 type Limits struct {
 	// Lease is how long an upload whose server is gone keeps its reservation. It is extended every third of it.
 	Lease time.Duration
-	// Session is how long an upload straight to the object store may take, from begin to complete.
-	Session time.Duration
+	// Session is how long an upload straight to the object store may take, from begin to complete, and a second more for
+	// each SessionRate of its bytes.
+	Session     time.Duration
+	SessionRate int64
 	// Redirect is how long the object store lets a download begin after the link was followed.
 	Redirect time.Duration
 }
 
 // DefaultLimits are the limits of New.
-var DefaultLimits = Limits{Lease: 2 * time.Minute, Session: 2 * time.Hour, Redirect: time.Minute}
+var DefaultLimits = Limits{Lease: 2 * time.Minute, Session: 2 * time.Hour, SessionRate: 64_000, Redirect: time.Minute}
 
 // afterwards bounds what is done for an upload after its request has ended: completing it or giving it up.
 const afterwards = 20 * time.Second
@@ -49,6 +51,8 @@ type Service struct {
 	Limits Limits
 	Log    *slog.Logger
 
+	// completing are the sessions that are being completed.
+	completing flights
 	// at is called when an upload has come to a point; a test ends it there, as a crash would.
 	at func(point string)
 }

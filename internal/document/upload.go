@@ -228,7 +228,7 @@ func (s *Service) receive(ctx context.Context, p auth.Principal, in intake) (uui
 	return id, withPath(err, in.path)
 }
 
-// checkHead looks at the first bytes of a file: it must not be empty and be of an accepted type.
+// checkHead looks at the first bytes of a file: it must not be empty and be of a type that is accepted where it goes.
 //
 // An empty file is refused: what arrives with 0 bytes in a customer's file is a failed scan or export, and it should be
 // found out by the person who uploads it, not by the one who needs it later.
@@ -239,8 +239,11 @@ func checkHead(src *source, in intake) (mediaType string, err error) {
 	if in.take != nil {
 		return in.take.ContentType, nil
 	}
-	mediaType = detect(src.head)
-	return mediaType, checkType(mediaType, in.path)
+	claim := ""
+	if in.file != nil {
+		claim = in.file.DeclaredType()
+	}
+	return checkFile(src.head, in.fileName, claim, in.target.Accept, in.path)
 }
 
 // brokenBody is the error for a file that ended in a failure: of the client, or of the request as a whole.

@@ -39,7 +39,7 @@ func (p place) noun() *noun {
 }
 
 func (e *Engine) newCompiler(rq *request, ids []uuid.UUID) *compiler {
-	u := &unit{}
+	u := &unit{walled: e.walled}
 	c := &compiler{
 		e: e, viewer: rq.env.viewer, collector: collector{shapes: e.shapes, vars: rq.vars}, u: u, now: -1,
 		b: &binding{rq: rq, unit: u, schema: e.config.Schema, ids: ids},

@@ -133,7 +133,7 @@ func (m *maker) account(number, customers int) {
 		"event_seq": int64(0), "event_floor": int64(0), "created_at": m.at(),
 	}).id()
 	m.accounts = append(m.accounts, account)
-	m.put("storage_usage", row{"account_id": account, "limit_bytes": int64(500), "used_bytes": int64(number), "reserved_bytes": int64(7)})
+	m.put("storage_usage", row{"account_id": account, "limit_bytes": int64(500), "used_bytes": int64(number) * 300, "reserved_bytes": int64(7), "warned_percent": int64(80)})
 	for i := range 4 {
 		name := m.name()
 		m.put("staff_user", row{

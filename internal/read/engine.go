@@ -12,11 +12,14 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"dossier/internal/wall"
 )
 
 // Config is what an Engine needs. Only Pool and Schema must be given.
 type Config struct {
-	// Pool is opened with OpenPool: the statements of an operation see one snapshot only on such connections.
+	// Pool is opened with OpenPool: the statements of an operation see one snapshot only on such connections. With the role of
+	// the program in its connection string, the engine stands behind row-level security: see package wall.
 	Pool *pgxpool.Pool
 	// Schema is the parsed SDL.
 	Schema *ast.Schema
@@ -70,6 +73,8 @@ type Engine struct {
 	few    int
 	spaces spacePool
 	tracer pgx.BatchTracer
+	// walled says that the connections of the pool stand behind the wall.
+	walled bool
 	words  wordShares
 }
 
@@ -101,7 +106,9 @@ func New(config Config) (*Engine, error) {
 		return nil, err
 	}
 	if config.Pool != nil {
-		e.tracer, _ = config.Pool.Config().ConnConfig.Tracer.(pgx.BatchTracer)
+		sessions := config.Pool.Config().ConnConfig
+		e.tracer, _ = sessions.Tracer.(pgx.BatchTracer)
+		e.walled = wall.Raised(sessions)
 	}
 	return e, nil
 }

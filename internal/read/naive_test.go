@@ -333,7 +333,14 @@ func (n *naive) thing(table string, id any) any {
 
 func (n *naive) storage() any {
 	r := n.rows("storage_usage", n.account, all)[0]
-	return thing{typeName: "StorageUsage", row: r}
+	value := func(column string) func() any { return func() any { return r[column] } }
+	return thing{typeName: "StorageUsage", fields: map[string]func() any{
+		"usedBytes": value("used_bytes"), "reservedBytes": value("reserved_bytes"), "limitBytes": value("limit_bytes"), "warnedPercent": value("warned_percent"),
+		"availableBytes": func() any {
+			return max(0, r["limit_bytes"].(int64)-r["used_bytes"].(int64)-r["reserved_bytes"].(int64))
+		},
+		"maxFileBytes": func() any { return n.byID[n.account]["max_file_bytes"] },
+	}}
 }
 
 func (n *naive) query(name string, args map[string]any) any {

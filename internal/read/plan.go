@@ -20,6 +20,8 @@ type unit struct {
 	faults []located
 	// null says that a fault made the whole unit null.
 	null bool
+	// walled says that the statements run behind the wall.
+	walled bool
 }
 
 // seal drops what only writing the statements needed. Conditions may refer to the request that the unit was compiled for,
@@ -225,7 +227,8 @@ type joined struct {
 // key writes the expression of the joined row's id; t is the table that it hangs on.
 func (j *joined) key(w *writer, t string) {
 	if j.fallback != "" {
-		w.text("COALESCE(" + t + "." + j.column + ", " + t + "." + j.fallback + ")")
+		// Not COALESCE, which PostgreSQL does not look a row up by below a policy: see package wall.
+		w.text("CASE WHEN " + t + "." + j.column + " IS NULL THEN " + t + "." + j.fallback + " ELSE " + t + "." + j.column + " END")
 		return
 	}
 	if j.typeColumn == "" {

@@ -1,5 +1,7 @@
 package read
 
+import "dossier/internal/wall"
+
 // SECURITY: this file is the tenancy of all reads. Tables get into a statement through the methods below and nowhere else
 // (a test of the sources holds that), and each of them writes the account's predicate for the table in the same breath.
 // The account is always $1 and comes from the viewer, never from the client.
@@ -7,12 +9,20 @@ package read
 // from writes a table under the alias t, what joins writes (may be nil), and the account's predicate as the first of the
 // WHERE clause. Further conditions follow with and.
 func (w *writer) from(n *noun, t string, joins func()) {
-	w.text(" FROM " + n.table + " " + t)
+	w.text(" FROM " + w.source(n) + " " + t)
 	if joins != nil {
 		joins()
 	}
 	w.text(" WHERE ")
 	w.owned(n, t)
+}
+
+// source gives what the rows of a table are read from.
+func (w *writer) source(n *noun) string {
+	if w.unit.walled {
+		return wall.Source(n.table)
+	}
+	return n.table
 }
 
 // leftJoin writes a table whose row may be missing; on writes the expression that its id equals.
@@ -22,7 +32,7 @@ func (w *writer) leftJoin(n *noun, t string, on func()) { w.join(" LEFT JOIN ", 
 func (w *writer) innerJoin(n *noun, t string, on func()) { w.join(" JOIN ", n, t, on) }
 
 func (w *writer) join(how string, n *noun, t string, on func()) {
-	w.text(how + n.table + " " + t + " ON ")
+	w.text(how + w.source(n) + " " + t + " ON ")
 	w.owned(n, t)
 	if n.id == n.account {
 		return // there is one row per account, and it was just named
@@ -74,8 +84,11 @@ func (w *writer) matches(document *noun, t string, query int) {
 	w.text(" AND " + s + ".id = " + t + ".id)")
 }
 
-// wordFrequencies are what PostgreSQL knows of the commonest lexemes: the text of a list, and how often each is there. It is the one
-// statement without an account. SECURITY: it tells nothing to clients; it only says in which order to look.
+// wordFrequencies are what PostgreSQL knows of the commonest lexemes: the text of a list, and how often each is there; walledFrequencies
+// is the same behind the wall. It is the one statement without an account. SECURITY: it tells nothing to clients; it only says in which
+// order to look.
+const walledFrequencies = `SELECT lexemes, shares FROM customer_search_shares()`
+
 const wordFrequencies = `SELECT most_common_elems::text::text[], most_common_elem_freqs FROM pg_stats
 WHERE schemaname = current_schema() AND tablename = 'customer_search' AND attname = 'words'`
 

@@ -121,12 +121,13 @@ func isMultipart(r *http.Request) bool {
 func (s *Server) cors(next http.Handler) http.Handler {
 	return cors.New(cors.Options{
 		AllowOriginFunc: s.origins.allowed,
-		AllowedMethods:  []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodHead},
+		AllowedMethods:  []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodHead, http.MethodDelete},
 		AllowedHeaders: []string{
 			"Authorization", "Content-Type", "Accept", "Last-Event-ID", "Apollo-Require-Preflight", "GraphQL-Require-Preflight",
-			"X-Requested-With", "X-Goog-Content-Length-Range", "X-Goog-If-Generation-Match", "X-Goog-Hash", "traceparent", "tracestate",
+			"X-Requested-With", "Content-Range", "X-Goog-Content-Length-Range", "X-Goog-If-Generation-Match", "X-Goog-Hash", "traceparent", "tracestate",
 		},
-		ExposedHeaders: []string{"X-Request-Id", "Retry-After"},
+		// Range is what a resumable upload goes on from.
+		ExposedHeaders: []string{"X-Request-Id", "Retry-After", "Range"},
 		MaxAge:         600,
 	}).Handler(next)
 }

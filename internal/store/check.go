@@ -37,13 +37,8 @@ RETURNING v.account_id, v.document_id, v.id, v.check_attempts, v.state = 'STORED
 //
 // SECURITY: which content is due is asked across accounts, by time and state only. All else is done as its account.
 func (s checker) ClaimCheck(ctx context.Context, scan bool, lease time.Duration) (c document.Check, ok bool, err error) {
-	conn, err := s.acquire(ctx)
-	if err != nil {
-		return c, false, translate("store.ClaimCheck", err)
-	}
-	defer conn.Release()
 	var crc int64
-	err = conn.QueryRow(ctx, claimCheck, scan, lease.Microseconds()).Scan(
+	err = s.system.QueryRow(ctx, claimCheck, scan, lease.Microseconds()).Scan(
 		&c.AccountID, &c.DocumentID, &c.VersionID, &c.Attempt, &c.Scan, &c.ContentType, &c.ObjectKey, &c.SizeBytes, &crc)
 	c.CRC32C = uint32(crc)
 	if missing(err) {

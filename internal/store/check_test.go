@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"dossier/internal/auth"
 	"dossier/internal/blob"
 	"dossier/internal/document"
 )
@@ -122,20 +123,19 @@ func TestRenditionsGoBeforeTheirVersion(t *testing.T) {
 	if _, err := e.store.Documents().Rendition(ctx, e.bob.AccountID, k.VersionID, document.ImageThumbnail); err == nil {
 		t.Error("another account has it")
 	}
-	drop := func(p uuid.UUID) {
-		err := e.store.inTx(ctx, "test", e.bob, func(ctx context.Context, t *tx) error {
-			t.account = p
+	drop := func(p auth.Principal) {
+		err := e.store.inTx(ctx, "test", p, func(ctx context.Context, t *tx) error {
 			return t.dropRenditions(ctx, []uuid.UUID{k.VersionID})
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	drop(e.bob.AccountID)
+	drop(e.bob)
 	if n := e.count(`SELECT count(*) FROM document_rendition`); n != 2 {
 		t.Errorf("another account has dropped them: %d are left", n)
 	}
-	drop(e.ada.AccountID)
+	drop(e.ada)
 	if n, g := e.count(`SELECT count(*) FROM document_rendition`), e.count(`SELECT count(*) FROM garbage WHERE object_key = ANY ($1) AND next_at <= now()`, keys); n != 0 || g != 2 {
 		t.Errorf("%d renditions are left and %d objects garbage, want 0 and 2", n, g)
 	}

@@ -133,16 +133,19 @@ func (t *tx) moveExpiry(ctx context.Context, d document.Document) error {
 }
 
 // insertDocument stores a new document with its first version, the revision and the lines on the timeline. The version's
-// bytes are durable: it is AVAILABLE at once, or STORED until a scanner has passed it; see contentState.
-const insertDocument = `
-WITH made AS (
+// bytes are durable: it is AVAILABLE at once, or STORED until a scanner has passed it; see contentState. Its object is that of
+// a blob where equal bytes are there already.
+var insertDocument = sharing(placeholders{now: "$2", id: "$27", sha256: "$15", size: "$14", crc32c: "$16", key: "$17", generation: "$18"}) + `, made AS (
 	INSERT INTO document (account_id, created_at, updated_at, created_by_kind, created_by_id,
 		id, customer_id, status, source, title, expires_on, current_version_id)
 	VALUES ($1, $2, $2, $3, $4, $5, $6, $7, $8, $9, $10::date, $11)
 ), content AS (
 	INSERT INTO document_version (account_id, created_at, created_by_kind, created_by_id,
-		id, document_id, number, file_name, content_type, size_bytes, sha256, crc32c, object_key, object_generation, state, preview_state, check_at)
-	VALUES ($1, $2, $3, $4, $11, $5, 1, $12, $13, $14, $15, $16, $17, $18, $24, $25, CASE WHEN $26 THEN now() END)
+		id, document_id, number, file_name, content_type, size_bytes, sha256, crc32c, object_key, object_generation, blob_id,
+		state, preview_state, check_at)
+	SELECT $1, $2, $3, $4, $11, $5, 1, $12, $13, $14, $15, $16,
+		coalesce(shared.object_key, $17), coalesce(shared.object_generation, $18), shared.id, $24, $25, CASE WHEN $26 THEN now() END
+	FROM (VALUES (1)) AS one LEFT JOIN shared ON true
 ), revised AS (
 	INSERT INTO revision (account_id, created_at, created_by_kind, created_by_id, id, subject_type, subject_id, version, fields)
 	VALUES ($1, $2, $3, $4, $19, 'Document', $5, 1, '[]')
@@ -175,7 +178,7 @@ func (t *tx) documentArgs(d document.Document, a document.Attempt, c document.Co
 		t.now, kind, optionalID(actorID),
 		idArg(d.ID), idArg(d.CustomerID), d.Status, source, d.Title, d.ExpiresOn, idArg(c.VersionID),
 		a.FileName, c.ContentType, c.SizeBytes, c.SHA256[:], int64(c.CRC32C), a.ObjectKey, c.Generation,
-		idArg(t.newID()), ids, ats, kinds, titles, state, preview, due,
+		idArg(t.newID()), ids, ats, kinds, titles, state, preview, due, idArg(t.newID()),
 	}
 }
 
@@ -216,12 +219,16 @@ func (t *tx) replaceContent(ctx context.Context, a document.Attempt, c document.
 
 // insertVersion stores a content whose bytes are durable.
 func (t *tx) insertVersion(ctx context.Context, number int, a document.Attempt, c document.Content) error {
+	o, err := t.share(ctx, a, c)
+	if err != nil {
+		return err
+	}
 	kind, actorID := t.actor()
 	state, preview, due := contentState(c)
 	create := t.documentVersionCreate().SetID(c.VersionID).SetCreatedAt(t.now).SetNillableCreatedByKind(kind).SetNillableCreatedByID(actorID).
 		SetDocumentID(c.DocumentID).SetNumber(narrow(number)).SetFileName(a.FileName).SetContentType(c.ContentType).
 		SetSizeBytes(c.SizeBytes).SetSha256(c.SHA256[:]).SetCrc32c(int64(c.CRC32C)).
-		SetObjectKey(a.ObjectKey).SetObjectGeneration(c.Generation).SetState(state).SetPreviewState(preview)
+		SetObjectKey(o.key).SetObjectGeneration(o.generation).SetNillableBlobID(o.blob).SetState(state).SetPreviewState(preview)
 	if due {
 		create.SetCheckAt(t.now)
 	}

@@ -17,8 +17,8 @@ import (
 	"dossier/internal/timeline"
 )
 
-// Locks are taken in the same order by all that touches an upload: its row, its idempotency key, the account's storage,
-// the document, and last, with the events, the account.
+// Locks are taken in the same order by all that touches an upload: its row, its idempotency key, the document, the
+// account's storage, and last, with the events, the account.
 
 const findTarget = `
 SELECT a.max_file_bytes, coalesce(u.limit_bytes, 0), coalesce(u.used_bytes + u.reserved_bytes, 0),
@@ -147,6 +147,9 @@ func (s documents) BeginUpload(ctx context.Context, p auth.Principal, a document
 		if err != nil || a.Mode != document.ModeDirect {
 			return err
 		}
+		if err := t.noteSending(ctx, a); err != nil {
+			return err
+		}
 		return t.idempotencyAnswer(ctx, a.Key, a.ID[:])
 	})
 	return begun, err
@@ -244,19 +247,8 @@ func (t *tx) lockUpload(ctx context.Context, id uuid.UUID) (uploadRow, error) {
 	return r, err
 }
 
-const settleBytes = `
-UPDATE storage_usage SET reserved_bytes = reserved_bytes - $2, used_bytes = used_bytes + $3
-WHERE account_id = $1 AND ($3::bigint <= $2::bigint OR used_bytes + reserved_bytes - $2 + $3 <= limit_bytes)`
-
 const endUpload = `UPDATE upload SET state = $3, document_id = coalesce($4, document_id), reserved_bytes = 0, updated_at = now()
 WHERE account_id = $1 AND id = $2 AND state = 'PENDING'`
-
-// settleUpload is settleBytes with the reservation of an upload that is locked and still has it.
-const settleUpload = `
-UPDATE storage_usage s SET reserved_bytes = s.reserved_bytes - u.reserved_bytes, used_bytes = s.used_bytes + $3
-FROM upload u
-WHERE s.account_id = $1 AND u.account_id = $1 AND u.id = $2
-	AND ($3::bigint <= u.reserved_bytes OR s.used_bytes + s.reserved_bytes - u.reserved_bytes + $3 <= s.limit_bytes)`
 
 // holdUpload locks an upload and fails when it is not PENDING under a lease, or of another customer since a merge.
 const holdUpload = `
@@ -353,25 +345,13 @@ func (t *tx) completeUpload(ctx context.Context, row uploadRow, a document.Attem
 	return t.settle(ctx, row.reserved, c.SizeBytes)
 }
 
-// settle turns a reservation into what was used.
-func (t *tx) settle(ctx context.Context, reserved, used int64) error {
-	n, err := t.exec(ctx, settleBytes, reserved, used)
-	if err != nil || n == 1 {
-		return err
-	}
-	var q document.Quota
-	if err := t.queryOne(ctx, []any{&q.LimitBytes, &q.UsedBytes}, readQuota); err != nil {
-		return err
-	}
-	return document.ErrQuota(q, nil)
-}
-
 // garbageTime is how long the object of a failed upload is deleted again and again: a store may still be writing it.
 const garbageTime = 24 * time.Hour
 
 const addGarbage = `
-INSERT INTO garbage (account_id, id, created_at, object_key, until, next_at)
-VALUES ($1, $2, now(), $3, now() + $4 * interval '1 microsecond', now())
+INSERT INTO garbage (account_id, id, created_at, object_key, session_url, until, next_at)
+VALUES ($1, $2, now(), $3, (SELECT session_url FROM upload WHERE account_id = $1 AND object_key = $3),
+	now() + $4 * interval '1 microsecond', now())
 ON CONFLICT (object_key) DO UPDATE SET until = greatest(garbage.until, excluded.until), next_at = now()`
 
 // FailUpload implements document.Store.
@@ -408,16 +388,20 @@ func (t *tx) failUpload(ctx context.Context, row uploadRow, a document.Attempt) 
 }
 
 const findDirect = `
-SELECT state, customer_id, document_id, object_key, file_name, title, expires_on, coalesce(declared_bytes, -1), lease_until, lease_until <= now()
+SELECT state, customer_id, document_id, object_key, file_name, title, expires_on, coalesce(declared_bytes, -1), lease_until, lease_until <= now(),
+	coalesce(method, 'PUT'), coalesce(session_url, ''), declared_crc32c, declared_sha256
 FROM upload WHERE account_id = $1 AND id = $2 AND mode = 'DIRECT'`
 
 // DirectUpload implements document.Store.
 func (s documents) DirectUpload(ctx context.Context, p auth.Principal, id uuid.UUID) (document.Direct, error) {
 	d := document.Direct{Attempt: document.Attempt{ID: id, Mode: document.ModeDirect}}
 	var made *uuid.UUID
+	var crc *int64
 	err := s.in(p.AccountID).queryOne(ctx, []any{
 		&d.State, &d.CustomerID, &made, &d.ObjectKey, &d.FileName, &d.Title, &d.ExpiresOn, &d.DeclaredBytes, &d.LeaseUntil, &d.Expired,
+		&d.Sending.Method, &d.Sending.SessionURL, &crc, &d.Sending.SHA256,
 	}, findDirect, id)
+	d.Sending.CRC32C = crcOf(crc)
 	if missing(err) {
 		err = notFound(nil, "upload session")
 	}

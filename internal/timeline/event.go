@@ -43,6 +43,11 @@ const (
 	// SettingsChanged is about the account; its changed fields name the fields of Query to read again.
 	SettingsChanged = "ACCOUNT_SETTINGS_CHANGED"
 
+	// StorageLimitChanged, StorageNearlyFull and StorageFull are about the account.
+	StorageLimitChanged = "STORAGE_LIMIT_CHANGED"
+	StorageNearlyFull   = "STORAGE_NEARLY_FULL"
+	StorageFull         = "STORAGE_FULL"
+
 	JobCreated  = "JOB_CREATED"
 	JobProgress = "JOB_PROGRESS"
 	JobFinished = "JOB_FINISHED"

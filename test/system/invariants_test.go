@@ -66,6 +66,8 @@ func atRest(t testing.TB, db *pgxpool.Pool, dataDir string) error {
 				WHERE v.account_id = u.account_id AND state NOT IN ('REJECTED', 'DELETED'))
 			+ (SELECT coalesce(sum(source_bytes + result_bytes), 0) FROM job j WHERE j.account_id = u.account_id)
 			+ (SELECT coalesce(sum(size_bytes), 0) FROM image_file f WHERE f.account_id = u.account_id)`},
+		{"objects do not count the versions that share them", `SELECT count(*) FROM blob b
+			WHERE refs <> (SELECT count(*) FROM document_version v WHERE v.blob_id = b.id AND state <> 'DELETED' AND v.object_key = b.object_key)`},
 		{"accounts have gaps in their log", `SELECT count(*) FROM account a
 			WHERE event_seq <> (SELECT count(*) FROM event e WHERE e.account_id = a.id)
 				OR event_seq <> (SELECT coalesce(max(seq), 0) FROM event e WHERE e.account_id = a.id)`},
@@ -88,7 +90,7 @@ func atRest(t testing.TB, db *pgxpool.Pool, dataDir string) error {
 		return nil
 	}
 	var want []string
-	rows, err := db.Query(context.WithoutCancel(t.Context()), `SELECT object_key COLLATE "C" FROM (
+	rows, err := db.Query(context.WithoutCancel(t.Context()), `SELECT DISTINCT object_key COLLATE "C" FROM (
 		SELECT object_key FROM document_version WHERE state <> 'DELETED' UNION ALL SELECT object_key FROM image_file UNION ALL
 		SELECT object_key FROM document_rendition UNION ALL SELECT source_key FROM job WHERE source_key IS NOT NULL UNION ALL SELECT result_key FROM job WHERE result_key IS NOT NULL) AS o ORDER BY 1`)
 	if err == nil {

@@ -126,7 +126,7 @@ func operations(w world) map[string]operation {
 	rows := map[string]operation{
 		"Query.viewer":   {query: `{ viewer { __typename permissions } }`},
 		"Query.account":  {query: `{ account { id } }`},
-		"Query.storage":  {query: `{ storage { usedBytes reservedBytes limitBytes } }`},
+		"Query.storage":  {query: `{ storage { usedBytes reservedBytes limitBytes availableBytes maxFileBytes warnedPercent } }`},
 		"Query.node":     {query: `query($id: ID!) { node(id: $id) { __typename id } }`, variables: id(w.customer)},
 		"Query.nodes":    {query: `query($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }`, variables: map[string]any{"ids": w.ids()}},
 		"Query.customer": {query: `query($id: ID!) { customer(id: $id) { id } }`, variables: id(w.customer)},
@@ -167,6 +167,7 @@ func operations(w world) map[string]operation {
 			query: call("$id: ID!", `documentUploadBegin(input: {customerId: $id, fileName: "m.pdf", sizeBytes: 10})`), variables: id(w.customer),
 		},
 		"Mutation.documentUploadComplete": {query: call("$id: ID!", `documentUploadComplete(uploadSessionId: $id)`), variables: id(w.session)},
+		"Mutation.documentUploadCancel":   {query: call("$id: ID!", `documentUploadCancel(uploadSessionId: $id)`), variables: id(w.session)},
 		"Mutation.documentUpdate":         {query: call(byID, `documentUpdate(id: $id, expectedVersion: $v, input: {title: "Matrix"})`), variables: id(w.document)},
 		"Mutation.documentArchive":        {query: call(byID, `documentArchive(id: $id, expectedVersion: $v)`), variables: id(w.document)},
 		"Mutation.documentRestore":        {query: call(byID, `documentRestore(id: $id, expectedVersion: $v)`), variables: id(w.document)},
@@ -186,6 +187,7 @@ func operations(w world) map[string]operation {
 		"Mutation.noteDelete":          {query: call(byID, `noteDelete(id: $id, expectedVersion: $v)`), variables: id(w.note)},
 		"Mutation.apiKeyCreate":        {query: `mutation { apiKeyCreate(input: {name: "Matrix", scopes: ["account:admin"]})` + justErrors + ` }`},
 		"Mutation.apiKeyRevoke":        {query: call("$id: ID!", `apiKeyRevoke(id: $id)`), variables: id(w.apiKey)},
+		"Mutation.storageLimitSet":     {query: `mutation { storageLimitSet(input: {limitBytes: 400000000})` + justErrors + ` }`},
 
 		"Query.job":  {query: `query($id: ID!) { job(id: $id) { id rowErrors { nodes { line } } } }`, variables: id(w.job)},
 		"Query.jobs": {query: `{ jobs(where: {kind: [IMPORT]}) { nodes { id } totalCount } }`},
