@@ -17540,6 +17540,7 @@ type DocumentMutation struct {
 	expiry_warned_at    *time.Time
 	retention_until     *time.Time
 	retention_warned_at *time.Time
+	search_key          *string
 	current_version_id  *uuid.UUID
 	archived_at         *time.Time
 	clearedFields       map[string]struct{}
@@ -18524,6 +18525,42 @@ func (m *DocumentMutation) ResetRetentionWarnedAt() {
 	delete(m.clearedFields, document.FieldRetentionWarnedAt)
 }
 
+// SetSearchKey sets the "search_key" field.
+func (m *DocumentMutation) SetSearchKey(s string) {
+	m.search_key = &s
+}
+
+// SearchKey returns the value of the "search_key" field in the mutation.
+func (m *DocumentMutation) SearchKey() (r string, exists bool) {
+	v := m.search_key
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSearchKey returns the old "search_key" field's value of the Document entity.
+// If the Document object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DocumentMutation) OldSearchKey(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSearchKey is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSearchKey requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSearchKey: %w", err)
+	}
+	return oldValue.SearchKey, nil
+}
+
+// ResetSearchKey resets all changes to the "search_key" field.
+func (m *DocumentMutation) ResetSearchKey() {
+	m.search_key = nil
+}
+
 // SetCurrentVersionID sets the "current_version_id" field.
 func (m *DocumentMutation) SetCurrentVersionID(u uuid.UUID) {
 	m.current_version_id = &u
@@ -18643,7 +18680,7 @@ func (m *DocumentMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *DocumentMutation) Fields() []string {
-	fields := make([]string, 0, 22)
+	fields := make([]string, 0, 23)
 	if m.account_id != nil {
 		fields = append(fields, document.FieldAccountID)
 	}
@@ -18704,6 +18741,9 @@ func (m *DocumentMutation) Fields() []string {
 	if m.retention_warned_at != nil {
 		fields = append(fields, document.FieldRetentionWarnedAt)
 	}
+	if m.search_key != nil {
+		fields = append(fields, document.FieldSearchKey)
+	}
 	if m.current_version_id != nil {
 		fields = append(fields, document.FieldCurrentVersionID)
 	}
@@ -18758,6 +18798,8 @@ func (m *DocumentMutation) Field(name string) (ent.Value, bool) {
 		return m.RetentionUntil()
 	case document.FieldRetentionWarnedAt:
 		return m.RetentionWarnedAt()
+	case document.FieldSearchKey:
+		return m.SearchKey()
 	case document.FieldCurrentVersionID:
 		return m.CurrentVersionID()
 	case document.FieldArchivedAt:
@@ -18811,6 +18853,8 @@ func (m *DocumentMutation) OldField(ctx context.Context, name string) (ent.Value
 		return m.OldRetentionUntil(ctx)
 	case document.FieldRetentionWarnedAt:
 		return m.OldRetentionWarnedAt(ctx)
+	case document.FieldSearchKey:
+		return m.OldSearchKey(ctx)
 	case document.FieldCurrentVersionID:
 		return m.OldCurrentVersionID(ctx)
 	case document.FieldArchivedAt:
@@ -18963,6 +19007,13 @@ func (m *DocumentMutation) SetField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetRetentionWarnedAt(v)
+		return nil
+	case document.FieldSearchKey:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSearchKey(v)
 		return nil
 	case document.FieldCurrentVersionID:
 		v, ok := value.(uuid.UUID)
@@ -19164,6 +19215,9 @@ func (m *DocumentMutation) ResetField(name string) error {
 		return nil
 	case document.FieldRetentionWarnedAt:
 		m.ResetRetentionWarnedAt()
+		return nil
+	case document.FieldSearchKey:
+		m.ResetSearchKey()
 		return nil
 	case document.FieldCurrentVersionID:
 		m.ResetCurrentVersionID()

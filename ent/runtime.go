@@ -339,6 +339,10 @@ func init() {
 	documentDescTags := documentFields[9].Descriptor()
 	// document.DefaultTags holds the default value on creation for the tags field.
 	document.DefaultTags = documentDescTags.Default.([]string)
+	// documentDescSearchKey is the schema descriptor for search_key field.
+	documentDescSearchKey := documentFields[14].Descriptor()
+	// document.DefaultSearchKey holds the default value on creation for the search_key field.
+	document.DefaultSearchKey = documentDescSearchKey.Default.(string)
 	documentrenditionMixin := schema.DocumentRendition{}.Mixin()
 	documentrenditionMixinFields0 := documentrenditionMixin[0].Fields()
 	_ = documentrenditionMixinFields0

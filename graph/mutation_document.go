@@ -98,11 +98,15 @@ func (r mutationResolver) DocumentUploadComplete(ctx context.Context, uploadSess
 
 // DocumentReplace streams a new content into a document.
 func (r mutationResolver) DocumentReplace(
-	ctx context.Context, id string, expectedVersion int, file transport.Upload,
+	ctx context.Context, id string, expectedVersion int, file transport.Upload, input *model.DocumentUpdateInput,
 ) (*read.Object, error) {
 	u, err := parseID(typeid.Document, id, "id")
 	if err == nil {
-		err = r.Documents.Replace(ctx, viewer(ctx), u, expectedVersion, file)
+		var patch document.Patch
+		if input != nil {
+			patch = documentPatch(*input)
+		}
+		err = r.Documents.Replace(ctx, viewer(ctx), u, expectedVersion, file, patch)
 	}
 	return r.documentPayload(ctx, u, err)
 }

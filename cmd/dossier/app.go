@@ -232,6 +232,8 @@ func (a *app) openGraph(pepper auth.Pepper) error {
 	}, func(ctx context.Context) error {
 		_, err := a.store.PruneJobs(ctx, keepJobs)
 		return err
+	}, func(ctx context.Context) error {
+		return document.TellOfDates(ctx, a.store, time.Now())
 	})
 	return nil
 }

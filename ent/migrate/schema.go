@@ -792,6 +792,7 @@ var (
 		{Name: "expiry_warned_at", Type: field.TypeTime, Nullable: true},
 		{Name: "retention_until", Type: field.TypeTime, Nullable: true, SchemaType: map[string]string{"postgres": "date"}},
 		{Name: "retention_warned_at", Type: field.TypeTime, Nullable: true},
+		{Name: "search_key", Type: field.TypeString, Default: "", SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "current_version_id", Type: field.TypeUUID},
 		{Name: "archived_at", Type: field.TypeTime, Nullable: true},
 	}
@@ -820,7 +821,7 @@ var (
 
 						DocumentColumns[11].Name,
 
-						DocumentColumns[21].Name,
+						DocumentColumns[22].Name,
 					},
 				},
 			},
@@ -833,11 +834,37 @@ var (
 				},
 			},
 			{
+				Name:    "document_account_id_created_at_id",
+				Unique:  false,
+				Columns: []*schema.Column{DocumentColumns[1], DocumentColumns[2], DocumentColumns[0]},
+				Annotation: &entsql.IndexAnnotation{
+					IncludeColumns: []string{
+						DocumentColumns[9].Name,
+					},
+				},
+			},
+			{
+				Name:    "document_account_id_expires_on_id",
+				Unique:  false,
+				Columns: []*schema.Column{DocumentColumns[1], DocumentColumns[17], DocumentColumns[0]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "expires_on IS NOT NULL",
+				},
+			},
+			{
+				Name:    "document_account_id_retention_until_id",
+				Unique:  false,
+				Columns: []*schema.Column{DocumentColumns[1], DocumentColumns[19], DocumentColumns[0]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "retention_until IS NOT NULL",
+				},
+			},
+			{
 				Name:    "document_expires_on",
 				Unique:  false,
 				Columns: []*schema.Column{DocumentColumns[17]},
 				Annotation: &entsql.IndexAnnotation{
-					Where: "expiry_warned_at IS NULL AND expires_on IS NOT NULL",
+					Where: "expiry_warned_at IS NULL AND expires_on IS NOT NULL AND status <> 'ARCHIVED'",
 				},
 			},
 			{
@@ -1805,6 +1832,7 @@ func init() {
 	}
 	AttributeDefinitionTable.Annotation.Checks = map[string]string{
 		"attribute_definition_created_by_kind": "created_by_kind IN ('STAFF', 'API_KEY')",
+		"attribute_definition_general":         "type <> 'FILE' OR key <> 'general'",
 		"attribute_definition_type":            "type IN ('TEXT', 'LONG_TEXT', 'INTEGER', 'DECIMAL', 'BOOLEAN', 'DATE', 'DATE_TIME', 'SELECT', 'MULTI_SELECT', 'URL', 'EMAIL', 'PHONE', 'FILE')",
 	}
 	AttributeDefinitionTypeTable.Annotation = &entsql.Annotation{

@@ -30,7 +30,7 @@ func (Document) Mixin() []ent.Mixin { return []ent.Mixin{owned{}, versioned{}, a
 
 // Fields of the table. area_id is the definition of the attribute that the document is filed under, null for the general
 // area. expiry_warned_at and retention_warned_at are when it was told that the date of the name nears; a change of the
-// date clears them.
+// date clears them. search_key is what the filter by text looks in: title, description and file name, folded.
 func (Document) Fields() []ent.Field {
 	return []ent.Field{
 		id("customer_id"),
@@ -47,6 +47,7 @@ func (Document) Fields() []ent.Field {
 		optionalInstant("expiry_warned_at"),
 		optionalDate("retention_until"),
 		optionalInstant("retention_warned_at"),
+		field.String("search_key").SchemaType(textType).Default(""),
 		field.UUID("current_version_id", uuidZero),
 		optionalInstant("archived_at"),
 	}
@@ -59,8 +60,13 @@ func (Document) Indexes() []ent.Index {
 		index.Fields("account_id", "customer_id", "created_at", "id").
 			Annotations(entsql.IncludeColumns("status", "kind", "source", "title", "current_version_id")),
 		index.Fields("account_id", "area_id", "customer_id").Annotations(entsql.IndexWhere("area_id IS NOT NULL")),
-		// Whom the two dates are still to be told of.
-		index.Fields("expires_on").Annotations(entsql.IndexWhere("expiry_warned_at IS NULL AND expires_on IS NOT NULL")),
+		// The orders in which the documents of all customers are read. Those that were archived are passed over in the first.
+		index.Fields("account_id", "created_at", "id").Annotations(entsql.IncludeColumns("status")),
+		index.Fields("account_id", "expires_on", "id").Annotations(entsql.IndexWhere("expires_on IS NOT NULL")),
+		index.Fields("account_id", "retention_until", "id").Annotations(entsql.IndexWhere("retention_until IS NOT NULL")),
+		// Whom the two dates are still to be told of. Archived documents do not expire, but they are kept.
+		index.Fields("expires_on").Annotations(
+			entsql.IndexWhere("expiry_warned_at IS NULL AND expires_on IS NOT NULL AND status <> 'ARCHIVED'")),
 		index.Fields("retention_until").Annotations(entsql.IndexWhere("retention_warned_at IS NULL AND retention_until IS NOT NULL")),
 	}
 }

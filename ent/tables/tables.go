@@ -282,6 +282,7 @@ func Columns() map[string][]Column {
 			{Name: "expiry_warned_at", Type: field.TypeTime, Nullable: true},
 			{Name: "retention_until", Type: field.TypeTime, SQL: "date", Nullable: true},
 			{Name: "retention_warned_at", Type: field.TypeTime, Nullable: true},
+			{Name: "search_key", Type: field.TypeString, SQL: "text"},
 			{Name: "current_version_id", Type: field.TypeUUID},
 			{Name: "archived_at", Type: field.TypeTime, Nullable: true},
 		},

@@ -75,7 +75,9 @@ type ComplexityRoot struct {
 		CustomerUpdate             func(childComplexity int, id string, expectedVersion int, input model.CustomerUpdateInput, onConflict model.OnConflict) int
 		CustomerUpsert             func(childComplexity int, by model.CustomerKey, input model.CustomerUpsertInput) int
 		DocumentArchive            func(childComplexity int, id string, expectedVersion int) int
-		DocumentReplace            func(childComplexity int, id string, expectedVersion int, file transport.Upload) int
+		DocumentDelete             func(childComplexity int, id string, expectedVersion int) int
+		DocumentMove               func(childComplexity int, id string, expectedVersion int, areaKey *string, customerID *string) int
+		DocumentReplace            func(childComplexity int, id string, expectedVersion int, file transport.Upload, input *model.DocumentUpdateInput) int
 		DocumentRestore            func(childComplexity int, id string, expectedVersion int) int
 		DocumentUpdate             func(childComplexity int, id string, expectedVersion int, input model.DocumentUpdateInput) int
 		DocumentUpload             func(childComplexity int, input model.DocumentUploadInput, files []*transport.Upload, idempotencyKey *string) int
@@ -125,6 +127,8 @@ type ComplexityRoot struct {
 		CustomerTypes           func(childComplexity int, where *model.ListWhere, first *int, after *string, last *int, before *string) int
 		Customers               func(childComplexity int, where *model.CustomerWhere, search *string, orderBy *model.CustomerOrder, first *int, after *string, last *int, before *string) int
 		Document                func(childComplexity int, id string) int
+		DocumentAreas           func(childComplexity int, customerID *string, typeID *string) int
+		Documents               func(childComplexity int, where *model.DocumentWhere, orderBy *model.DocumentListOrder, first *int, after *string, last *int, before *string) int
 		Events                  func(childComplexity int, after *string, types []model.EventType, customerID *string, first *int) int
 		FieldPolicy             func(childComplexity int, channel model.EntryChannel, typeID *string) int
 		Job                     func(childComplexity int, id string) int
@@ -163,10 +167,12 @@ type MutationResolver interface {
 	DocumentUploadBegin(ctx context.Context, input model.DocumentUploadBeginInput, idempotencyKey *string) (*read.Object, error)
 	DocumentUploadComplete(ctx context.Context, uploadSessionID string) (*read.Object, error)
 	DocumentUploadCancel(ctx context.Context, uploadSessionID string) (*read.Object, error)
-	DocumentReplace(ctx context.Context, id string, expectedVersion int, file transport.Upload) (*read.Object, error)
+	DocumentReplace(ctx context.Context, id string, expectedVersion int, file transport.Upload, input *model.DocumentUpdateInput) (*read.Object, error)
 	DocumentUpdate(ctx context.Context, id string, expectedVersion int, input model.DocumentUpdateInput) (*read.Object, error)
+	DocumentMove(ctx context.Context, id string, expectedVersion int, areaKey *string, customerID *string) (*read.Object, error)
 	DocumentArchive(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
 	DocumentRestore(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
+	DocumentDelete(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
 	TimelineEntryCreate(ctx context.Context, customerID string, input model.TimelineEntryInput, idempotencyKey *string) (*read.Object, error)
 	TimelineEntryUpdate(ctx context.Context, id string, expectedVersion int, input model.TimelineEntryUpdateInput) (*read.Object, error)
 	TimelineEntryDelete(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
@@ -229,6 +235,8 @@ type QueryResolver interface {
 	CustomerDuplicateGroups(ctx context.Context, first *int, after *string) (*read.Object, error)
 	CustomerMerges(ctx context.Context, customerID *string, first *int, after *string, last *int, before *string) (*read.Object, error)
 	Document(ctx context.Context, id string) (*read.Object, error)
+	Documents(ctx context.Context, where *model.DocumentWhere, orderBy *model.DocumentListOrder, first *int, after *string, last *int, before *string) (*read.Object, error)
+	DocumentAreas(ctx context.Context, customerID *string, typeID *string) (*read.Object, error)
 	Customers(ctx context.Context, where *model.CustomerWhere, search *string, orderBy *model.CustomerOrder, first *int, after *string, last *int, before *string) (*read.Object, error)
 	Events(ctx context.Context, after *string, types []model.EventType, customerID *string, first *int) (*read.Object, error)
 	CustomerStats(ctx context.Context, groupBy []model.CustomerDimension, rangeArg *model.DateRange, bucket *model.TimeBucket, timeZone string, where *model.CustomerWhere) (*read.Object, error)
@@ -629,6 +637,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DocumentArchive(childComplexity, args["id"].(string), args["expectedVersion"].(int)), true
+	case "Mutation.documentDelete":
+		if e.ComplexityRoot.Mutation.DocumentDelete == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_documentDelete_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DocumentDelete(childComplexity, args["id"].(string), args["expectedVersion"].(int)), true
+	case "Mutation.documentMove":
+		if e.ComplexityRoot.Mutation.DocumentMove == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_documentMove_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DocumentMove(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["areaKey"].(*string), args["customerId"].(*string)), true
 	case "Mutation.documentReplace":
 		if e.ComplexityRoot.Mutation.DocumentReplace == nil {
 			break
@@ -639,7 +669,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.DocumentReplace(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["file"].(transport.Upload)), true
+		return e.ComplexityRoot.Mutation.DocumentReplace(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["file"].(transport.Upload), args["input"].(*model.DocumentUpdateInput)), true
 	case "Mutation.documentRestore":
 		if e.ComplexityRoot.Mutation.DocumentRestore == nil {
 			break
@@ -1142,6 +1172,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Document(childComplexity, args["id"].(string)), true
+	case "Query.documentAreas":
+		if e.ComplexityRoot.Query.DocumentAreas == nil {
+			break
+		}
+
+		args, err := ec.field_Query_documentAreas_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.DocumentAreas(childComplexity, args["customerId"].(*string), args["typeId"].(*string)), true
+	case "Query.documents":
+		if e.ComplexityRoot.Query.Documents == nil {
+			break
+		}
+
+		args, err := ec.field_Query_documents_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Documents(childComplexity, args["where"].(*model.DocumentWhere), args["orderBy"].(*model.DocumentListOrder), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Query.events":
 		if e.ComplexityRoot.Query.Events == nil {
 			break
@@ -1315,6 +1367,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("CustomerWhere", ec.unmarshalInputCustomerWhere),
 			graphql.NewInputUnmarshaler("DateRange", ec.unmarshalInputDateRange),
 			graphql.NewInputUnmarshaler("DateTimeFilter", ec.unmarshalInputDateTimeFilter),
+			graphql.NewInputUnmarshaler("DocumentListOrder", ec.unmarshalInputDocumentListOrder),
 			graphql.NewInputUnmarshaler("DocumentOrder", ec.unmarshalInputDocumentOrder),
 			graphql.NewInputUnmarshaler("DocumentUpdateInput", ec.unmarshalInputDocumentUpdateInput),
 			graphql.NewInputUnmarshaler("DocumentUploadBeginInput", ec.unmarshalInputDocumentUploadBeginInput),
@@ -1901,6 +1954,8 @@ enum SetupTask {
   ADD_PHONE
   "There is no postal address, neither of the customer nor of a contact."
   ADD_ADDRESS
+  "An area for documents that is required (a custom attribute of the type FILE) has no document."
+  ADD_DOCUMENT
 }
 
 "What the viewer may do with a customer, so that an app shows only what works."
@@ -1996,7 +2051,8 @@ type Customer implements Node {
   ): TimelineConnection!
   """
   The values of custom attributes, in the order of their definitions; at most 100. An attribute without a value is not in the
-  list, nor is one that was archived. ` + "`" + `keys` + "`" + ` (at most 100) asks for some of them.
+  list, nor is one that was archived; one of the type FILE has a value where the customer has a document in its area that was
+  not archived. ` + "`" + `keys` + "`" + ` (at most 100) asks for some of them.
   """
   attributes(keys: [String!]): [AttributeValue!]!
   "The picture: a portrait or a logo. Null when there is none."
@@ -2476,7 +2532,7 @@ enum AttributeType {
   EMAIL
   "A telephone number."
   PHONE
-  "An area for documents. It has no value of its own."
+  "An area for documents, see ` + "`" + `DocumentArea` + "`" + `. Its value is the documents in it. It cannot become another type, nor another type it."
   FILE
 }
 
@@ -2494,7 +2550,7 @@ type AttributeDefinition implements Node {
   description: String
   "What it holds."
   type: AttributeType!
-  "Whether a new customer must have a value."
+  "Whether a new customer must have a value. Of FILE: whether ` + "`" + `Customer.setupTasks` + "`" + ` asks for a document while there is none."
   required: Boolean!
   "Whether customers may see it themselves, in forms and links that are made for them."
   customerVisible: Boolean!
@@ -2506,10 +2562,18 @@ type AttributeDefinition implements Node {
   customerTypes: [CustomerType!]!
   "What values must satisfy beyond their type."
   validation: AttributeValidation!
-  "The media types that files may have, of FILE, for example ` + "`" + `application/pdf` + "`" + ` or ` + "`" + `image/*` + "`" + `. Empty for those of the account."
+  """
+  The types that files may have, of FILE: media types such as ` + "`" + `application/pdf` + "`" + `, all of a kind such as ` + "`" + `image/*` + "`" + `, and the groups
+  IMAGE, TEXT, TABLE, OFFICE and ARCHIVE. Empty for all that the account accepts.
+  """
   accept: [String!]!
-  "The most files, of FILE. Null for no limit of its own."
+  """
+  The most documents that a customer may have in it, of FILE. Those that were archived do not count, uploads in progress do. Null
+  for no limit of its own. What a merge brings together may be more.
+  """
   maxFiles: Int
+  "The most bytes of one file, of FILE. Null for the account's limit, which holds in any case."
+  maxFileBytes: BigInt
   "Who created it."
   createdBy: Actor
   "When it was created."
@@ -2677,6 +2741,16 @@ type PhoneAttributeValue implements AttributeValue {
   phone: String!
 }
 
+"Documents: of FILE."
+type FileAttributeValue implements AttributeValue {
+  "The definition."
+  definition: AttributeDefinition!
+  "The key of the definition, which is that of the area."
+  key: String!
+  "The customer's documents in the area, newest first. Without ` + "`" + `where.status` + "`" + ` those that were not archived; there is one at least."
+  documents(first: Int, after: String, last: Int, before: String, where: DocumentWhere, orderBy: DocumentOrder): DocumentConnection!
+}
+
 "A list of custom attributes."
 type AttributeDefinitionConnection {
   "The items with their cursors."
@@ -2759,7 +2833,7 @@ attribute in use has is NOT_FOUND.
 input AttributeWhere {
   "The key of the definition."
   key: String!
-  "Whether there is a value. True when it is not given; false stands alone."
+  "Whether there is a value, of FILE a document that was not archived. True when it is not given; false stands alone."
   exists: Boolean
   "Of TEXT."
   text: AttributeTextWhere
@@ -2873,10 +2947,12 @@ input AttributeDefinitionCreateInput {
   customerTypeIds: [ID!]
   "What values must satisfy beyond their type."
   validation: AttributeValidationInput
-  "The media types that files may have, of FILE; at most 50."
+  "The types that files may have, of FILE, see ` + "`" + `AttributeDefinition.accept` + "`" + `; at most 50."
   accept: [String!]
-  "The most files, of FILE; from 1 to 1,000."
+  "The most documents of a customer, of FILE; from 1 to 1,000."
   maxFiles: Int
+  "The most bytes of one file, of FILE; at least 1. The account's limit holds in any case."
+  maxFileBytes: BigInt
 }
 
 "What to change of a custom attribute. A field that is not given stays as it is; null empties it."
@@ -2885,7 +2961,10 @@ input AttributeDefinitionUpdateInput {
   label: String
   "What it is for; at most 2,000 characters."
   description: String
-  "What it holds. Cannot be changed while a customer has a value. Options and rules that the new type does not have are dropped."
+  """
+  What it holds. Cannot be changed while a customer has a value, nor to or from FILE. Options and rules that the new type does not
+  have are dropped.
+  """
   type: AttributeType
   "Whether a new customer must have a value."
   required: Boolean
@@ -2897,10 +2976,12 @@ input AttributeDefinitionUpdateInput {
   customerTypeIds: [ID!]
   "All rules from now on."
   validation: AttributeValidationInput
-  "The media types that files may have from now on, of FILE; at most 50."
+  "The types that files may have from now on, of FILE, see ` + "`" + `AttributeDefinition.accept` + "`" + `; at most 50. Documents that are there stay."
   accept: [String!]
-  "The most files, of FILE; from 1 to 1,000."
+  "The most documents of a customer, of FILE; from 1 to 1,000. Documents that are there stay."
   maxFiles: Int
+  "The most bytes of one file, of FILE; at least 1. The account's limit holds in any case. Documents that are there stay."
+  maxFileBytes: BigInt
 }
 
 "The answer of a mutation of a custom attribute."
@@ -2938,6 +3019,53 @@ enum DocumentStatus {
 enum DocumentKind {
   "A file that was uploaded."
   UPLOAD
+  "Made from a template."
+  GENERATED
+  "A form that was filled in."
+  FORM
+}
+
+"What a document is for."
+enum DocumentPurpose {
+  "The work itself, for example a plan or a photograph of the site."
+  OPERATIONAL
+  "What binds, for example a contract or a consent."
+  LEGAL
+  "What the office needs, for example an invoice or a certificate."
+  ADMINISTRATIVE
+}
+
+"Who may see something."
+enum Visibility {
+  "The staff only."
+  STAFF_ONLY
+  "The customer too, in forms and links that are made for them."
+  CUSTOMER
+}
+
+"""
+A place in a customer's file to put documents. The general area is always there, without any setup: its key is ` + "`" + `general` + "`" + `, and it has
+no definition and no limits of its own. Each other one is a custom attribute of the type FILE.
+"""
+type DocumentArea {
+  "The key of the custom attribute, or ` + "`" + `general` + "`" + `. It is what ` + "`" + `areaKey` + "`" + ` takes."
+  key: String!
+  "The name to show. ` + "`" + `General documents` + "`" + ` of the general area; show one of your own by its key where you have another language."
+  label: String!
+  "The custom attribute. Null for the general area."
+  definition: AttributeDefinition
+  "The types that files may have, see ` + "`" + `AttributeDefinition.accept` + "`" + `. Empty for all that the account accepts."
+  accept: [String!]!
+  "The most documents that a customer may have in it, without archived ones. Null for no limit."
+  maxFiles: Int
+  "The most bytes of one file: the limit of the area or that of the account, whichever is lower."
+  maxFileBytes: BigInt!
+  "Whether ` + "`" + `Customer.setupTasks` + "`" + ` asks for a document while there is none."
+  required: Boolean!
+  "Whether customers may see the area themselves, in forms and links that are made for them."
+  customerVisible: Boolean!
+  "When it was archived, null while it is in use. An archived area keeps its documents and takes no new ones."
+  archivedAt: DateTime
 }
 
 "Who brought a document in."
@@ -2966,10 +3094,28 @@ type Document implements Node {
   status: DocumentStatus!
   "Who brought it in."
   source: DocumentSource!
+  "The area that it is filed in."
+  area: DocumentArea!
+  "What it is for."
+  purpose: DocumentPurpose
+  "Who may see it."
+  visibility: Visibility!
   "The title to show; the file's name until it is changed."
   title: String!
-  "The last day on which it is valid, for example of an insurance certificate. Shown on the coming timeline."
+  "What there is to say about it."
+  description: String
+  "Words to sort documents by, in the order in which they were given; at most 20."
+  tags: [String!]!
+  """
+  The last day on which it is valid, for example of an insurance certificate. Shown on the coming timeline, and 30 days before it
+  the event DOCUMENT_EXPIRES_SOON tells of it.
+  """
   expiresOn: Date
+  """
+  The last day on which it must be kept: until that day is over it cannot be deleted. Shown on the coming timeline, and 30 days
+  before it the event DOCUMENT_RETENTION_ENDING tells of it.
+  """
+  retentionUntil: Date
   "The content in force."
   currentVersion: DocumentVersion!
   "All contents, newest first."
@@ -3116,24 +3262,66 @@ input DocumentWhere {
   status: [DocumentStatus!]
   "Brought in by one of these."
   source: [DocumentSource!]
+  "Come about in one of these ways."
+  kind: [DocumentKind!]
+  "In one of the areas with these keys, at most 100. ` + "`" + `general` + "`" + ` is the general area."
+  areaKey: [String!]
+  "For one of these purposes."
+  purpose: [DocumentPurpose!]
+  "For the eyes of one of these."
+  visibility: [Visibility!]
+  "The content in force is of one of these media types, at most 100: such as ` + "`" + `application/pdf` + "`" + `, or all of a kind such as ` + "`" + `image/*` + "`" + `."
+  contentType: [String!]
+  "Has one of these tags, letter by letter; at most 100."
+  tags: [String!]
   "The title holds this text. Case makes no difference."
   titleContains: String
+  "The title, the description or the name of the file in force holds this text. Case and accents make no difference."
+  text: String
+  "Valid until a day of this range."
+  expiresOn: DateRange
+  "To be kept until a day of this range."
+  retentionUntil: DateRange
   "Created then."
   createdAt: DateTimeFilter
+  "Changed last then."
+  updatedAt: DateTimeFilter
 }
 
 "What documents can be ordered by. Equal ones are ordered by id."
 enum DocumentOrderField {
   "By the time of creation."
   CREATED_AT
+  "By the time of the last change."
+  UPDATED_AT
   "By title, character by character."
   TITLE
+  "By the last day on which they are valid. Documents without one are left out."
+  EXPIRES_ON
 }
 
 "An order of documents."
 input DocumentOrder {
   "What to order by."
   field: DocumentOrderField! = CREATED_AT
+  "Which way."
+  direction: OrderDirection! = DESC
+}
+
+"What the documents of all customers can be ordered by: the orders that an index serves. Equal ones are ordered by id."
+enum DocumentListOrderField {
+  "By the time of creation."
+  CREATED_AT
+  "By the last day on which they are valid. Documents without one are left out."
+  EXPIRES_ON
+  "By the last day on which they must be kept. Documents without one are left out."
+  RETENTION_UNTIL
+}
+
+"An order of the documents of all customers."
+input DocumentListOrder {
+  "What to order by."
+  field: DocumentListOrderField! = CREATED_AT
   "Which way."
   direction: OrderDirection! = DESC
 }
@@ -3166,8 +3354,14 @@ enum TimelineKind {
   DOCUMENT_ADDED
   "A document got a new content."
   DOCUMENT_REPLACED
+  "A document was moved from or to another customer."
+  DOCUMENT_MOVED
+  "A document was deleted for good."
+  DOCUMENT_DELETED
   "A document ends to be valid."
   DOCUMENT_EXPIRES
+  "The last day on which a document must be kept."
+  DOCUMENT_RETENTION_ENDS
   "A visit, planned or past. Made by staff."
   VISIT
   "A call, planned or past. Made by staff."
@@ -3429,8 +3623,10 @@ enum EventType {
   DOCUMENT_CREATED
   "A document got a new content."
   DOCUMENT_REPLACED
-  "The title or the validity of a document was changed, or what is known about a content of it (` + "`" + `currentVersion` + "`" + `, ` + "`" + `versions` + "`" + `)."
+  "What is said about a document was changed, or what is known about a content of it (` + "`" + `currentVersion` + "`" + `, ` + "`" + `versions` + "`" + `)."
   DOCUMENT_UPDATED
+  "A document was moved to another area, or to another customer: then one event of each of the two, that of the former one first."
+  DOCUMENT_MOVED
   "A document was archived."
   DOCUMENT_ARCHIVED
   "A document was restored."
@@ -3444,6 +3640,12 @@ enum EventType {
   DOCUMENT_QUARANTINED
   "The preview and the thumbnail of a content are there. ` + "`" + `changedFields` + "`" + ` says whether it is the ` + "`" + `currentVersion` + "`" + `."
   DOCUMENT_PREVIEW_READY
+  "A document was deleted for good, with all its contents."
+  DOCUMENT_DELETED
+  "A document is valid for 30 days more at most. Once for each ` + "`" + `expiresOn` + "`" + `; archived documents are not told of."
+  DOCUMENT_EXPIRES_SOON
+  "A document must be kept for 30 days more at most. Once for each ` + "`" + `retentionUntil` + "`" + `."
+  DOCUMENT_RETENTION_ENDING
   "Staff made a timeline entry."
   TIMELINE_ENTRY_CREATED
   "Staff changed a timeline entry."
@@ -3830,6 +4032,18 @@ type Query {
   customerMerges(customerId: ID, first: Int, after: String, last: Int, before: String): CustomerMergeConnection!
   "The document with this id, null when there is none in this account."
   document(id: ID!): Document
+  """
+  The documents of all customers, newest first, for dashboards such as what expires in the next weeks. Without ` + "`" + `where.status` + "`" + ` those
+  that were not archived. For all conditions but ` + "`" + `createdAt` + "`" + `, ` + "`" + `expiresOn` + "`" + ` and ` + "`" + `retentionUntil` + "`" + ` the first 20,000 documents in the order
+  are looked at; when more are there and the page was not filled, it is BAD_USER_INPUT: narrow those three.
+  """
+  documents(where: DocumentWhere, orderBy: DocumentListOrder, first: Int, after: String, last: Int, before: String): DocumentConnection!
+  """
+  The areas for documents, in the order in which they are shown: the general one, then those of custom attributes in use; at most 101.
+  With ` + "`" + `typeId` + "`" + ` those for customers of this type; with ` + "`" + `customerId` + "`" + ` those for this customer, and those where it has documents though
+  they were archived or are for others. Not both.
+  """
+  documentAreas(customerId: ID, typeId: ID): [DocumentArea!]!
   "The directory of customers."
   customers(
     where: CustomerWhere
@@ -3970,14 +4184,28 @@ type Mutation {
   Calling it again changes nothing. A session that is complete is not ended: it has become a document.
   """
   documentUploadCancel(uploadSessionId: ID!): DocumentUploadCancelPayload!
-  "Gives a document a new content. The older contents stay in ` + "`" + `versions` + "`" + `."
-  documentReplace(id: ID!, expectedVersion: Int!, file: Upload!): DocumentPayload!
+  """
+  Gives a document a new content, which its area must accept, and changes what is given in the input, for example when it expires.
+  The older contents stay in ` + "`" + `versions` + "`" + `.
+  """
+  documentReplace(id: ID!, expectedVersion: Int!, file: Upload!, input: DocumentUpdateInput): DocumentPayload!
   "Changes what is given in the input and nothing else."
   documentUpdate(id: ID!, expectedVersion: Int!, input: DocumentUpdateInput!): DocumentPayload!
+  """
+  Moves a document to another area (` + "`" + `areaKey` + "`" + `), to another customer (` + "`" + `customerId` + "`" + `), or both; the area is that of the document when it
+  is not given. The area must be for the customer, have room, and accept the content in force. One that is there already stays as it
+  is.
+  """
+  documentMove(id: ID!, expectedVersion: Int!, areaKey: String, customerId: ID): DocumentPayload!
   "Takes a document out of the default view, with all its versions."
   documentArchive(id: ID!, expectedVersion: Int!): DocumentPayload!
-  "Brings an archived document back."
+  "Brings an archived document back. Its area must have room for it."
   documentRestore(id: ID!, expectedVersion: Int!): DocumentPayload!
+  """
+  Deletes an archived document for good, with all its contents, and gives the storage back. Not before ` + "`" + `retentionUntil` + "`" + ` is over. The
+  timeline keeps that it was there. Deleting it again changes nothing. Needs ` + "`" + `documents:delete` + "`" + `, which the role ADMIN has.
+  """
+  documentDelete(id: ID!, expectedVersion: Int!): DocumentDeletePayload!
   "Plans (in the future) or logs (in the past) something on a customer's timeline."
   timelineEntryCreate(customerId: ID!, input: TimelineEntryInput!, idempotencyKey: String): TimelineEntryPayload!
   "Changes an entry that staff made. Entries that Dossier made cannot be changed."
@@ -4623,8 +4851,20 @@ input DocumentUploadInput {
   customerId: ID!
   "Titles in the order of the files; at most 200 characters each. A file without one is called by its name."
   titles: [String]
+  "The key of the area that the documents are filed in; without it the general one."
+  areaKey: String
+  "What there is to say about the documents; at most 2,000 characters."
+  description: String
+  "What the documents are for."
+  purpose: DocumentPurpose
+  "Who may see the documents."
+  visibility: Visibility! = STAFF_ONLY
+  "Words to sort documents by; at most 20 of 50 characters each."
+  tags: [String!]
   "The last day on which the documents are valid."
   expiresOn: Date
+  "The last day on which the documents must be kept."
+  retentionUntil: Date
 }
 
 "What became of one file."
@@ -4663,8 +4903,20 @@ input DocumentUploadBeginInput {
   sha256: String
   "The title; the file's name if it is not given."
   title: String
+  "The key of the area that the document is filed in; without it the general one."
+  areaKey: String
+  "What there is to say about the document; at most 2,000 characters."
+  description: String
+  "What the document is for."
+  purpose: DocumentPurpose
+  "Who may see the document."
+  visibility: Visibility! = STAFF_ONLY
+  "Words to sort documents by; at most 20 of 50 characters each."
+  tags: [String!]
   "The last day on which the document is valid."
   expiresOn: Date
+  "The last day on which the document must be kept."
+  retentionUntil: Date
 }
 
 "How the bytes of a file are sent straight to the object store."
@@ -4728,14 +4980,32 @@ type UploadSessionPayload {
 input DocumentUpdateInput {
   "The title; at most 200 characters. Cannot be empty."
   title: String
+  "What there is to say about it; at most 2,000 characters."
+  description: String
+  "Words to sort documents by, all of them from now on; at most 20 of 50 characters each."
+  tags: [String!]
+  "What it is for."
+  purpose: DocumentPurpose
+  "Who may see it. Cannot be empty."
+  visibility: Visibility
   "The last day on which it is valid."
   expiresOn: Date
+  "The last day on which it must be kept."
+  retentionUntil: Date
 }
 
 "The answer of a mutation of a document."
 type DocumentPayload {
   "The document as it is now; null when there are user errors."
   document: Document
+  "What stands in the way; empty on success."
+  userErrors: [UserError!]!
+}
+
+"The answer of ` + "`" + `documentDelete` + "`" + `."
+type DocumentDeletePayload {
+  "The id that was deleted; null when there are user errors."
+  deletedId: ID
   "What stands in the way; empty on success."
   userErrors: [UserError!]!
 }
@@ -5012,7 +5282,7 @@ Live events, over graphql-transport-ws (WebSocket) or graphql-sse (Server-Sent E
 the next event; with it, it replays what came after the cursor first. Delivery is in order and loses nothing.
 """
 type Subscription {
-  "The documents of one customer: created, replaced, updated, archived, restored."
+  "All events of one customer's documents: see those of EventType that begin with DOCUMENT."
   documentEvents(customerId: ID!, after: EventCursor): EventMessage!
   "All events of the account, or those of some types or of one customer."
   events(after: EventCursor, types: [EventType!], customerId: ID): EventMessage!
@@ -5987,6 +6257,66 @@ func (ec *executionContext) field_Mutation_documentArchive_args(ctx context.Cont
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_documentDelete_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_documentMove_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "areaKey",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["areaKey"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "customerId",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOID2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["customerId"] = arg3
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_documentReplace_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -6014,6 +6344,14 @@ func (ec *executionContext) field_Mutation_documentReplace_args(ctx context.Cont
 		return nil, err
 	}
 	args["file"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (*model.DocumentUpdateInput, error) {
+			return ec.unmarshalODocumentUpdateInput2ᚖdossierᚋgraphᚋmodelᚐDocumentUpdateInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg3
 	return args, nil
 }
 
@@ -7239,6 +7577,28 @@ func (ec *executionContext) field_Query_customers_args(ctx context.Context, rawA
 	return args, nil
 }
 
+func (ec *executionContext) field_Query_documentAreas_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "customerId",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOID2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["customerId"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "typeId",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOID2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["typeId"] = arg1
+	return args, nil
+}
+
 func (ec *executionContext) field_Query_document_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -7250,6 +7610,60 @@ func (ec *executionContext) field_Query_document_args(ctx context.Context, rawAr
 		return nil, err
 	}
 	args["id"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_documents_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "where",
+		func(ctx context.Context, v any) (*model.DocumentWhere, error) {
+			return ec.unmarshalODocumentWhere2ᚖdossierᚋgraphᚋmodelᚐDocumentWhere(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["where"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "orderBy",
+		func(ctx context.Context, v any) (*model.DocumentListOrder, error) {
+			return ec.unmarshalODocumentListOrder2ᚖdossierᚋgraphᚋmodelᚐDocumentListOrder(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["orderBy"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg4
+	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg5
 	return args, nil
 }
 
@@ -8291,7 +8705,7 @@ func (ec *executionContext) _Mutation_documentReplace(ctx context.Context, field
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().DocumentReplace(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int), fc.Args["file"].(transport.Upload))
+			return ec.Resolvers.Mutation().DocumentReplace(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int), fc.Args["file"].(transport.Upload), fc.Args["input"].(*model.DocumentUpdateInput))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
@@ -8363,6 +8777,50 @@ func (ec *executionContext) fieldContext_Mutation_documentUpdate(ctx context.Con
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_documentUpdate_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_documentMove(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_documentMove(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DocumentMove(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int), fc.Args["areaKey"].(*string), fc.Args["customerId"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNDocumentPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_documentMove(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_documentMove_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -8451,6 +8909,50 @@ func (ec *executionContext) fieldContext_Mutation_documentRestore(ctx context.Co
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_documentRestore_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_documentDelete(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_documentDelete(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DocumentDelete(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNDocumentDeletePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_documentDelete(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_documentDelete_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -11073,6 +11575,94 @@ func (ec *executionContext) fieldContext_Query_document(ctx context.Context, fie
 	return fc, nil
 }
 
+func (ec *executionContext) _Query_documents(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_documents(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Documents(ctx, fc.Args["where"].(*model.DocumentWhere), fc.Args["orderBy"].(*model.DocumentListOrder), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNDocumentConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_documents(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_documents_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_documentAreas(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_documentAreas(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().DocumentAreas(ctx, fc.Args["customerId"].(*string), fc.Args["typeId"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNDocumentArea2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_documentAreas(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_documentAreas_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Query_customers(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -13056,7 +13646,7 @@ func (ec *executionContext) unmarshalInputAttributeDefinitionCreateInput(ctx con
 		asMap["customerVisible"] = false
 	}
 
-	fieldsInOrder := [...]string{"key", "label", "description", "type", "required", "customerVisible", "options", "customerTypeIds", "validation", "accept", "maxFiles"}
+	fieldsInOrder := [...]string{"key", "label", "description", "type", "required", "customerVisible", "options", "customerTypeIds", "validation", "accept", "maxFiles", "maxFileBytes"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -13140,6 +13730,13 @@ func (ec *executionContext) unmarshalInputAttributeDefinitionCreateInput(ctx con
 				return it, err
 			}
 			it.MaxFiles = graphql.OmittableOf(data)
+		case "maxFileBytes":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("maxFileBytes"))
+			data, err := ec.unmarshalOBigInt2ᚖint64(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.MaxFileBytes = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil
@@ -13168,7 +13765,7 @@ func (ec *executionContext) unmarshalInputAttributeDefinitionUpdateInput(ctx con
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"label", "description", "type", "required", "customerVisible", "options", "customerTypeIds", "validation", "accept", "maxFiles"}
+	fieldsInOrder := [...]string{"label", "description", "type", "required", "customerVisible", "options", "customerTypeIds", "validation", "accept", "maxFiles", "maxFileBytes"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -13245,6 +13842,13 @@ func (ec *executionContext) unmarshalInputAttributeDefinitionUpdateInput(ctx con
 				return it, err
 			}
 			it.MaxFiles = graphql.OmittableOf(data)
+		case "maxFileBytes":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("maxFileBytes"))
+			data, err := ec.unmarshalOBigInt2ᚖint64(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.MaxFileBytes = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil
@@ -15331,6 +15935,62 @@ func UnmarshalDateTimeFilter(ctx context.Context, raw any) (model.DateTimeFilter
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputDocumentListOrder(ctx context.Context, obj any) (model.DocumentListOrder, error) {
+	var it model.DocumentListOrder
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["field"]; !present {
+		asMap["field"] = "CREATED_AT"
+	}
+	if _, present := asMap["direction"]; !present {
+		asMap["direction"] = "DESC"
+	}
+
+	fieldsInOrder := [...]string{"field", "direction"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "field":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("field"))
+			data, err := ec.unmarshalNDocumentListOrderField2dossierᚋgraphᚋmodelᚐDocumentListOrderField(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Field = data
+		case "direction":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("direction"))
+			data, err := ec.unmarshalNOrderDirection2dossierᚋgraphᚋmodelᚐOrderDirection(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Direction = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalDocumentListOrder unmarshals raw into the DocumentListOrder input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalDocumentListOrder(ctx context.Context, raw any) (model.DocumentListOrder, error) {
+	var out model.DocumentListOrder
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "DocumentListOrder", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputDocumentOrder(ctx context.Context, obj any) (model.DocumentOrder, error) {
 	var it model.DocumentOrder
 	if obj == nil {
@@ -15398,7 +16058,7 @@ func (ec *executionContext) unmarshalInputDocumentUpdateInput(ctx context.Contex
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"title", "expiresOn"}
+	fieldsInOrder := [...]string{"title", "description", "tags", "purpose", "visibility", "expiresOn", "retentionUntil"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -15412,6 +16072,34 @@ func (ec *executionContext) unmarshalInputDocumentUpdateInput(ctx context.Contex
 				return it, err
 			}
 			it.Title = graphql.OmittableOf(data)
+		case "description":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("description"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Description = graphql.OmittableOf(data)
+		case "tags":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("tags"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Tags = graphql.OmittableOf(data)
+		case "purpose":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("purpose"))
+			data, err := ec.unmarshalODocumentPurpose2ᚖdossierᚋgraphᚋmodelᚐDocumentPurpose(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Purpose = graphql.OmittableOf(data)
+		case "visibility":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("visibility"))
+			data, err := ec.unmarshalOVisibility2ᚖdossierᚋgraphᚋmodelᚐVisibility(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Visibility = graphql.OmittableOf(data)
 		case "expiresOn":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expiresOn"))
 			data, err := ec.unmarshalODate2ᚖtimeᚐTime(ctx, v)
@@ -15419,6 +16107,13 @@ func (ec *executionContext) unmarshalInputDocumentUpdateInput(ctx context.Contex
 				return it, err
 			}
 			it.ExpiresOn = graphql.OmittableOf(data)
+		case "retentionUntil":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("retentionUntil"))
+			data, err := ec.unmarshalODate2ᚖtimeᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.RetentionUntil = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil
@@ -15450,8 +16145,11 @@ func (ec *executionContext) unmarshalInputDocumentUploadBeginInput(ctx context.C
 	if _, present := asMap["method"]; !present {
 		asMap["method"] = "PUT"
 	}
+	if _, present := asMap["visibility"]; !present {
+		asMap["visibility"] = "STAFF_ONLY"
+	}
 
-	fieldsInOrder := [...]string{"customerId", "fileName", "sizeBytes", "method", "contentType", "crc32c", "sha256", "title", "expiresOn"}
+	fieldsInOrder := [...]string{"customerId", "fileName", "sizeBytes", "method", "contentType", "crc32c", "sha256", "title", "areaKey", "description", "purpose", "visibility", "tags", "expiresOn", "retentionUntil"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -15514,6 +16212,41 @@ func (ec *executionContext) unmarshalInputDocumentUploadBeginInput(ctx context.C
 				return it, err
 			}
 			it.Title = graphql.OmittableOf(data)
+		case "areaKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("areaKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.AreaKey = graphql.OmittableOf(data)
+		case "description":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("description"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Description = graphql.OmittableOf(data)
+		case "purpose":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("purpose"))
+			data, err := ec.unmarshalODocumentPurpose2ᚖdossierᚋgraphᚋmodelᚐDocumentPurpose(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Purpose = graphql.OmittableOf(data)
+		case "visibility":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("visibility"))
+			data, err := ec.unmarshalNVisibility2dossierᚋgraphᚋmodelᚐVisibility(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Visibility = data
+		case "tags":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("tags"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Tags = graphql.OmittableOf(data)
 		case "expiresOn":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expiresOn"))
 			data, err := ec.unmarshalODate2ᚖtimeᚐTime(ctx, v)
@@ -15521,6 +16254,13 @@ func (ec *executionContext) unmarshalInputDocumentUploadBeginInput(ctx context.C
 				return it, err
 			}
 			it.ExpiresOn = graphql.OmittableOf(data)
+		case "retentionUntil":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("retentionUntil"))
+			data, err := ec.unmarshalODate2ᚖtimeᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.RetentionUntil = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil
@@ -15549,7 +16289,11 @@ func (ec *executionContext) unmarshalInputDocumentUploadInput(ctx context.Contex
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"customerId", "titles", "expiresOn"}
+	if _, present := asMap["visibility"]; !present {
+		asMap["visibility"] = "STAFF_ONLY"
+	}
+
+	fieldsInOrder := [...]string{"customerId", "titles", "areaKey", "description", "purpose", "visibility", "tags", "expiresOn", "retentionUntil"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -15570,6 +16314,41 @@ func (ec *executionContext) unmarshalInputDocumentUploadInput(ctx context.Contex
 				return it, err
 			}
 			it.Titles = graphql.OmittableOf(data)
+		case "areaKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("areaKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.AreaKey = graphql.OmittableOf(data)
+		case "description":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("description"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Description = graphql.OmittableOf(data)
+		case "purpose":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("purpose"))
+			data, err := ec.unmarshalODocumentPurpose2ᚖdossierᚋgraphᚋmodelᚐDocumentPurpose(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Purpose = graphql.OmittableOf(data)
+		case "visibility":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("visibility"))
+			data, err := ec.unmarshalNVisibility2dossierᚋgraphᚋmodelᚐVisibility(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Visibility = data
+		case "tags":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("tags"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Tags = graphql.OmittableOf(data)
 		case "expiresOn":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expiresOn"))
 			data, err := ec.unmarshalODate2ᚖtimeᚐTime(ctx, v)
@@ -15577,6 +16356,13 @@ func (ec *executionContext) unmarshalInputDocumentUploadInput(ctx context.Contex
 				return it, err
 			}
 			it.ExpiresOn = graphql.OmittableOf(data)
+		case "retentionUntil":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("retentionUntil"))
+			data, err := ec.unmarshalODate2ᚖtimeᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.RetentionUntil = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil
@@ -15605,7 +16391,7 @@ func (ec *executionContext) unmarshalInputDocumentWhere(ctx context.Context, obj
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"status", "source", "titleContains", "createdAt"}
+	fieldsInOrder := [...]string{"status", "source", "kind", "areaKey", "purpose", "visibility", "contentType", "tags", "titleContains", "text", "expiresOn", "retentionUntil", "createdAt", "updatedAt"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -15626,6 +16412,48 @@ func (ec *executionContext) unmarshalInputDocumentWhere(ctx context.Context, obj
 				return it, err
 			}
 			it.Source = graphql.OmittableOf(data)
+		case "kind":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("kind"))
+			data, err := ec.unmarshalODocumentKind2ᚕdossierᚋgraphᚋmodelᚐDocumentKindᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Kind = graphql.OmittableOf(data)
+		case "areaKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("areaKey"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.AreaKey = graphql.OmittableOf(data)
+		case "purpose":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("purpose"))
+			data, err := ec.unmarshalODocumentPurpose2ᚕdossierᚋgraphᚋmodelᚐDocumentPurposeᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Purpose = graphql.OmittableOf(data)
+		case "visibility":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("visibility"))
+			data, err := ec.unmarshalOVisibility2ᚕdossierᚋgraphᚋmodelᚐVisibilityᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Visibility = graphql.OmittableOf(data)
+		case "contentType":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("contentType"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ContentType = graphql.OmittableOf(data)
+		case "tags":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("tags"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Tags = graphql.OmittableOf(data)
 		case "titleContains":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("titleContains"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
@@ -15633,6 +16461,27 @@ func (ec *executionContext) unmarshalInputDocumentWhere(ctx context.Context, obj
 				return it, err
 			}
 			it.TitleContains = graphql.OmittableOf(data)
+		case "text":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("text"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Text = graphql.OmittableOf(data)
+		case "expiresOn":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expiresOn"))
+			data, err := ec.unmarshalODateRange2ᚖdossierᚋgraphᚋmodelᚐDateRange(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExpiresOn = graphql.OmittableOf(data)
+		case "retentionUntil":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("retentionUntil"))
+			data, err := ec.unmarshalODateRange2ᚖdossierᚋgraphᚋmodelᚐDateRange(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.RetentionUntil = graphql.OmittableOf(data)
 		case "createdAt":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("createdAt"))
 			data, err := ec.unmarshalODateTimeFilter2ᚖdossierᚋgraphᚋmodelᚐDateTimeFilter(ctx, v)
@@ -15640,6 +16489,13 @@ func (ec *executionContext) unmarshalInputDocumentWhere(ctx context.Context, obj
 				return it, err
 			}
 			it.CreatedAt = graphql.OmittableOf(data)
+		case "updatedAt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("updatedAt"))
+			data, err := ec.unmarshalODateTimeFilter2ᚖdossierᚋgraphᚋmodelᚐDateTimeFilter(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.UpdatedAt = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil
@@ -17051,6 +17907,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "documentMove":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_documentMove(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "documentArchive":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_documentArchive(ctx, field)
@@ -17061,6 +17924,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "documentRestore":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_documentRestore(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "documentDelete":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_documentDelete(ctx, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
@@ -17510,6 +18380,18 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				true, false,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_document(ctx, field)
+				})
+		case "documents":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_documents(ctx, field)
+				})
+		case "documentAreas":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_documentAreas(ctx, field)
 				})
 		case "customers":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
@@ -18507,6 +19389,68 @@ func (ec *executionContext) marshalNDateTime2timeᚐTime(ctx context.Context, se
 	return res
 }
 
+func (ec *executionContext) unmarshalNDocumentArea2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDocumentArea2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "DocumentArea!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNDocumentConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDocumentConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "DocumentConnection!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNDocumentDeletePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDocumentDeletePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "DocumentDeletePayload!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNDocumentKind2dossierᚋgraphᚋmodelᚐDocumentKind(ctx context.Context, v any) (model.DocumentKind, error) {
+	var res model.DocumentKind
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDocumentKind2dossierᚋgraphᚋmodelᚐDocumentKind(ctx context.Context, sel ast.SelectionSet, v model.DocumentKind) graphql.Marshaler {
+	return v
+}
+
+func (ec *executionContext) unmarshalNDocumentListOrderField2dossierᚋgraphᚋmodelᚐDocumentListOrderField(ctx context.Context, v any) (model.DocumentListOrderField, error) {
+	var res model.DocumentListOrderField
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDocumentListOrderField2dossierᚋgraphᚋmodelᚐDocumentListOrderField(ctx context.Context, sel ast.SelectionSet, v model.DocumentListOrderField) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) unmarshalNDocumentOrderField2dossierᚋgraphᚋmodelᚐDocumentOrderField(ctx context.Context, v any) (model.DocumentOrderField, error) {
 	var res model.DocumentOrderField
 	err := res.UnmarshalGQL(v)
@@ -18529,6 +19473,16 @@ func (ec *executionContext) marshalNDocumentPayload2ᚖdossierᚋinternalᚋread
 		return graphql.Null
 	}
 	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNDocumentPurpose2dossierᚋgraphᚋmodelᚐDocumentPurpose(ctx context.Context, v any) (model.DocumentPurpose, error) {
+	var res model.DocumentPurpose
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDocumentPurpose2dossierᚋgraphᚋmodelᚐDocumentPurpose(ctx context.Context, sel ast.SelectionSet, v model.DocumentPurpose) graphql.Marshaler {
+	return v
 }
 
 func (ec *executionContext) unmarshalNDocumentSource2dossierᚋgraphᚋmodelᚐDocumentSource(ctx context.Context, v any) (model.DocumentSource, error) {
@@ -19369,6 +20323,16 @@ func (ec *executionContext) marshalNViewer2ᚖdossierᚋinternalᚋreadᚐObject
 	return graphql.WrapContextMarshaler(ctx, v)
 }
 
+func (ec *executionContext) unmarshalNVisibility2dossierᚋgraphᚋmodelᚐVisibility(ctx context.Context, v any) (model.Visibility, error) {
+	var res model.Visibility
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNVisibility2dossierᚋgraphᚋmodelᚐVisibility(ctx context.Context, sel ast.SelectionSet, v model.Visibility) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) marshalN__Directive2githubᚗcomᚋ99designsᚋgqlgenᚋgraphqlᚋintrospectionᚐDirective(ctx context.Context, sel ast.SelectionSet, v introspection.Directive) graphql.Marshaler {
 	return ec.___Directive(ctx, sel, &v)
 }
@@ -20054,6 +21018,102 @@ func (ec *executionContext) marshalODocument2ᚖdossierᚋinternalᚋreadᚐObje
 	return graphql.WrapContextMarshaler(ctx, v)
 }
 
+func (ec *executionContext) unmarshalODocumentKind2ᚕdossierᚋgraphᚋmodelᚐDocumentKindᚄ(ctx context.Context, v any) ([]model.DocumentKind, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]model.DocumentKind, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNDocumentKind2dossierᚋgraphᚋmodelᚐDocumentKind(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalODocumentKind2ᚕdossierᚋgraphᚋmodelᚐDocumentKindᚄ(ctx context.Context, sel ast.SelectionSet, v []model.DocumentKind) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNDocumentKind2dossierᚋgraphᚋmodelᚐDocumentKind(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalODocumentListOrder2ᚖdossierᚋgraphᚋmodelᚐDocumentListOrder(ctx context.Context, v any) (*model.DocumentListOrder, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputDocumentListOrder(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalODocumentPurpose2ᚕdossierᚋgraphᚋmodelᚐDocumentPurposeᚄ(ctx context.Context, v any) ([]model.DocumentPurpose, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]model.DocumentPurpose, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNDocumentPurpose2dossierᚋgraphᚋmodelᚐDocumentPurpose(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalODocumentPurpose2ᚕdossierᚋgraphᚋmodelᚐDocumentPurposeᚄ(ctx context.Context, sel ast.SelectionSet, v []model.DocumentPurpose) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNDocumentPurpose2dossierᚋgraphᚋmodelᚐDocumentPurpose(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalODocumentPurpose2ᚖdossierᚋgraphᚋmodelᚐDocumentPurpose(ctx context.Context, v any) (*model.DocumentPurpose, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(model.DocumentPurpose)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalODocumentPurpose2ᚖdossierᚋgraphᚋmodelᚐDocumentPurpose(ctx context.Context, sel ast.SelectionSet, v *model.DocumentPurpose) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
+}
+
 func (ec *executionContext) unmarshalODocumentSource2ᚕdossierᚋgraphᚋmodelᚐDocumentSourceᚄ(ctx context.Context, v any) ([]model.DocumentSource, error) {
 	if v == nil {
 		return nil, nil
@@ -20124,6 +21184,22 @@ func (ec *executionContext) marshalODocumentStatus2ᚕdossierᚋgraphᚋmodelᚐ
 	}
 
 	return ret
+}
+
+func (ec *executionContext) unmarshalODocumentUpdateInput2ᚖdossierᚋgraphᚋmodelᚐDocumentUpdateInput(ctx context.Context, v any) (*model.DocumentUpdateInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputDocumentUpdateInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalODocumentWhere2ᚖdossierᚋgraphᚋmodelᚐDocumentWhere(ctx context.Context, v any) (*model.DocumentWhere, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputDocumentWhere(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalOEmailAddressInput2ᚕᚖdossierᚋgraphᚋmodelᚐEmailAddressInputᚄ(ctx context.Context, v any) ([]*model.EmailAddressInput, error) {
@@ -20649,6 +21725,58 @@ func (ec *executionContext) marshalOURL2ᚖstring(ctx context.Context, sel ast.S
 	_ = ctx
 	res := scalar.MarshalText(*v)
 	return res
+}
+
+func (ec *executionContext) unmarshalOVisibility2ᚕdossierᚋgraphᚋmodelᚐVisibilityᚄ(ctx context.Context, v any) ([]model.Visibility, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]model.Visibility, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNVisibility2dossierᚋgraphᚋmodelᚐVisibility(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOVisibility2ᚕdossierᚋgraphᚋmodelᚐVisibilityᚄ(ctx context.Context, sel ast.SelectionSet, v []model.Visibility) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNVisibility2dossierᚋgraphᚋmodelᚐVisibility(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalOVisibility2ᚖdossierᚋgraphᚋmodelᚐVisibility(ctx context.Context, v any) (*model.Visibility, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(model.Visibility)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOVisibility2ᚖdossierᚋgraphᚋmodelᚐVisibility(ctx context.Context, sel ast.SelectionSet, v *model.Visibility) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
 }
 
 func (ec *executionContext) marshalO__EnumValue2ᚕgithubᚗcomᚋ99designsᚋgqlgenᚋgraphqlᚋintrospectionᚐEnumValueᚄ(ctx context.Context, sel ast.SelectionSet, v []introspection.EnumValue) graphql.Marshaler {

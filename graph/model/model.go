@@ -62,10 +62,12 @@ type AttributeDefinitionCreateInput struct {
 	CustomerTypeIds graphql.Omittable[[]string] `json:"customerTypeIds,omitempty"`
 	// What values must satisfy beyond their type.
 	Validation graphql.Omittable[*AttributeValidationInput] `json:"validation,omitempty"`
-	// The media types that files may have, of FILE; at most 50.
+	// The types that files may have, of FILE, see `AttributeDefinition.accept`; at most 50.
 	Accept graphql.Omittable[[]string] `json:"accept,omitempty"`
-	// The most files, of FILE; from 1 to 1,000.
+	// The most documents of a customer, of FILE; from 1 to 1,000.
 	MaxFiles graphql.Omittable[*int] `json:"maxFiles,omitempty"`
+	// The most bytes of one file, of FILE; at least 1. The account's limit holds in any case.
+	MaxFileBytes graphql.Omittable[*int64] `json:"maxFileBytes,omitempty"`
 }
 
 // What to change of a custom attribute. A field that is not given stays as it is; null empties it.
@@ -74,7 +76,8 @@ type AttributeDefinitionUpdateInput struct {
 	Label graphql.Omittable[*string] `json:"label,omitempty"`
 	// What it is for; at most 2,000 characters.
 	Description graphql.Omittable[*string] `json:"description,omitempty"`
-	// What it holds. Cannot be changed while a customer has a value. Options and rules that the new type does not have are dropped.
+	// What it holds. Cannot be changed while a customer has a value, nor to or from FILE. Options and rules that the new type does not
+	// have are dropped.
 	Type graphql.Omittable[*AttributeType] `json:"type,omitempty"`
 	// Whether a new customer must have a value.
 	Required graphql.Omittable[*bool] `json:"required,omitempty"`
@@ -86,10 +89,12 @@ type AttributeDefinitionUpdateInput struct {
 	CustomerTypeIds graphql.Omittable[[]string] `json:"customerTypeIds,omitempty"`
 	// All rules from now on.
 	Validation graphql.Omittable[*AttributeValidationInput] `json:"validation,omitempty"`
-	// The media types that files may have from now on, of FILE; at most 50.
+	// The types that files may have from now on, of FILE, see `AttributeDefinition.accept`; at most 50. Documents that are there stay.
 	Accept graphql.Omittable[[]string] `json:"accept,omitempty"`
-	// The most files, of FILE; from 1 to 1,000.
+	// The most documents of a customer, of FILE; from 1 to 1,000. Documents that are there stay.
 	MaxFiles graphql.Omittable[*int] `json:"maxFiles,omitempty"`
+	// The most bytes of one file, of FILE; at least 1. The account's limit holds in any case. Documents that are there stay.
+	MaxFileBytes graphql.Omittable[*int64] `json:"maxFileBytes,omitempty"`
 }
 
 // Which custom attributes. All that is given must hold.
@@ -196,7 +201,7 @@ type AttributeValueInput struct {
 type AttributeWhere struct {
 	// The key of the definition.
 	Key string `json:"key"`
-	// Whether there is a value. True when it is not given; false stands alone.
+	// Whether there is a value, of FILE a document that was not archived. True when it is not given; false stands alone.
 	Exists graphql.Omittable[*bool] `json:"exists,omitempty"`
 	// Of TEXT.
 	Text graphql.Omittable[*AttributeTextWhere] `json:"text,omitempty"`
@@ -548,6 +553,14 @@ type DateTimeFilter struct {
 	Lt graphql.Omittable[*time.Time] `json:"lt,omitempty"`
 }
 
+// An order of the documents of all customers.
+type DocumentListOrder struct {
+	// What to order by.
+	Field DocumentListOrderField `json:"field"`
+	// Which way.
+	Direction OrderDirection `json:"direction"`
+}
+
 // An order of documents.
 type DocumentOrder struct {
 	// What to order by.
@@ -560,8 +573,18 @@ type DocumentOrder struct {
 type DocumentUpdateInput struct {
 	// The title; at most 200 characters. Cannot be empty.
 	Title graphql.Omittable[*string] `json:"title,omitempty"`
+	// What there is to say about it; at most 2,000 characters.
+	Description graphql.Omittable[*string] `json:"description,omitempty"`
+	// Words to sort documents by, all of them from now on; at most 20 of 50 characters each.
+	Tags graphql.Omittable[[]string] `json:"tags,omitempty"`
+	// What it is for.
+	Purpose graphql.Omittable[*DocumentPurpose] `json:"purpose,omitempty"`
+	// Who may see it. Cannot be empty.
+	Visibility graphql.Omittable[*Visibility] `json:"visibility,omitempty"`
 	// The last day on which it is valid.
 	ExpiresOn graphql.Omittable[*time.Time] `json:"expiresOn,omitempty"`
+	// The last day on which it must be kept.
+	RetentionUntil graphql.Omittable[*time.Time] `json:"retentionUntil,omitempty"`
 }
 
 // A file that will be sent straight to the object store.
@@ -582,8 +605,20 @@ type DocumentUploadBeginInput struct {
 	Sha256 graphql.Omittable[*string] `json:"sha256,omitempty"`
 	// The title; the file's name if it is not given.
 	Title graphql.Omittable[*string] `json:"title,omitempty"`
+	// The key of the area that the document is filed in; without it the general one.
+	AreaKey graphql.Omittable[*string] `json:"areaKey,omitempty"`
+	// What there is to say about the document; at most 2,000 characters.
+	Description graphql.Omittable[*string] `json:"description,omitempty"`
+	// What the document is for.
+	Purpose graphql.Omittable[*DocumentPurpose] `json:"purpose,omitempty"`
+	// Who may see the document.
+	Visibility Visibility `json:"visibility"`
+	// Words to sort documents by; at most 20 of 50 characters each.
+	Tags graphql.Omittable[[]string] `json:"tags,omitempty"`
 	// The last day on which the document is valid.
 	ExpiresOn graphql.Omittable[*time.Time] `json:"expiresOn,omitempty"`
+	// The last day on which the document must be kept.
+	RetentionUntil graphql.Omittable[*time.Time] `json:"retentionUntil,omitempty"`
 }
 
 // Where uploaded files go.
@@ -592,8 +627,20 @@ type DocumentUploadInput struct {
 	CustomerID string `json:"customerId"`
 	// Titles in the order of the files; at most 200 characters each. A file without one is called by its name.
 	Titles graphql.Omittable[[]*string] `json:"titles,omitempty"`
+	// The key of the area that the documents are filed in; without it the general one.
+	AreaKey graphql.Omittable[*string] `json:"areaKey,omitempty"`
+	// What there is to say about the documents; at most 2,000 characters.
+	Description graphql.Omittable[*string] `json:"description,omitempty"`
+	// What the documents are for.
+	Purpose graphql.Omittable[*DocumentPurpose] `json:"purpose,omitempty"`
+	// Who may see the documents.
+	Visibility Visibility `json:"visibility"`
+	// Words to sort documents by; at most 20 of 50 characters each.
+	Tags graphql.Omittable[[]string] `json:"tags,omitempty"`
 	// The last day on which the documents are valid.
 	ExpiresOn graphql.Omittable[*time.Time] `json:"expiresOn,omitempty"`
+	// The last day on which the documents must be kept.
+	RetentionUntil graphql.Omittable[*time.Time] `json:"retentionUntil,omitempty"`
 }
 
 // Which documents. All that is given must hold.
@@ -602,10 +649,30 @@ type DocumentWhere struct {
 	Status graphql.Omittable[[]DocumentStatus] `json:"status,omitempty"`
 	// Brought in by one of these.
 	Source graphql.Omittable[[]DocumentSource] `json:"source,omitempty"`
+	// Come about in one of these ways.
+	Kind graphql.Omittable[[]DocumentKind] `json:"kind,omitempty"`
+	// In one of the areas with these keys, at most 100. `general` is the general area.
+	AreaKey graphql.Omittable[[]string] `json:"areaKey,omitempty"`
+	// For one of these purposes.
+	Purpose graphql.Omittable[[]DocumentPurpose] `json:"purpose,omitempty"`
+	// For the eyes of one of these.
+	Visibility graphql.Omittable[[]Visibility] `json:"visibility,omitempty"`
+	// The content in force is of one of these media types, at most 100: such as `application/pdf`, or all of a kind such as `image/*`.
+	ContentType graphql.Omittable[[]string] `json:"contentType,omitempty"`
+	// Has one of these tags, letter by letter; at most 100.
+	Tags graphql.Omittable[[]string] `json:"tags,omitempty"`
 	// The title holds this text. Case makes no difference.
 	TitleContains graphql.Omittable[*string] `json:"titleContains,omitempty"`
+	// The title, the description or the name of the file in force holds this text. Case and accents make no difference.
+	Text graphql.Omittable[*string] `json:"text,omitempty"`
+	// Valid until a day of this range.
+	ExpiresOn graphql.Omittable[*DateRange] `json:"expiresOn,omitempty"`
+	// To be kept until a day of this range.
+	RetentionUntil graphql.Omittable[*DateRange] `json:"retentionUntil,omitempty"`
 	// Created then.
 	CreatedAt graphql.Omittable[*DateTimeFilter] `json:"createdAt,omitempty"`
+	// Changed last then.
+	UpdatedAt graphql.Omittable[*DateTimeFilter] `json:"updatedAt,omitempty"`
 }
 
 // An e-mail address to store. In an update an entry with `id` changes that address, one without adds an address, and those not in
@@ -875,7 +942,7 @@ const (
 	AttributeTypeEmail AttributeType = "EMAIL"
 	// A telephone number.
 	AttributeTypePhone AttributeType = "PHONE"
-	// An area for documents. It has no value of its own.
+	// An area for documents, see `DocumentArea`. Its value is the documents in it. It cannot become another type, nor another type it.
 	AttributeTypeFile AttributeType = "FILE"
 )
 
@@ -1468,15 +1535,21 @@ type DocumentKind string
 const (
 	// A file that was uploaded.
 	DocumentKindUpload DocumentKind = "UPLOAD"
+	// Made from a template.
+	DocumentKindGenerated DocumentKind = "GENERATED"
+	// A form that was filled in.
+	DocumentKindForm DocumentKind = "FORM"
 )
 
 var AllDocumentKind = []DocumentKind{
 	DocumentKindUpload,
+	DocumentKindGenerated,
+	DocumentKindForm,
 }
 
 func (e DocumentKind) IsValid() bool {
 	switch e {
-	case DocumentKindUpload:
+	case DocumentKindUpload, DocumentKindGenerated, DocumentKindForm:
 		return true
 	}
 	return false
@@ -1517,24 +1590,91 @@ func (e DocumentKind) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// What the documents of all customers can be ordered by: the orders that an index serves. Equal ones are ordered by id.
+type DocumentListOrderField string
+
+const (
+	// By the time of creation.
+	DocumentListOrderFieldCreatedAt DocumentListOrderField = "CREATED_AT"
+	// By the last day on which they are valid. Documents without one are left out.
+	DocumentListOrderFieldExpiresOn DocumentListOrderField = "EXPIRES_ON"
+	// By the last day on which they must be kept. Documents without one are left out.
+	DocumentListOrderFieldRetentionUntil DocumentListOrderField = "RETENTION_UNTIL"
+)
+
+var AllDocumentListOrderField = []DocumentListOrderField{
+	DocumentListOrderFieldCreatedAt,
+	DocumentListOrderFieldExpiresOn,
+	DocumentListOrderFieldRetentionUntil,
+}
+
+func (e DocumentListOrderField) IsValid() bool {
+	switch e {
+	case DocumentListOrderFieldCreatedAt, DocumentListOrderFieldExpiresOn, DocumentListOrderFieldRetentionUntil:
+		return true
+	}
+	return false
+}
+
+func (e DocumentListOrderField) String() string {
+	return string(e)
+}
+
+func (e *DocumentListOrderField) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = DocumentListOrderField(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid DocumentListOrderField", str)
+	}
+	return nil
+}
+
+func (e DocumentListOrderField) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *DocumentListOrderField) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e DocumentListOrderField) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
 // What documents can be ordered by. Equal ones are ordered by id.
 type DocumentOrderField string
 
 const (
 	// By the time of creation.
 	DocumentOrderFieldCreatedAt DocumentOrderField = "CREATED_AT"
+	// By the time of the last change.
+	DocumentOrderFieldUpdatedAt DocumentOrderField = "UPDATED_AT"
 	// By title, character by character.
 	DocumentOrderFieldTitle DocumentOrderField = "TITLE"
+	// By the last day on which they are valid. Documents without one are left out.
+	DocumentOrderFieldExpiresOn DocumentOrderField = "EXPIRES_ON"
 )
 
 var AllDocumentOrderField = []DocumentOrderField{
 	DocumentOrderFieldCreatedAt,
+	DocumentOrderFieldUpdatedAt,
 	DocumentOrderFieldTitle,
+	DocumentOrderFieldExpiresOn,
 }
 
 func (e DocumentOrderField) IsValid() bool {
 	switch e {
-	case DocumentOrderFieldCreatedAt, DocumentOrderFieldTitle:
+	case DocumentOrderFieldCreatedAt, DocumentOrderFieldUpdatedAt, DocumentOrderFieldTitle, DocumentOrderFieldExpiresOn:
 		return true
 	}
 	return false
@@ -1570,6 +1710,67 @@ func (e *DocumentOrderField) UnmarshalJSON(b []byte) error {
 }
 
 func (e DocumentOrderField) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What a document is for.
+type DocumentPurpose string
+
+const (
+	// The work itself, for example a plan or a photograph of the site.
+	DocumentPurposeOperational DocumentPurpose = "OPERATIONAL"
+	// What binds, for example a contract or a consent.
+	DocumentPurposeLegal DocumentPurpose = "LEGAL"
+	// What the office needs, for example an invoice or a certificate.
+	DocumentPurposeAdministrative DocumentPurpose = "ADMINISTRATIVE"
+)
+
+var AllDocumentPurpose = []DocumentPurpose{
+	DocumentPurposeOperational,
+	DocumentPurposeLegal,
+	DocumentPurposeAdministrative,
+}
+
+func (e DocumentPurpose) IsValid() bool {
+	switch e {
+	case DocumentPurposeOperational, DocumentPurposeLegal, DocumentPurposeAdministrative:
+		return true
+	}
+	return false
+}
+
+func (e DocumentPurpose) String() string {
+	return string(e)
+}
+
+func (e *DocumentPurpose) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = DocumentPurpose(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid DocumentPurpose", str)
+	}
+	return nil
+}
+
+func (e DocumentPurpose) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *DocumentPurpose) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e DocumentPurpose) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil
@@ -1960,8 +2161,10 @@ const (
 	EventTypeDocumentCreated EventType = "DOCUMENT_CREATED"
 	// A document got a new content.
 	EventTypeDocumentReplaced EventType = "DOCUMENT_REPLACED"
-	// The title or the validity of a document was changed, or what is known about a content of it (`currentVersion`, `versions`).
+	// What is said about a document was changed, or what is known about a content of it (`currentVersion`, `versions`).
 	EventTypeDocumentUpdated EventType = "DOCUMENT_UPDATED"
+	// A document was moved to another area, or to another customer: then one event of each of the two, that of the former one first.
+	EventTypeDocumentMoved EventType = "DOCUMENT_MOVED"
 	// A document was archived.
 	EventTypeDocumentArchived EventType = "DOCUMENT_ARCHIVED"
 	// A document was restored.
@@ -1973,6 +2176,12 @@ const (
 	EventTypeDocumentQuarantined EventType = "DOCUMENT_QUARANTINED"
 	// The preview and the thumbnail of a content are there. `changedFields` says whether it is the `currentVersion`.
 	EventTypeDocumentPreviewReady EventType = "DOCUMENT_PREVIEW_READY"
+	// A document was deleted for good, with all its contents.
+	EventTypeDocumentDeleted EventType = "DOCUMENT_DELETED"
+	// A document is valid for 30 days more at most. Once for each `expiresOn`; archived documents are not told of.
+	EventTypeDocumentExpiresSoon EventType = "DOCUMENT_EXPIRES_SOON"
+	// A document must be kept for 30 days more at most. Once for each `retentionUntil`.
+	EventTypeDocumentRetentionEnding EventType = "DOCUMENT_RETENTION_ENDING"
 	// Staff made a timeline entry.
 	EventTypeTimelineEntryCreated EventType = "TIMELINE_ENTRY_CREATED"
 	// Staff changed a timeline entry.
@@ -2026,11 +2235,15 @@ var AllEventType = []EventType{
 	EventTypeDocumentCreated,
 	EventTypeDocumentReplaced,
 	EventTypeDocumentUpdated,
+	EventTypeDocumentMoved,
 	EventTypeDocumentArchived,
 	EventTypeDocumentRestored,
 	EventTypeDocumentAvailable,
 	EventTypeDocumentQuarantined,
 	EventTypeDocumentPreviewReady,
+	EventTypeDocumentDeleted,
+	EventTypeDocumentExpiresSoon,
+	EventTypeDocumentRetentionEnding,
 	EventTypeTimelineEntryCreated,
 	EventTypeTimelineEntryUpdated,
 	EventTypeTimelineEntryDeleted,
@@ -2053,7 +2266,7 @@ var AllEventType = []EventType{
 
 func (e EventType) IsValid() bool {
 	switch e {
-	case EventTypeCustomerCreated, EventTypeCustomerUpdated, EventTypeCustomerArchived, EventTypeCustomerRestored, EventTypeCustomerMerged, EventTypeCustomerMergeUndone, EventTypeContactCreated, EventTypeContactUpdated, EventTypeContactArchived, EventTypeDocumentCreated, EventTypeDocumentReplaced, EventTypeDocumentUpdated, EventTypeDocumentArchived, EventTypeDocumentRestored, EventTypeDocumentAvailable, EventTypeDocumentQuarantined, EventTypeDocumentPreviewReady, EventTypeTimelineEntryCreated, EventTypeTimelineEntryUpdated, EventTypeTimelineEntryDeleted, EventTypeAttributeDefinitionCreated, EventTypeAttributeDefinitionUpdated, EventTypeAttributeDefinitionArchived, EventTypeAttributeDefinitionRestored, EventTypeAttributeDefinitionDeleted, EventTypeNoteCreated, EventTypeNoteUpdated, EventTypeNoteDeleted, EventTypeAccountSettingsChanged, EventTypeStorageLimitChanged, EventTypeStorageNearlyFull, EventTypeStorageFull, EventTypeJobCreated, EventTypeJobProgress, EventTypeJobFinished:
+	case EventTypeCustomerCreated, EventTypeCustomerUpdated, EventTypeCustomerArchived, EventTypeCustomerRestored, EventTypeCustomerMerged, EventTypeCustomerMergeUndone, EventTypeContactCreated, EventTypeContactUpdated, EventTypeContactArchived, EventTypeDocumentCreated, EventTypeDocumentReplaced, EventTypeDocumentUpdated, EventTypeDocumentMoved, EventTypeDocumentArchived, EventTypeDocumentRestored, EventTypeDocumentAvailable, EventTypeDocumentQuarantined, EventTypeDocumentPreviewReady, EventTypeDocumentDeleted, EventTypeDocumentExpiresSoon, EventTypeDocumentRetentionEnding, EventTypeTimelineEntryCreated, EventTypeTimelineEntryUpdated, EventTypeTimelineEntryDeleted, EventTypeAttributeDefinitionCreated, EventTypeAttributeDefinitionUpdated, EventTypeAttributeDefinitionArchived, EventTypeAttributeDefinitionRestored, EventTypeAttributeDefinitionDeleted, EventTypeNoteCreated, EventTypeNoteUpdated, EventTypeNoteDeleted, EventTypeAccountSettingsChanged, EventTypeStorageLimitChanged, EventTypeStorageNearlyFull, EventTypeStorageFull, EventTypeJobCreated, EventTypeJobProgress, EventTypeJobFinished:
 		return true
 	}
 	return false
@@ -2948,6 +3161,8 @@ const (
 	SetupTaskAddPhone SetupTask = "ADD_PHONE"
 	// There is no postal address, neither of the customer nor of a contact.
 	SetupTaskAddAddress SetupTask = "ADD_ADDRESS"
+	// An area for documents that is required (a custom attribute of the type FILE) has no document.
+	SetupTaskAddDocument SetupTask = "ADD_DOCUMENT"
 )
 
 var AllSetupTask = []SetupTask{
@@ -2955,11 +3170,12 @@ var AllSetupTask = []SetupTask{
 	SetupTaskAddEmail,
 	SetupTaskAddPhone,
 	SetupTaskAddAddress,
+	SetupTaskAddDocument,
 }
 
 func (e SetupTask) IsValid() bool {
 	switch e {
-	case SetupTaskAddContact, SetupTaskAddEmail, SetupTaskAddPhone, SetupTaskAddAddress:
+	case SetupTaskAddContact, SetupTaskAddEmail, SetupTaskAddPhone, SetupTaskAddAddress, SetupTaskAddDocument:
 		return true
 	}
 	return false
@@ -3206,8 +3422,14 @@ const (
 	TimelineKindDocumentAdded TimelineKind = "DOCUMENT_ADDED"
 	// A document got a new content.
 	TimelineKindDocumentReplaced TimelineKind = "DOCUMENT_REPLACED"
+	// A document was moved from or to another customer.
+	TimelineKindDocumentMoved TimelineKind = "DOCUMENT_MOVED"
+	// A document was deleted for good.
+	TimelineKindDocumentDeleted TimelineKind = "DOCUMENT_DELETED"
 	// A document ends to be valid.
 	TimelineKindDocumentExpires TimelineKind = "DOCUMENT_EXPIRES"
+	// The last day on which a document must be kept.
+	TimelineKindDocumentRetentionEnds TimelineKind = "DOCUMENT_RETENTION_ENDS"
 	// A visit, planned or past. Made by staff.
 	TimelineKindVisit TimelineKind = "VISIT"
 	// A call, planned or past. Made by staff.
@@ -3227,7 +3449,10 @@ var AllTimelineKind = []TimelineKind{
 	TimelineKindContactAdded,
 	TimelineKindDocumentAdded,
 	TimelineKindDocumentReplaced,
+	TimelineKindDocumentMoved,
+	TimelineKindDocumentDeleted,
 	TimelineKindDocumentExpires,
+	TimelineKindDocumentRetentionEnds,
 	TimelineKindVisit,
 	TimelineKindCall,
 	TimelineKindTask,
@@ -3236,7 +3461,7 @@ var AllTimelineKind = []TimelineKind{
 
 func (e TimelineKind) IsValid() bool {
 	switch e {
-	case TimelineKindCustomerCreated, TimelineKindCustomerArchived, TimelineKindCustomerRestored, TimelineKindCustomerMerged, TimelineKindCustomerMergeUndone, TimelineKindContactAdded, TimelineKindDocumentAdded, TimelineKindDocumentReplaced, TimelineKindDocumentExpires, TimelineKindVisit, TimelineKindCall, TimelineKindTask, TimelineKindNote:
+	case TimelineKindCustomerCreated, TimelineKindCustomerArchived, TimelineKindCustomerRestored, TimelineKindCustomerMerged, TimelineKindCustomerMergeUndone, TimelineKindContactAdded, TimelineKindDocumentAdded, TimelineKindDocumentReplaced, TimelineKindDocumentMoved, TimelineKindDocumentDeleted, TimelineKindDocumentExpires, TimelineKindDocumentRetentionEnds, TimelineKindVisit, TimelineKindCall, TimelineKindTask, TimelineKindNote:
 		return true
 	}
 	return false
@@ -3333,6 +3558,64 @@ func (e *UploadMethod) UnmarshalJSON(b []byte) error {
 }
 
 func (e UploadMethod) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// Who may see something.
+type Visibility string
+
+const (
+	// The staff only.
+	VisibilityStaffOnly Visibility = "STAFF_ONLY"
+	// The customer too, in forms and links that are made for them.
+	VisibilityCustomer Visibility = "CUSTOMER"
+)
+
+var AllVisibility = []Visibility{
+	VisibilityStaffOnly,
+	VisibilityCustomer,
+}
+
+func (e Visibility) IsValid() bool {
+	switch e {
+	case VisibilityStaffOnly, VisibilityCustomer:
+		return true
+	}
+	return false
+}
+
+func (e Visibility) String() string {
+	return string(e)
+}
+
+func (e *Visibility) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = Visibility(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid Visibility", str)
+	}
+	return nil
+}
+
+func (e Visibility) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *Visibility) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e Visibility) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

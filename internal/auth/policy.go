@@ -32,8 +32,11 @@ const (
 	CustomersWrite Permission = "customers:write"
 	// DocumentsRead: documents with their versions and downloads.
 	DocumentsRead Permission = "documents:read"
-	// DocumentsWrite: upload, replace, change, archive and restore them.
+	// DocumentsWrite: upload, replace, change, move, archive and restore them.
 	DocumentsWrite Permission = "documents:write"
+	// DocumentsDelete: delete them for good. Archiving is for work; what was deleted nobody brings back, so it is for who
+	// answers for the business.
+	DocumentsDelete Permission = "documents:delete"
 	// TimelineRead: timeline entries.
 	TimelineRead Permission = "timeline:read"
 	// TimelineWrite: create, change and delete them.
@@ -73,7 +76,8 @@ var permissionTable = []struct {
 	{CustomersRead, Viewer, "read customers, contacts and their addresses"},
 	{CustomersWrite, Editor, "create, change, archive and restore customers and contacts"},
 	{DocumentsRead, Viewer, "read and download documents"},
-	{DocumentsWrite, Editor, "upload, replace, change, archive and restore documents"},
+	{DocumentsWrite, Editor, "upload, replace, change, move, archive and restore documents"},
+	{DocumentsDelete, Admin, "delete archived documents for good"},
 	{TimelineRead, Viewer, "read timeline entries"},
 	{TimelineWrite, Editor, "create, change and delete timeline entries"},
 	{EventsRead, Viewer, "read and follow the event log"},
@@ -107,8 +111,10 @@ var fieldTable = map[string]Permission{
 	"Mutation.customerMerge":        CustomersWrite, // the preview of a dry run needs CustomersRead as well
 	"Mutation.customerMergeUndo":    CustomersWrite,
 
-	"Query.document": DocumentsRead,
-	"Query.events":   EventsRead,
+	"Query.document":      DocumentsRead,
+	"Query.documents":     DocumentsRead,
+	"Query.documentAreas": DocumentsRead, // the definitions in it need CustomersRead by their type
+	"Query.events":        EventsRead,
 
 	"Query.customerStats": CustomersRead, // the nodes in it need what their types need
 
@@ -144,6 +150,8 @@ var fieldTable = map[string]Permission{
 	"Mutation.documentUpdate":         DocumentsWrite,
 	"Mutation.documentArchive":        DocumentsWrite,
 	"Mutation.documentRestore":        DocumentsWrite,
+	"Mutation.documentMove":           DocumentsWrite,
+	"Mutation.documentDelete":         DocumentsDelete,
 	"Mutation.timelineEntryCreate":    TimelineWrite,
 	"Mutation.timelineEntryUpdate":    TimelineWrite,
 	"Mutation.timelineEntryDelete":    TimelineWrite,
@@ -221,6 +229,7 @@ var typeTable = map[string]Permission{
 	"CustomerMergeCounts": CustomersRead,
 
 	"Document":        DocumentsRead,
+	"DocumentArea":    DocumentsRead,
 	"DocumentVersion": DocumentsRead,
 	"TimelineEntry":   TimelineRead,
 	"Note":            NotesRead,
@@ -249,6 +258,7 @@ var typeTable = map[string]Permission{
 	"UrlAttributeValue":         CustomersRead,
 	"EmailAttributeValue":       CustomersRead,
 	"PhoneAttributeValue":       CustomersRead,
+	"FileAttributeValue":        CustomersRead, // the documents in it need DocumentsRead
 }
 
 // memberTable is fields of types that need more than their type does. A field that is not listed needs what its type

@@ -126,7 +126,7 @@ func (e *env) downloadable(id uuid.UUID) bool {
 
 func (e *env) replace(id uuid.UUID, version int, content []byte) {
 	e.t.Helper()
-	if err := e.service.Replace(e.t.Context(), e.ada, id, version, incoming("b.pdf", content)); err != nil {
+	if err := e.service.Replace(e.t.Context(), e.ada, id, version, incoming("b.pdf", content), document.Patch{}); err != nil {
 		e.t.Fatal(err)
 	}
 }

@@ -29,6 +29,7 @@ type BeginDraft struct {
 	SHA256 *string `json:",omitempty"`
 	// Origin is that of the page whose browser will send the bytes, nil for programs. It is no part of the input.
 	Origin *string `json:"-"`
+	DetailsDraft
 }
 
 // Session is an upload that has begun: send the bytes to URL, then call UploadComplete.
@@ -52,34 +53,41 @@ func (s *Service) UploadBegin(ctx context.Context, p auth.Principal, draft Begin
 	if err := p.Require(auth.DocumentsWrite); err != nil {
 		return Session{}, err
 	}
-	if draft.Method == MethodPut {
-		draft.Method = "" // so that it is the same input as when nothing is said
+	input := draft
+	input.DetailsDraft = draft.remembered()
+	if input.Method == MethodPut {
+		input.Method = "" // so that it is the same input as when nothing is said
 	}
-	k, err := idempotency.New(beginField, key, draft)
+	k, err := idempotency.New(beginField, key, input)
 	if err != nil {
 		return Session{}, err
 	}
-	title, sending, err := draft.check()
+	title, details, sending, err := draft.check()
 	if err != nil {
 		return Session{}, err
 	}
-	target, err := s.Store.UploadTarget(ctx, p, draft.CustomerID)
+	target, err := s.target(ctx, p, draft.CustomerID, draft.AreaKey)
 	if err != nil {
-		return Session{}, fault.Wrap("document.UploadBegin", withPath(err, []string{"input", "customerId"}))
+		return Session{}, fault.Wrap("document.UploadBegin", err)
 	}
+	details.AreaID = target.Area.ID
 	sizePath := []string{"input", "sizeBytes"}
 	if draft.SizeBytes > target.MaxFileBytes {
 		return Session{}, errTooLarge(target.MaxFileBytes, sizePath)
 	}
-	if err := checkName(draft.FileName, textOf(draft.ContentType), octetStream, target.Accept, []string{"input", "fileName"}); err != nil {
+	if err := checkName(draft.FileName, textOf(draft.ContentType), octetStream, target.Area.Accept, []string{"input", "fileName"}); err != nil {
 		return Session{}, err
 	}
 	a := Attempt{
 		ID: s.NewID(), Mode: ModeDirect, CustomerID: draft.CustomerID, ObjectKey: newKey(p), FileName: draft.FileName,
 		Title: titleOf(title, draft.FileName), ExpiresOn: draft.ExpiresOn, DeclaredBytes: draft.SizeBytes,
-		WantBytes: draft.SizeBytes, NeedBytes: draft.SizeBytes, Lease: s.Limits.SessionTime(draft.SizeBytes), Key: k, Sending: sending,
+		Details: details, MaxFiles: target.Area.MaxFiles, Sending: sending,
+		WantBytes: draft.SizeBytes, NeedBytes: draft.SizeBytes, Lease: s.Limits.SessionTime(draft.SizeBytes), Key: k,
 	}
 	begun, err := s.Store.BeginUpload(ctx, p, a)
+	if errors.Is(err, errFull) {
+		err = withPath(err, areaPath())
+	}
 	if err != nil {
 		return Session{}, fault.Wrap("document.UploadBegin", withPath(err, sizePath))
 	}
@@ -102,7 +110,7 @@ func textOf(s *string) string {
 	return *s
 }
 
-func (d *BeginDraft) check() (title string, sending Sending, err error) {
+func (d *BeginDraft) check() (title string, details Details, sending Sending, err error) {
 	var list fault.List
 	name, err := cleanFileName(d.FileName, []string{"input", "fileName"})
 	list = append(list, fault.AsList(err)...)
@@ -115,8 +123,10 @@ func (d *BeginDraft) check() (title string, sending Sending, err error) {
 		list = append(list, fault.AsList(err)...)
 	}
 	list = append(list, fault.AsList(checkDate(d.ExpiresOn, []string{"input", "expiresOn"}))...)
+	details, err = d.clean()
+	list = append(list, fault.AsList(err)...)
 	sending, wrong := d.sending()
-	return title, sending, append(list, wrong...).Err()
+	return title, details, sending, append(list, wrong...).Err()
 }
 
 // resume gives the session that an earlier use of the key began.
@@ -253,7 +263,8 @@ func (s *Service) inspect(ctx context.Context, p auth.Principal, d Direct, obj b
 	src.checked = true
 	var mediaType string
 	if src.broken == nil {
-		if mediaType, err = checkHead(src, intake{path: sessionPath(), fileName: d.FileName, target: Target{Accept: d.Accept}}); err != nil {
+		in := intake{path: sessionPath(), fileName: d.FileName, target: Target{Area: Area{Accept: d.Accept, Key: d.AreaKey}}}
+		if mediaType, err = checkHead(src, in); err != nil {
 			return Content{}, err
 		}
 	}

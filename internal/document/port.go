@@ -35,13 +35,13 @@ var ErrLeaseLost = errors.New("document: the lease of the upload has ended")
 // Store keeps documents and uploads. Each method is one short transaction of p's account. Errors are faults; an id of
 // another account is NOT_FOUND like one that does not exist.
 type Store interface {
-	// UploadTarget says what may be uploaded to a customer.
-	UploadTarget(ctx context.Context, p auth.Principal, customerID uuid.UUID) (Target, error)
+	// UploadTarget says what may be uploaded to an area of a customer. Area.Key is "" where the account has no such area.
+	UploadTarget(ctx context.Context, p auth.Principal, customerID uuid.UUID, areaKey string) (Target, error)
 	// ReplaceTarget says what may replace the content of a document, or VERSION_CONFLICT.
 	ReplaceTarget(ctx context.Context, p auth.Principal, documentID uuid.UUID, expectedVersion int) (Target, error)
 
-	// BeginUpload stores a PENDING upload, reserves its bytes and claims its key, or gives the answer that is stored
-	// under the key.
+	// BeginUpload stores a PENDING upload, reserves its bytes and its place in the area, and claims its key, or gives the
+	// answer that is stored under the key.
 	BeginUpload(ctx context.Context, p auth.Principal, a Attempt) (Begun, error)
 	// ExtendUpload moves the leases of the upload and of its key on, by the clock of the database. ErrLeaseLost when the
 	// upload is not PENDING.
@@ -63,6 +63,18 @@ type Store interface {
 	// account is NOT_FOUND at ["id"].
 	ChangeDocument(ctx context.Context, p auth.Principal, id uuid.UUID, decide func(Document, Conflict) (Change, error)) error
 
+	// PlaceDocument locks the document and the place where it goes, or where it is when nothing else is asked for, hands both
+	// to decide and stores the change, if it is any. Place.Area.Key is "" where the account has no such area; ids that name
+	// nothing in the account are NOT_FOUND at their arguments, a merged customer is CONFLICT.
+	PlaceDocument(ctx context.Context, p auth.Principal, id uuid.UUID, to Destination, decide func(Document, Place, Conflict) (Change, error)) error
+	// DeleteDocument locks the document and its uploads, asks decide, and deletes it with all its contents. One that is not
+	// there any more was deleted before, which is no error; one that never was in the account is NOT_FOUND at ["id"].
+	DeleteDocument(ctx context.Context, p auth.Principal, id uuid.UUID, decide func(Document, Conflict) error) error
+	// Areas gives the areas of the account in order, the general one first: those for customers of a type, with a type, and
+	// with a customer those for it and those where it has documents. What is not in the account is NOT_FOUND at the
+	// argument's name.
+	Areas(ctx context.Context, p auth.Principal, customerID, typeID uuid.UUID) ([]Area, error)
+
 	// Download gives the content of a version that is AVAILABLE. It asks for no principal: the link is the credential.
 	Download(ctx context.Context, accountID, versionID uuid.UUID) (Download, error)
 	// Rendition gives a picture of a version that is AVAILABLE. It asks for no principal either.
@@ -76,12 +88,12 @@ type Conflict func(expected int, fields []string) error
 // Target is where a content can go.
 type Target struct {
 	CustomerID uuid.UUID
-	// MaxFileBytes is the account's limit for one file.
+	// MaxFileBytes is the limit for one file, of the account or of the area.
 	MaxFileBytes int64
+	// Area is where the document is or will be filed.
+	Area Area
 	// Quota is the account's storage.
 	Quota Quota
-	// Accept is what the place accepts, for Accepts; nil for all that is accepted anywhere.
-	Accept []string
 	// Title and ExpiresOn are the document's, when it is there already.
 	Title     string
 	ExpiresOn *time.Time
@@ -110,6 +122,14 @@ type Attempt struct {
 	FileName        string
 	Title           string
 	ExpiresOn       *time.Time
+	// Details are those of the document to make.
+	Details Details
+	// AreaKey, Accept and MaxFiles are the area's.
+	AreaKey  string
+	Accept   []string
+	MaxFiles int
+	// Patch is what else changes of the document that gets a new content.
+	Patch Patch
 	// DeclaredBytes is the exact size where it is known (-1 otherwise).
 	DeclaredBytes int64
 	// WantBytes is what should be reserved. When less is left, anything down to NeedBytes will do.
@@ -161,8 +181,6 @@ type Direct struct {
 	Expired bool
 	// LeaseUntil is when the session ends.
 	LeaseUntil time.Time
-	// Accept is what the place accepts where the document goes, as Target has it.
-	Accept []string
 }
 
 // Download is the content of a version, as it is offered for download.

@@ -93,7 +93,7 @@ func (s *Service) giveUp(ctx context.Context, a Attempt, fail func(context.Conte
 func filePath(i int) []string { return []string{"files", strconv.Itoa(i)} }
 
 func errTooLarge(limit int64, path []string) error {
-	e := fault.At(fault.TooLarge, path, "The file is larger than the %d bytes that the account allows. Make it smaller.", limit)
+	e := fault.At(fault.TooLarge, path, "The file is larger than the %d bytes that are allowed here. Make it smaller.", limit)
 	e.Detail = fault.LimitDetail{LimitBytes: limit}
 	return e
 }

@@ -70,7 +70,9 @@ type Engine struct {
 	shapes   map[string]map[string]bool
 	plans    *planCache
 	// few is how many customers may have a value of an attribute so that all of them are looked at.
-	few    int
+	few int
+	// sifted is how many rows are looked at for conditions that no index serves.
+	sifted int
 	spaces spacePool
 	tracer pgx.BatchTracer
 	// walled says that the connections of the pool stand behind the wall.
@@ -84,7 +86,7 @@ func New(config Config) (*Engine, error) {
 	if config.Schema == nil {
 		return nil, errors.New("read: no schema")
 	}
-	e := &Engine{few: 10_000, config: config, nouns: map[string]*noun{}, prefixes: map[string]string{}}
+	e := &Engine{few: 10_000, sifted: maxSifted, config: config, nouns: map[string]*noun{}, prefixes: map[string]string{}}
 	for _, n := range declared() {
 		e.nouns[n.name] = n
 		if n.prefix != "" {
@@ -117,7 +119,7 @@ func New(config Config) (*Engine, error) {
 func declared() []*noun {
 	list := []*noun{
 		accountNoun(), limitsNoun(), storageNoun(), staffUserNoun(), apiKeyNoun(), customerNoun(), contactNoun(), emailNoun(), phoneNoun(),
-		postalNoun(), documentNoun(), documentVersionNoun(), timelineNoun(), eventNoun(),
+		postalNoun(), documentNoun(), documentVersionNoun(), areaNoun(), timelineNoun(), eventNoun(),
 		customerTypeNoun(), customerOriginNoun(), officeNoun(), serviceNoun(),
 		jobNoun(), jobProgressNoun(), jobCountsNoun(), jobRowErrorNoun(),
 		mergeNoun(), mergeCountsNoun(),
@@ -129,7 +131,7 @@ func declared() []*noun {
 // roots are the connections of Query.
 func (e *Engine) roots() map[string]connection {
 	return map[string]connection{
-		"customers": customersRoot(), "events": eventsRoot(),
+		"customers": customersRoot(), "events": eventsRoot(), "documents": documentsRoot(),
 		"customerTypes": listRoot("CustomerType"), "customerOrigins": listRoot("CustomerOrigin"),
 		"offices": listRoot("Office"), "services": listRoot("Service"), "staffUsers": staffRoot(),
 		"jobs":                 jobsRoot(),

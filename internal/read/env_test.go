@@ -179,6 +179,14 @@ func (q queries) CustomerByExternalID(ctx context.Context, _ string) (*read.Obje
 
 func (q queries) Document(ctx context.Context, _ string) (*read.Object, error) { return q.e.Field(ctx) }
 
+func (q queries) Documents(ctx context.Context, _ *model.DocumentWhere, _ *model.DocumentListOrder, _ *int, _ *string, _ *int, _ *string) (*read.Object, error) {
+	return q.e.Field(ctx)
+}
+
+func (q queries) DocumentAreas(ctx context.Context, _, _ *string) (*read.Object, error) {
+	return q.e.Render(ctx, []any{})
+}
+
 func (q queries) Customers(ctx context.Context, _ *model.CustomerWhere, _ *string, _ *model.CustomerOrder, _ *int, _ *string, _ *int, _ *string,
 ) (*read.Object, error) {
 	return q.e.Field(ctx)

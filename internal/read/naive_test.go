@@ -163,6 +163,10 @@ func (n *naive) complete(v any, below []ast.SelectionSet) any {
 
 func (n *naive) resolve(t thing, name string, args map[string]any) any {
 	switch {
+	case t.typeName == "FileAttributeValue" && name == "documents":
+		return n.documents("FileAttributeValue.documents", args, func(d row) bool {
+			return d["customer_id"] == t.row["customer_id"] && d["area_id"] == t.row["definition_id"]
+		})
 	case t.fields != nil:
 		return t.fields[name]()
 	case t.typeName == "Query":
@@ -199,7 +203,7 @@ func (n *naive) resolve(t thing, name string, args map[string]any) any {
 	case "Customer.contacts":
 		return n.contacts(r, args)
 	case "Customer.documents":
-		return n.documents(r, args)
+		return n.documents("Customer.documents", args, func(d row) bool { return d["customer_id"] == r.id() })
 	case "Customer.timeline":
 		return n.timeline(r, args)
 	case "Customer.mergedInto":
@@ -264,8 +268,10 @@ func (n *naive) resolve(t thing, name string, args map[string]any) any {
 		return !r["secondary"].(bool)
 	case "EmailAddress.isPrimary", "PhoneNumber.isPrimary", "PostalAddress.isPrimary":
 		return r["position"] == int64(0)
-	case "Document.expiresOn":
-		return dateText(r["expires_on"])
+	case "Document.expiresOn", "Document.retentionUntil":
+		return dateText(r[snake(name)])
+	case "Document.area":
+		return n.area(r)
 	case "Document.currentVersion":
 		return n.thing("document_version", r["current_version_id"])
 	case "Document.versions":
@@ -352,6 +358,7 @@ func (n *naive) query(name string, args map[string]any) any {
 			"permissions": func() any {
 				return []string{
 					"account:read", "account:admin", "staff:read", "customers:read", "customers:write", "documents:read", "documents:write",
+					"documents:delete",
 					"timeline:read", "timeline:write", "events:read", "jobs:read", "jobs:write", "customers:import", "customers:export",
 					"notes:read", "notes:write",
 				}
@@ -380,6 +387,8 @@ func (n *naive) query(name string, args map[string]any) any {
 		return out
 	case "customers":
 		return n.customers(args)
+	case "documents":
+		return n.documents("Query.documents", args, all)
 	case "customerByExternalId":
 		list := n.rows("customer", n.account, func(r row) bool { return r["external_id"] == args["externalId"] })
 		if len(list) == 0 {

@@ -151,8 +151,9 @@ func (t *tx) moveDocument(ctx context.Context, d document.Document, status, even
 		return err
 	}
 	t.emit(d.EventOf(event, fields))
+	before := d
 	d.Status = status
-	return t.moveExpiry(ctx, d)
+	return t.placeDates(ctx, before, d)
 }
 
 // postponeCheck gives the problem before and after it.
