@@ -7266,6 +7266,8 @@ type AuditRecordMutation struct {
 	appendchanged_fields []string
 	request_id           *string
 	client_address       *string
+	times                *int32
+	addtimes             *int32
 	clearedFields        map[string]struct{}
 	done                 bool
 	oldValue             func(context.Context) (*AuditRecord, error)
@@ -7914,6 +7916,62 @@ func (m *AuditRecordMutation) ResetClientAddress() {
 	delete(m.clearedFields, auditrecord.FieldClientAddress)
 }
 
+// SetTimes sets the "times" field.
+func (m *AuditRecordMutation) SetTimes(i int32) {
+	m.times = &i
+	m.addtimes = nil
+}
+
+// Times returns the value of the "times" field in the mutation.
+func (m *AuditRecordMutation) Times() (r int32, exists bool) {
+	v := m.times
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTimes returns the old "times" field's value of the AuditRecord entity.
+// If the AuditRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AuditRecordMutation) OldTimes(ctx context.Context) (v int32, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTimes is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTimes requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTimes: %w", err)
+	}
+	return oldValue.Times, nil
+}
+
+// AddTimes adds i to the "times" field.
+func (m *AuditRecordMutation) AddTimes(i int32) {
+	if m.addtimes != nil {
+		*m.addtimes += i
+	} else {
+		m.addtimes = &i
+	}
+}
+
+// AddedTimes returns the value that was added to the "times" field in this mutation.
+func (m *AuditRecordMutation) AddedTimes() (r int32, exists bool) {
+	v := m.addtimes
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetTimes resets all changes to the "times" field.
+func (m *AuditRecordMutation) ResetTimes() {
+	m.times = nil
+	m.addtimes = nil
+}
+
 // Where appends a list predicates to the AuditRecordMutation builder.
 func (m *AuditRecordMutation) Where(ps ...predicate.AuditRecord) {
 	m.predicates = append(m.predicates, ps...)
@@ -7948,7 +8006,7 @@ func (m *AuditRecordMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *AuditRecordMutation) Fields() []string {
-	fields := make([]string, 0, 12)
+	fields := make([]string, 0, 13)
 	if m.account_id != nil {
 		fields = append(fields, auditrecord.FieldAccountID)
 	}
@@ -7985,6 +8043,9 @@ func (m *AuditRecordMutation) Fields() []string {
 	if m.client_address != nil {
 		fields = append(fields, auditrecord.FieldClientAddress)
 	}
+	if m.times != nil {
+		fields = append(fields, auditrecord.FieldTimes)
+	}
 	return fields
 }
 
@@ -8017,6 +8078,8 @@ func (m *AuditRecordMutation) Field(name string) (ent.Value, bool) {
 		return m.RequestID()
 	case auditrecord.FieldClientAddress:
 		return m.ClientAddress()
+	case auditrecord.FieldTimes:
+		return m.Times()
 	}
 	return nil, false
 }
@@ -8050,6 +8113,8 @@ func (m *AuditRecordMutation) OldField(ctx context.Context, name string) (ent.Va
 		return m.OldRequestID(ctx)
 	case auditrecord.FieldClientAddress:
 		return m.OldClientAddress(ctx)
+	case auditrecord.FieldTimes:
+		return m.OldTimes(ctx)
 	}
 	return nil, fmt.Errorf("unknown AuditRecord field %s", name)
 }
@@ -8143,6 +8208,13 @@ func (m *AuditRecordMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetClientAddress(v)
 		return nil
+	case auditrecord.FieldTimes:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTimes(v)
+		return nil
 	}
 	return fmt.Errorf("unknown AuditRecord field %s", name)
 }
@@ -8150,13 +8222,21 @@ func (m *AuditRecordMutation) SetField(name string, value ent.Value) error {
 // AddedFields returns all numeric fields that were incremented/decremented during
 // this mutation.
 func (m *AuditRecordMutation) AddedFields() []string {
-	return nil
+	var fields []string
+	if m.addtimes != nil {
+		fields = append(fields, auditrecord.FieldTimes)
+	}
+	return fields
 }
 
 // AddedField returns the numeric value that was incremented/decremented on a field
 // with the given name. The second boolean return value indicates that this field
 // was not set, or was not defined in the schema.
 func (m *AuditRecordMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case auditrecord.FieldTimes:
+		return m.AddedTimes()
+	}
 	return nil, false
 }
 
@@ -8165,6 +8245,13 @@ func (m *AuditRecordMutation) AddedField(name string) (ent.Value, bool) {
 // type.
 func (m *AuditRecordMutation) AddField(name string, value ent.Value) error {
 	switch name {
+	case auditrecord.FieldTimes:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddTimes(v)
+		return nil
 	}
 	return fmt.Errorf("unknown AuditRecord numeric field %s", name)
 }
@@ -8272,6 +8359,9 @@ func (m *AuditRecordMutation) ResetField(name string) error {
 		return nil
 	case auditrecord.FieldClientAddress:
 		m.ResetClientAddress()
+		return nil
+	case auditrecord.FieldTimes:
+		m.ResetTimes()
 		return nil
 	}
 	return fmt.Errorf("unknown AuditRecord field %s", name)

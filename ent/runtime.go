@@ -164,6 +164,10 @@ func init() {
 	auditrecordDescCreatedAt := auditrecordMixinFields0[2].Descriptor()
 	// auditrecord.DefaultCreatedAt holds the default value on creation for the created_at field.
 	auditrecord.DefaultCreatedAt = auditrecordDescCreatedAt.Default.(func() time.Time)
+	// auditrecordDescTimes is the schema descriptor for times field.
+	auditrecordDescTimes := auditrecordFields[8].Descriptor()
+	// auditrecord.DefaultTimes holds the default value on creation for the times field.
+	auditrecord.DefaultTimes = auditrecordDescTimes.Default.(int32)
 	blobMixin := schema.Blob{}.Mixin()
 	blobMixinFields0 := blobMixin[0].Fields()
 	_ = blobMixinFields0

@@ -336,6 +336,7 @@ var (
 		{Name: "changed_fields", Type: field.TypeJSON},
 		{Name: "request_id", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "client_address", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "times", Type: field.TypeInt32, Default: 1},
 	}
 	// AuditRecordTable holds the schema information for the "audit_record" table.
 	AuditRecordTable = &schema.Table{
@@ -1856,6 +1857,7 @@ func init() {
 	AuditRecordTable.Annotation.Checks = map[string]string{
 		"audit_record_created_by_kind": "created_by_kind IN ('STAFF', 'API_KEY')",
 		"audit_record_outcome":         "outcome IN ('DONE', 'DENIED')",
+		"audit_record_times":           "times > 0",
 	}
 	BlobTable.Annotation = &entsql.Annotation{
 		Table: "blob",

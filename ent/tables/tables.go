@@ -131,6 +131,7 @@ func Columns() map[string][]Column {
 			{Name: "changed_fields", Type: field.TypeJSON},
 			{Name: "request_id", Type: field.TypeString, SQL: "text", Nullable: true},
 			{Name: "client_address", Type: field.TypeString, SQL: "text", Nullable: true},
+			{Name: "times", Type: field.TypeInt32},
 		},
 		"blob": {
 			{Name: "id", Type: field.TypeUUID},

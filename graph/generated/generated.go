@@ -117,6 +117,7 @@ type ComplexityRoot struct {
 	Query struct {
 		Account                 func(childComplexity int) int
 		AttributeDefinitions    func(childComplexity int, where *model.AttributeDefinitionWhere, first *int, after *string, last *int, before *string) int
+		AuditTrail              func(childComplexity int, where *model.AuditWhere, first *int, after *string, last *int, before *string) int
 		Customer                func(childComplexity int, id string) int
 		CustomerByExternalID    func(childComplexity int, externalID string) int
 		CustomerDuplicateGroups func(childComplexity int, first *int, after *string) int
@@ -239,6 +240,7 @@ type QueryResolver interface {
 	DocumentAreas(ctx context.Context, customerID *string, typeID *string) (*read.Object, error)
 	Customers(ctx context.Context, where *model.CustomerWhere, search *string, orderBy *model.CustomerOrder, first *int, after *string, last *int, before *string) (*read.Object, error)
 	Events(ctx context.Context, after *string, types []model.EventType, customerID *string, first *int) (*read.Object, error)
+	AuditTrail(ctx context.Context, where *model.AuditWhere, first *int, after *string, last *int, before *string) (*read.Object, error)
 	CustomerStats(ctx context.Context, groupBy []model.CustomerDimension, rangeArg *model.DateRange, bucket *model.TimeBucket, timeZone string, where *model.CustomerWhere) (*read.Object, error)
 	Storage(ctx context.Context) (*read.Object, error)
 	AttributeDefinitions(ctx context.Context, where *model.AttributeDefinitionWhere, first *int, after *string, last *int, before *string) (*read.Object, error)
@@ -1062,6 +1064,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.AttributeDefinitions(childComplexity, args["where"].(*model.AttributeDefinitionWhere), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.auditTrail":
+		if e.ComplexityRoot.Query.AuditTrail == nil {
+			break
+		}
+
+		args, err := ec.field_Query_auditTrail_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.AuditTrail(childComplexity, args["where"].(*model.AuditWhere), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Query.customer":
 		if e.ComplexityRoot.Query.Customer == nil {
 			break
@@ -1351,6 +1364,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("AttributeValidationInput", ec.unmarshalInputAttributeValidationInput),
 			graphql.NewInputUnmarshaler("AttributeValueInput", ec.unmarshalInputAttributeValueInput),
 			graphql.NewInputUnmarshaler("AttributeWhere", ec.unmarshalInputAttributeWhere),
+			graphql.NewInputUnmarshaler("AuditWhere", ec.unmarshalInputAuditWhere),
 			graphql.NewInputUnmarshaler("ContactCreateInput", ec.unmarshalInputContactCreateInput),
 			graphql.NewInputUnmarshaler("ContactNestedInput", ec.unmarshalInputContactNestedInput),
 			graphql.NewInputUnmarshaler("ContactUpdateInput", ec.unmarshalInputContactUpdateInput),
@@ -2059,6 +2073,17 @@ type Customer implements Node {
   image: Image
   "The staff's notes, pinned ones first, then the newest."
   notes(first: Int, after: String, last: Int, before: String, where: NoteWhere): NoteConnection!
+  """
+  Where all documents of the customer can be downloaded as one ZIP, for the next minutes. The URL is the viewer's own, as
+  ` + "`" + `DocumentVersion.downloadUrl` + "`" + ` is. The ZIP holds the current version of each document, also of archived ones, in a folder per area;
+  what is held back is named in ` + "`" + `_held-back.txt` + "`" + `. Needs ` + "`" + `documents:read` + "`" + `.
+  """
+  documentsZipUrl: URL
+  """
+  Who did what with the customer, or was not allowed to, newest first. What happened to a customer before it was merged into this
+  one is in the trail of that customer, see ` + "`" + `mergedCustomers` + "`" + `. Needs ` + "`" + `audit:read` + "`" + `, which the role ADMIN has.
+  """
+  auditTrail(first: Int, after: String, last: Int, before: String, where: AuditWhere): AuditRecordConnection!
   "What the viewer may do with this customer."
   viewerPermissions: [CustomerPermission!]!
   "Who created it."
@@ -3185,8 +3210,9 @@ type DocumentVersion implements Node {
   "SHA-256 of the content, 64 hexadecimal digits."
   sha256: String!
   """
-  Where the content can be downloaded, as an attachment, for the next minutes (the URL says until when). The URL is its own
-  credential: do not store it. Null unless ` + "`" + `scanStatus` + "`" + ` is CLEAN or NOT_SCANNED.
+  Where the content can be downloaded, as an attachment, for 4 to 5 minutes. The URL is the viewer's own credential: do not store it or
+  hand it on. It stops working when the viewer loses the right to read documents, and each download is in the audit trail in the
+  viewer's name. Null unless ` + "`" + `scanStatus` + "`" + ` is CLEAN or NOT_SCANNED.
   """
   downloadUrl: URL
   "What is known about malware in the content."
@@ -3763,6 +3789,105 @@ type Heartbeat implements EventMessage {
   cursor: EventCursor!
 }
 
+# ------------------------------------------------------------------------------------------------------------- audit trail
+
+"How what somebody asked for came out."
+enum AuditOutcome {
+  "It was done."
+  DONE
+  "It was refused, because the principal has no permission for it."
+  DENIED
+}
+
+"What a record of the audit trail is about."
+union AuditSubject =
+  | Customer
+  | Contact
+  | Document
+  | DocumentVersion
+  | TimelineEntry
+  | Note
+  | Job
+  | Account
+  | StaffUser
+  | ApiKey
+  | AttributeDefinition
+  | CustomerType
+  | CustomerOrigin
+  | Office
+  | Service
+
+"""
+A line of the audit trail: who did what to what, or was not allowed to. There is one for each change, written in the transaction of
+the change, one for each download, and one for each denial. Records are never changed or deleted, and hold no values: what a field
+was changed to is not in them.
+"""
+type AuditRecord implements Node {
+  "The global id, ` + "`" + `aud_...` + "`" + `."
+  id: ID!
+  "When it happened."
+  at: DateTime!
+  """
+  What it was. For a change the type of its event (see ` + "`" + `EventType` + "`" + `), and for settings the item and what became of it, such as
+  ` + "`" + `OFFICE_UPDATED` + "`" + `, ` + "`" + `API_KEY_CREATED` + "`" + ` or ` + "`" + `FIELD_POLICY_UPDATED` + "`" + `; for a download ` + "`" + `DOCUMENT_DOWNLOADED` + "`" + `, ` + "`" + `DOCUMENTS_DOWNLOADED` + "`" + ` or
+  ` + "`" + `EXPORT_DOWNLOADED` + "`" + `; for a denial the field that was asked for, such as ` + "`" + `Mutation.customerCreate` + "`" + `, or the download. More come with time.
+  """
+  action: String!
+  "Whether it was done."
+  outcome: AuditOutcome!
+  """
+  How often: 1, but for denials. The first denial of an actor and action is recorded at once, those of the following minute are counted
+  and recorded together.
+  """
+  times: Int!
+  "Who it was. Null where it was Dossier itself or the command line."
+  actor: Actor
+  "The customer that it is about."
+  customer: Customer
+  "The id of what it is about, also when that is gone. Null for denials, and for the field policy."
+  subjectId: ID
+  "What it is about, as it is now (not as it was). Null when it is gone."
+  subject: AuditSubject
+  "The names of the fields that were changed, sorted. Empty where the whole thing is new or nothing was changed."
+  changedFields: [String!]!
+  "The id of the request (the header ` + "`" + `X-Request-Id` + "`" + ` of its answer) or of the job that it was a part of."
+  requestId: String
+  "The IP address of the client. Null for jobs and for the command line."
+  clientAddress: String
+}
+
+"A part of the audit trail, newest first."
+type AuditRecordConnection {
+  "The items with their cursors."
+  edges: [AuditRecordEdge!]!
+  "The items."
+  nodes: [AuditRecord!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many there are, counted up to 10,000; 10,001 means more. Costs a count: ask only when it is shown."
+  totalCount: Int!
+}
+
+"An item of the list."
+type AuditRecordEdge {
+  "The item's place in the list."
+  cursor: String!
+  "The item."
+  node: AuditRecord!
+}
+
+"Which records. All that is given must hold."
+input AuditWhere {
+  "Of one of these actions, at most 100."
+  actions: [String!]
+  "With this outcome."
+  outcome: AuditOutcome
+  "At this time."
+  createdAt: DateTimeFilter
+  "By this person or key: the id of a ` + "`" + `StaffUser` + "`" + ` or ` + "`" + `ApiKey` + "`" + `."
+  actorId: ID
+}
+
 # ------------------------------------------------------------------------------------------------------ imports and exports
 
 "What a job does."
@@ -3806,8 +3931,8 @@ type Job implements Node {
   "What is wrong with the rows of an import, in the order of the file; the first 10,000."
   rowErrors(first: Int, after: String, last: Int, before: String): JobRowErrorConnection!
   """
-  Where the file of an export that SUCCEEDED can be downloaded, as an attachment, for the next minutes. The URL is its own
-  credential: do not store it. Needs ` + "`" + `customers:export` + "`" + `.
+  Where the file of an export that SUCCEEDED can be downloaded, as an attachment, for the next minutes. The URL is the viewer's own
+  credential, as ` + "`" + `DocumentVersion.downloadUrl` + "`" + ` is. Needs ` + "`" + `customers:export` + "`" + `.
   """
   downloadUrl: URL
   "Why it FAILED."
@@ -4063,6 +4188,8 @@ type Query {
   ): CustomerConnection!
   "The events after a cursor, oldest first: replay and delta sync. Without ` + "`" + `after` + "`" + `: from the oldest that is kept."
   events(after: EventCursor, types: [EventType!], customerId: ID, first: Int): EventConnection!
+  "The audit trail of the account, newest first. Needs ` + "`" + `audit:read` + "`" + `, which the role ADMIN has."
+  auditTrail(where: AuditWhere, first: Int, after: String, last: Int, before: String): AuditRecordConnection!
   """
   How many customers were created, by what they have in common and when: in order of time, then the largest groups first. Groups
   without customers are left out; more than 1,000 groups are refused. Archived customers count, merged ones do not, unless
@@ -7227,6 +7354,52 @@ func (ec *executionContext) field_Query_attributeDefinitions_args(ctx context.Co
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "where",
 		func(ctx context.Context, v any) (*model.AttributeDefinitionWhere, error) {
 			return ec.unmarshalOAttributeDefinitionWhere2ᚖdossierᚋgraphᚋmodelᚐAttributeDefinitionWhere(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["where"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg4
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_auditTrail_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "where",
+		func(ctx context.Context, v any) (*model.AuditWhere, error) {
+			return ec.unmarshalOAuditWhere2ᚖdossierᚋgraphᚋmodelᚐAuditWhere(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -11751,6 +11924,50 @@ func (ec *executionContext) fieldContext_Query_events(ctx context.Context, field
 	return fc, nil
 }
 
+func (ec *executionContext) _Query_auditTrail(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_auditTrail(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().AuditTrail(ctx, fc.Args["where"].(*model.AuditWhere), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNAuditRecordConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_auditTrail(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_auditTrail_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Query_customerStats(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -14451,6 +14668,69 @@ func (ec *executionContext) unmarshalInputAttributeWhere(ctx context.Context, ob
 func UnmarshalAttributeWhere(ctx context.Context, raw any) (model.AttributeWhere, error) {
 	var out model.AttributeWhere
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "AttributeWhere", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputAuditWhere(ctx context.Context, obj any) (model.AuditWhere, error) {
+	var it model.AuditWhere
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"actions", "outcome", "createdAt", "actorId"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "actions":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("actions"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Actions = graphql.OmittableOf(data)
+		case "outcome":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("outcome"))
+			data, err := ec.unmarshalOAuditOutcome2ᚖdossierᚋgraphᚋmodelᚐAuditOutcome(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Outcome = graphql.OmittableOf(data)
+		case "createdAt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("createdAt"))
+			data, err := ec.unmarshalODateTimeFilter2ᚖdossierᚋgraphᚋmodelᚐDateTimeFilter(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.CreatedAt = graphql.OmittableOf(data)
+		case "actorId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("actorId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ActorID = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalAuditWhere unmarshals raw into the AuditWhere input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalAuditWhere(ctx context.Context, raw any) (model.AuditWhere, error) {
+	var out model.AuditWhere
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "AuditWhere", raw, &out)
 	return out, err
 }
 
@@ -18405,6 +18685,12 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_events(ctx, field)
 				})
+		case "auditTrail":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_auditTrail(ctx, field)
+				})
 		case "customerStats":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
 				true, true,
@@ -19008,6 +19294,20 @@ func (ec *executionContext) unmarshalNAttributeValueInput2ᚖdossierᚋgraphᚋm
 func (ec *executionContext) unmarshalNAttributeWhere2ᚖdossierᚋgraphᚋmodelᚐAttributeWhere(ctx context.Context, v any) (*model.AttributeWhere, error) {
 	res, err := ec.unmarshalInputAttributeWhere(ctx, v)
 	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNAuditRecordConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNAuditRecordConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "AuditRecordConnection!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
 }
 
 func (ec *executionContext) unmarshalNBigInt2int64(ctx context.Context, v any) (int64, error) {
@@ -20624,6 +20924,30 @@ func (ec *executionContext) unmarshalOAttributeWhere2ᚕᚖdossierᚋgraphᚋmod
 		}
 	}
 	return res, nil
+}
+
+func (ec *executionContext) unmarshalOAuditOutcome2ᚖdossierᚋgraphᚋmodelᚐAuditOutcome(ctx context.Context, v any) (*model.AuditOutcome, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(model.AuditOutcome)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOAuditOutcome2ᚖdossierᚋgraphᚋmodelᚐAuditOutcome(ctx context.Context, sel ast.SelectionSet, v *model.AuditOutcome) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
+}
+
+func (ec *executionContext) unmarshalOAuditWhere2ᚖdossierᚋgraphᚋmodelᚐAuditWhere(ctx context.Context, v any) (*model.AuditWhere, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputAuditWhere(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalOBigInt2ᚕint64ᚄ(ctx context.Context, v any) ([]int64, error) {

@@ -227,6 +227,18 @@ type AttributeWhere struct {
 	Phone graphql.Omittable[*AttributeTextWhere] `json:"phone,omitempty"`
 }
 
+// Which records. All that is given must hold.
+type AuditWhere struct {
+	// Of one of these actions, at most 100.
+	Actions graphql.Omittable[[]string] `json:"actions,omitempty"`
+	// With this outcome.
+	Outcome graphql.Omittable[*AuditOutcome] `json:"outcome,omitempty"`
+	// At this time.
+	CreatedAt graphql.Omittable[*DateTimeFilter] `json:"createdAt,omitempty"`
+	// By this person or key: the id of a `StaffUser` or `ApiKey`.
+	ActorID graphql.Omittable[*string] `json:"actorId,omitempty"`
+}
+
 // A contact of a new customer, or a new contact. A given name, a family name or both must be there.
 type ContactCreateInput struct {
 	// First name; at most 200 characters.
@@ -1000,6 +1012,64 @@ func (e *AttributeType) UnmarshalJSON(b []byte) error {
 }
 
 func (e AttributeType) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// How what somebody asked for came out.
+type AuditOutcome string
+
+const (
+	// It was done.
+	AuditOutcomeDone AuditOutcome = "DONE"
+	// It was refused, because the principal has no permission for it.
+	AuditOutcomeDenied AuditOutcome = "DENIED"
+)
+
+var AllAuditOutcome = []AuditOutcome{
+	AuditOutcomeDone,
+	AuditOutcomeDenied,
+}
+
+func (e AuditOutcome) IsValid() bool {
+	switch e {
+	case AuditOutcomeDone, AuditOutcomeDenied:
+		return true
+	}
+	return false
+}
+
+func (e AuditOutcome) String() string {
+	return string(e)
+}
+
+func (e *AuditOutcome) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = AuditOutcome(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid AuditOutcome", str)
+	}
+	return nil
+}
+
+func (e AuditOutcome) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *AuditOutcome) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e AuditOutcome) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

@@ -59,6 +59,9 @@ const (
 	NotesRead Permission = "notes:read"
 	// NotesWrite: write, change, pin and delete them.
 	NotesWrite Permission = "notes:write"
+	// AuditRead: who did what, from where, and who was refused. It shows what colleagues do all day, so it is for who
+	// answers for the business.
+	AuditRead Permission = "audit:read"
 )
 
 // permissionTable is the policy: each permission with the lowest role that has it. A role has everything that the
@@ -87,6 +90,7 @@ var permissionTable = []struct {
 	{CustomersExport, Admin, "export the directory as a file and download it"},
 	{NotesRead, Viewer, "read the staff's notes about customers"},
 	{NotesWrite, Editor, "write, change, pin and delete notes about customers"},
+	{AuditRead, Admin, "read the audit trail: changes, downloads and denials"},
 	{AccountOperate, operator, "set the storage that the account has booked"},
 }
 
@@ -115,6 +119,8 @@ var fieldTable = map[string]Permission{
 	"Query.documents":     DocumentsRead,
 	"Query.documentAreas": DocumentsRead, // the definitions in it need CustomersRead by their type
 	"Query.events":        EventsRead,
+
+	"Query.auditTrail": AuditRead,
 
 	"Query.customerStats": CustomersRead, // the nodes in it need what their types need
 
@@ -242,6 +248,7 @@ var typeTable = map[string]Permission{
 	"JobProgress":     JobsRead,
 	"JobCounts":       JobsRead,
 	"JobRowError":     JobsRead,
+	"AuditRecord":     AuditRead,
 
 	"AttributeDefinition":       CustomersRead,
 	"AttributeValidation":       CustomersRead,
@@ -271,6 +278,8 @@ var memberTable = map[string]Permission{
 	"ApiKey.revokedAt": AccountAdmin,
 	"ApiKey.createdAt": AccountAdmin,
 	"Job.downloadUrl":  CustomersExport,
+
+	"Customer.documentsZipUrl": DocumentsRead,
 }
 
 // presetTable is the API key scopes that stand for everything a role may do.

@@ -27,7 +27,7 @@ func apiKey(scopes ...string) auth.Principal {
 func TestEveryRootFieldAndTypeHasAPermission(t *testing.T) {
 	t.Parallel()
 	fields := map[string]string{
-		"Query": "viewer account node nodes customer customerByExternalId document documents documentAreas customers events storage " +
+		"Query": "viewer account node nodes customer customerByExternalId document documents documentAreas customers events storage auditTrail " +
 			"customerStats attributeDefinitions job jobs customerDuplicates customerDuplicateGroups customerMerges customerTypes customerOrigins offices services fieldPolicy staffUsers",
 		"Mutation": "customerCreate customerUpdate customerUpsert customerArchive customerRestore customerMerge customerMergeUndo contactCreate contactUpdate contactArchive " +
 			"documentUpload documentUploadBegin documentUploadComplete documentUploadCancel documentReplace documentUpdate documentArchive documentRestore " +
@@ -115,6 +115,7 @@ func TestRolesIncludeTheOnesBelow(t *testing.T) {
 		{auth.EventsRead, true, true, true},
 		{auth.NotesRead, true, true, true},
 		{auth.NotesWrite, false, true, true},
+		{auth.AuditRead, false, false, true},
 		{"customers:delete", false, false, false},
 		{"", false, false, false},
 	} {

@@ -211,12 +211,12 @@ func TestADownloadLinkLeadsToTheContentWhileItMay(t *testing.T) {
 	links := &document.Links{Secret: []byte(strings.Repeat("s", 32)), BaseURL: "https://api.example.com/files/"}
 	follow := func(link string) (int, []byte, http.Header) {
 		t.Helper()
-		url, err := e.service.DownloadRequest(t.Context(), links, link)
+		offer, err := e.service.DownloadRequest(t.Context(), links, link, document.Visit{})
 		if err != nil {
 			wantCode(t, err, fault.NotFound)
 			return http.StatusNotFound, nil, nil
 		}
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, offer.URL, http.NoBody)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -232,7 +232,7 @@ func TestADownloadLinkLeadsToTheContentWhileItMay(t *testing.T) {
 		}
 		return res.StatusCode, body, res.Header
 	}
-	status, body, header := follow(links.URL(e.ada.AccountID, version))
+	status, body, header := follow(links.URLFor(e.ada.Holder(), e.ada.AccountID, version))
 	if status != http.StatusOK || string(body) != string(content) {
 		t.Errorf("got status %d and %d bytes, want the content", status, len(body))
 	}
@@ -242,14 +242,14 @@ func TestADownloadLinkLeadsToTheContentWhileItMay(t *testing.T) {
 	if err := e.service.Archive(t.Context(), e.ada, id, 1); err != nil {
 		t.Fatal(err)
 	}
-	if status, _, _ := follow(links.URL(e.ada.AccountID, version)); status != http.StatusOK {
+	if status, _, _ := follow(links.URLFor(e.ada.Holder(), e.ada.AccountID, version)); status != http.StatusOK {
 		t.Errorf("an archived document: status %d, want 200", status)
 	}
-	if status, _, _ := follow(links.URL(e.bob.AccountID, version)); status != http.StatusNotFound {
+	if status, _, _ := follow(links.URLFor(e.bob.Holder(), e.bob.AccountID, version)); status != http.StatusNotFound {
 		t.Errorf("a version of another account: status %d, want 404", status)
 	}
 	e.exec(`UPDATE document_version SET state = 'QUARANTINED'`)
-	if status, _, _ := follow(links.URL(e.ada.AccountID, version)); status != http.StatusNotFound {
+	if status, _, _ := follow(links.URLFor(e.ada.Holder(), e.ada.AccountID, version)); status != http.StatusNotFound {
 		t.Errorf("a version that is held back: status %d, want 404", status)
 	}
 }

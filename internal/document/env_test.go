@@ -65,9 +65,25 @@ func newEnv(t testing.TB) *env {
 	t.Cleanup(e.store.Close)
 	e.openBlobs()
 	e.service = document.New(e.store.Documents(), e.store.Images(), e.blobs)
+	e.service.Rights = e.authenticator()
 	e.ada, e.adasCustomer = e.account("Ada")
 	e.bob, e.bobsCustomer = e.account("Bob")
 	return e
+}
+
+// authenticator says what Ada and Bob may do now.
+func (e *env) authenticator() *auth.Authenticator {
+	e.t.Helper()
+	pepper, err := auth.DerivePepper(bytes.Repeat([]byte{5}, 32))
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	a, err := auth.New(auth.Config{Directory: e.store, Pepper: pepper})
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	e.t.Cleanup(a.Close)
+	return a
 }
 
 func (e *env) openBlobs() {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"dossier/internal/auth"
 	"dossier/internal/blob"
 	"dossier/internal/fault"
 	"dossier/internal/thumbnail"
@@ -38,6 +39,10 @@ type Service struct {
 	Store  Store
 	Images ImageStore
 	Blobs  blob.Store
+	// Rights says what the holders of links may do when they follow them. It must be set before the first link is.
+	Rights Rights
+	// Denied is told that the holder of a link may not do what the link is for.
+	Denied func(ctx context.Context, p auth.Principal, action string)
 	// Thumbnails makes pictures small, few at a time.
 	Thumbnails *thumbnail.Maker
 	// Scanner looks for malware; nil when that is off.
@@ -61,7 +66,7 @@ type Service struct {
 func New(store Store, images ImageStore, blobs blob.Store) *Service {
 	return &Service{
 		Store: store, Images: images, Blobs: blobs, Thumbnails: thumbnail.NewMaker(), Now: time.Now, NewID: typeid.New, Limits: DefaultLimits,
-		Log: slog.New(slog.DiscardHandler), Wake: func() {}, at: func(string) {},
+		Log: slog.New(slog.DiscardHandler), Wake: func() {}, at: func(string) {}, Denied: func(context.Context, auth.Principal, string) {},
 	}
 }
 

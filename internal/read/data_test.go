@@ -37,6 +37,7 @@ var tableOrder = []string{
 	"account", "storage_usage", "staff_user", "api_key", "customer_type", "customer_origin", "office", "service", "customer", "contact", "email_address", "phone_number", "postal_address",
 	"customer_search", "attribute_definition", "document", "document_version", "timeline_entry", "note", "customer_image", "event", "job", "job_row_error", "customer_merge",
 	"attribute_definition_type", "attribute_option", "attribute_value", "attribute_value_option",
+	"audit_record",
 }
 
 // maker makes a world of random rows. Few different names and times, so that orders have ties; NULLs, archived rows,
@@ -163,6 +164,7 @@ func (m *maker) account(number, customers int) {
 	m.subjects(account)
 	m.merges(account)
 	m.documents(account)
+	m.audit(account)
 }
 
 // merges are the records of merges; they need not fit the customers, which say themselves what they were merged into.

@@ -79,6 +79,8 @@ type computed struct {
 	columns []string
 	beside  []besideColumn
 	exists  []existence
+	// personal says that the value depends on who asks, and not only on what they may see.
+	personal bool
 	// write appends the JSON value.
 	write func(e *environment, dst []byte, columns [][]byte) []byte
 }
@@ -276,6 +278,12 @@ func constant(name string, value func(*Config) int64) field {
 
 func compute(name string, columns []string, write func(*environment, []byte, [][]byte) []byte) field {
 	return field{name: name, compute: &computed{columns: columns, write: write}}
+}
+
+// personal is compute of a value that is the viewer's own, such as a link in their name. An answer that has one is never
+// given to anybody else: see Personal.
+func personal(name string, columns []string, write func(*environment, []byte, [][]byte) []byte) field {
+	return field{name: name, compute: &computed{columns: columns, personal: true, write: write}}
 }
 
 func embed(name, typeName string) field { return field{name: name, embed: typeName} }

@@ -13,6 +13,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"dossier/internal/auth"
 	"dossier/internal/wall"
 )
 
@@ -27,10 +28,12 @@ type Config struct {
 	Viewer func(context.Context) (Viewer, error)
 	// Now is the clock that splits timelines; time.Now when it is nil.
 	Now func() time.Time
-	// DownloadURL makes the URL of the content of a document version; without it there are no downloads.
-	DownloadURL func(account, version uuid.UUID) string
-	// JobURL makes the URL of what an export has made; without it there are none.
-	JobURL func(account, job uuid.UUID) string
+	// DownloadURL makes the URL of the content of a document version for a holder; without it there are no downloads.
+	DownloadURL func(h auth.Holder, account, version uuid.UUID) string
+	// DocumentsZipURL makes the URL of all documents of a customer for a holder; without it there are none.
+	DocumentsZipURL func(h auth.Holder, account, customer uuid.UUID) string
+	// JobURL makes the URL of what an export has made for a holder; without it there are none.
+	JobURL func(h auth.Holder, account, job uuid.UUID) string
 	// PreviewURL makes the URL of a picture of the content of a document version in a size: PREVIEW or THUMBNAIL. Without it
 	// there are none.
 	PreviewURL func(size string, account, version uuid.UUID) string
@@ -123,7 +126,7 @@ func declared() []*noun {
 		customerTypeNoun(), customerOriginNoun(), officeNoun(), serviceNoun(),
 		jobNoun(), jobProgressNoun(), jobCountsNoun(), jobRowErrorNoun(),
 		mergeNoun(), mergeCountsNoun(),
-		noteNoun(), imageNoun(), customerStatNoun(),
+		noteNoun(), imageNoun(), customerStatNoun(), auditNoun(),
 	}
 	return append(list, attributeNouns()...)
 }
@@ -136,6 +139,7 @@ func (e *Engine) roots() map[string]connection {
 		"offices": listRoot("Office"), "services": listRoot("Service"), "staffUsers": staffRoot(),
 		"jobs":                 jobsRoot(),
 		"customerMerges":       mergesRoot(),
+		"auditTrail":           auditTrail(""),
 		"attributeDefinitions": attributesRoot(),
 	}
 }

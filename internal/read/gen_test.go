@@ -39,6 +39,7 @@ var roots = []string{
 	"viewer", "account", "storage", "node", "node", "node", "nodes", "nodes", "customer", "customer", "customer", "document", "documents", "documents", "documents", "events", "events", "customerStats", "customerStats",
 	"customers", "customers", "customers", "customers", "customers", "customers", "customerByExternalId",
 	"customerTypes", "customerOrigins", "offices", "services", "staffUsers", "fieldPolicy", "job", "job", "jobs", "jobs", "customerMerges", "attributeDefinitions",
+	"auditTrail", "auditTrail",
 }
 
 // weights are the fields that are chosen more often than others.
@@ -315,6 +316,11 @@ func (g *generator) choose(parent string, f *ast.FieldDefinition) map[string]any
 			out["customerId"] = typeid.Format("cus", oneFrom(g, g.world.rows("customer", g.world.accounts[g.own], all)...).id())
 		}
 		list = "Query.customerMerges/true"
+	case "Query.auditTrail", "Customer.auditTrail":
+		if g.chance(50) {
+			out["where"] = g.auditWhere()
+		}
+		list = strings.TrimPrefix(parent+"."+f.Name, "Query.") + "/true"
 	case "Customer.mergedCustomers":
 		list = "Customer.mergedCustomers/false"
 	case "Account.staffUsers":
@@ -491,7 +497,7 @@ func (g *generator) anyID(for_ string) string {
 	tables := []string{
 		"customer", "contact", "document", "document_version", "timeline_entry", "event", "staff_user", "api_key", "email_address", "account",
 		"customer_type", "customer_origin", "office", "service", "job", "customer_merge", "attribute_definition", "attribute_option",
-		"note", "customer_image",
+		"note", "customer_image", "audit_record",
 	}
 	if for_ != "node" && g.chance(80) {
 		tables = []string{for_}

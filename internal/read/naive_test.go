@@ -53,7 +53,7 @@ var tableTypes = map[string]string{
 	"job": "Job", "job_row_error": "JobRowError",
 	"customer_merge":       "CustomerMerge",
 	"attribute_definition": "AttributeDefinition", "attribute_option": "AttributeOption",
-	"note": "Note", "customer_image": "Image",
+	"note": "Note", "customer_image": "Image", "audit_record": "AuditRecord",
 }
 
 var typePrefixes = map[string]string{
@@ -62,7 +62,7 @@ var typePrefixes = map[string]string{
 	"CustomerType": "cty", "CustomerOrigin": "cor", "Office": "off", "Service": "srv",
 	"Job": "job", "CustomerMerge": "mrg",
 	"AttributeDefinition": "atd", "AttributeOption": "ato",
-	"Note": "not", "Image": "img",
+	"Note": "not", "Image": "img", "AuditRecord": "aud",
 }
 
 func (n *naive) answer(op *ast.OperationDefinition) any {
@@ -285,7 +285,15 @@ func (n *naive) resolve(t thing, name string, args map[string]any) any {
 		if r["state"] != "AVAILABLE" {
 			return nil
 		}
-		return "https://files.test/" + n.account.String() + "/" + r.id().String() + "?a=1&b=\""
+		return "https://files.test/" + n.staff.String() + "/" + n.account.String() + "/" + r.id().String() + "?a=1&b=\""
+	case "Customer.auditTrail":
+		return n.auditTrail("Customer.auditTrail", func(a row) bool { return a["customer_id"] == r["id"] }, args)
+	case "Customer.documentsZipUrl":
+		return "https://archives.test/" + n.staff.String() + "/" + n.account.String() + "/" + r.id().String()
+	case "AuditRecord.subject", "AuditRecord.subjectId":
+		return n.auditSubject(r, name)
+	case "AuditRecord.at":
+		return r["created_at"]
 	case "Event.cursor":
 		return place{"log", r.id()}
 	case "Event.at":
@@ -360,7 +368,7 @@ func (n *naive) query(name string, args map[string]any) any {
 					"account:read", "account:admin", "staff:read", "customers:read", "customers:write", "documents:read", "documents:write",
 					"documents:delete",
 					"timeline:read", "timeline:write", "events:read", "jobs:read", "jobs:write", "customers:import", "customers:export",
-					"notes:read", "notes:write",
+					"notes:read", "notes:write", "audit:read",
 				}
 			},
 		}}
@@ -405,6 +413,8 @@ func (n *naive) query(name string, args map[string]any) any {
 		return n.events(args)
 	case "jobs":
 		return n.jobs(args)
+	case "auditTrail":
+		return n.auditTrail("auditTrail", all, args)
 	case "attributeDefinitions":
 		return n.attributeDefinitions(args)
 	case "customerStats":

@@ -71,6 +71,8 @@ func customerNoun() *noun {
 		}),
 		attributesOf("attributes"),
 		page("notes", notesOfCustomer()),
+		page("auditTrail", auditTrail("customer_id")),
+		personal("documentsZipUrl", []string{"id"}, documentsZipURL),
 		one("image", "Image", "image_id"),
 		compute("viewerPermissions", []string{"status"}, viewerPermissions),
 		actor("createdBy"),

@@ -46,7 +46,7 @@ func documentVersionNoun() *noun {
 		text("contentType", "content_type"),
 		big("sizeBytes", "size_bytes"),
 		hexadecimal("sha256", "sha256"),
-		compute("downloadUrl", []string{"state", "id"}, downloadURL),
+		personal("downloadUrl", []string{"state", "id"}, downloadURL),
 		compute("scanStatus", []string{"state", "scanned_at", "scan_problem"}, scanStatus),
 		instant("scannedAt", "scanned_at"),
 		text("scanSignature", "scan_signature"),
@@ -66,7 +66,15 @@ func downloadURL(e *environment, dst []byte, columns [][]byte) []byte {
 	if string(columns[0]) != "AVAILABLE" || e.config.DownloadURL == nil || len(columns[1]) != 16 {
 		return append(dst, "null"...)
 	}
-	return appendString(dst, e.config.DownloadURL(e.account, uuid.UUID(columns[1])))
+	return appendString(dst, e.config.DownloadURL(e.holder, e.account, uuid.UUID(columns[1])))
+}
+
+// documentsZipURL is the URL of all documents of a customer.
+func documentsZipURL(e *environment, dst []byte, columns [][]byte) []byte {
+	if e.config.DocumentsZipURL == nil || len(columns[0]) != 16 {
+		return append(dst, "null"...)
+	}
+	return appendString(dst, e.config.DocumentsZipURL(e.holder, e.account, uuid.UUID(columns[0])))
 }
 
 // scanStatus says by what a content has become what is known about malware in it.

@@ -5,6 +5,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/vektah/gqlparser/v2/ast"
+
+	"dossier/internal/auth"
 )
 
 // unit is the compiled form of one selection: a tree of levels with a statement each. It holds no value of a request, so
@@ -75,6 +77,7 @@ type environment struct {
 	config  *Config
 	viewer  Viewer
 	account uuid.UUID
+	holder  auth.Holder
 }
 
 // binding is one use of a unit by one request: its values.

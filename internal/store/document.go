@@ -44,21 +44,6 @@ func (s documents) ChangeDocument(
 	})
 }
 
-const findDownload = `
-SELECT v.object_key, v.file_name, v.content_type, v.size_bytes, v.sha256
-FROM document_version v JOIN document d ON d.account_id = v.account_id AND d.id = v.document_id
-WHERE v.account_id = $1 AND v.id = $2 AND v.state = 'AVAILABLE'`
-
-// Download implements document.Store.
-func (s documents) Download(ctx context.Context, accountID, versionID uuid.UUID) (document.Download, error) {
-	var d document.Download
-	err := s.in(accountID).queryOne(ctx, []any{&d.ObjectKey, &d.FileName, &d.ContentType, &d.SizeBytes, &d.SHA256}, findDownload, versionID)
-	if missing(err) {
-		err = notFound(nil, "document")
-	}
-	return d, translate("store.Download", err)
-}
-
 // lockDocument reads a document, locked against other changes until the end of the transaction.
 func (t *tx) lockDocument(ctx context.Context, id uuid.UUID) (document.Document, error) {
 	q := t.documents().Where(entdocument.ID(id))

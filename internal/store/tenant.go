@@ -199,6 +199,23 @@ func (s *Store) behindWall(b *pgx.Batch, account uuid.UUID) {
 	}
 }
 
+// readAll gives the rows of a query in which $1 is the account, as readOne gives one. The connection is free again when it
+// returns.
+func readAll[R any](
+	ctx context.Context, s *Store, account uuid.UUID, row func(pgx.CollectableRow) (R, error), statement string, args ...any,
+) ([]R, error) {
+	conn, err := s.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Release()
+	rows, err := conn.Query(ctx, statement, append([]any{idArg(account)}, args...)...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, row)
+}
+
 func (c scope) accounts() *ent.AccountQuery {
 	return c.raw.Account.Query().Where(account.ID(c.account))
 }

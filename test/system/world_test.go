@@ -29,7 +29,8 @@ type world struct {
 	// other is a second customer, merge a merge of two more.
 	other, merge string
 	settings
-	job string
+	job   string
+	audit string
 }
 
 // build makes one of everything.
@@ -64,12 +65,12 @@ func build(t testing.TB, a actor) world {
 	w.image = text(a.mustSetImage(t, w.customer, 1, picture("world.png", 40, 30)), "id")
 	w.note = text(a.note(t, w.customer, "What the world is like", false), "id")
 	data = a.must(t, `query($d: ID!) { account { id staffUsers(first: 1) { nodes { id } } } document(id: $d) { currentVersion { id } }
-		events(first: 1) { nodes { id } } }`, map[string]any{"d": w.document})
+		events(first: 1) { nodes { id } } auditTrail(first: 1) { nodes { id } } }`, map[string]any{"d": w.document})
 	r := a.startImport(t, table("world.csv", "givenName", ""), map[string]any{}, true, "")
 	w.job = text(r.Data, "importStart.job.id")
 	a.ended(t, w.job, readJob)
 	w.account, w.version = text(data, "account.id"), text(data, "document.currentVersion.id")
-	w.staff, w.event = text(data, "account.staffUsers.nodes.0.id"), text(data, "events.nodes.0.id")
+	w.staff, w.event, w.audit = text(data, "account.staffUsers.nodes.0.id"), text(data, "events.nodes.0.id"), text(data, "auditTrail.nodes.0.id")
 	w.other = a.customer(t, "Other World")
 	data = a.must(t, mergeCustomers, map[string]any{"winner": a.customer(t, "Winner"), "loser": a.customer(t, "Loser"), "w": 1, "l": 1})
 	w.merge = text(data, "customerMerge.merge.id")
@@ -85,7 +86,7 @@ func nowhere() world {
 		version: id("dov"), entry: id("tle"), session: id("ups"), event: id("evt"), apiKey: id("key"), job: id("job"), staff: id("usr"), account: id("acc"),
 		external: "nowhere", settings: settingsOf(id), other: id("cus"), merge: id("mrg"),
 		attribute: id("atd"), option: id("ato"), attributeKey: "nowhere", shelved: id("doc"), areaKey: "nowhere",
-		note: id("not"), image: id("img"),
+		note: id("not"), image: id("img"), audit: id("aud"),
 	}
 }
 
@@ -96,7 +97,7 @@ func (w world) nodes() map[string]string {
 		"Document": w.document, "DocumentVersion": w.version, "TimelineEntry": w.entry, "Event": w.event, "ApiKey": w.apiKey,
 		"StaffUser": w.staff, "Account": w.account, "Job": w.job, "CustomerMerge": w.merge,
 		"AttributeDefinition": w.attribute, "AttributeOption": w.option,
-		"Note": w.note, "Image": w.image,
+		"Note": w.note, "Image": w.image, "AuditRecord": w.audit,
 	}
 	maps.Copy(nodes, w.settings.nodes())
 	return nodes
@@ -152,6 +153,7 @@ func operations(w world) map[string]operation {
 		"Query.document":      {query: `query($id: ID!) { document(id: $id) { id } }`, variables: id(w.document)},
 		"Query.customers":     {query: `query($id: ID!) { customers(where: {ids: [$id]}) { nodes { id } totalCount } }`, variables: id(w.customer)},
 		"Query.events":        {query: `query($id: ID) { events(customerId: $id) { nodes { id } totalCount } }`, variables: id(w.customer)},
+		"Query.auditTrail":    {query: `{ auditTrail(first: 5) { nodes { id action } totalCount } }`},
 		"Query.customerStats": {query: `query($id: ID!) { customerStats(groupBy: [KIND], where: {ids: [$id]}) { kind count } }`, variables: id(w.customer)},
 
 		"Mutation.customerCreate":  {query: `mutation { customerCreate(input: {givenName: "Matrix"})` + justErrors + ` }`},
