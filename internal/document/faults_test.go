@@ -107,11 +107,11 @@ type faultyStore struct {
 	*plan
 }
 
-func (s faultyStore) UploadTarget(ctx context.Context, p auth.Principal, customerID uuid.UUID) (document.Target, error) {
+func (s faultyStore) UploadTarget(ctx context.Context, p auth.Principal, customerID uuid.UUID, area string) (document.Target, error) {
 	if err := s.at(pointTarget, false); err != nil {
 		return document.Target{}, err
 	}
-	return s.Store.UploadTarget(ctx, p, customerID)
+	return s.Store.UploadTarget(ctx, p, customerID, area)
 }
 
 func (s faultyStore) ReplaceTarget(ctx context.Context, p auth.Principal, id uuid.UUID, version int) (document.Target, error) {

@@ -27,7 +27,7 @@ func TestEqualContentsOfAnAccountAreStoredOnce(t *testing.T) {
 	// A document that gets the bytes later, and one that loses them: its first version keeps them.
 	replaced := e.stored("replaced.pdf", other)
 	for id, bytes := range map[uuid.UUID][]byte{replaced: content, second: other} {
-		if err := e.service.Replace(t.Context(), e.ada, id, 1, incoming("new.pdf", bytes)); err != nil {
+		if err := e.service.Replace(t.Context(), e.ada, id, 1, incoming("new.pdf", bytes), document.Patch{}); err != nil {
 			t.Fatal(err)
 		}
 		e.acknowledge(id, bytes)
