@@ -52,6 +52,8 @@ type DocumentVersion struct {
 	ScannedAt *time.Time `json:"scanned_at,omitempty"`
 	// ScanSignature holds the value of the "scan_signature" field.
 	ScanSignature *string `json:"scan_signature,omitempty"`
+	// ScanProblem holds the value of the "scan_problem" field.
+	ScanProblem *string `json:"scan_problem,omitempty"`
 	// PreviewState holds the value of the "preview_state" field.
 	PreviewState string `json:"preview_state,omitempty"`
 	// Width holds the value of the "width" field.
@@ -76,7 +78,7 @@ func (*DocumentVersion) scanValues(columns []string) ([]any, error) {
 			values[i] = new([]byte)
 		case documentversion.FieldNumber, documentversion.FieldSizeBytes, documentversion.FieldCrc32c, documentversion.FieldObjectGeneration, documentversion.FieldWidth, documentversion.FieldHeight, documentversion.FieldCheckAttempts:
 			values[i] = new(sql.NullInt64)
-		case documentversion.FieldCreatedByKind, documentversion.FieldFileName, documentversion.FieldContentType, documentversion.FieldObjectKey, documentversion.FieldState, documentversion.FieldScanSignature, documentversion.FieldPreviewState:
+		case documentversion.FieldCreatedByKind, documentversion.FieldFileName, documentversion.FieldContentType, documentversion.FieldObjectKey, documentversion.FieldState, documentversion.FieldScanSignature, documentversion.FieldScanProblem, documentversion.FieldPreviewState:
 			values[i] = new(sql.NullString)
 		case documentversion.FieldCreatedAt, documentversion.FieldScannedAt, documentversion.FieldCheckAt:
 			values[i] = new(sql.NullTime)
@@ -210,6 +212,13 @@ func (_m *DocumentVersion) assignValues(columns []string, values []any) error {
 				_m.ScanSignature = new(string)
 				*_m.ScanSignature = value.String
 			}
+		case documentversion.FieldScanProblem:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field scan_problem", values[i])
+			} else if value.Valid {
+				_m.ScanProblem = new(string)
+				*_m.ScanProblem = value.String
+			}
 		case documentversion.FieldPreviewState:
 			if value, ok := values[i].(*sql.NullString); !ok {
 				return fmt.Errorf("unexpected type %T for field preview_state", values[i])
@@ -337,6 +346,11 @@ func (_m *DocumentVersion) String() string {
 	builder.WriteString(", ")
 	if v := _m.ScanSignature; v != nil {
 		builder.WriteString("scan_signature=")
+		builder.WriteString(*v)
+	}
+	builder.WriteString(", ")
+	if v := _m.ScanProblem; v != nil {
+		builder.WriteString("scan_problem=")
 		builder.WriteString(*v)
 	}
 	builder.WriteString(", ")

@@ -182,6 +182,20 @@ func (_c *DocumentVersionCreate) SetNillableScanSignature(v *string) *DocumentVe
 	return _c
 }
 
+// SetScanProblem sets the "scan_problem" field.
+func (_c *DocumentVersionCreate) SetScanProblem(v string) *DocumentVersionCreate {
+	_c.mutation.SetScanProblem(v)
+	return _c
+}
+
+// SetNillableScanProblem sets the "scan_problem" field if the given value is not nil.
+func (_c *DocumentVersionCreate) SetNillableScanProblem(v *string) *DocumentVersionCreate {
+	if v != nil {
+		_c.SetScanProblem(*v)
+	}
+	return _c
+}
+
 // SetPreviewState sets the "preview_state" field.
 func (_c *DocumentVersionCreate) SetPreviewState(v string) *DocumentVersionCreate {
 	_c.mutation.SetPreviewState(v)
@@ -458,6 +472,10 @@ func (_c *DocumentVersionCreate) createSpec() (*DocumentVersion, *sqlgraph.Creat
 	if value, ok := _c.mutation.ScanSignature(); ok {
 		_spec.SetField(documentversion.FieldScanSignature, field.TypeString, value)
 		_node.ScanSignature = &value
+	}
+	if value, ok := _c.mutation.ScanProblem(); ok {
+		_spec.SetField(documentversion.FieldScanProblem, field.TypeString, value)
+		_node.ScanProblem = &value
 	}
 	if value, ok := _c.mutation.PreviewState(); ok {
 		_spec.SetField(documentversion.FieldPreviewState, field.TypeString, value)
@@ -750,6 +768,24 @@ func (u *DocumentVersionUpsert) UpdateScanSignature() *DocumentVersionUpsert {
 // ClearScanSignature clears the value of the "scan_signature" field.
 func (u *DocumentVersionUpsert) ClearScanSignature() *DocumentVersionUpsert {
 	u.SetNull(documentversion.FieldScanSignature)
+	return u
+}
+
+// SetScanProblem sets the "scan_problem" field.
+func (u *DocumentVersionUpsert) SetScanProblem(v string) *DocumentVersionUpsert {
+	u.Set(documentversion.FieldScanProblem, v)
+	return u
+}
+
+// UpdateScanProblem sets the "scan_problem" field to the value that was provided on create.
+func (u *DocumentVersionUpsert) UpdateScanProblem() *DocumentVersionUpsert {
+	u.SetExcluded(documentversion.FieldScanProblem)
+	return u
+}
+
+// ClearScanProblem clears the value of the "scan_problem" field.
+func (u *DocumentVersionUpsert) ClearScanProblem() *DocumentVersionUpsert {
+	u.SetNull(documentversion.FieldScanProblem)
 	return u
 }
 
@@ -1162,6 +1198,27 @@ func (u *DocumentVersionUpsertOne) UpdateScanSignature() *DocumentVersionUpsertO
 func (u *DocumentVersionUpsertOne) ClearScanSignature() *DocumentVersionUpsertOne {
 	return u.Update(func(s *DocumentVersionUpsert) {
 		s.ClearScanSignature()
+	})
+}
+
+// SetScanProblem sets the "scan_problem" field.
+func (u *DocumentVersionUpsertOne) SetScanProblem(v string) *DocumentVersionUpsertOne {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.SetScanProblem(v)
+	})
+}
+
+// UpdateScanProblem sets the "scan_problem" field to the value that was provided on create.
+func (u *DocumentVersionUpsertOne) UpdateScanProblem() *DocumentVersionUpsertOne {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.UpdateScanProblem()
+	})
+}
+
+// ClearScanProblem clears the value of the "scan_problem" field.
+func (u *DocumentVersionUpsertOne) ClearScanProblem() *DocumentVersionUpsertOne {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.ClearScanProblem()
 	})
 }
 
@@ -1757,6 +1814,27 @@ func (u *DocumentVersionUpsertBulk) UpdateScanSignature() *DocumentVersionUpsert
 func (u *DocumentVersionUpsertBulk) ClearScanSignature() *DocumentVersionUpsertBulk {
 	return u.Update(func(s *DocumentVersionUpsert) {
 		s.ClearScanSignature()
+	})
+}
+
+// SetScanProblem sets the "scan_problem" field.
+func (u *DocumentVersionUpsertBulk) SetScanProblem(v string) *DocumentVersionUpsertBulk {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.SetScanProblem(v)
+	})
+}
+
+// UpdateScanProblem sets the "scan_problem" field to the value that was provided on create.
+func (u *DocumentVersionUpsertBulk) UpdateScanProblem() *DocumentVersionUpsertBulk {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.UpdateScanProblem()
+	})
+}
+
+// ClearScanProblem clears the value of the "scan_problem" field.
+func (u *DocumentVersionUpsertBulk) ClearScanProblem() *DocumentVersionUpsertBulk {
+	return u.Update(func(s *DocumentVersionUpsert) {
+		s.ClearScanProblem()
 	})
 }
 

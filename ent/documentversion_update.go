@@ -276,6 +276,26 @@ func (_u *DocumentVersionUpdate) ClearScanSignature() *DocumentVersionUpdate {
 	return _u
 }
 
+// SetScanProblem sets the "scan_problem" field.
+func (_u *DocumentVersionUpdate) SetScanProblem(v string) *DocumentVersionUpdate {
+	_u.mutation.SetScanProblem(v)
+	return _u
+}
+
+// SetNillableScanProblem sets the "scan_problem" field if the given value is not nil.
+func (_u *DocumentVersionUpdate) SetNillableScanProblem(v *string) *DocumentVersionUpdate {
+	if v != nil {
+		_u.SetScanProblem(*v)
+	}
+	return _u
+}
+
+// ClearScanProblem clears the value of the "scan_problem" field.
+func (_u *DocumentVersionUpdate) ClearScanProblem() *DocumentVersionUpdate {
+	_u.mutation.ClearScanProblem()
+	return _u
+}
+
 // SetPreviewState sets the "preview_state" field.
 func (_u *DocumentVersionUpdate) SetPreviewState(v string) *DocumentVersionUpdate {
 	_u.mutation.SetPreviewState(v)
@@ -500,6 +520,12 @@ func (_u *DocumentVersionUpdate) sqlSave(ctx context.Context) (_node int, err er
 	}
 	if _u.mutation.ScanSignatureCleared() {
 		_spec.ClearField(documentversion.FieldScanSignature, field.TypeString)
+	}
+	if value, ok := _u.mutation.ScanProblem(); ok {
+		_spec.SetField(documentversion.FieldScanProblem, field.TypeString, value)
+	}
+	if _u.mutation.ScanProblemCleared() {
+		_spec.ClearField(documentversion.FieldScanProblem, field.TypeString)
 	}
 	if value, ok := _u.mutation.PreviewState(); ok {
 		_spec.SetField(documentversion.FieldPreviewState, field.TypeString, value)
@@ -802,6 +828,26 @@ func (_u *DocumentVersionUpdateOne) ClearScanSignature() *DocumentVersionUpdateO
 	return _u
 }
 
+// SetScanProblem sets the "scan_problem" field.
+func (_u *DocumentVersionUpdateOne) SetScanProblem(v string) *DocumentVersionUpdateOne {
+	_u.mutation.SetScanProblem(v)
+	return _u
+}
+
+// SetNillableScanProblem sets the "scan_problem" field if the given value is not nil.
+func (_u *DocumentVersionUpdateOne) SetNillableScanProblem(v *string) *DocumentVersionUpdateOne {
+	if v != nil {
+		_u.SetScanProblem(*v)
+	}
+	return _u
+}
+
+// ClearScanProblem clears the value of the "scan_problem" field.
+func (_u *DocumentVersionUpdateOne) ClearScanProblem() *DocumentVersionUpdateOne {
+	_u.mutation.ClearScanProblem()
+	return _u
+}
+
 // SetPreviewState sets the "preview_state" field.
 func (_u *DocumentVersionUpdateOne) SetPreviewState(v string) *DocumentVersionUpdateOne {
 	_u.mutation.SetPreviewState(v)
@@ -1056,6 +1102,12 @@ func (_u *DocumentVersionUpdateOne) sqlSave(ctx context.Context) (_node *Documen
 	}
 	if _u.mutation.ScanSignatureCleared() {
 		_spec.ClearField(documentversion.FieldScanSignature, field.TypeString)
+	}
+	if value, ok := _u.mutation.ScanProblem(); ok {
+		_spec.SetField(documentversion.FieldScanProblem, field.TypeString, value)
+	}
+	if _u.mutation.ScanProblemCleared() {
+		_spec.ClearField(documentversion.FieldScanProblem, field.TypeString)
 	}
 	if value, ok := _u.mutation.PreviewState(); ok {
 		_spec.SetField(documentversion.FieldPreviewState, field.TypeString, value)

@@ -343,6 +343,10 @@ func init() {
 	documentDescTags := documentFields[9].Descriptor()
 	// document.DefaultTags holds the default value on creation for the tags field.
 	document.DefaultTags = documentDescTags.Default.([]string)
+	// documentDescSearchKey is the schema descriptor for search_key field.
+	documentDescSearchKey := documentFields[14].Descriptor()
+	// document.DefaultSearchKey holds the default value on creation for the search_key field.
+	document.DefaultSearchKey = documentDescSearchKey.Default.(string)
 	documentrenditionMixin := schema.DocumentRendition{}.Mixin()
 	documentrenditionMixinFields0 := documentrenditionMixin[0].Fields()
 	_ = documentrenditionMixinFields0
@@ -366,11 +370,11 @@ func init() {
 	// documentversion.DefaultState holds the default value on creation for the state field.
 	documentversion.DefaultState = documentversionDescState.Default.(string)
 	// documentversionDescPreviewState is the schema descriptor for preview_state field.
-	documentversionDescPreviewState := documentversionFields[13].Descriptor()
+	documentversionDescPreviewState := documentversionFields[14].Descriptor()
 	// documentversion.DefaultPreviewState holds the default value on creation for the preview_state field.
 	documentversion.DefaultPreviewState = documentversionDescPreviewState.Default.(string)
 	// documentversionDescCheckAttempts is the schema descriptor for check_attempts field.
-	documentversionDescCheckAttempts := documentversionFields[17].Descriptor()
+	documentversionDescCheckAttempts := documentversionFields[18].Descriptor()
 	// documentversion.DefaultCheckAttempts holds the default value on creation for the check_attempts field.
 	documentversion.DefaultCheckAttempts = documentversionDescCheckAttempts.Default.(int32)
 	emailaddressMixin := schema.EmailAddress{}.Mixin()
@@ -690,7 +694,7 @@ func init() {
 	// upload.DefaultState holds the default value on creation for the state field.
 	upload.DefaultState = uploadDescState.Default.(string)
 	// uploadDescUpdatedAt is the schema descriptor for updated_at field.
-	uploadDescUpdatedAt := uploadFields[13].Descriptor()
+	uploadDescUpdatedAt := uploadFields[17].Descriptor()
 	// upload.DefaultUpdatedAt holds the default value on creation for the updated_at field.
 	upload.DefaultUpdatedAt = uploadDescUpdatedAt.Default.(func() time.Time)
 }

@@ -160,6 +160,7 @@ func TestEveryFieldOfAnInputArrives(t *testing.T) {
 	arrives(t, "NoteCreateInput", plain(noteDraft))
 	arrives(t, "NoteUpdateInput", plain(notePatch))
 	arrives(t, "ApiKeyCreateInput", plain(keyDraft))
+	arrives(t, "StorageLimitSetInput", plain(storageLimits))
 	arrives(t, "AttributeDefinitionCreateInput", plain(attributeDraft))
 	arrives(t, "AttributeDefinitionUpdateInput", plain(attributePatch))
 	arrives(t, "AttributeValueInput", func(in model.AttributeValueInput) (any, error) { return attributeValue(&in), nil })
@@ -200,7 +201,7 @@ func TestEveryInputOfAMutationIsConverted(t *testing.T) {
 	tested := map[string]bool{
 		"CustomerCreateInput": true, "CustomerUpdateInput": true, "CustomerUpsertInput": true, "CustomerKey": true, "ContactCreateInput": true, "ContactUpdateInput": true,
 		"DocumentUploadInput": true, "DocumentUploadBeginInput": true, "DocumentUpdateInput": true,
-		"TimelineEntryInput": true, "TimelineEntryUpdateInput": true, "ApiKeyCreateInput": true,
+		"TimelineEntryInput": true, "TimelineEntryUpdateInput": true, "ApiKeyCreateInput": true, "StorageLimitSetInput": true,
 		"AttributeDefinitionCreateInput": true, "AttributeDefinitionUpdateInput": true, "NoteCreateInput": true, "NoteUpdateInput": true,
 		"CustomerTypeCreateInput": true, "CustomerTypeUpdateInput": true, "CustomerOriginCreateInput": true, "CustomerOriginUpdateInput": true,
 		"OfficeCreateInput": true, "OfficeUpdateInput": true, "ServiceCreateInput": true, "ServiceUpdateInput": true,

@@ -178,7 +178,7 @@ func userError(f *fault.Error) read.Obj {
 	case fault.UnsupportedMediaType:
 		if d, ok := f.Detail.(fault.MediaTypeDetail); ok {
 			typeName = "UnsupportedMediaTypeError"
-			fields["contentType"] = d.ContentType
+			fields["contentType"], fields["accepted"] = d.ContentType, stringValues(d.Accepted)
 		}
 	}
 	return read.Obj{Type: typeName, Fields: fields}

@@ -22,3 +22,10 @@ func (r mutationResolver) APIKeyRevoke(ctx context.Context, id string) (*read.Ob
 	}
 	return r.payload(ctx, "ApiKeyPayload", map[string]any{"apiKey": read.Ref{Type: "ApiKey", ID: u}}, err)
 }
+
+// StorageLimitSet sets what the account has booked.
+func (r mutationResolver) StorageLimitSet(ctx context.Context, input model.StorageLimitSetInput) (*read.Object, error) {
+	p := viewer(ctx)
+	err := r.Accounts.StorageLimitSet(ctx, p, storageLimits(input))
+	return r.payload(ctx, "StorageLimitPayload", map[string]any{"storage": read.Ref{Type: "StorageUsage", ID: p.AccountID}}, err)
+}

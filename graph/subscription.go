@@ -12,7 +12,9 @@ import (
 
 // documentEvents are the types that the subscription documentEvents delivers.
 var documentEvents = []string{
-	"DOCUMENT_CREATED", "DOCUMENT_REPLACED", "DOCUMENT_UPDATED", "DOCUMENT_ARCHIVED", "DOCUMENT_RESTORED",
+	"DOCUMENT_CREATED", "DOCUMENT_REPLACED", "DOCUMENT_UPDATED", "DOCUMENT_MOVED", "DOCUMENT_ARCHIVED", "DOCUMENT_RESTORED",
+	"DOCUMENT_DELETED", "DOCUMENT_EXPIRES_SOON", "DOCUMENT_RETENTION_ENDING",
+	"DOCUMENT_AVAILABLE", "DOCUMENT_QUARANTINED", "DOCUMENT_PREVIEW_READY",
 }
 
 // DocumentEvents replays the events of one customer's documents.

@@ -27,6 +27,7 @@ import (
 	"dossier/internal/blob/disk"
 	"dossier/internal/blob/gcs"
 	"dossier/internal/catalog"
+	"dossier/internal/clamd"
 	"dossier/internal/customer"
 	"dossier/internal/document"
 	"dossier/internal/feed"
@@ -36,6 +37,7 @@ import (
 	"dossier/internal/server"
 	"dossier/internal/store"
 	"dossier/internal/timeline"
+	"dossier/internal/wall"
 )
 
 // sampleQuery stands in the query page when it is opened.
@@ -78,6 +80,8 @@ type app struct {
 	// denials writes what was refused into the audit trail.
 	denials  *audit.Denials
 	images   *document.ImageLinks
+	previews *document.PreviewLinks
+	checker  *document.Checker
 	resolver *graph.Resolver
 	sweeper  *document.Sweeper
 	// cleanTemp removes what a crash left of uploads to the disk store; nil for gcs.
@@ -131,12 +135,15 @@ func openApp(ctx context.Context, cfg *config, log *slog.Logger, secret []byte, 
 	a.exports = &document.Links{Secret: subkey(secret, "exports"), BaseURL: cfg.publicURL() + "/exports/", TTL: cfg.DownloadTTL.d, Now: time.Now}
 	a.archives = &document.Links{Secret: subkey(secret, "archives"), BaseURL: cfg.publicURL() + "/archives/", TTL: cfg.DownloadTTL.d, Now: time.Now}
 	a.images = document.NewImageLinks(cfg.publicURL()+"/images", func(purpose string) []byte { return subkey(secret, purpose) })
+	a.previews = document.NewPreviewLinks(cfg.publicURL()+"/previews", func(purpose string) []byte { return subkey(secret, purpose) })
 	return a, a.openGraph(pepper)
 }
 
 func (a *app) openStore(ctx context.Context, tracer pgx.QueryTracer) error {
-	dsn := string(a.cfg.DatabaseURL)
-	var err error
+	dsn, err := behindWall(ctx, a.cfg.appURL(), a.log)
+	if err != nil {
+		return err
+	}
 	a.store, err = store.Open(ctx, store.Config{
 		DSN: dsn, MaxConns: a.cfg.WriteConns.n, Log: a.log, Tracer: tracer,
 		// The notifier is made after the store, whose pool it uses; nothing is committed before.
@@ -156,6 +163,15 @@ func (a *app) openStore(ctx context.Context, tracer pgx.QueryTracer) error {
 	a.tailer = feed.NewTailer(feed.TailerConfig{Hub: a.hub, Pool: a.readPool, Logger: a.log})
 	a.notifier = feed.NewNotifier(feed.NotifierConfig{Hub: a.hub, Tailer: a.tailer, Pool: a.readPool, Logger: a.log})
 	return nil
+}
+
+// behindWall gives the connection string with which the program goes behind row-level security; the log says where it cannot.
+func behindWall(ctx context.Context, database secret, log *slog.Logger) (string, error) {
+	cfg, err := pgx.ParseConfig(string(database))
+	if err != nil {
+		return "", store.ErrBadDSN
+	}
+	return wall.Enter(ctx, cfg, log)
 }
 
 func (a *app) openBlobs(ctx context.Context, key []byte) error {
@@ -191,7 +207,7 @@ func (a *app) openBlobs(ctx context.Context, key []byte) error {
 func (a *app) openGraph(pepper auth.Pepper) error {
 	engine, err := read.New(read.Config{
 		Pool: a.readPool, Schema: graph.Schema(), DownloadURL: a.links.URLFor, DocumentsZipURL: a.archives.URLFor, JobURL: a.exports.URLFor,
-		ImageURL:           a.images.URL,
+		ImageURL: a.images.URL, PreviewURL: a.previews.URL,
 		MaxDepth:           graph.DefaultLimits.Depth,
 		MaxFilesPerRequest: a.cfg.MaxFiles.n, EventRetentionDays: int(a.cfg.EventRetention.d / (24 * time.Hour)),
 	})
@@ -206,6 +222,7 @@ func (a *app) openGraph(pepper auth.Pepper) error {
 	}
 	a.resolver.Notes = note.NewService(a.store)
 	a.openJobs()
+	a.openChecks()
 	a.resolver.Accounts.Revoked = a.auth.ForgetKey
 	a.denials = audit.NewDenials(a.store, a.log)
 	a.resolver.Denied = a.denials.Denied
@@ -223,6 +240,8 @@ func (a *app) openGraph(pepper auth.Pepper) error {
 	}, func(ctx context.Context) error {
 		_, err := a.store.PruneJobs(ctx, keepJobs)
 		return err
+	}, func(ctx context.Context) error {
+		return document.TellOfDates(ctx, a.store, time.Now())
 	})
 	return nil
 }
@@ -237,6 +256,20 @@ func (a *app) openJobs() {
 	a.resolver.Jobs.Wake = a.runner.Wake
 }
 
+// openChecks makes what scans contents and makes their previews.
+func (a *app) openChecks() {
+	docs := a.resolver.Documents
+	a.checker = document.NewChecker(a.store.Checks(), a.blobs, docs.Thumbnails)
+	a.checker.Log, a.checker.Workers, a.checker.Lease = a.log, a.cfg.CheckWorkers.n, a.cfg.JobLease.d
+	docs.Wake = a.checker.Wake
+	if network, address, err := clamd.ParseAddress(a.cfg.Clamd); err == nil {
+		docs.Scanner = clamd.New(clamd.Config{
+			Network: network, Address: address, MaxBytes: int64(a.cfg.ScanMax.n) * 1_000_000, Timeout: a.cfg.ScanTimeout.d,
+		})
+		a.checker.Scanner = docs.Scanner
+	}
+}
+
 // run serves until ctx ends. opened is told once the addresses are taken.
 func (a *app) run(ctx context.Context, opened func(*server.Server)) error {
 	s, err := server.Open(server.Config{
@@ -245,13 +278,13 @@ func (a *app) run(ctx context.Context, opened func(*server.Server)) error {
 		DrainDelay: a.cfg.DrainDelay.d, ShutdownTimeout: a.cfg.ShutdownTimeout.d, Traces: a.traced,
 	}, server.Deps{
 		Resolver: a.resolver, Limits: graph.DefaultLimits, Auth: a.auth, Hub: a.hub, Links: a.links, ExportLinks: a.exports, ArchiveLinks: a.archives,
-		Images: a.images, Log: a.log,
+		Images: a.images, Previews: a.previews, Log: a.log,
 		BlobRoutes: a.routes, DevIssuer: a.devIssuer, Ready: a.store.Ping, Pools: a.pools(), BlobFailures: a.blobs.Failures,
 	})
 	if err != nil {
 		return err
 	}
-	a.sweeper.Observe = s.Swept
+	a.sweeper.Observe, a.checker.Observe = s.Swept, s.Checked
 	// The background work outlives the server: uploads that finish during the shutdown still notify other nodes.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -264,11 +297,13 @@ func (a *app) run(ctx context.Context, opened func(*server.Server)) error {
 			return nil
 		})
 	}
-	// Jobs stop with the first sign of the shutdown, so that another node goes on with them at once.
+	// Jobs and checks stop with the first sign of the shutdown, so that another node goes on with them at once.
 	var jobs errgroup.Group
 	working, stopJobs := context.WithCancel(ctx)
 	defer stopJobs()
 	jobs.Go(func() error { return a.runner.Run(working) })
+	trim(a.log)
+	jobs.Go(func() error { return a.checker.Run(working) })
 	opened(s)
 	err = s.Serve(ctx)
 	stopJobs()

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"dossier/internal/clamd"
 	"dossier/internal/document"
 )
 
@@ -20,6 +21,7 @@ import (
 // said at once.
 type config struct {
 	DatabaseURL secret   `name:"database-url" env:"DATABASE_URL" placeholder:"URL" help:"PostgreSQL 15 or later, as postgres://user:password@host/database. dev has its own when this is not set."`
+	DatabaseApp secret   `name:"database-app-url" env:"DOSSIER_DATABASE_APP_URL" placeholder:"URL" help:"Another login to the same database, for everything but migrations: a member of the roles dossier_app and dossier_system that owns nothing. Without it DATABASE_URL is used, and becomes these roles."`
 	Secret      secret   `name:"secret" env:"DOSSIER_SECRET" placeholder:"HEX" help:"At least 32 random bytes in hexadecimal, the same on every node: signs downloads, direct uploads and peppers API keys. dev makes one."`
 	Listen      string   `name:"listen" env:"DOSSIER_LISTEN" default:"127.0.0.1:8080" help:"Address of the API."`
 	AdminListen string   `name:"admin-listen" env:"DOSSIER_ADMIN_LISTEN" default:"127.0.0.1:8081" help:"Address of /metrics, /healthz, /readyz and /debug/pprof. Never open it to the world."`
@@ -44,7 +46,11 @@ type config struct {
 	ShutdownTimeout duration `name:"shutdown-timeout" env:"DOSSIER_SHUTDOWN_TIMEOUT" default:"25s" help:"How long a stopping server waits for uploads in progress."`
 	DrainDelay      duration `name:"drain-delay" env:"DOSSIER_DRAIN_DELAY" default:"0s" help:"How long a stopping server is not ready but still accepts, so that load balancers notice. 5s behind one."`
 	JobWorkers      number   `name:"job-workers" env:"DOSSIER_JOB_WORKERS" default:"2" help:"How many imports and exports run at a time on this node; 0 leaves them to others."`
-	JobLease        duration `name:"job-lease" env:"DOSSIER_JOB_LEASE" default:"15s" help:"After how long another node goes on with an import or export whose node is gone."`
+	JobLease        duration `name:"job-lease" env:"DOSSIER_JOB_LEASE" default:"15s" help:"After how long another node goes on with an import, an export, a scan or a preview whose node is gone."`
+	Clamd           string   `name:"clamd" env:"DOSSIER_CLAMD" placeholder:"ADDRESS" help:"Where ClamAV's clamd is, as host:port or unix:/path: then no new content is available before it was scanned. The same on every node. Off when it is not set."`
+	ScanMax         number   `name:"scan-max-mb" env:"DOSSIER_SCAN_MAX_MB" default:"25" help:"The largest content in MB that is sent to clamd; larger ones stay held back. Not over clamd's StreamMaxLength and MaxFileSize."`
+	ScanTimeout     duration `name:"scan-timeout" env:"DOSSIER_SCAN_TIMEOUT" default:"150s" help:"How long clamd may take for an answer."`
+	CheckWorkers    number   `name:"check-workers" env:"DOSSIER_CHECK_WORKERS" default:"2" help:"How many documents are scanned or made a preview of at a time on this node; 0 leaves them to others."`
 	Sweep           duration `name:"sweep" env:"DOSSIER_SWEEP" default:"1m" help:"How often to look for expired uploads and orphan objects; one node does it."`
 	LogLevel        string   `name:"log-level" env:"DOSSIER_LOG_LEVEL" default:"info" help:"debug, info, warn or error."`
 }
@@ -55,11 +61,16 @@ func (c *config) problems(dev bool) error {
 	say := func(flag, env, format string, args ...any) {
 		list = append(list, fmt.Errorf("--%s (%s): %s", flag, env, fmt.Sprintf(format, args...)))
 	}
-	if !dev && c.DatabaseURL == "" {
+	if !dev && c.DatabaseURL == "" && c.DatabaseApp == "" {
 		say("database-url", "DATABASE_URL", "is required, for example postgres://dossier@db.internal/dossier")
 	}
-	if u, err := url.Parse(string(c.DatabaseURL)); c.DatabaseURL != "" && (err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql") {
-		say("database-url", "DATABASE_URL", "must be a postgres:// URL")
+	for _, d := range []struct {
+		flag, env string
+		value     secret
+	}{{"database-url", "DATABASE_URL", c.DatabaseURL}, {"database-app-url", "DOSSIER_DATABASE_APP_URL", c.DatabaseApp}} {
+		if u, err := url.Parse(string(d.value)); d.value != "" && (err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql") {
+			say(d.flag, d.env, "must be a postgres:// URL")
+		}
 	}
 	if _, err := c.secretBytes(); err != nil && (!dev || c.Secret != "") {
 		say("secret", "DOSSIER_SECRET", "%v; make one with: openssl rand -hex 32", err)
@@ -93,6 +104,9 @@ func (c *config) problems(dev bool) error {
 	default:
 		say("blob-store", "DOSSIER_BLOB_STORE", "must be disk or gcs")
 	}
+	if _, _, err := clamd.ParseAddress(c.Clamd); c.Clamd != "" && err != nil {
+		say("clamd", "DOSSIER_CLAMD", "%v", err)
+	}
 	for _, n := range []struct {
 		flag, env string
 		value     number
@@ -104,6 +118,8 @@ func (c *config) problems(dev bool) error {
 		{"max-sockets", "DOSSIER_MAX_SOCKETS", c.MaxSockets, 1, 1_000_000},
 		{"upload-memory-mb", "DOSSIER_UPLOAD_MEMORY_MB", c.UploadMemory, 8, 65536},
 		{"job-workers", "DOSSIER_JOB_WORKERS", c.JobWorkers, 0, 64},
+		{"check-workers", "DOSSIER_CHECK_WORKERS", c.CheckWorkers, 0, 64},
+		{"scan-max-mb", "DOSSIER_SCAN_MAX_MB", c.ScanMax, 1, 1_000_000},
 	} {
 		if n.value.err != nil || n.value.n < n.min || n.value.n > n.max {
 			say(n.flag, n.env, "must be a whole number from %d to %d", n.min, n.max)
@@ -121,6 +137,7 @@ func (c *config) problems(dev bool) error {
 		{"shutdown-timeout", "DOSSIER_SHUTDOWN_TIMEOUT", c.ShutdownTimeout, 0, time.Hour},
 		{"drain-delay", "DOSSIER_DRAIN_DELAY", c.DrainDelay, 0, time.Hour},
 		{"sweep", "DOSSIER_SWEEP", c.Sweep, time.Second, 24 * time.Hour},
+		{"scan-timeout", "DOSSIER_SCAN_TIMEOUT", c.ScanTimeout, time.Second, 15 * time.Minute},
 	} {
 		if d.value.err != nil || d.value.d < d.min || d.value.d > d.max {
 			say(d.flag, d.env, "must be a duration from %s to %s, such as 90s or 2h", d.min, d.max)
@@ -141,6 +158,14 @@ func (c *config) secretBytes() ([]byte, error) {
 		return nil, errors.New("must have at least 32 bytes, which are 64 hexadecimal digits")
 	}
 	return b, nil
+}
+
+// appURL is the database as the program works on it.
+func (c *config) appURL() secret {
+	if c.DatabaseApp != "" {
+		return c.DatabaseApp
+	}
+	return c.DatabaseURL
 }
 
 func (c *config) level() (slog.Level, error) {

@@ -100,7 +100,7 @@ func startCluster(ctx context.Context, c *devCmd, log *slog.Logger) (*devdb.Clus
 	if err := cluster.CreateDatabase(ctx, "dossier", ""); err != nil {
 		return nil, errors.Join(err, cluster.Stop(ctx))
 	}
-	c.DatabaseURL = secret(cluster.DSN("dossier"))
+	c.DatabaseURL, c.DatabaseApp = secret(cluster.DSN("dossier")), ""
 	return cluster, nil
 }
 

@@ -40,7 +40,11 @@ func (c *keysConfig) open(ctx context.Context, secretBytes []byte) (*account.Ser
 			return nil, auth.Principal{}, nil, err
 		}
 	}
-	s, err := store.Open(ctx, store.Config{DSN: string(c.DatabaseURL), MaxConns: 2})
+	dsn, err := behindWall(ctx, c.DatabaseURL, warnings())
+	if err != nil {
+		return nil, auth.Principal{}, nil, err
+	}
+	s, err := store.Open(ctx, store.Config{DSN: dsn, MaxConns: 2})
 	if err != nil {
 		return nil, auth.Principal{}, nil, err
 	}
@@ -56,7 +60,7 @@ type keysCreateCmd struct {
 
 	Secret  secret        `name:"secret" env:"DOSSIER_SECRET" required:"" placeholder:"HEX" help:"The secret of the nodes."`
 	Name    string        `name:"name" required:"" help:"A name to tell the key by."`
-	Scopes  []string      `name:"scopes" required:"" help:"read, write, admin, or permissions such as customers:read."`
+	Scopes  []string      `name:"scopes" required:"" help:"read, write, admin, or permissions such as customers:read; account:operate is the operator's, and only given here."`
 	Expires time.Duration `name:"expires" help:"After how long it stops working by itself; never if not set."`
 }
 

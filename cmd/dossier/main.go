@@ -1,4 +1,4 @@
-// Command dossier is the customer file as a GraphQL API: it serves, migrates, and manages accounts and keys.
+// Command dossier is the customer file as a GraphQL API: it serves, migrates, and manages accounts, keys and limits.
 package main
 
 import (
@@ -21,6 +21,7 @@ type cli struct {
 	Migrate migrateCmd `cmd:"" help:"Bring the database to this version's schema. Safe to run from several nodes."`
 	Seed    seedCmd    `cmd:"" help:"Make an account with sample customers in a database."`
 	Keys    keysCmd    `cmd:"" help:"Manage accounts' API keys."`
+	Limits  limitsCmd  `cmd:"" help:"Show or set how much accounts may store."`
 }
 
 func main() {

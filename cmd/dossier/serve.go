@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 
 	"dossier/internal/auth"
 	"dossier/internal/server"
@@ -27,6 +29,9 @@ func (c *serveCmd) Run(ctx context.Context) error {
 		return err
 	}
 	log := newLogger(&c.config)
+	if c.Migrate && c.DatabaseURL == "" {
+		return errors.New("--migrate (DOSSIER_MIGRATE): needs --database-url (DATABASE_URL), a login that owns the tables")
+	}
 	if c.Migrate {
 		if _, err := store.Migrate(ctx, string(c.DatabaseURL), log); err != nil {
 			return err
@@ -47,10 +52,15 @@ type migrateCmd struct {
 
 // Run migrates.
 func (c *migrateCmd) Run(ctx context.Context) error {
-	versions, err := store.Migrate(ctx, string(c.DatabaseURL), slog.New(slog.DiscardHandler))
+	versions, err := store.Migrate(ctx, string(c.DatabaseURL), warnings())
 	if err != nil {
 		return err
 	}
 	fmt.Printf("applied %d migrations\n", len(versions))
 	return nil
+}
+
+// warnings is the log of a command: what its user should know and did not ask for.
+func warnings() *slog.Logger {
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }

@@ -47,6 +47,8 @@ const (
 	FieldScannedAt = "scanned_at"
 	// FieldScanSignature holds the string denoting the scan_signature field in the database.
 	FieldScanSignature = "scan_signature"
+	// FieldScanProblem holds the string denoting the scan_problem field in the database.
+	FieldScanProblem = "scan_problem"
 	// FieldPreviewState holds the string denoting the preview_state field in the database.
 	FieldPreviewState = "preview_state"
 	// FieldWidth holds the string denoting the width field in the database.
@@ -81,6 +83,7 @@ var Columns = []string{
 	FieldState,
 	FieldScannedAt,
 	FieldScanSignature,
+	FieldScanProblem,
 	FieldPreviewState,
 	FieldWidth,
 	FieldHeight,
@@ -195,6 +198,11 @@ func ByScannedAt(opts ...sql.OrderTermOption) OrderOption {
 // ByScanSignature orders the results by the scan_signature field.
 func ByScanSignature(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldScanSignature, opts...).ToFunc()
+}
+
+// ByScanProblem orders the results by the scan_problem field.
+func ByScanProblem(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldScanProblem, opts...).ToFunc()
 }
 
 // ByPreviewState orders the results by the preview_state field.

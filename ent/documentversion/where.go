@@ -140,6 +140,11 @@ func ScanSignature(v string) predicate.DocumentVersion {
 	return predicate.DocumentVersion(sql.FieldEQ(FieldScanSignature, v))
 }
 
+// ScanProblem applies equality check predicate on the "scan_problem" field. It's identical to ScanProblemEQ.
+func ScanProblem(v string) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldEQ(FieldScanProblem, v))
+}
+
 // PreviewState applies equality check predicate on the "preview_state" field. It's identical to PreviewStateEQ.
 func PreviewState(v string) predicate.DocumentVersion {
 	return predicate.DocumentVersion(sql.FieldEQ(FieldPreviewState, v))
@@ -1043,6 +1048,81 @@ func ScanSignatureEqualFold(v string) predicate.DocumentVersion {
 // ScanSignatureContainsFold applies the ContainsFold predicate on the "scan_signature" field.
 func ScanSignatureContainsFold(v string) predicate.DocumentVersion {
 	return predicate.DocumentVersion(sql.FieldContainsFold(FieldScanSignature, v))
+}
+
+// ScanProblemEQ applies the EQ predicate on the "scan_problem" field.
+func ScanProblemEQ(v string) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldEQ(FieldScanProblem, v))
+}
+
+// ScanProblemNEQ applies the NEQ predicate on the "scan_problem" field.
+func ScanProblemNEQ(v string) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldNEQ(FieldScanProblem, v))
+}
+
+// ScanProblemIn applies the In predicate on the "scan_problem" field.
+func ScanProblemIn(vs ...string) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldIn(FieldScanProblem, vs...))
+}
+
+// ScanProblemNotIn applies the NotIn predicate on the "scan_problem" field.
+func ScanProblemNotIn(vs ...string) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldNotIn(FieldScanProblem, vs...))
+}
+
+// ScanProblemGT applies the GT predicate on the "scan_problem" field.
+func ScanProblemGT(v string) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldGT(FieldScanProblem, v))
+}
+
+// ScanProblemGTE applies the GTE predicate on the "scan_problem" field.
+func ScanProblemGTE(v string) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldGTE(FieldScanProblem, v))
+}
+
+// ScanProblemLT applies the LT predicate on the "scan_problem" field.
+func ScanProblemLT(v string) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldLT(FieldScanProblem, v))
+}
+
+// ScanProblemLTE applies the LTE predicate on the "scan_problem" field.
+func ScanProblemLTE(v string) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldLTE(FieldScanProblem, v))
+}
+
+// ScanProblemContains applies the Contains predicate on the "scan_problem" field.
+func ScanProblemContains(v string) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldContains(FieldScanProblem, v))
+}
+
+// ScanProblemHasPrefix applies the HasPrefix predicate on the "scan_problem" field.
+func ScanProblemHasPrefix(v string) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldHasPrefix(FieldScanProblem, v))
+}
+
+// ScanProblemHasSuffix applies the HasSuffix predicate on the "scan_problem" field.
+func ScanProblemHasSuffix(v string) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldHasSuffix(FieldScanProblem, v))
+}
+
+// ScanProblemIsNil applies the IsNil predicate on the "scan_problem" field.
+func ScanProblemIsNil() predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldIsNull(FieldScanProblem))
+}
+
+// ScanProblemNotNil applies the NotNil predicate on the "scan_problem" field.
+func ScanProblemNotNil() predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldNotNull(FieldScanProblem))
+}
+
+// ScanProblemEqualFold applies the EqualFold predicate on the "scan_problem" field.
+func ScanProblemEqualFold(v string) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldEqualFold(FieldScanProblem, v))
+}
+
+// ScanProblemContainsFold applies the ContainsFold predicate on the "scan_problem" field.
+func ScanProblemContainsFold(v string) predicate.DocumentVersion {
+	return predicate.DocumentVersion(sql.FieldContainsFold(FieldScanProblem, v))
 }
 
 // PreviewStateEQ applies the EQ predicate on the "preview_state" field.

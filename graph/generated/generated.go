@@ -75,11 +75,14 @@ type ComplexityRoot struct {
 		CustomerUpdate             func(childComplexity int, id string, expectedVersion int, input model.CustomerUpdateInput, onConflict model.OnConflict) int
 		CustomerUpsert             func(childComplexity int, by model.CustomerKey, input model.CustomerUpsertInput) int
 		DocumentArchive            func(childComplexity int, id string, expectedVersion int) int
-		DocumentReplace            func(childComplexity int, id string, expectedVersion int, file transport.Upload) int
+		DocumentDelete             func(childComplexity int, id string, expectedVersion int) int
+		DocumentMove               func(childComplexity int, id string, expectedVersion int, areaKey *string, customerID *string) int
+		DocumentReplace            func(childComplexity int, id string, expectedVersion int, file transport.Upload, input *model.DocumentUpdateInput) int
 		DocumentRestore            func(childComplexity int, id string, expectedVersion int) int
 		DocumentUpdate             func(childComplexity int, id string, expectedVersion int, input model.DocumentUpdateInput) int
 		DocumentUpload             func(childComplexity int, input model.DocumentUploadInput, files []*transport.Upload, idempotencyKey *string) int
 		DocumentUploadBegin        func(childComplexity int, input model.DocumentUploadBeginInput, idempotencyKey *string) int
+		DocumentUploadCancel       func(childComplexity int, uploadSessionID string) int
 		DocumentUploadComplete     func(childComplexity int, uploadSessionID string) int
 		ExportStart                func(childComplexity int, input model.ExportInput, idempotencyKey *string) int
 		FieldPolicyReset           func(childComplexity int, channel model.EntryChannel, typeID *string, expectedVersion int, preset model.FieldPolicyPreset) int
@@ -105,6 +108,7 @@ type ComplexityRoot struct {
 		StaffUserCreate            func(childComplexity int, input model.StaffUserCreateInput, idempotencyKey *string) int
 		StaffUserRestore           func(childComplexity int, id string, expectedVersion int) int
 		StaffUserUpdate            func(childComplexity int, id string, expectedVersion int, input model.StaffUserUpdateInput) int
+		StorageLimitSet            func(childComplexity int, input model.StorageLimitSetInput) int
 		TimelineEntryCreate        func(childComplexity int, customerID string, input model.TimelineEntryInput, idempotencyKey *string) int
 		TimelineEntryDelete        func(childComplexity int, id string, expectedVersion int) int
 		TimelineEntryUpdate        func(childComplexity int, id string, expectedVersion int, input model.TimelineEntryUpdateInput) int
@@ -124,6 +128,8 @@ type ComplexityRoot struct {
 		CustomerTypes           func(childComplexity int, where *model.ListWhere, first *int, after *string, last *int, before *string) int
 		Customers               func(childComplexity int, where *model.CustomerWhere, search *string, orderBy *model.CustomerOrder, first *int, after *string, last *int, before *string) int
 		Document                func(childComplexity int, id string) int
+		DocumentAreas           func(childComplexity int, customerID *string, typeID *string) int
+		Documents               func(childComplexity int, where *model.DocumentWhere, orderBy *model.DocumentListOrder, first *int, after *string, last *int, before *string) int
 		Events                  func(childComplexity int, after *string, types []model.EventType, customerID *string, first *int) int
 		FieldPolicy             func(childComplexity int, channel model.EntryChannel, typeID *string) int
 		Job                     func(childComplexity int, id string) int
@@ -161,10 +167,13 @@ type MutationResolver interface {
 	DocumentUpload(ctx context.Context, input model.DocumentUploadInput, files []*transport.Upload, idempotencyKey *string) (*read.Object, error)
 	DocumentUploadBegin(ctx context.Context, input model.DocumentUploadBeginInput, idempotencyKey *string) (*read.Object, error)
 	DocumentUploadComplete(ctx context.Context, uploadSessionID string) (*read.Object, error)
-	DocumentReplace(ctx context.Context, id string, expectedVersion int, file transport.Upload) (*read.Object, error)
+	DocumentUploadCancel(ctx context.Context, uploadSessionID string) (*read.Object, error)
+	DocumentReplace(ctx context.Context, id string, expectedVersion int, file transport.Upload, input *model.DocumentUpdateInput) (*read.Object, error)
 	DocumentUpdate(ctx context.Context, id string, expectedVersion int, input model.DocumentUpdateInput) (*read.Object, error)
+	DocumentMove(ctx context.Context, id string, expectedVersion int, areaKey *string, customerID *string) (*read.Object, error)
 	DocumentArchive(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
 	DocumentRestore(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
+	DocumentDelete(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
 	TimelineEntryCreate(ctx context.Context, customerID string, input model.TimelineEntryInput, idempotencyKey *string) (*read.Object, error)
 	TimelineEntryUpdate(ctx context.Context, id string, expectedVersion int, input model.TimelineEntryUpdateInput) (*read.Object, error)
 	TimelineEntryDelete(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
@@ -175,6 +184,7 @@ type MutationResolver interface {
 	NoteDelete(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
 	APIKeyCreate(ctx context.Context, input model.APIKeyCreateInput) (*read.Object, error)
 	APIKeyRevoke(ctx context.Context, id string) (*read.Object, error)
+	StorageLimitSet(ctx context.Context, input model.StorageLimitSetInput) (*read.Object, error)
 	AttributeDefinitionCreate(ctx context.Context, input model.AttributeDefinitionCreateInput, idempotencyKey *string) (*read.Object, error)
 	AttributeDefinitionUpdate(ctx context.Context, id string, expectedVersion int, input model.AttributeDefinitionUpdateInput) (*read.Object, error)
 	AttributeDefinitionMove(ctx context.Context, id string, expectedVersion int, afterID *string) (*read.Object, error)
@@ -226,6 +236,8 @@ type QueryResolver interface {
 	CustomerDuplicateGroups(ctx context.Context, first *int, after *string) (*read.Object, error)
 	CustomerMerges(ctx context.Context, customerID *string, first *int, after *string, last *int, before *string) (*read.Object, error)
 	Document(ctx context.Context, id string) (*read.Object, error)
+	Documents(ctx context.Context, where *model.DocumentWhere, orderBy *model.DocumentListOrder, first *int, after *string, last *int, before *string) (*read.Object, error)
+	DocumentAreas(ctx context.Context, customerID *string, typeID *string) (*read.Object, error)
 	Customers(ctx context.Context, where *model.CustomerWhere, search *string, orderBy *model.CustomerOrder, first *int, after *string, last *int, before *string) (*read.Object, error)
 	Events(ctx context.Context, after *string, types []model.EventType, customerID *string, first *int) (*read.Object, error)
 	AuditTrail(ctx context.Context, where *model.AuditWhere, first *int, after *string, last *int, before *string) (*read.Object, error)
@@ -627,6 +639,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DocumentArchive(childComplexity, args["id"].(string), args["expectedVersion"].(int)), true
+	case "Mutation.documentDelete":
+		if e.ComplexityRoot.Mutation.DocumentDelete == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_documentDelete_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DocumentDelete(childComplexity, args["id"].(string), args["expectedVersion"].(int)), true
+	case "Mutation.documentMove":
+		if e.ComplexityRoot.Mutation.DocumentMove == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_documentMove_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DocumentMove(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["areaKey"].(*string), args["customerId"].(*string)), true
 	case "Mutation.documentReplace":
 		if e.ComplexityRoot.Mutation.DocumentReplace == nil {
 			break
@@ -637,7 +671,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.DocumentReplace(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["file"].(transport.Upload)), true
+		return e.ComplexityRoot.Mutation.DocumentReplace(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["file"].(transport.Upload), args["input"].(*model.DocumentUpdateInput)), true
 	case "Mutation.documentRestore":
 		if e.ComplexityRoot.Mutation.DocumentRestore == nil {
 			break
@@ -682,6 +716,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DocumentUploadBegin(childComplexity, args["input"].(model.DocumentUploadBeginInput), args["idempotencyKey"].(*string)), true
+	case "Mutation.documentUploadCancel":
+		if e.ComplexityRoot.Mutation.DocumentUploadCancel == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_documentUploadCancel_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DocumentUploadCancel(childComplexity, args["uploadSessionId"].(string)), true
 	case "Mutation.documentUploadComplete":
 		if e.ComplexityRoot.Mutation.DocumentUploadComplete == nil {
 			break
@@ -957,6 +1002,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.StaffUserUpdate(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["input"].(model.StaffUserUpdateInput)), true
+	case "Mutation.storageLimitSet":
+		if e.ComplexityRoot.Mutation.StorageLimitSet == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_storageLimitSet_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.StorageLimitSet(childComplexity, args["input"].(model.StorageLimitSetInput)), true
 	case "Mutation.timelineEntryCreate":
 		if e.ComplexityRoot.Mutation.TimelineEntryCreate == nil {
 			break
@@ -1129,6 +1185,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Document(childComplexity, args["id"].(string)), true
+	case "Query.documentAreas":
+		if e.ComplexityRoot.Query.DocumentAreas == nil {
+			break
+		}
+
+		args, err := ec.field_Query_documentAreas_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.DocumentAreas(childComplexity, args["customerId"].(*string), args["typeId"].(*string)), true
+	case "Query.documents":
+		if e.ComplexityRoot.Query.Documents == nil {
+			break
+		}
+
+		args, err := ec.field_Query_documents_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Documents(childComplexity, args["where"].(*model.DocumentWhere), args["orderBy"].(*model.DocumentListOrder), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Query.events":
 		if e.ComplexityRoot.Query.Events == nil {
 			break
@@ -1303,6 +1381,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("CustomerWhere", ec.unmarshalInputCustomerWhere),
 			graphql.NewInputUnmarshaler("DateRange", ec.unmarshalInputDateRange),
 			graphql.NewInputUnmarshaler("DateTimeFilter", ec.unmarshalInputDateTimeFilter),
+			graphql.NewInputUnmarshaler("DocumentListOrder", ec.unmarshalInputDocumentListOrder),
 			graphql.NewInputUnmarshaler("DocumentOrder", ec.unmarshalInputDocumentOrder),
 			graphql.NewInputUnmarshaler("DocumentUpdateInput", ec.unmarshalInputDocumentUpdateInput),
 			graphql.NewInputUnmarshaler("DocumentUploadBeginInput", ec.unmarshalInputDocumentUploadBeginInput),
@@ -1327,6 +1406,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("ServiceUpdateInput", ec.unmarshalInputServiceUpdateInput),
 			graphql.NewInputUnmarshaler("StaffUserCreateInput", ec.unmarshalInputStaffUserCreateInput),
 			graphql.NewInputUnmarshaler("StaffUserUpdateInput", ec.unmarshalInputStaffUserUpdateInput),
+			graphql.NewInputUnmarshaler("StorageLimitSetInput", ec.unmarshalInputStorageLimitSetInput),
 			graphql.NewInputUnmarshaler("TimelineEntryInput", ec.unmarshalInputTimelineEntryInput),
 			graphql.NewInputUnmarshaler("TimelineEntryUpdateInput", ec.unmarshalInputTimelineEntryUpdateInput),
 		)
@@ -1634,8 +1714,14 @@ type UnsupportedMediaTypeError implements UserError {
   message: String!
   "The file's place in the arguments."
   path: [String!]
-  "The media type that was found in the content."
+  "The media type that was found in the content; ` + "`" + `application/octet-stream` + "`" + ` where the file was refused before its content came."
   contentType: String!
+  """
+  What would be accepted at this place: media types such as ` + "`" + `application/pdf` + "`" + `, all types of a kind such as ` + "`" + `image/*` + "`" + `, and the names of
+  groups, each of which stands for many: IMAGE, TEXT, TABLE (CSV and workbooks), OFFICE (PDF, Word, Excel, PowerPoint, OpenDocument),
+  ARCHIVE, AUDIO and VIDEO.
+  """
+  accepted: [String!]!
 }
 
 "The account's storage does not hold the file."
@@ -1755,12 +1841,21 @@ type ApiKeyEdge {
 
 "How much of the account's storage is in use. Sizes are decimal: 1 MB is 1,000,000 bytes."
 type StorageUsage {
-  "Bytes of all versions of all documents that were not deleted, and of the customers' pictures."
+  "Bytes of all versions of all documents that were not deleted, each counted for itself, of the customers' pictures, and of files of jobs."
   usedBytes: BigInt!
   "Bytes that uploads in progress have reserved."
   reservedBytes: BigInt!
-  "The most that used and reserved bytes together may be."
+  """
+  The most that used and reserved bytes together may be; 500 MB unless the operator has set another one. It can be less than what is used
+  already: then nothing is taken away, and uploads are refused until there is room.
+  """
   limitBytes: BigInt!
+  "What can still be uploaded: the limit without what is used and reserved, never less than 0."
+  availableBytes: BigInt!
+  "The most bytes of one file; 5 MB unless the operator has set another one."
+  maxFileBytes: BigInt!
+  "0, 80 or 100: how much of the limit is used at least, in per cent. STORAGE_NEARLY_FULL and STORAGE_FULL tell when it grows."
+  warnedPercent: Int!
 }
 
 "The limits that hold for the account."
@@ -1873,6 +1968,8 @@ enum SetupTask {
   ADD_PHONE
   "There is no postal address, neither of the customer nor of a contact."
   ADD_ADDRESS
+  "An area for documents that is required (a custom attribute of the type FILE) has no document."
+  ADD_DOCUMENT
 }
 
 "What the viewer may do with a customer, so that an app shows only what works."
@@ -1968,7 +2065,8 @@ type Customer implements Node {
   ): TimelineConnection!
   """
   The values of custom attributes, in the order of their definitions; at most 100. An attribute without a value is not in the
-  list, nor is one that was archived. ` + "`" + `keys` + "`" + ` (at most 100) asks for some of them.
+  list, nor is one that was archived; one of the type FILE has a value where the customer has a document in its area that was
+  not archived. ` + "`" + `keys` + "`" + ` (at most 100) asks for some of them.
   """
   attributes(keys: [String!]): [AttributeValue!]!
   "The picture: a portrait or a logo. Null when there is none."
@@ -2459,7 +2557,7 @@ enum AttributeType {
   EMAIL
   "A telephone number."
   PHONE
-  "An area for documents. It has no value of its own."
+  "An area for documents, see ` + "`" + `DocumentArea` + "`" + `. Its value is the documents in it. It cannot become another type, nor another type it."
   FILE
 }
 
@@ -2477,7 +2575,7 @@ type AttributeDefinition implements Node {
   description: String
   "What it holds."
   type: AttributeType!
-  "Whether a new customer must have a value."
+  "Whether a new customer must have a value. Of FILE: whether ` + "`" + `Customer.setupTasks` + "`" + ` asks for a document while there is none."
   required: Boolean!
   "Whether customers may see it themselves, in forms and links that are made for them."
   customerVisible: Boolean!
@@ -2489,10 +2587,18 @@ type AttributeDefinition implements Node {
   customerTypes: [CustomerType!]!
   "What values must satisfy beyond their type."
   validation: AttributeValidation!
-  "The media types that files may have, of FILE, for example ` + "`" + `application/pdf` + "`" + ` or ` + "`" + `image/*` + "`" + `. Empty for those of the account."
+  """
+  The types that files may have, of FILE: media types such as ` + "`" + `application/pdf` + "`" + `, all of a kind such as ` + "`" + `image/*` + "`" + `, and the groups
+  IMAGE, TEXT, TABLE, OFFICE and ARCHIVE. Empty for all that the account accepts.
+  """
   accept: [String!]!
-  "The most files, of FILE. Null for no limit of its own."
+  """
+  The most documents that a customer may have in it, of FILE. Those that were archived do not count, uploads in progress do. Null
+  for no limit of its own. What a merge brings together may be more.
+  """
   maxFiles: Int
+  "The most bytes of one file, of FILE. Null for the account's limit, which holds in any case."
+  maxFileBytes: BigInt
   "Who created it."
   createdBy: Actor
   "When it was created."
@@ -2660,6 +2766,16 @@ type PhoneAttributeValue implements AttributeValue {
   phone: String!
 }
 
+"Documents: of FILE."
+type FileAttributeValue implements AttributeValue {
+  "The definition."
+  definition: AttributeDefinition!
+  "The key of the definition, which is that of the area."
+  key: String!
+  "The customer's documents in the area, newest first. Without ` + "`" + `where.status` + "`" + ` those that were not archived; there is one at least."
+  documents(first: Int, after: String, last: Int, before: String, where: DocumentWhere, orderBy: DocumentOrder): DocumentConnection!
+}
+
 "A list of custom attributes."
 type AttributeDefinitionConnection {
   "The items with their cursors."
@@ -2742,7 +2858,7 @@ attribute in use has is NOT_FOUND.
 input AttributeWhere {
   "The key of the definition."
   key: String!
-  "Whether there is a value. True when it is not given; false stands alone."
+  "Whether there is a value, of FILE a document that was not archived. True when it is not given; false stands alone."
   exists: Boolean
   "Of TEXT."
   text: AttributeTextWhere
@@ -2856,10 +2972,12 @@ input AttributeDefinitionCreateInput {
   customerTypeIds: [ID!]
   "What values must satisfy beyond their type."
   validation: AttributeValidationInput
-  "The media types that files may have, of FILE; at most 50."
+  "The types that files may have, of FILE, see ` + "`" + `AttributeDefinition.accept` + "`" + `; at most 50."
   accept: [String!]
-  "The most files, of FILE; from 1 to 1,000."
+  "The most documents of a customer, of FILE; from 1 to 1,000."
   maxFiles: Int
+  "The most bytes of one file, of FILE; at least 1. The account's limit holds in any case."
+  maxFileBytes: BigInt
 }
 
 "What to change of a custom attribute. A field that is not given stays as it is; null empties it."
@@ -2868,7 +2986,10 @@ input AttributeDefinitionUpdateInput {
   label: String
   "What it is for; at most 2,000 characters."
   description: String
-  "What it holds. Cannot be changed while a customer has a value. Options and rules that the new type does not have are dropped."
+  """
+  What it holds. Cannot be changed while a customer has a value, nor to or from FILE. Options and rules that the new type does not
+  have are dropped.
+  """
   type: AttributeType
   "Whether a new customer must have a value."
   required: Boolean
@@ -2880,10 +3001,12 @@ input AttributeDefinitionUpdateInput {
   customerTypeIds: [ID!]
   "All rules from now on."
   validation: AttributeValidationInput
-  "The media types that files may have from now on, of FILE; at most 50."
+  "The types that files may have from now on, of FILE, see ` + "`" + `AttributeDefinition.accept` + "`" + `; at most 50. Documents that are there stay."
   accept: [String!]
-  "The most files, of FILE; from 1 to 1,000."
+  "The most documents of a customer, of FILE; from 1 to 1,000. Documents that are there stay."
   maxFiles: Int
+  "The most bytes of one file, of FILE; at least 1. The account's limit holds in any case. Documents that are there stay."
+  maxFileBytes: BigInt
 }
 
 "The answer of a mutation of a custom attribute."
@@ -2908,7 +3031,10 @@ type AttributeDefinitionDeletePayload {
 enum DocumentStatus {
   "In use."
   ACTIVE
-  "Held back by a check. Its content cannot be downloaded."
+  """
+  Malware was found in its content, which cannot be downloaded. It cannot be archived either; a new content that is good
+  (` + "`" + `documentReplace` + "`" + `) makes it again what it was. Earlier contents that are good stay available in ` + "`" + `Document.versions` + "`" + `.
+  """
   QUARANTINED
   "Out of the default view, with all its versions. Can be restored."
   ARCHIVED
@@ -2918,6 +3044,53 @@ enum DocumentStatus {
 enum DocumentKind {
   "A file that was uploaded."
   UPLOAD
+  "Made from a template."
+  GENERATED
+  "A form that was filled in."
+  FORM
+}
+
+"What a document is for."
+enum DocumentPurpose {
+  "The work itself, for example a plan or a photograph of the site."
+  OPERATIONAL
+  "What binds, for example a contract or a consent."
+  LEGAL
+  "What the office needs, for example an invoice or a certificate."
+  ADMINISTRATIVE
+}
+
+"Who may see something."
+enum Visibility {
+  "The staff only."
+  STAFF_ONLY
+  "The customer too, in forms and links that are made for them."
+  CUSTOMER
+}
+
+"""
+A place in a customer's file to put documents. The general area is always there, without any setup: its key is ` + "`" + `general` + "`" + `, and it has
+no definition and no limits of its own. Each other one is a custom attribute of the type FILE.
+"""
+type DocumentArea {
+  "The key of the custom attribute, or ` + "`" + `general` + "`" + `. It is what ` + "`" + `areaKey` + "`" + ` takes."
+  key: String!
+  "The name to show. ` + "`" + `General documents` + "`" + ` of the general area; show one of your own by its key where you have another language."
+  label: String!
+  "The custom attribute. Null for the general area."
+  definition: AttributeDefinition
+  "The types that files may have, see ` + "`" + `AttributeDefinition.accept` + "`" + `. Empty for all that the account accepts."
+  accept: [String!]!
+  "The most documents that a customer may have in it, without archived ones. Null for no limit."
+  maxFiles: Int
+  "The most bytes of one file: the limit of the area or that of the account, whichever is lower."
+  maxFileBytes: BigInt!
+  "Whether ` + "`" + `Customer.setupTasks` + "`" + ` asks for a document while there is none."
+  required: Boolean!
+  "Whether customers may see the area themselves, in forms and links that are made for them."
+  customerVisible: Boolean!
+  "When it was archived, null while it is in use. An archived area keeps its documents and takes no new ones."
+  archivedAt: DateTime
 }
 
 "Who brought a document in."
@@ -2946,10 +3119,28 @@ type Document implements Node {
   status: DocumentStatus!
   "Who brought it in."
   source: DocumentSource!
+  "The area that it is filed in."
+  area: DocumentArea!
+  "What it is for."
+  purpose: DocumentPurpose
+  "Who may see it."
+  visibility: Visibility!
   "The title to show; the file's name until it is changed."
   title: String!
-  "The last day on which it is valid, for example of an insurance certificate. Shown on the coming timeline."
+  "What there is to say about it."
+  description: String
+  "Words to sort documents by, in the order in which they were given; at most 20."
+  tags: [String!]!
+  """
+  The last day on which it is valid, for example of an insurance certificate. Shown on the coming timeline, and 30 days before it
+  the event DOCUMENT_EXPIRES_SOON tells of it.
+  """
   expiresOn: Date
+  """
+  The last day on which it must be kept: until that day is over it cannot be deleted. Shown on the coming timeline, and 30 days
+  before it the event DOCUMENT_RETENTION_ENDING tells of it.
+  """
+  retentionUntil: Date
   "The content in force."
   currentVersion: DocumentVersion!
   "All contents, newest first."
@@ -2964,7 +3155,45 @@ type Document implements Node {
   archivedAt: DateTime
 }
 
-"One content of a document. Never changes."
+"What is known about malware in a content."
+enum ScanStatus {
+  "No scanner was set up when it came. It can be downloaded."
+  NOT_SCANNED
+  "It waits for the scanner, usually for less than a second. It cannot be downloaded."
+  PENDING
+  "A scanner has passed it. It can be downloaded."
+  CLEAN
+  "Malware was found in it. It can never be downloaded."
+  INFECTED
+  "It could not be scanned, see ` + "`" + `scanProblem` + "`" + `. It cannot be downloaded and is tried again."
+  FAILED
+}
+
+"Why a content could not be scanned."
+enum ScanProblem {
+  "It is larger than the scanner takes. It is tried again every hour; the operator must raise the scanner's limits, or the file be replaced by a smaller one."
+  FILE_TOO_LARGE
+  "The scanner does not answer. It is tried again within minutes."
+  SCANNER_UNAVAILABLE
+  "The scanner has failed at it. It is tried again within minutes."
+  SCANNER_FAILED
+  "The file storage did not give the content as it was stored. It is tried again within minutes."
+  CONTENT_UNREADABLE
+}
+
+"Whether there is a picture of a content."
+enum PreviewState {
+  "None is made of contents of this type: only of JPEG, PNG, GIF (its first picture) and WebP."
+  NONE
+  "It is being made, usually within a second; DOCUMENT_PREVIEW_READY tells when. Of a content that is held back it is made afterwards."
+  PENDING
+  "It is there."
+  READY
+  "None could be made: the picture is damaged, has over 20 megapixels or 20 MB, or is of a kind that is not supported, such as an animated WebP."
+  IMPOSSIBLE
+}
+
+"One content of a document. Never changes; what is known about it does."
 type DocumentVersion implements Node {
   "The global id, ` + "`" + `dov_...` + "`" + `."
   id: ID!
@@ -2983,9 +3212,30 @@ type DocumentVersion implements Node {
   """
   Where the content can be downloaded, as an attachment, for 4 to 5 minutes. The URL is the viewer's own credential: do not store it or
   hand it on. It stops working when the viewer loses the right to read documents, and each download is in the audit trail in the
-  viewer's name. Null while the document is held back.
+  viewer's name. Null unless ` + "`" + `scanStatus` + "`" + ` is CLEAN or NOT_SCANNED.
   """
   downloadUrl: URL
+  "What is known about malware in the content."
+  scanStatus: ScanStatus!
+  "When the scanner passed it, or found something. Null when neither has happened."
+  scannedAt: DateTime
+  "What the scanner found, by the name that it gives it. Null when it found nothing."
+  scanSignature: String
+  "Why the content could not be scanned so far, when ` + "`" + `scanStatus` + "`" + ` is FAILED."
+  scanProblem: ScanProblem
+  "Whether there is a picture of the content."
+  previewState: PreviewState!
+  """
+  The content as a picture within 1024 x 1024 pixels: upright, as JPEG or PNG, without metadata. Made for an ` + "`" + `img` + "`" + ` element. The
+  URL works for the next minutes and is its own credential. Null unless ` + "`" + `previewState` + "`" + ` is READY.
+  """
+  previewUrl: URL
+  "As ` + "`" + `previewUrl` + "`" + `, within 256 x 256 pixels."
+  thumbnailUrl: URL
+  "The width of a picture in pixels, as it is shown: turned as its metadata says. Null unless ` + "`" + `previewState` + "`" + ` is READY."
+  width: Int
+  "The height of a picture in pixels, as it is shown. Null unless ` + "`" + `previewState` + "`" + ` is READY."
+  height: Int
   "Who uploaded it."
   createdBy: Actor
   "When it was uploaded."
@@ -3038,24 +3288,66 @@ input DocumentWhere {
   status: [DocumentStatus!]
   "Brought in by one of these."
   source: [DocumentSource!]
+  "Come about in one of these ways."
+  kind: [DocumentKind!]
+  "In one of the areas with these keys, at most 100. ` + "`" + `general` + "`" + ` is the general area."
+  areaKey: [String!]
+  "For one of these purposes."
+  purpose: [DocumentPurpose!]
+  "For the eyes of one of these."
+  visibility: [Visibility!]
+  "The content in force is of one of these media types, at most 100: such as ` + "`" + `application/pdf` + "`" + `, or all of a kind such as ` + "`" + `image/*` + "`" + `."
+  contentType: [String!]
+  "Has one of these tags, letter by letter; at most 100."
+  tags: [String!]
   "The title holds this text. Case makes no difference."
   titleContains: String
+  "The title, the description or the name of the file in force holds this text. Case and accents make no difference."
+  text: String
+  "Valid until a day of this range."
+  expiresOn: DateRange
+  "To be kept until a day of this range."
+  retentionUntil: DateRange
   "Created then."
   createdAt: DateTimeFilter
+  "Changed last then."
+  updatedAt: DateTimeFilter
 }
 
 "What documents can be ordered by. Equal ones are ordered by id."
 enum DocumentOrderField {
   "By the time of creation."
   CREATED_AT
+  "By the time of the last change."
+  UPDATED_AT
   "By title, character by character."
   TITLE
+  "By the last day on which they are valid. Documents without one are left out."
+  EXPIRES_ON
 }
 
 "An order of documents."
 input DocumentOrder {
   "What to order by."
   field: DocumentOrderField! = CREATED_AT
+  "Which way."
+  direction: OrderDirection! = DESC
+}
+
+"What the documents of all customers can be ordered by: the orders that an index serves. Equal ones are ordered by id."
+enum DocumentListOrderField {
+  "By the time of creation."
+  CREATED_AT
+  "By the last day on which they are valid. Documents without one are left out."
+  EXPIRES_ON
+  "By the last day on which they must be kept. Documents without one are left out."
+  RETENTION_UNTIL
+}
+
+"An order of the documents of all customers."
+input DocumentListOrder {
+  "What to order by."
+  field: DocumentListOrderField! = CREATED_AT
   "Which way."
   direction: OrderDirection! = DESC
 }
@@ -3088,8 +3380,14 @@ enum TimelineKind {
   DOCUMENT_ADDED
   "A document got a new content."
   DOCUMENT_REPLACED
+  "A document was moved from or to another customer."
+  DOCUMENT_MOVED
+  "A document was deleted for good."
+  DOCUMENT_DELETED
   "A document ends to be valid."
   DOCUMENT_EXPIRES
+  "The last day on which a document must be kept."
+  DOCUMENT_RETENTION_ENDS
   "A visit, planned or past. Made by staff."
   VISIT
   "A call, planned or past. Made by staff."
@@ -3351,12 +3649,29 @@ enum EventType {
   DOCUMENT_CREATED
   "A document got a new content."
   DOCUMENT_REPLACED
-  "The title or the validity of a document was changed."
+  "What is said about a document was changed, or what is known about a content of it (` + "`" + `currentVersion` + "`" + `, ` + "`" + `versions` + "`" + `)."
   DOCUMENT_UPDATED
+  "A document was moved to another area, or to another customer: then one event of each of the two, that of the former one first."
+  DOCUMENT_MOVED
   "A document was archived."
   DOCUMENT_ARCHIVED
   "A document was restored."
   DOCUMENT_RESTORED
+  """
+  The scanner has passed the content of a document that was held back since DOCUMENT_CREATED or DOCUMENT_REPLACED: it can be
+  downloaded now. Where no scanner is set up there are no such events, as nothing is held back.
+  """
+  DOCUMENT_AVAILABLE
+  "The scanner has found malware in the content of a document: see ` + "`" + `DocumentVersion.scanSignature` + "`" + `."
+  DOCUMENT_QUARANTINED
+  "The preview and the thumbnail of a content are there. ` + "`" + `changedFields` + "`" + ` says whether it is the ` + "`" + `currentVersion` + "`" + `."
+  DOCUMENT_PREVIEW_READY
+  "A document was deleted for good, with all its contents."
+  DOCUMENT_DELETED
+  "A document is valid for 30 days more at most. Once for each ` + "`" + `expiresOn` + "`" + `; archived documents are not told of."
+  DOCUMENT_EXPIRES_SOON
+  "A document must be kept for 30 days more at most. Once for each ` + "`" + `retentionUntil` + "`" + `."
+  DOCUMENT_RETENTION_ENDING
   "Staff made a timeline entry."
   TIMELINE_ENTRY_CREATED
   "Staff changed a timeline entry."
@@ -3384,6 +3699,15 @@ enum EventType {
   again, for example ` + "`" + `customerTypes` + "`" + `.
   """
   ACCOUNT_SETTINGS_CHANGED
+  "The operator changed the limits of the account's storage: ` + "`" + `changedFields` + "`" + ` names those of ` + "`" + `StorageUsage` + "`" + `. The subject is the account."
+  STORAGE_LIMIT_CHANGED
+  """
+  80 % of the account's storage is used, or more. Told once each time when it comes to that, in the order of the log before STORAGE_FULL,
+  and again only when less was used in between. The subject is the account.
+  """
+  STORAGE_NEARLY_FULL
+  "All of the account's storage is used, or more than a limit that was lowered allows. Told once each time, as STORAGE_NEARLY_FULL is."
+  STORAGE_FULL
   "An import or export was asked for."
   JOB_CREATED
   "An import or export began or got further; at most one per second."
@@ -3833,6 +4157,18 @@ type Query {
   customerMerges(customerId: ID, first: Int, after: String, last: Int, before: String): CustomerMergeConnection!
   "The document with this id, null when there is none in this account."
   document(id: ID!): Document
+  """
+  The documents of all customers, newest first, for dashboards such as what expires in the next weeks. Without ` + "`" + `where.status` + "`" + ` those
+  that were not archived. For all conditions but ` + "`" + `createdAt` + "`" + `, ` + "`" + `expiresOn` + "`" + ` and ` + "`" + `retentionUntil` + "`" + ` the first 20,000 documents in the order
+  are looked at; when more are there and the page was not filled, it is BAD_USER_INPUT: narrow those three.
+  """
+  documents(where: DocumentWhere, orderBy: DocumentListOrder, first: Int, after: String, last: Int, before: String): DocumentConnection!
+  """
+  The areas for documents, in the order in which they are shown: the general one, then those of custom attributes in use; at most 101.
+  With ` + "`" + `typeId` + "`" + ` those for customers of this type; with ` + "`" + `customerId` + "`" + ` those for this customer, and those where it has documents though
+  they were archived or are for others. Not both.
+  """
+  documentAreas(customerId: ID, typeId: ID): [DocumentArea!]!
   "The directory of customers."
   customers(
     where: CustomerWhere
@@ -3960,20 +4296,43 @@ type Mutation {
   """
   documentUpload(input: DocumentUploadInput!, files: [Upload!]!, idempotencyKey: String): DocumentUploadPayload!
   """
-  Begins an upload straight to the object store, for large files and for hosts that limit request bodies: send the bytes to
-  ` + "`" + `uploadUrl` + "`" + `, then call ` + "`" + `documentUploadComplete` + "`" + `.
+  Begins an upload straight to the object store, for large files, slow lines and hosts that limit request bodies: send the bytes to
+  ` + "`" + `uploadUrl` + "`" + `, in one request or in parts that go on after a broken connection, then call ` + "`" + `documentUploadComplete` + "`" + `. The bytes are
+  reserved in the account's storage until then.
   """
   documentUploadBegin(input: DocumentUploadBeginInput!, idempotencyKey: String): UploadSessionPayload!
-  "Checks what was sent to ` + "`" + `uploadUrl` + "`" + ` and makes the document. Calling it again gives the same document."
+  """
+  Checks what was sent to ` + "`" + `uploadUrl` + "`" + ` - size, checksums, type, and that it stays as it was checked - and makes the document. Calling it
+  again gives the same document. What fails the checks is thrown away, and the session has ended.
+  """
   documentUploadComplete(uploadSessionId: ID!): DocumentPayload!
-  "Gives a document a new content. The older contents stay in ` + "`" + `versions` + "`" + `."
-  documentReplace(id: ID!, expectedVersion: Int!, file: Upload!): DocumentPayload!
+  """
+  Ends an upload that ` + "`" + `documentUploadBegin` + "`" + ` began, gives back what it has reserved of the storage, and throws away what has arrived.
+  Calling it again changes nothing. A session that is complete is not ended: it has become a document.
+  """
+  documentUploadCancel(uploadSessionId: ID!): DocumentUploadCancelPayload!
+  """
+  Gives a document a new content, which its area must accept, and changes what is given in the input, for example when it expires.
+  The older contents stay in ` + "`" + `versions` + "`" + `.
+  """
+  documentReplace(id: ID!, expectedVersion: Int!, file: Upload!, input: DocumentUpdateInput): DocumentPayload!
   "Changes what is given in the input and nothing else."
   documentUpdate(id: ID!, expectedVersion: Int!, input: DocumentUpdateInput!): DocumentPayload!
+  """
+  Moves a document to another area (` + "`" + `areaKey` + "`" + `), to another customer (` + "`" + `customerId` + "`" + `), or both; the area is that of the document when it
+  is not given. The area must be for the customer, have room, and accept the content in force. One that is there already stays as it
+  is.
+  """
+  documentMove(id: ID!, expectedVersion: Int!, areaKey: String, customerId: ID): DocumentPayload!
   "Takes a document out of the default view, with all its versions."
   documentArchive(id: ID!, expectedVersion: Int!): DocumentPayload!
-  "Brings an archived document back."
+  "Brings an archived document back. Its area must have room for it."
   documentRestore(id: ID!, expectedVersion: Int!): DocumentPayload!
+  """
+  Deletes an archived document for good, with all its contents, and gives the storage back. Not before ` + "`" + `retentionUntil` + "`" + ` is over. The
+  timeline keeps that it was there. Deleting it again changes nothing. Needs ` + "`" + `documents:delete` + "`" + `, which the role ADMIN has.
+  """
+  documentDelete(id: ID!, expectedVersion: Int!): DocumentDeletePayload!
   "Plans (in the future) or logs (in the past) something on a customer's timeline."
   timelineEntryCreate(customerId: ID!, input: TimelineEntryInput!, idempotencyKey: String): TimelineEntryPayload!
   "Changes an entry that staff made. Entries that Dossier made cannot be changed."
@@ -3997,6 +4356,11 @@ type Mutation {
   apiKeyCreate(input: ApiKeyCreateInput!): ApiKeyCreatePayload!
   "Revokes an API key. Holds on every node within 5 seconds, for open subscriptions too."
   apiKeyRevoke(id: ID!): ApiKeyPayload!
+  """
+  Sets what the account has booked: its storage, the most bytes of a file. A limit that is not given stays. Only for the operator of the service,
+  by an API key with the scope ` + "`" + `account:operate` + "`" + `, which the account itself cannot make. Setting what holds already changes nothing.
+  """
+  storageLimitSet(input: StorageLimitSetInput!): StorageLimitPayload!
   "Defines a custom attribute, the last in order. An account has at most 100, archived ones included. Needs the role ADMIN."
   attributeDefinitionCreate(input: AttributeDefinitionCreateInput!, idempotencyKey: String): AttributeDefinitionPayload!
   "Changes what is given in the input and nothing else. Values that are stored already stay as they are. Needs the role ADMIN."
@@ -4614,8 +4978,20 @@ input DocumentUploadInput {
   customerId: ID!
   "Titles in the order of the files; at most 200 characters each. A file without one is called by its name."
   titles: [String]
+  "The key of the area that the documents are filed in; without it the general one."
+  areaKey: String
+  "What there is to say about the documents; at most 2,000 characters."
+  description: String
+  "What the documents are for."
+  purpose: DocumentPurpose
+  "Who may see the documents."
+  visibility: Visibility! = STAFF_ONLY
+  "Words to sort documents by; at most 20 of 50 characters each."
+  tags: [String!]
   "The last day on which the documents are valid."
   expiresOn: Date
+  "The last day on which the documents must be kept."
+  retentionUntil: Date
 }
 
 "What became of one file."
@@ -4644,10 +5020,43 @@ input DocumentUploadBeginInput {
   fileName: String!
   "The exact size in bytes."
   sizeBytes: BigInt!
+  "How the bytes will be sent."
+  method: UploadMethod! = PUT
+  "The media type that the client takes the file for. The content decides; a file that claims to be one to run is refused at once."
+  contentType: String
+  "The CRC32C (Castagnoli) of the bytes, 8 hexadecimal digits, if it is known: other bytes are refused."
+  crc32c: String
+  "The SHA-256 of the bytes, 64 hexadecimal digits, if it is known: other bytes are refused."
+  sha256: String
   "The title; the file's name if it is not given."
   title: String
+  "The key of the area that the document is filed in; without it the general one."
+  areaKey: String
+  "What there is to say about the document; at most 2,000 characters."
+  description: String
+  "What the document is for."
+  purpose: DocumentPurpose
+  "Who may see the document."
+  visibility: Visibility! = STAFF_ONLY
+  "Words to sort documents by; at most 20 of 50 characters each."
+  tags: [String!]
   "The last day on which the document is valid."
   expiresOn: Date
+  "The last day on which the document must be kept."
+  retentionUntil: Date
+}
+
+"How the bytes of a file are sent straight to the object store."
+enum UploadMethod {
+  "Everything in one PUT. When the connection breaks, it is sent again from the beginning."
+  PUT
+  """
+  In one PUT or in several, one after the other, with the protocol of Google Cloud Storage's resumable uploads. Each has
+  ` + "`" + `Content-Range: bytes first-last/size` + "`" + `; 308 says in ` + "`" + `Range: bytes=0-last` + "`" + ` what is stored so far, 200 that all is. After a broken
+  connection and after a status of 500 or more, a PUT without body and with ` + "`" + `Content-Range: bytes */size` + "`" + ` asks what is stored, and the
+  rest is sent from there. DELETE throws the upload away. 404 or 410 mean that it has ended.
+  """
+  RESUMABLE
 }
 
 "A request header."
@@ -4662,14 +5071,28 @@ type HttpHeader {
 type UploadSession {
   "The id to complete it with, ` + "`" + `ups_...` + "`" + `."
   id: ID!
-  "Where to send the bytes."
+  "How the bytes are sent."
+  method: UploadMethod!
+  "Whether the upload goes on where it was after a broken connection."
+  resumable: Boolean!
+  "What the length of each part but the last must be a multiple of; null when there are no parts."
+  chunkGranularityBytes: Int
+  "Where to send the bytes. Whoever has it can send them, so treat it as a secret."
   uploadUrl: URL!
   "The HTTP method to send them with."
   uploadMethod: String!
   "The headers to send with them, exactly as they are."
   uploadHeaders: [HttpHeader!]!
-  "Until when it can be completed."
+  "Until when it can be completed: two hours, and a second for each 64,000 bytes."
   expiresAt: DateTime!
+}
+
+"The answer of ` + "`" + `documentUploadCancel` + "`" + `."
+type DocumentUploadCancelPayload {
+  "The id of the session that has ended; null when there are user errors."
+  uploadSessionId: ID
+  "What stands in the way; empty on success."
+  userErrors: [UserError!]!
 }
 
 "The answer of ` + "`" + `documentUploadBegin` + "`" + `."
@@ -4684,14 +5107,32 @@ type UploadSessionPayload {
 input DocumentUpdateInput {
   "The title; at most 200 characters. Cannot be empty."
   title: String
+  "What there is to say about it; at most 2,000 characters."
+  description: String
+  "Words to sort documents by, all of them from now on; at most 20 of 50 characters each."
+  tags: [String!]
+  "What it is for."
+  purpose: DocumentPurpose
+  "Who may see it. Cannot be empty."
+  visibility: Visibility
   "The last day on which it is valid."
   expiresOn: Date
+  "The last day on which it must be kept."
+  retentionUntil: Date
 }
 
 "The answer of a mutation of a document."
 type DocumentPayload {
   "The document as it is now; null when there are user errors."
   document: Document
+  "What stands in the way; empty on success."
+  userErrors: [UserError!]!
+}
+
+"The answer of ` + "`" + `documentDelete` + "`" + `."
+type DocumentDeletePayload {
+  "The id that was deleted; null when there are user errors."
+  deletedId: ID
   "What stands in the way; empty on success."
   userErrors: [UserError!]!
 }
@@ -4746,7 +5187,7 @@ type TimelineEntryDeletePayload {
 input ApiKeyCreateInput {
   "A name to tell it by; at most 200 characters."
   name: String!
-  "What it may do: ` + "`" + `read` + "`" + `, ` + "`" + `write` + "`" + `, ` + "`" + `admin` + "`" + `, or permissions such as ` + "`" + `customers:read` + "`" + `. At least one."
+  "What it may do: ` + "`" + `read` + "`" + `, ` + "`" + `write` + "`" + `, ` + "`" + `admin` + "`" + `, or permissions such as ` + "`" + `customers:read` + "`" + `. At least one; nothing that the caller may not do."
   scopes: [String!]!
   "When it stops working by itself."
   expiresAt: DateTime
@@ -4766,6 +5207,25 @@ type ApiKeyCreatePayload {
 type ApiKeyPayload {
   "The key as it is now; null when there are user errors."
   apiKey: ApiKey
+  "What stands in the way; empty on success."
+  userErrors: [UserError!]!
+}
+
+"Limits of the account's storage. Sizes are decimal: 5 MB is 5000000. At least one is given."
+input StorageLimitSetInput {
+  """
+  The most bytes that may be stored, 0 to 10^15. Less than what is used is allowed: nothing is taken away, and uploads are refused until
+  there is room.
+  """
+  limitBytes: BigInt
+  "The most bytes of one file, 1 to 5 * 10^12. Files that are larger and stored already stay."
+  maxFileBytes: BigInt
+}
+
+"The answer of ` + "`" + `storageLimitSet` + "`" + `."
+type StorageLimitPayload {
+  "The storage as it is now; null when there are user errors. Reading it needs the scope ` + "`" + `account:read` + "`" + ` as well."
+  storage: StorageUsage
   "What stands in the way; empty on success."
   userErrors: [UserError!]!
 }
@@ -4949,7 +5409,7 @@ Live events, over graphql-transport-ws (WebSocket) or graphql-sse (Server-Sent E
 the next event; with it, it replays what came after the cursor first. Delivery is in order and loses nothing.
 """
 type Subscription {
-  "The documents of one customer: created, replaced, updated, archived, restored."
+  "All events of one customer's documents: see those of EventType that begin with DOCUMENT."
   documentEvents(customerId: ID!, after: EventCursor): EventMessage!
   "All events of the account, or those of some types or of one customer."
   events(after: EventCursor, types: [EventType!], customerId: ID): EventMessage!
@@ -5924,6 +6384,66 @@ func (ec *executionContext) field_Mutation_documentArchive_args(ctx context.Cont
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_documentDelete_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_documentMove_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "areaKey",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["areaKey"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "customerId",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOID2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["customerId"] = arg3
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_documentReplace_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -5951,6 +6471,14 @@ func (ec *executionContext) field_Mutation_documentReplace_args(ctx context.Cont
 		return nil, err
 	}
 	args["file"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (*model.DocumentUpdateInput, error) {
+			return ec.unmarshalODocumentUpdateInput2ᚖdossierᚋgraphᚋmodelᚐDocumentUpdateInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg3
 	return args, nil
 }
 
@@ -6025,6 +6553,20 @@ func (ec *executionContext) field_Mutation_documentUploadBegin_args(ctx context.
 		return nil, err
 	}
 	args["idempotencyKey"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_documentUploadCancel_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "uploadSessionId",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["uploadSessionId"] = arg0
 	return args, nil
 }
 
@@ -6696,6 +7238,20 @@ func (ec *executionContext) field_Mutation_staffUserUpdate_args(ctx context.Cont
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_storageLimitSet_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.StorageLimitSetInput, error) {
+			return ec.unmarshalNStorageLimitSetInput2dossierᚋgraphᚋmodelᚐStorageLimitSetInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_timelineEntryCreate_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -7194,6 +7750,28 @@ func (ec *executionContext) field_Query_customers_args(ctx context.Context, rawA
 	return args, nil
 }
 
+func (ec *executionContext) field_Query_documentAreas_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "customerId",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOID2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["customerId"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "typeId",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOID2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["typeId"] = arg1
+	return args, nil
+}
+
 func (ec *executionContext) field_Query_document_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -7205,6 +7783,60 @@ func (ec *executionContext) field_Query_document_args(ctx context.Context, rawAr
 		return nil, err
 	}
 	args["id"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_documents_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "where",
+		func(ctx context.Context, v any) (*model.DocumentWhere, error) {
+			return ec.unmarshalODocumentWhere2ᚖdossierᚋgraphᚋmodelᚐDocumentWhere(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["where"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "orderBy",
+		func(ctx context.Context, v any) (*model.DocumentListOrder, error) {
+			return ec.unmarshalODocumentListOrder2ᚖdossierᚋgraphᚋmodelᚐDocumentListOrder(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["orderBy"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg4
+	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg5
 	return args, nil
 }
 
@@ -8192,6 +8824,50 @@ func (ec *executionContext) fieldContext_Mutation_documentUploadComplete(ctx con
 	return fc, nil
 }
 
+func (ec *executionContext) _Mutation_documentUploadCancel(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_documentUploadCancel(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DocumentUploadCancel(ctx, fc.Args["uploadSessionId"].(string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNDocumentUploadCancelPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_documentUploadCancel(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_documentUploadCancel_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Mutation_documentReplace(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -8202,7 +8878,7 @@ func (ec *executionContext) _Mutation_documentReplace(ctx context.Context, field
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().DocumentReplace(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int), fc.Args["file"].(transport.Upload))
+			return ec.Resolvers.Mutation().DocumentReplace(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int), fc.Args["file"].(transport.Upload), fc.Args["input"].(*model.DocumentUpdateInput))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
@@ -8274,6 +8950,50 @@ func (ec *executionContext) fieldContext_Mutation_documentUpdate(ctx context.Con
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_documentUpdate_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_documentMove(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_documentMove(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DocumentMove(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int), fc.Args["areaKey"].(*string), fc.Args["customerId"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNDocumentPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_documentMove(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_documentMove_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -8362,6 +9082,50 @@ func (ec *executionContext) fieldContext_Mutation_documentRestore(ctx context.Co
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_documentRestore_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_documentDelete(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_documentDelete(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DocumentDelete(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNDocumentDeletePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_documentDelete(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_documentDelete_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -8802,6 +9566,50 @@ func (ec *executionContext) fieldContext_Mutation_apiKeyRevoke(ctx context.Conte
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_apiKeyRevoke_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_storageLimitSet(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_storageLimitSet(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().StorageLimitSet(ctx, fc.Args["input"].(model.StorageLimitSetInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNStorageLimitPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_storageLimitSet(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_storageLimitSet_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -10940,6 +11748,94 @@ func (ec *executionContext) fieldContext_Query_document(ctx context.Context, fie
 	return fc, nil
 }
 
+func (ec *executionContext) _Query_documents(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_documents(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Documents(ctx, fc.Args["where"].(*model.DocumentWhere), fc.Args["orderBy"].(*model.DocumentListOrder), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNDocumentConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_documents(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_documents_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_documentAreas(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_documentAreas(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().DocumentAreas(ctx, fc.Args["customerId"].(*string), fc.Args["typeId"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNDocumentArea2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_documentAreas(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_documentAreas_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Query_customers(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -12967,7 +13863,7 @@ func (ec *executionContext) unmarshalInputAttributeDefinitionCreateInput(ctx con
 		asMap["customerVisible"] = false
 	}
 
-	fieldsInOrder := [...]string{"key", "label", "description", "type", "required", "customerVisible", "options", "customerTypeIds", "validation", "accept", "maxFiles"}
+	fieldsInOrder := [...]string{"key", "label", "description", "type", "required", "customerVisible", "options", "customerTypeIds", "validation", "accept", "maxFiles", "maxFileBytes"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -13051,6 +13947,13 @@ func (ec *executionContext) unmarshalInputAttributeDefinitionCreateInput(ctx con
 				return it, err
 			}
 			it.MaxFiles = graphql.OmittableOf(data)
+		case "maxFileBytes":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("maxFileBytes"))
+			data, err := ec.unmarshalOBigInt2ᚖint64(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.MaxFileBytes = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil
@@ -13079,7 +13982,7 @@ func (ec *executionContext) unmarshalInputAttributeDefinitionUpdateInput(ctx con
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"label", "description", "type", "required", "customerVisible", "options", "customerTypeIds", "validation", "accept", "maxFiles"}
+	fieldsInOrder := [...]string{"label", "description", "type", "required", "customerVisible", "options", "customerTypeIds", "validation", "accept", "maxFiles", "maxFileBytes"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -13156,6 +14059,13 @@ func (ec *executionContext) unmarshalInputAttributeDefinitionUpdateInput(ctx con
 				return it, err
 			}
 			it.MaxFiles = graphql.OmittableOf(data)
+		case "maxFileBytes":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("maxFileBytes"))
+			data, err := ec.unmarshalOBigInt2ᚖint64(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.MaxFileBytes = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil
@@ -15305,6 +16215,62 @@ func UnmarshalDateTimeFilter(ctx context.Context, raw any) (model.DateTimeFilter
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputDocumentListOrder(ctx context.Context, obj any) (model.DocumentListOrder, error) {
+	var it model.DocumentListOrder
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["field"]; !present {
+		asMap["field"] = "CREATED_AT"
+	}
+	if _, present := asMap["direction"]; !present {
+		asMap["direction"] = "DESC"
+	}
+
+	fieldsInOrder := [...]string{"field", "direction"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "field":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("field"))
+			data, err := ec.unmarshalNDocumentListOrderField2dossierᚋgraphᚋmodelᚐDocumentListOrderField(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Field = data
+		case "direction":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("direction"))
+			data, err := ec.unmarshalNOrderDirection2dossierᚋgraphᚋmodelᚐOrderDirection(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Direction = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalDocumentListOrder unmarshals raw into the DocumentListOrder input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalDocumentListOrder(ctx context.Context, raw any) (model.DocumentListOrder, error) {
+	var out model.DocumentListOrder
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "DocumentListOrder", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputDocumentOrder(ctx context.Context, obj any) (model.DocumentOrder, error) {
 	var it model.DocumentOrder
 	if obj == nil {
@@ -15372,7 +16338,7 @@ func (ec *executionContext) unmarshalInputDocumentUpdateInput(ctx context.Contex
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"title", "expiresOn"}
+	fieldsInOrder := [...]string{"title", "description", "tags", "purpose", "visibility", "expiresOn", "retentionUntil"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -15386,6 +16352,34 @@ func (ec *executionContext) unmarshalInputDocumentUpdateInput(ctx context.Contex
 				return it, err
 			}
 			it.Title = graphql.OmittableOf(data)
+		case "description":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("description"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Description = graphql.OmittableOf(data)
+		case "tags":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("tags"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Tags = graphql.OmittableOf(data)
+		case "purpose":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("purpose"))
+			data, err := ec.unmarshalODocumentPurpose2ᚖdossierᚋgraphᚋmodelᚐDocumentPurpose(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Purpose = graphql.OmittableOf(data)
+		case "visibility":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("visibility"))
+			data, err := ec.unmarshalOVisibility2ᚖdossierᚋgraphᚋmodelᚐVisibility(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Visibility = graphql.OmittableOf(data)
 		case "expiresOn":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expiresOn"))
 			data, err := ec.unmarshalODate2ᚖtimeᚐTime(ctx, v)
@@ -15393,6 +16387,13 @@ func (ec *executionContext) unmarshalInputDocumentUpdateInput(ctx context.Contex
 				return it, err
 			}
 			it.ExpiresOn = graphql.OmittableOf(data)
+		case "retentionUntil":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("retentionUntil"))
+			data, err := ec.unmarshalODate2ᚖtimeᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.RetentionUntil = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil
@@ -15421,7 +16422,14 @@ func (ec *executionContext) unmarshalInputDocumentUploadBeginInput(ctx context.C
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"customerId", "fileName", "sizeBytes", "title", "expiresOn"}
+	if _, present := asMap["method"]; !present {
+		asMap["method"] = "PUT"
+	}
+	if _, present := asMap["visibility"]; !present {
+		asMap["visibility"] = "STAFF_ONLY"
+	}
+
+	fieldsInOrder := [...]string{"customerId", "fileName", "sizeBytes", "method", "contentType", "crc32c", "sha256", "title", "areaKey", "description", "purpose", "visibility", "tags", "expiresOn", "retentionUntil"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -15449,6 +16457,34 @@ func (ec *executionContext) unmarshalInputDocumentUploadBeginInput(ctx context.C
 				return it, err
 			}
 			it.SizeBytes = data
+		case "method":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("method"))
+			data, err := ec.unmarshalNUploadMethod2dossierᚋgraphᚋmodelᚐUploadMethod(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Method = data
+		case "contentType":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("contentType"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ContentType = graphql.OmittableOf(data)
+		case "crc32c":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("crc32c"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Crc32c = graphql.OmittableOf(data)
+		case "sha256":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("sha256"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Sha256 = graphql.OmittableOf(data)
 		case "title":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("title"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
@@ -15456,6 +16492,41 @@ func (ec *executionContext) unmarshalInputDocumentUploadBeginInput(ctx context.C
 				return it, err
 			}
 			it.Title = graphql.OmittableOf(data)
+		case "areaKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("areaKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.AreaKey = graphql.OmittableOf(data)
+		case "description":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("description"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Description = graphql.OmittableOf(data)
+		case "purpose":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("purpose"))
+			data, err := ec.unmarshalODocumentPurpose2ᚖdossierᚋgraphᚋmodelᚐDocumentPurpose(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Purpose = graphql.OmittableOf(data)
+		case "visibility":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("visibility"))
+			data, err := ec.unmarshalNVisibility2dossierᚋgraphᚋmodelᚐVisibility(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Visibility = data
+		case "tags":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("tags"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Tags = graphql.OmittableOf(data)
 		case "expiresOn":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expiresOn"))
 			data, err := ec.unmarshalODate2ᚖtimeᚐTime(ctx, v)
@@ -15463,6 +16534,13 @@ func (ec *executionContext) unmarshalInputDocumentUploadBeginInput(ctx context.C
 				return it, err
 			}
 			it.ExpiresOn = graphql.OmittableOf(data)
+		case "retentionUntil":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("retentionUntil"))
+			data, err := ec.unmarshalODate2ᚖtimeᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.RetentionUntil = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil
@@ -15491,7 +16569,11 @@ func (ec *executionContext) unmarshalInputDocumentUploadInput(ctx context.Contex
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"customerId", "titles", "expiresOn"}
+	if _, present := asMap["visibility"]; !present {
+		asMap["visibility"] = "STAFF_ONLY"
+	}
+
+	fieldsInOrder := [...]string{"customerId", "titles", "areaKey", "description", "purpose", "visibility", "tags", "expiresOn", "retentionUntil"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -15512,6 +16594,41 @@ func (ec *executionContext) unmarshalInputDocumentUploadInput(ctx context.Contex
 				return it, err
 			}
 			it.Titles = graphql.OmittableOf(data)
+		case "areaKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("areaKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.AreaKey = graphql.OmittableOf(data)
+		case "description":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("description"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Description = graphql.OmittableOf(data)
+		case "purpose":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("purpose"))
+			data, err := ec.unmarshalODocumentPurpose2ᚖdossierᚋgraphᚋmodelᚐDocumentPurpose(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Purpose = graphql.OmittableOf(data)
+		case "visibility":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("visibility"))
+			data, err := ec.unmarshalNVisibility2dossierᚋgraphᚋmodelᚐVisibility(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Visibility = data
+		case "tags":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("tags"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Tags = graphql.OmittableOf(data)
 		case "expiresOn":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expiresOn"))
 			data, err := ec.unmarshalODate2ᚖtimeᚐTime(ctx, v)
@@ -15519,6 +16636,13 @@ func (ec *executionContext) unmarshalInputDocumentUploadInput(ctx context.Contex
 				return it, err
 			}
 			it.ExpiresOn = graphql.OmittableOf(data)
+		case "retentionUntil":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("retentionUntil"))
+			data, err := ec.unmarshalODate2ᚖtimeᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.RetentionUntil = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil
@@ -15547,7 +16671,7 @@ func (ec *executionContext) unmarshalInputDocumentWhere(ctx context.Context, obj
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"status", "source", "titleContains", "createdAt"}
+	fieldsInOrder := [...]string{"status", "source", "kind", "areaKey", "purpose", "visibility", "contentType", "tags", "titleContains", "text", "expiresOn", "retentionUntil", "createdAt", "updatedAt"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -15568,6 +16692,48 @@ func (ec *executionContext) unmarshalInputDocumentWhere(ctx context.Context, obj
 				return it, err
 			}
 			it.Source = graphql.OmittableOf(data)
+		case "kind":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("kind"))
+			data, err := ec.unmarshalODocumentKind2ᚕdossierᚋgraphᚋmodelᚐDocumentKindᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Kind = graphql.OmittableOf(data)
+		case "areaKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("areaKey"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.AreaKey = graphql.OmittableOf(data)
+		case "purpose":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("purpose"))
+			data, err := ec.unmarshalODocumentPurpose2ᚕdossierᚋgraphᚋmodelᚐDocumentPurposeᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Purpose = graphql.OmittableOf(data)
+		case "visibility":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("visibility"))
+			data, err := ec.unmarshalOVisibility2ᚕdossierᚋgraphᚋmodelᚐVisibilityᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Visibility = graphql.OmittableOf(data)
+		case "contentType":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("contentType"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ContentType = graphql.OmittableOf(data)
+		case "tags":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("tags"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Tags = graphql.OmittableOf(data)
 		case "titleContains":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("titleContains"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
@@ -15575,6 +16741,27 @@ func (ec *executionContext) unmarshalInputDocumentWhere(ctx context.Context, obj
 				return it, err
 			}
 			it.TitleContains = graphql.OmittableOf(data)
+		case "text":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("text"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Text = graphql.OmittableOf(data)
+		case "expiresOn":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expiresOn"))
+			data, err := ec.unmarshalODateRange2ᚖdossierᚋgraphᚋmodelᚐDateRange(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExpiresOn = graphql.OmittableOf(data)
+		case "retentionUntil":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("retentionUntil"))
+			data, err := ec.unmarshalODateRange2ᚖdossierᚋgraphᚋmodelᚐDateRange(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.RetentionUntil = graphql.OmittableOf(data)
 		case "createdAt":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("createdAt"))
 			data, err := ec.unmarshalODateTimeFilter2ᚖdossierᚋgraphᚋmodelᚐDateTimeFilter(ctx, v)
@@ -15582,6 +16769,13 @@ func (ec *executionContext) unmarshalInputDocumentWhere(ctx context.Context, obj
 				return it, err
 			}
 			it.CreatedAt = graphql.OmittableOf(data)
+		case "updatedAt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("updatedAt"))
+			data, err := ec.unmarshalODateTimeFilter2ᚖdossierᚋgraphᚋmodelᚐDateTimeFilter(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.UpdatedAt = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil
@@ -16693,6 +17887,55 @@ func UnmarshalStaffUserUpdateInput(ctx context.Context, raw any) (model.StaffUse
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputStorageLimitSetInput(ctx context.Context, obj any) (model.StorageLimitSetInput, error) {
+	var it model.StorageLimitSetInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"limitBytes", "maxFileBytes"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "limitBytes":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("limitBytes"))
+			data, err := ec.unmarshalOBigInt2ᚖint64(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.LimitBytes = graphql.OmittableOf(data)
+		case "maxFileBytes":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("maxFileBytes"))
+			data, err := ec.unmarshalOBigInt2ᚖint64(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.MaxFileBytes = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalStorageLimitSetInput unmarshals raw into the StorageLimitSetInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalStorageLimitSetInput(ctx context.Context, raw any) (model.StorageLimitSetInput, error) {
+	var out model.StorageLimitSetInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "StorageLimitSetInput", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputTimelineEntryInput(ctx context.Context, obj any) (model.TimelineEntryInput, error) {
 	var it model.TimelineEntryInput
 	if obj == nil {
@@ -16923,6 +18166,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "documentUploadCancel":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_documentUploadCancel(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "documentReplace":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_documentReplace(ctx, field)
@@ -16937,6 +18187,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "documentMove":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_documentMove(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "documentArchive":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_documentArchive(ctx, field)
@@ -16947,6 +18204,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "documentRestore":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_documentRestore(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "documentDelete":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_documentDelete(ctx, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
@@ -17017,6 +18281,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "apiKeyRevoke":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_apiKeyRevoke(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "storageLimitSet":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_storageLimitSet(ctx, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
@@ -17389,6 +18660,18 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				true, false,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_document(ctx, field)
+				})
+		case "documents":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_documents(ctx, field)
+				})
+		case "documentAreas":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_documentAreas(ctx, field)
 				})
 		case "customers":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
@@ -18406,6 +19689,68 @@ func (ec *executionContext) marshalNDateTime2timeᚐTime(ctx context.Context, se
 	return res
 }
 
+func (ec *executionContext) unmarshalNDocumentArea2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDocumentArea2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "DocumentArea!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNDocumentConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDocumentConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "DocumentConnection!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNDocumentDeletePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDocumentDeletePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "DocumentDeletePayload!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNDocumentKind2dossierᚋgraphᚋmodelᚐDocumentKind(ctx context.Context, v any) (model.DocumentKind, error) {
+	var res model.DocumentKind
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDocumentKind2dossierᚋgraphᚋmodelᚐDocumentKind(ctx context.Context, sel ast.SelectionSet, v model.DocumentKind) graphql.Marshaler {
+	return v
+}
+
+func (ec *executionContext) unmarshalNDocumentListOrderField2dossierᚋgraphᚋmodelᚐDocumentListOrderField(ctx context.Context, v any) (model.DocumentListOrderField, error) {
+	var res model.DocumentListOrderField
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDocumentListOrderField2dossierᚋgraphᚋmodelᚐDocumentListOrderField(ctx context.Context, sel ast.SelectionSet, v model.DocumentListOrderField) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) unmarshalNDocumentOrderField2dossierᚋgraphᚋmodelᚐDocumentOrderField(ctx context.Context, v any) (model.DocumentOrderField, error) {
 	var res model.DocumentOrderField
 	err := res.UnmarshalGQL(v)
@@ -18428,6 +19773,16 @@ func (ec *executionContext) marshalNDocumentPayload2ᚖdossierᚋinternalᚋread
 		return graphql.Null
 	}
 	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNDocumentPurpose2dossierᚋgraphᚋmodelᚐDocumentPurpose(ctx context.Context, v any) (model.DocumentPurpose, error) {
+	var res model.DocumentPurpose
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDocumentPurpose2dossierᚋgraphᚋmodelᚐDocumentPurpose(ctx context.Context, sel ast.SelectionSet, v model.DocumentPurpose) graphql.Marshaler {
+	return v
 }
 
 func (ec *executionContext) unmarshalNDocumentSource2dossierᚋgraphᚋmodelᚐDocumentSource(ctx context.Context, v any) (model.DocumentSource, error) {
@@ -18458,6 +19813,20 @@ func (ec *executionContext) unmarshalNDocumentUpdateInput2dossierᚋgraphᚋmode
 func (ec *executionContext) unmarshalNDocumentUploadBeginInput2dossierᚋgraphᚋmodelᚐDocumentUploadBeginInput(ctx context.Context, v any) (model.DocumentUploadBeginInput, error) {
 	res, err := ec.unmarshalInputDocumentUploadBeginInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNDocumentUploadCancelPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDocumentUploadCancelPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "DocumentUploadCancelPayload!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
 }
 
 func (ec *executionContext) unmarshalNDocumentUploadInput2dossierᚋgraphᚋmodelᚐDocumentUploadInput(ctx context.Context, v any) (model.DocumentUploadInput, error) {
@@ -19041,6 +20410,25 @@ func (ec *executionContext) unmarshalNStaffUserUpdateInput2dossierᚋgraphᚋmod
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalNStorageLimitPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNStorageLimitPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "StorageLimitPayload!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNStorageLimitSetInput2dossierᚋgraphᚋmodelᚐStorageLimitSetInput(ctx context.Context, v any) (model.StorageLimitSetInput, error) {
+	res, err := ec.unmarshalInputStorageLimitSetInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalNStorageUsage2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
 	var res = new(read.Object)
 	err := res.UnmarshalGQLContext(ctx, v)
@@ -19197,6 +20585,16 @@ func (ec *executionContext) marshalNUpload2ᚖdossierᚋinternalᚋtransportᚐU
 	return res
 }
 
+func (ec *executionContext) unmarshalNUploadMethod2dossierᚋgraphᚋmodelᚐUploadMethod(ctx context.Context, v any) (model.UploadMethod, error) {
+	var res model.UploadMethod
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNUploadMethod2dossierᚋgraphᚋmodelᚐUploadMethod(ctx context.Context, sel ast.SelectionSet, v model.UploadMethod) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) unmarshalNUploadSessionPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
 	var res = new(read.Object)
 	err := res.UnmarshalGQLContext(ctx, v)
@@ -19223,6 +20621,16 @@ func (ec *executionContext) marshalNViewer2ᚖdossierᚋinternalᚋreadᚐObject
 		return graphql.Null
 	}
 	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNVisibility2dossierᚋgraphᚋmodelᚐVisibility(ctx context.Context, v any) (model.Visibility, error) {
+	var res model.Visibility
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNVisibility2dossierᚋgraphᚋmodelᚐVisibility(ctx context.Context, sel ast.SelectionSet, v model.Visibility) graphql.Marshaler {
+	return v
 }
 
 func (ec *executionContext) marshalN__Directive2githubᚗcomᚋ99designsᚋgqlgenᚋgraphqlᚋintrospectionᚐDirective(ctx context.Context, sel ast.SelectionSet, v introspection.Directive) graphql.Marshaler {
@@ -19934,6 +21342,102 @@ func (ec *executionContext) marshalODocument2ᚖdossierᚋinternalᚋreadᚐObje
 	return graphql.WrapContextMarshaler(ctx, v)
 }
 
+func (ec *executionContext) unmarshalODocumentKind2ᚕdossierᚋgraphᚋmodelᚐDocumentKindᚄ(ctx context.Context, v any) ([]model.DocumentKind, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]model.DocumentKind, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNDocumentKind2dossierᚋgraphᚋmodelᚐDocumentKind(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalODocumentKind2ᚕdossierᚋgraphᚋmodelᚐDocumentKindᚄ(ctx context.Context, sel ast.SelectionSet, v []model.DocumentKind) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNDocumentKind2dossierᚋgraphᚋmodelᚐDocumentKind(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalODocumentListOrder2ᚖdossierᚋgraphᚋmodelᚐDocumentListOrder(ctx context.Context, v any) (*model.DocumentListOrder, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputDocumentListOrder(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalODocumentPurpose2ᚕdossierᚋgraphᚋmodelᚐDocumentPurposeᚄ(ctx context.Context, v any) ([]model.DocumentPurpose, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]model.DocumentPurpose, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNDocumentPurpose2dossierᚋgraphᚋmodelᚐDocumentPurpose(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalODocumentPurpose2ᚕdossierᚋgraphᚋmodelᚐDocumentPurposeᚄ(ctx context.Context, sel ast.SelectionSet, v []model.DocumentPurpose) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNDocumentPurpose2dossierᚋgraphᚋmodelᚐDocumentPurpose(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalODocumentPurpose2ᚖdossierᚋgraphᚋmodelᚐDocumentPurpose(ctx context.Context, v any) (*model.DocumentPurpose, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(model.DocumentPurpose)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalODocumentPurpose2ᚖdossierᚋgraphᚋmodelᚐDocumentPurpose(ctx context.Context, sel ast.SelectionSet, v *model.DocumentPurpose) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
+}
+
 func (ec *executionContext) unmarshalODocumentSource2ᚕdossierᚋgraphᚋmodelᚐDocumentSourceᚄ(ctx context.Context, v any) ([]model.DocumentSource, error) {
 	if v == nil {
 		return nil, nil
@@ -20004,6 +21508,22 @@ func (ec *executionContext) marshalODocumentStatus2ᚕdossierᚋgraphᚋmodelᚐ
 	}
 
 	return ret
+}
+
+func (ec *executionContext) unmarshalODocumentUpdateInput2ᚖdossierᚋgraphᚋmodelᚐDocumentUpdateInput(ctx context.Context, v any) (*model.DocumentUpdateInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputDocumentUpdateInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalODocumentWhere2ᚖdossierᚋgraphᚋmodelᚐDocumentWhere(ctx context.Context, v any) (*model.DocumentWhere, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputDocumentWhere(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalOEmailAddressInput2ᚕᚖdossierᚋgraphᚋmodelᚐEmailAddressInputᚄ(ctx context.Context, v any) ([]*model.EmailAddressInput, error) {
@@ -20529,6 +22049,58 @@ func (ec *executionContext) marshalOURL2ᚖstring(ctx context.Context, sel ast.S
 	_ = ctx
 	res := scalar.MarshalText(*v)
 	return res
+}
+
+func (ec *executionContext) unmarshalOVisibility2ᚕdossierᚋgraphᚋmodelᚐVisibilityᚄ(ctx context.Context, v any) ([]model.Visibility, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]model.Visibility, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNVisibility2dossierᚋgraphᚋmodelᚐVisibility(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOVisibility2ᚕdossierᚋgraphᚋmodelᚐVisibilityᚄ(ctx context.Context, sel ast.SelectionSet, v []model.Visibility) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNVisibility2dossierᚋgraphᚋmodelᚐVisibility(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalOVisibility2ᚖdossierᚋgraphᚋmodelᚐVisibility(ctx context.Context, v any) (*model.Visibility, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(model.Visibility)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOVisibility2ᚖdossierᚋgraphᚋmodelᚐVisibility(ctx context.Context, sel ast.SelectionSet, v *model.Visibility) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
 }
 
 func (ec *executionContext) marshalO__EnumValue2ᚕgithubᚗcomᚋ99designsᚋgqlgenᚋgraphqlᚋintrospectionᚐEnumValueᚄ(ctx context.Context, sel ast.SelectionSet, v []introspection.EnumValue) graphql.Marshaler {

@@ -52,6 +52,7 @@ type Store interface {
 	// KeyList gives the account's keys, newest first.
 	KeyList(ctx context.Context, p auth.Principal) ([]Key, error)
 	StaffStore
+	StorageStore
 }
 
 // Service is the use cases of accounts.

@@ -63,7 +63,7 @@ func TestOnlyCmdReadsTheEnvironment(t *testing.T) {
 	t.Parallel()
 	sources(t, func(name string, content []byte) {
 		if strings.HasPrefix(name, "cmd/") || strings.HasSuffix(name, "_test.go") || strings.HasPrefix(name, "internal/pgtest/") ||
-			strings.HasPrefix(name, "internal/apitest/") || strings.HasPrefix(name, "internal/bench/") {
+			strings.HasPrefix(name, "internal/apitest/") || strings.HasPrefix(name, "internal/bench/") || strings.HasPrefix(name, "internal/clamd/clamdtest/") {
 			return
 		}
 		for _, call := range []string{"os.Getenv(", "os.LookupEnv(", "os.Environ("} {
@@ -112,5 +112,36 @@ func TestNoTestIsEmpty(t *testing.T) {
 				t.Errorf("%s: %s asserts nothing", name, fn.Name.Name)
 			}
 		}
+	})
+}
+
+// chosen is what chooses whose rows a session of PostgreSQL sees.
+var chosen = regexp.MustCompile(`app\.(account|system)\b|(?i)\b(set|reset)\s+(local\s+|session\s+)?(role|session authorization)\b|set_config\('role'`)
+
+// TestOneFileChoosesWhoseRowsAreSeen is why nobody has to look at a connection when it goes back to its pool: what is chosen
+// there ends with the transaction, and it is chosen nowhere else.
+func TestOneFileChoosesWhoseRowsAreSeen(t *testing.T) {
+	t.Parallel()
+	const place = "internal/wall/setting.go"
+	sources(t, func(name string, content []byte) {
+		if strings.HasSuffix(name, "_test.go") || name == "internal/archtest/source_test.go" {
+			return
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, content, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			text, ok := n.(*ast.BasicLit)
+			if !ok || text.Kind != token.STRING || !chosen.MatchString(text.Value) {
+				return true
+			}
+			if name != place {
+				t.Errorf("%s has %s: whose rows are seen is chosen in %s alone", name, text.Value, place)
+			} else if strings.Count(text.Value, "set_config(") != strings.Count(text.Value, ", true)") {
+				t.Errorf("%s: %s does not end with the transaction", name, text.Value)
+			}
+			return true
+		})
 	})
 }

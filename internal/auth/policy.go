@@ -19,6 +19,11 @@ const (
 	AccountRead Permission = "account:read"
 	// AccountAdmin: API keys and settings of the account.
 	AccountAdmin Permission = "account:admin"
+	// AccountOperate: what the account has booked with whoever runs the service, such as its storage.
+	//
+	// SECURITY: no role has it, so the account's own administrators cannot give themselves more than was booked. A key with
+	// it comes from the command line only; see MayGrant.
+	AccountOperate Permission = "account:operate"
 	// StaffRead: the colleagues and keys that appear as actors.
 	StaffRead Permission = "staff:read"
 	// CustomersRead: customers with their contacts, e-mail addresses, phone numbers and postal addresses.
@@ -27,8 +32,11 @@ const (
 	CustomersWrite Permission = "customers:write"
 	// DocumentsRead: documents with their versions and downloads.
 	DocumentsRead Permission = "documents:read"
-	// DocumentsWrite: upload, replace, change, archive and restore them.
+	// DocumentsWrite: upload, replace, change, move, archive and restore them.
 	DocumentsWrite Permission = "documents:write"
+	// DocumentsDelete: delete them for good. Archiving is for work; what was deleted nobody brings back, so it is for who
+	// answers for the business.
+	DocumentsDelete Permission = "documents:delete"
 	// TimelineRead: timeline entries.
 	TimelineRead Permission = "timeline:read"
 	// TimelineWrite: create, change and delete them.
@@ -57,8 +65,8 @@ const (
 )
 
 // permissionTable is the policy: each permission with the lowest role that has it. A role has everything that the
-// roles below it have. A permission that is not listed is held by nobody. The place of a row is its bit in Set, so at
-// most 64 rows.
+// roles below it have. A permission that is not listed is held by nobody, one that is of no role only by the operator. The
+// place of a row is its bit in Set, so at most 64 rows.
 var permissionTable = []struct {
 	Permission  Permission
 	From        Role
@@ -71,7 +79,8 @@ var permissionTable = []struct {
 	{CustomersRead, Viewer, "read customers, contacts and their addresses"},
 	{CustomersWrite, Editor, "create, change, archive and restore customers and contacts"},
 	{DocumentsRead, Viewer, "read and download documents"},
-	{DocumentsWrite, Editor, "upload, replace, change, archive and restore documents"},
+	{DocumentsWrite, Editor, "upload, replace, change, move, archive and restore documents"},
+	{DocumentsDelete, Admin, "delete archived documents for good"},
 	{TimelineRead, Viewer, "read timeline entries"},
 	{TimelineWrite, Editor, "create, change and delete timeline entries"},
 	{EventsRead, Viewer, "read and follow the event log"},
@@ -82,7 +91,11 @@ var permissionTable = []struct {
 	{NotesRead, Viewer, "read the staff's notes about customers"},
 	{NotesWrite, Editor, "write, change, pin and delete notes about customers"},
 	{AuditRead, Admin, "read the audit trail: changes, downloads and denials"},
+	{AccountOperate, operator, "set the storage that the account has booked"},
 }
+
+// operator stands in permissionTable for who runs the service, which is no role of an account.
+const operator Role = ""
 
 // fieldTable is the permission that each GraphQL root field needs before anything of it runs. A field that is not
 // listed is refused to everybody.
@@ -102,8 +115,10 @@ var fieldTable = map[string]Permission{
 	"Mutation.customerMerge":        CustomersWrite, // the preview of a dry run needs CustomersRead as well
 	"Mutation.customerMergeUndo":    CustomersWrite,
 
-	"Query.document": DocumentsRead,
-	"Query.events":   EventsRead,
+	"Query.document":      DocumentsRead,
+	"Query.documents":     DocumentsRead,
+	"Query.documentAreas": DocumentsRead, // the definitions in it need CustomersRead by their type
+	"Query.events":        EventsRead,
 
 	"Query.auditTrail": AuditRead,
 
@@ -136,10 +151,13 @@ var fieldTable = map[string]Permission{
 	"Mutation.documentUpload":         DocumentsWrite,
 	"Mutation.documentUploadBegin":    DocumentsWrite,
 	"Mutation.documentUploadComplete": DocumentsWrite,
+	"Mutation.documentUploadCancel":   DocumentsWrite,
 	"Mutation.documentReplace":        DocumentsWrite,
 	"Mutation.documentUpdate":         DocumentsWrite,
 	"Mutation.documentArchive":        DocumentsWrite,
 	"Mutation.documentRestore":        DocumentsWrite,
+	"Mutation.documentMove":           DocumentsWrite,
+	"Mutation.documentDelete":         DocumentsDelete,
 	"Mutation.timelineEntryCreate":    TimelineWrite,
 	"Mutation.timelineEntryUpdate":    TimelineWrite,
 	"Mutation.timelineEntryDelete":    TimelineWrite,
@@ -150,6 +168,7 @@ var fieldTable = map[string]Permission{
 	"Mutation.noteDelete":             NotesWrite,
 	"Mutation.apiKeyCreate":           AccountAdmin,
 	"Mutation.apiKeyRevoke":           AccountAdmin,
+	"Mutation.storageLimitSet":        AccountOperate,
 
 	"Mutation.customerTypeCreate":    AccountAdmin,
 	"Mutation.customerTypeUpdate":    AccountAdmin,
@@ -216,6 +235,7 @@ var typeTable = map[string]Permission{
 	"CustomerMergeCounts": CustomersRead,
 
 	"Document":        DocumentsRead,
+	"DocumentArea":    DocumentsRead,
 	"DocumentVersion": DocumentsRead,
 	"TimelineEntry":   TimelineRead,
 	"Note":            NotesRead,
@@ -245,6 +265,7 @@ var typeTable = map[string]Permission{
 	"UrlAttributeValue":         CustomersRead,
 	"EmailAttributeValue":       CustomersRead,
 	"PhoneAttributeValue":       CustomersRead,
+	"FileAttributeValue":        CustomersRead, // the documents in it need DocumentsRead
 }
 
 // memberTable is fields of types that need more than their type does. A field that is not listed needs what its type
@@ -287,12 +308,20 @@ var (
 		sets := make(map[Role]Set, len(Roles))
 		for _, role := range Roles {
 			for _, row := range permissionTable {
-				if role.rank() >= row.From.rank() {
+				if row.From != operator && role.rank() >= row.From.rank() {
 					sets[role] |= permissionBits[row.Permission]
 				}
 			}
 		}
 		return sets
+	}()
+	operatorSet = func() (set Set) {
+		for _, row := range permissionTable {
+			if row.From == operator {
+				set |= permissionBits[row.Permission]
+			}
+		}
+		return set
 	}()
 )
 
@@ -347,7 +376,7 @@ func PolicyTypes() []string { return sortedKeys(typeTable) }
 // PolicyMembers lists the fields of types that have a permission of their own ("ApiKey.scopes"), sorted.
 func PolicyMembers() []string { return sortedKeys(memberTable) }
 
-// Scopes lists what an API key may be given: the presets, then the permissions.
+// Scopes lists what an API key may be given: the presets, then the permissions. See MayGrant for who may give which.
 func Scopes() []string {
 	list := []string{"read", "write", "admin"}
 	for _, row := range permissionTable {

@@ -27,10 +27,11 @@ func apiKey(scopes ...string) auth.Principal {
 func TestEveryRootFieldAndTypeHasAPermission(t *testing.T) {
 	t.Parallel()
 	fields := map[string]string{
-		"Query": "viewer account node nodes customer customerByExternalId document customers events storage auditTrail " +
+		"Query": "viewer account node nodes customer customerByExternalId document documents documentAreas customers events storage auditTrail " +
 			"customerStats attributeDefinitions job jobs customerDuplicates customerDuplicateGroups customerMerges customerTypes customerOrigins offices services fieldPolicy staffUsers",
 		"Mutation": "customerCreate customerUpdate customerUpsert customerArchive customerRestore customerMerge customerMergeUndo contactCreate contactUpdate contactArchive " +
-			"documentUpload documentUploadBegin documentUploadComplete documentReplace documentUpdate documentArchive documentRestore " +
+			"documentUpload documentUploadBegin documentUploadComplete documentUploadCancel documentReplace documentUpdate documentArchive documentRestore " +
+			"documentMove documentDelete " +
 			"attributeDefinitionCreate attributeDefinitionUpdate attributeDefinitionMove attributeDefinitionArchive " +
 			"attributeDefinitionRestore attributeDefinitionDelete " +
 			"timelineEntryCreate timelineEntryUpdate timelineEntryDelete noteCreate noteUpdate noteDelete customerImageSet customerImageRemove apiKeyCreate apiKeyRevoke " +
@@ -39,7 +40,7 @@ func TestEveryRootFieldAndTypeHasAPermission(t *testing.T) {
 			"officeCreate officeUpdate officeMove officeArchive officeRestore officeDelete " +
 			"serviceCreate serviceUpdate serviceMove serviceArchive serviceRestore serviceDelete " +
 			"fieldPolicyUpdate fieldPolicyReset staffUserCreate staffUserUpdate staffUserArchive staffUserRestore " +
-			"importStart exportStart jobCancel",
+			"importStart exportStart jobCancel storageLimitSet",
 		"Subscription": "documentEvents events",
 	}
 	known := auth.Permissions()
@@ -51,7 +52,8 @@ func TestEveryRootFieldAndTypeHasAPermission(t *testing.T) {
 			if !ok || !slices.Contains(known, perm) {
 				t.Errorf("%s.%s: got %q, want a permission of the table", root, name, perm)
 			}
-			writes := strings.HasSuffix(string(perm), ":write") || perm == auth.AccountAdmin || perm == auth.CustomersImport || perm == auth.CustomersExport
+			writes := strings.HasSuffix(string(perm), ":write") || perm == auth.AccountAdmin || perm == auth.CustomersImport || perm == auth.CustomersExport ||
+				perm == auth.AccountOperate || perm == auth.DocumentsDelete
 			if writes != (root == "Mutation") {
 				t.Errorf("%s.%s: got %s, want mutations and only mutations to need a right to write", root, name, perm)
 			}
@@ -65,7 +67,7 @@ func TestEveryRootFieldAndTypeHasAPermission(t *testing.T) {
 	if got := len(auth.PolicyFields()); got != count {
 		t.Errorf("got %d fields in the policy, want %d", got, count)
 	}
-	for name := range strings.FieldsSeq("Customer Contact EmailAddress PhoneNumber PostalAddress Document DocumentVersion " +
+	for name := range strings.FieldsSeq("Customer Contact EmailAddress PhoneNumber PostalAddress Document DocumentArea DocumentVersion " +
 		"TimelineEntry Event StaffUser ApiKey Account StorageUsage AccountLimits Viewer CustomerType CustomerOrigin Office Service " +
 		"Note Image CustomerStat") {
 		if !staff(auth.Viewer).CanRead(name) {
@@ -107,6 +109,7 @@ func TestRolesIncludeTheOnesBelow(t *testing.T) {
 		{auth.CustomersWrite, false, true, true},
 		{auth.DocumentsRead, true, true, true},
 		{auth.DocumentsWrite, false, true, true},
+		{auth.DocumentsDelete, false, false, true},
 		{auth.TimelineRead, true, true, true},
 		{auth.TimelineWrite, false, true, true},
 		{auth.EventsRead, true, true, true},
@@ -209,6 +212,30 @@ func TestNobodyCanGrantMoreThanTheyHave(t *testing.T) {
 	wantCode(t, apiKey("account:admin", "customers:read").MayGrant([]string{"read"}), fault.Forbidden)
 	wantCode(t, staff(auth.Editor).MayGrant([]string{"admin"}), fault.Forbidden)
 	wantCode(t, auth.Principal{}.MayGrant([]string{"read"}), fault.Unauthenticated)
+}
+
+func TestWhatIsTheOperatorsIsNobodyElses(t *testing.T) {
+	t.Parallel()
+	system, key := auth.System(uuid.Max), apiKey("account:operate", "admin")
+	must(t, system.Require(auth.AccountOperate))
+	must(t, key.Require(auth.AccountOperate))
+	for _, role := range append([]auth.Role{""}, auth.Roles...) {
+		wantCode(t, staff(role).Require(auth.AccountOperate), fault.Forbidden)
+	}
+	for _, scope := range auth.Scopes() {
+		if scope != string(auth.AccountOperate) && apiKey(scope).Can(auth.AccountOperate) {
+			t.Errorf("the scope %s is the operator's too", scope)
+		}
+	}
+	// Not even a key of the operator's gives it away: only the command line does.
+	must(t, system.MayGrant([]string{"account:operate"}))
+	for _, p := range []auth.Principal{staff(auth.Admin), apiKey("admin"), key} {
+		err := p.MayGrant([]string{"read", "account:operate"})
+		wantCode(t, err, fault.Forbidden)
+		if !strings.Contains(err.Error(), "dossier keys create") {
+			t.Errorf("got %q, want it to name the command", err)
+		}
+	}
 }
 
 func TestTheContextCarriesThePrincipal(t *testing.T) {

@@ -87,7 +87,7 @@ func (p Principal) Permissions() Set {
 	case KindAPIKey:
 		return scopeSet(p.Scopes)
 	case KindSystem:
-		return roleSets[Admin]
+		return roleSets[Admin] | operatorSet
 	default:
 		return 0
 	}
@@ -106,6 +106,8 @@ func (p Principal) Require(perm Permission) error {
 		return nil
 	case permissionBits[perm] == 0:
 		return fault.New(fault.Forbidden, "This is not open to anybody.")
+	case operatorSet.Has(perm):
+		return fault.New(fault.Forbidden, "This is for who runs the service: it needs an API key with the scope %s, which only the command line makes.", perm)
 	case p.Kind == KindAPIKey:
 		return fault.New(fault.Forbidden, "This needs the permission %s. Use an API key that has one of the scopes: %s.",
 			perm, strings.Join(scopesWith(perm), ", "))
@@ -142,10 +144,16 @@ func (p Principal) RequireRead(typeName string) error {
 }
 
 // MayGrant refuses scopes that allow more than the principal itself may do, so that creating an API key can never
-// raise anybody's rights. Scopes must have passed CheckScopes.
+// raise anybody's rights. What is the operator's is given by the command line alone, also where a key has it itself: it
+// would outlive its own revocation. Scopes must have passed CheckScopes.
 func (p Principal) MayGrant(scopes []string) error {
 	if p.IsZero() {
 		return errAnonymous()
+	}
+	for _, scope := range scopes {
+		if p.Kind != KindSystem && operatorSet.Has(Permission(scope)) {
+			return fault.New(fault.Forbidden, "The scope %s is for who runs the service. Such a key is made on the command line, with dossier keys create.", scope)
+		}
 	}
 	if missing := scopeSet(scopes) &^ p.Permissions(); missing != 0 {
 		for _, perm := range Permissions() {

@@ -26,8 +26,8 @@ type dossierServer struct {
 	admin, files string
 }
 
-// startDossier starts the program as a user would, on a database of the bench.
-func (b *bench) startDossier(ctx context.Context, database string) (*dossierServer, error) {
+// startDossier starts the program as a user would, on a database of the bench. The last of equal flags counts.
+func (b *bench) startDossier(ctx context.Context, database string, flags ...string) (*dossierServer, error) {
 	program, err := filepath.Abs(b.dossier)
 	if err != nil {
 		return nil, err
@@ -44,10 +44,10 @@ func (b *bench) startDossier(ctx context.Context, database string) (*dossierServ
 	p, err := b.start(ctx, command{
 		name: "dossier", path: program, addr: addr, ready: admin + "/readyz",
 		// The bench's events are years old; the default would prune them while it measures.
-		args: []string{
+		args: append([]string{
 			"serve", "--listen", addr, "--admin-listen", admin, "--data-dir", files, "--event-retention", "87000h",
 			"--max-sockets", "20000", "--log-level", "warn",
-		},
+		}, flags...),
 		env: []string{"DATABASE_URL=" + b.dsn(database), "DOSSIER_SECRET=" + secretHex},
 	})
 	if err != nil {

@@ -37,6 +37,12 @@ type Store interface {
 	SignPut(ctx context.Context, key string, opts SignPutOptions) (SignedRequest, error)
 	// SignGet lets the holder of the answer read the object until it expires. It does not look whether the object exists.
 	SignGet(ctx context.Context, key string, opts SignGetOptions) (SignedRequest, error)
+	// StartResumable begins an upload that the holder of the answer sends in parts, without further rights, and resumes
+	// when a connection breaks. Nothing is visible under the key before all bytes are there.
+	StartResumable(ctx context.Context, key string, opts ResumableOptions) (Resumable, error)
+	// CancelResumable ends an upload that StartResumable began with this URL and throws away what has arrived of it. One
+	// that is complete, or has ended already, gives ErrNotFound.
+	CancelResumable(ctx context.Context, key, url string) error
 }
 
 // Object describes a stored object.

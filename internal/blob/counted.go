@@ -80,3 +80,17 @@ func (c *Counted) SignGet(ctx context.Context, key string, opts SignGetOptions) 
 	c.saw(err)
 	return r, err
 }
+
+// StartResumable is Store.StartResumable.
+func (c *Counted) StartResumable(ctx context.Context, key string, opts ResumableOptions) (Resumable, error) {
+	r, err := c.Store.StartResumable(ctx, key, opts)
+	c.saw(err)
+	return r, err
+}
+
+// CancelResumable is Store.CancelResumable.
+func (c *Counted) CancelResumable(ctx context.Context, key, url string) error {
+	err := c.Store.CancelResumable(ctx, key, url)
+	c.saw(err)
+	return err
+}

@@ -35,6 +35,12 @@ func (f failing) SignGet(context.Context, string, blob.SignGetOptions) (blob.Sig
 	return blob.SignedRequest{}, f.err
 }
 
+func (f failing) StartResumable(context.Context, string, blob.ResumableOptions) (blob.Resumable, error) {
+	return blob.Resumable{}, f.err
+}
+
+func (f failing) CancelResumable(context.Context, string, string) error { return f.err }
+
 func TestCountedCountsWhatTheStoreFailedAndNothingElse(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -47,8 +53,8 @@ func TestCountedCountsWhatTheStoreFailedAndNothingElse(t *testing.T) {
 		{blob.ErrExists, 0},
 		{blob.ErrCanceled, 0},
 		{errors.New("x"), 0},
-		{fmt.Errorf("put: %w", blob.ErrUnavailable), 7},
-		{blob.ErrOutcomeUnknown, 7},
+		{fmt.Errorf("put: %w", blob.ErrUnavailable), 9},
+		{blob.ErrOutcomeUnknown, 9},
 	} {
 		store := blob.NewCounted(failing{c.err})
 		var errs []error
@@ -65,13 +71,15 @@ func TestCountedCountsWhatTheStoreFailedAndNothingElse(t *testing.T) {
 		errs = append(errs, err)
 		_, err = store.SignGet(t.Context(), "k", blob.SignGetOptions{})
 		errs = append(errs, err)
+		_, err = store.StartResumable(t.Context(), "k", blob.ResumableOptions{})
+		errs = append(errs, err, store.CancelResumable(t.Context(), "k", "u"))
 		for i, err := range errs {
 			if !errors.Is(err, c.err) {
 				t.Errorf("call %d gives %v, want %v", i, err, c.err)
 			}
 		}
-		if got := store.Failures(); got != c.want || len(errs) != 7 {
-			t.Errorf("%v: %d failures of %d calls, want %d of 7", c.err, got, len(errs), c.want)
+		if got := store.Failures(); got != c.want || len(errs) != 9 {
+			t.Errorf("%v: %d failures of %d calls, want %d of 9", c.err, got, len(errs), c.want)
 		}
 	}
 }

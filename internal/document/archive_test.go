@@ -71,8 +71,8 @@ func TestAZIPHasEveryDocumentOfTheCustomer(t *testing.T) {
 		VALUES ($1, $2, now(), now(), 'ids', 'ID / Passport', 'FILE', 1, false, false, '[]')`, area, e.ada.AccountID)
 	e.exec(`UPDATE document SET area_id = $1, title = 'Passport' WHERE id = $2`, area, filed)
 	held := e.stored("bad.pdf", pdf(1000, 4))
-	e.exec(`UPDATE document_version SET state = 'QUARANTINED' WHERE id = $1`, e.versionOf(held))
-	e.exec(`UPDATE document_version SET state = 'DELETED' WHERE id = $1`, e.versionOf(e.stored("gone.pdf", pdf(1000, 5))))
+	e.exec(`UPDATE document_version SET state = 'QUARANTINED' WHERE id = $1`, e.version(held))
+	e.exec(`UPDATE document_version SET state = 'DELETED' WHERE id = $1`, e.version(e.stored("gone.pdf", pdf(1000, 5))))
 
 	a := e.archive()
 	if a.FileName != "Ada documents.zip" {
@@ -127,7 +127,7 @@ func TestAZIPThatCannotBeFinishedIsNone(t *testing.T) {
 	for i := range 3 {
 		e.stored(names(i), pdf(50_000, byte(i)))
 	}
-	second := e.versionOf(uuid.MustParse(e.text(`SELECT id::text FROM document ORDER BY created_at, id OFFSET 1 LIMIT 1`)))
+	second := e.version(uuid.MustParse(e.text(`SELECT id::text FROM document ORDER BY created_at, id OFFSET 1 LIMIT 1`)))
 	key := e.text(`SELECT object_key FROM document_version WHERE id = $1`, second)
 	broken := errors.New("the store is down")
 	for name, c := range map[string]struct {
@@ -168,7 +168,7 @@ func TestAZIPLeavesOutWhatGoesWhileItIsMade(t *testing.T) {
 	e := newEnv(t)
 	id := e.stored("a.pdf", pdf(1000, 1))
 	e.stored("b.pdf", pdf(1000, 2))
-	version := e.versionOf(id)
+	version := e.version(id)
 	key := e.text(`SELECT object_key FROM document_version WHERE id = $1`, version)
 	e.service.Blobs = hooked{e.blobs, func(k string) error {
 		if k != key {

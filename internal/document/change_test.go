@@ -23,7 +23,7 @@ func TestReplaceAddsAVersion(t *testing.T) {
 	e := newEnv(t)
 	first, second := pdf(40_000, 1), pdf(50_000, 2)
 	id := e.stored("a.pdf", first)
-	if err := e.service.Replace(t.Context(), e.ada, id, 1, incoming("b.pdf", second)); err != nil {
+	if err := e.service.Replace(t.Context(), e.ada, id, 1, incoming("b.pdf", second), document.Patch{}); err != nil {
 		t.Fatal(err)
 	}
 	e.acknowledge(id, second)
@@ -50,14 +50,16 @@ func TestReplaceFindsConflictsBeforeAndAfterTheBytes(t *testing.T) {
 		t.Fatal(err)
 	}
 	unread := incoming("b.pdf", pdf(50_000, 2))
-	wantCode(t, e.service.Replace(t.Context(), e.ada, id, 1, unread), fault.VersionConflict)
+	wantCode(t, e.service.Replace(t.Context(), e.ada, id, 1, unread, document.Patch{}), fault.VersionConflict)
 	if unread.read != 0 {
 		t.Errorf("%d bytes were read although the version was wrong", unread.read)
 	}
 	content := pdf(200_000, 3)
 	gate := newGate(content, 100_000)
 	done := make(chan error, 1)
-	go func() { done <- e.service.Replace(t.Context(), e.ada, id, 2, &file{name: "c.pdf", bound: -1, r: gate}) }()
+	go func() {
+		done <- e.service.Replace(t.Context(), e.ada, id, 2, &file{name: "c.pdf", bound: -1, r: gate}, document.Patch{})
+	}()
 	<-gate.reached
 	if err := e.service.Update(t.Context(), e.ada, id, 2, document.Patch{Title: optional.Some(ptr("Newer"))}); err != nil {
 		t.Fatal(err)
@@ -74,9 +76,9 @@ func TestReplaceFindsConflictsBeforeAndAfterTheBytes(t *testing.T) {
 	if got := e.number(`SELECT count(*) FROM garbage`); got != 1 {
 		t.Errorf("%d objects are garbage, want 1", got)
 	}
-	wantCode(t, e.service.Replace(t.Context(), e.ada, uuid.New(), 1, unread), fault.NotFound)
-	wantCode(t, e.service.Replace(t.Context(), e.bob, id, 3, unread), fault.NotFound)
-	wantCode(t, e.service.Replace(t.Context(), e.ada, id, 3, incoming("d.pdf", []byte("<html>"))), fault.UnsupportedMediaType)
+	wantCode(t, e.service.Replace(t.Context(), e.ada, uuid.New(), 1, unread, document.Patch{}), fault.NotFound)
+	wantCode(t, e.service.Replace(t.Context(), e.bob, id, 3, unread, document.Patch{}), fault.NotFound)
+	wantCode(t, e.service.Replace(t.Context(), e.ada, id, 3, incoming("d.pdf", []byte("<html>")), document.Patch{}), fault.UnsupportedMediaType)
 	CheckInvariants(t, e)
 }
 
@@ -161,7 +163,7 @@ func TestChangesCheckTheirInput(t *testing.T) {
 		"viewer update":   {e.service.Update(ctx, viewer(e.ada), id, 1, title), fault.Forbidden},
 		"viewer archive":  {e.service.Archive(ctx, viewer(e.ada), id, 1), fault.Forbidden},
 		"viewer restore":  {e.service.Restore(ctx, viewer(e.ada), id, 1), fault.Forbidden},
-		"viewer replace":  {e.service.Replace(ctx, viewer(e.ada), id, 1, incoming("b.pdf", nil)), fault.Forbidden},
+		"viewer replace":  {e.service.Replace(ctx, viewer(e.ada), id, 1, incoming("b.pdf", nil), document.Patch{}), fault.Forbidden},
 	} {
 		if got := fault.CodeOf(c.err); got != c.want {
 			t.Errorf("%s: got %v, want %s", name, c.err, c.want)

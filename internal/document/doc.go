@@ -9,7 +9,7 @@
 //
 //	look     who may, which customer, what fits                                         one statement
 //	sniff    the first 4 KiB of the file say what it is
-//	begin    upload PENDING with a lease, quota reserved, idempotency key claimed       transaction 1
+//	begin    upload PENDING with a lease, quota and a place in its area reserved, idempotency key claimed   transaction 1
 //	bytes    into a new object under a random key; SHA-256 and CRC32C on the way; the lease is extended meanwhile
 //	check    size and CRC32C that the object store counted are ours
 //	complete PENDING -> DONE, quota settled, document and version, timeline, event, key answered   transaction 2

@@ -1,5 +1,7 @@
 package document
 
+import "runtime"
+
 // CrashAt makes the service panic when an upload has come to the point, as a process that dies there would leave it.
 func (s *Service) CrashAt(point string) {
 	s.at = func(at string) {
@@ -18,6 +20,22 @@ const (
 	PointStored   = pointStored
 	PointShrunk   = pointShrunk
 	PointComplete = pointComplete
+)
+
+// CrashAt ends the goroutine of a check when it has come to the point, as a process that dies there would leave it.
+func (c *Checker) CrashAt(point string) {
+	c.at = func(at string) {
+		if at == point {
+			runtime.Goexit()
+		}
+	}
+}
+
+// The points of a check.
+const (
+	PointClaimed  = pointClaimed
+	PointScanned  = pointScanned
+	PointRendered = pointRendered
 )
 
 // CleanFileName is cleanFileName.

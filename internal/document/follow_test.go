@@ -22,16 +22,11 @@ func files() *document.Links {
 	return &document.Links{Secret: bytes.Repeat([]byte("s"), 32), BaseURL: "https://api.example.com/files/"}
 }
 
-func (e *env) versionOf(id uuid.UUID) uuid.UUID {
-	e.t.Helper()
-	return uuid.MustParse(e.text(`SELECT current_version_id::text FROM document WHERE id = $1`, id))
-}
-
 func TestADownloadIsOnRecordBeforeItBegins(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	id := e.stored("a.pdf", pdf(3000, 1))
-	links, version := files(), e.versionOf(id)
+	links, version := files(), e.version(id)
 	link := links.URLFor(e.ada.Holder(), e.ada.AccountID, version)
 	ctx := auth.WithOrigin(t.Context(), auth.Origin{RequestID: "r-1", ClientAddress: "192.0.2.1"})
 	follow := func(ctx context.Context, v document.Visit) document.Offer {
@@ -73,7 +68,7 @@ func TestADownloadIsOnRecordBeforeItBegins(t *testing.T) {
 func TestALinkIsWorthWhatItsHolderMayDoNow(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
-	version := e.versionOf(e.stored("a.pdf", pdf(3000, 1)))
+	version := e.version(e.stored("a.pdf", pdf(3000, 1)))
 	links := files()
 	key := auth.Principal{AccountID: e.ada.AccountID, Kind: auth.KindAPIKey, ID: uuid.New(), Scopes: []string{"documents:read"}}
 	insert := `INSERT INTO api_key (id, account_id, created_at, name, hint, hash, scopes) VALUES ($1, $2, now(), 'K', 'hint', '\x00', '["documents:read"]')`

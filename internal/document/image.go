@@ -48,7 +48,7 @@ const (
 )
 
 // imageTypes is the media types that a picture may have; an animated PNG is one, too.
-var imageTypes = set("image/png", "image/apng", "image/jpeg", "image/gif", "image/webp")
+var imageTypes = []string{"image/png", "image/apng", "image/jpeg", "image/gif", "image/webp"}
 
 // Image is a picture whose objects are in the object store.
 type Image struct {
@@ -78,7 +78,7 @@ type picturing struct {
 }
 
 // ImageSet gives a customer a picture. The original is streamed into the object store like a document's content. Then it
-// is read from there and made small, with no connection held and few pictures at a time; one that cannot be made small is
+// is scanned where there is a scanner, read from there and made small, with no connection held and few pictures at a time; one that cannot be made small is
 // refused, so that a picture that is there can always be shown. Who may: CustomersWrite.
 func (s *Service) ImageSet(ctx context.Context, p auth.Principal, customerID uuid.UUID, expectedVersion int, file Incoming) error {
 	if err := p.Require(auth.CustomersWrite); err != nil {
@@ -137,7 +137,11 @@ func (c *picturing) receive(ctx context.Context, in intake) error {
 		return err
 	}
 	c.image.Files = []ImageFile{{ImageOriginal, a, content}}
-	if err := c.shrink(ctx); err != nil {
+	err = s.scanNow(ctx, c.p, a, content, in.path)
+	if err == nil {
+		err = c.shrink(ctx)
+	}
+	if err != nil {
 		c.giveUp(ctx)
 		return withPath(err, in.path)
 	}
@@ -159,11 +163,9 @@ func checkImageHead(src *source, path []string) (mediaType string, err error) {
 		return "", fault.At(fault.BadUserInput, path, "The file is empty. Choose a file with content.")
 	}
 	mediaType = detect(src.head)
-	if !imageTypes[mediaType] {
-		e := fault.At(fault.UnsupportedMediaType, path, "The content of the file is %s, which is not accepted as a picture, whatever its name says. "+
-			"Accepted are PNG, JPEG, GIF and WebP.", describe(mediaType))
-		e.Detail = fault.MediaTypeDetail{ContentType: mediaType}
-		return "", e
+	if !Accepts(imageTypes, mediaType) {
+		return "", errUnsupported(mediaType, imageTypes, path, "The content of the file is %s, which is not accepted as a picture, "+
+			"whatever its name says. Accepted are PNG, JPEG, GIF and WebP.", describe(mediaType))
 	}
 	var large *thumbnail.TooLargeError
 	if _, err := thumbnail.Inspect(src.head); errors.As(err, &large) {

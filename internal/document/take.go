@@ -28,7 +28,7 @@ type Taking struct {
 }
 
 // Take brings a file into the object store as Upload does: reserved, leased, hashed, with no connection held, and cleared
-// away by the sweeper when it came to nothing. Who may is the caller's to ask. Errors are at path.
+// away by the sweeper when it came to nothing. Where there is a scanner it is scanned before it is accepted. Who may is the caller's to ask. Errors are at path.
 func (s *Service) Take(ctx context.Context, p auth.Principal, file Incoming, path []string, t Taking) (uuid.UUID, error) {
 	name, err := cleanFileName(file.Name(), path)
 	if err != nil {
@@ -39,6 +39,15 @@ func (s *Service) Take(ctx context.Context, p auth.Principal, file Incoming, pat
 		target: Target{MaxFileBytes: t.MaxBytes, Quota: Quota{LimitBytes: t.MaxBytes}},
 	})
 	return id, fault.Wrap("document.Take", err)
+}
+
+// scanTaken scans a file that becomes no document; one that is not good ends its upload.
+func (s *Service) scanTaken(ctx context.Context, p auth.Principal, a Attempt, c Content, path []string) error {
+	err := s.scanNow(ctx, p, a, c, path)
+	if err != nil {
+		s.giveUp(ctx, a, func(ctx context.Context) error { return s.Store.FailUpload(ctx, p, a, true) })
+	}
+	return err
 }
 
 // watched is a file that shows what passes. It hides that the file may be an io.WriterTo.

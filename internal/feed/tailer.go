@@ -13,27 +13,32 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"dossier/internal/fault"
+	"dossier/internal/wall"
 )
 
 // Channel is the PostgreSQL notification channel. A notification has no payload: it only says "look".
 const Channel = "dossier_events"
 
-// Heads makes the Config.Heads of a hub: it reads the newest sequence number of each account. The role of the pool must be
-// able to read these two columns of every account.
+// Heads makes the Config.Heads of a hub: it reads the newest sequence number of each account, across accounts. A number tells
+// nobody anything; the events are read as the account whose they are.
 func Heads(pool *pgxpool.Pool) func(ctx context.Context, accounts []uuid.UUID) (map[uuid.UUID]int64, error) {
+	walled := wall.Raised(pool.Config().ConnConfig)
 	return func(ctx context.Context, accounts []uuid.UUID) (map[uuid.UUID]int64, error) {
-		rows, err := pool.Query(ctx, `SELECT id, event_seq FROM account WHERE id = ANY($1)`, accounts)
-		if err != nil {
-			return nil, unavailable("feed.Heads", err)
-		}
 		heads := make(map[uuid.UUID]int64, len(accounts))
-		var id uuid.UUID
-		var head int64
-		_, err = pgx.ForEachRow(rows, []any{&id, &head}, func() error {
-			heads[id] = head
-			return nil
+		b := &pgx.Batch{}
+		if walled {
+			wall.System(b)
+		}
+		b.Queue(`SELECT id, event_seq FROM account WHERE id = ANY($1)`, accounts).Query(func(rows pgx.Rows) error {
+			var id uuid.UUID
+			var head int64
+			_, err := pgx.ForEachRow(rows, []any{&id, &head}, func() error {
+				heads[id] = head
+				return nil
+			})
+			return err
 		})
-		if err != nil {
+		if err := pool.SendBatch(ctx, b).Close(); err != nil {
 			return nil, unavailable("feed.Heads", err)
 		}
 		return heads, nil

@@ -17,6 +17,7 @@ import (
 	"dossier/internal/pgtest"
 	"dossier/internal/store"
 	"dossier/internal/typeid"
+	"dossier/internal/wall"
 )
 
 // bothCounts asks for the same number twice in one snapshot: from the counter, and by counting, because the condition names
@@ -38,7 +39,7 @@ func (e *env) counts(p auth.Principal) (c counts) {
 // writer is the write side on the same database.
 func (e *env) writer(dsn string) (*customer.Service, auth.Principal) {
 	e.t.Helper()
-	s, err := store.Open(e.t.Context(), store.Config{DSN: dsn, MaxConns: 16})
+	s, err := store.Open(e.t.Context(), store.Config{DSN: wall.AsApp(dsn), MaxConns: 16})
 	if err != nil {
 		e.t.Fatal(err)
 	}

@@ -14,11 +14,13 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"dossier/internal/auth"
+	"dossier/internal/wall"
 )
 
 // Config is what an Engine needs. Only Pool and Schema must be given.
 type Config struct {
-	// Pool is opened with OpenPool: the statements of an operation see one snapshot only on such connections.
+	// Pool is opened with OpenPool: the statements of an operation see one snapshot only on such connections. With the role of
+	// the program in its connection string, the engine stands behind row-level security: see package wall.
 	Pool *pgxpool.Pool
 	// Schema is the parsed SDL.
 	Schema *ast.Schema
@@ -32,6 +34,9 @@ type Config struct {
 	DocumentsZipURL func(h auth.Holder, account, customer uuid.UUID) string
 	// JobURL makes the URL of what an export has made for a holder; without it there are none.
 	JobURL func(h auth.Holder, account, job uuid.UUID) string
+	// PreviewURL makes the URL of a picture of the content of a document version in a size: PREVIEW or THUMBNAIL. Without it
+	// there are none.
+	PreviewURL func(size string, account, version uuid.UUID) string
 	// ImageURL makes the URL of a customer's picture in a size: ORIGINAL, PREVIEW or THUMBNAIL. Without it they are "".
 	ImageURL func(size string, account, image uuid.UUID) string
 	// MaxCost and MaxDepth bound an operation; 2,000 and 12 when they are 0.
@@ -68,9 +73,13 @@ type Engine struct {
 	shapes   map[string]map[string]bool
 	plans    *planCache
 	// few is how many customers may have a value of an attribute so that all of them are looked at.
-	few    int
+	few int
+	// sifted is how many rows are looked at for conditions that no index serves.
+	sifted int
 	spaces spacePool
 	tracer pgx.BatchTracer
+	// walled says that the connections of the pool stand behind the wall.
+	walled bool
 	words  wordShares
 }
 
@@ -80,7 +89,7 @@ func New(config Config) (*Engine, error) {
 	if config.Schema == nil {
 		return nil, errors.New("read: no schema")
 	}
-	e := &Engine{few: 10_000, config: config, nouns: map[string]*noun{}, prefixes: map[string]string{}}
+	e := &Engine{few: 10_000, sifted: maxSifted, config: config, nouns: map[string]*noun{}, prefixes: map[string]string{}}
 	for _, n := range declared() {
 		e.nouns[n.name] = n
 		if n.prefix != "" {
@@ -102,7 +111,9 @@ func New(config Config) (*Engine, error) {
 		return nil, err
 	}
 	if config.Pool != nil {
-		e.tracer, _ = config.Pool.Config().ConnConfig.Tracer.(pgx.BatchTracer)
+		sessions := config.Pool.Config().ConnConfig
+		e.tracer, _ = sessions.Tracer.(pgx.BatchTracer)
+		e.walled = wall.Raised(sessions)
 	}
 	return e, nil
 }
@@ -111,7 +122,7 @@ func New(config Config) (*Engine, error) {
 func declared() []*noun {
 	list := []*noun{
 		accountNoun(), limitsNoun(), storageNoun(), staffUserNoun(), apiKeyNoun(), customerNoun(), contactNoun(), emailNoun(), phoneNoun(),
-		postalNoun(), documentNoun(), documentVersionNoun(), timelineNoun(), eventNoun(),
+		postalNoun(), documentNoun(), documentVersionNoun(), areaNoun(), timelineNoun(), eventNoun(),
 		customerTypeNoun(), customerOriginNoun(), officeNoun(), serviceNoun(),
 		jobNoun(), jobProgressNoun(), jobCountsNoun(), jobRowErrorNoun(),
 		mergeNoun(), mergeCountsNoun(),
@@ -123,7 +134,7 @@ func declared() []*noun {
 // roots are the connections of Query.
 func (e *Engine) roots() map[string]connection {
 	return map[string]connection{
-		"customers": customersRoot(), "events": eventsRoot(),
+		"customers": customersRoot(), "events": eventsRoot(), "documents": documentsRoot(),
 		"customerTypes": listRoot("CustomerType"), "customerOrigins": listRoot("CustomerOrigin"),
 		"offices": listRoot("Office"), "services": listRoot("Service"), "staffUsers": staffRoot(),
 		"jobs":                 jobsRoot(),

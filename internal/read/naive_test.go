@@ -163,6 +163,10 @@ func (n *naive) complete(v any, below []ast.SelectionSet) any {
 
 func (n *naive) resolve(t thing, name string, args map[string]any) any {
 	switch {
+	case t.typeName == "FileAttributeValue" && name == "documents":
+		return n.documents("FileAttributeValue.documents", args, func(d row) bool {
+			return d["customer_id"] == t.row["customer_id"] && d["area_id"] == t.row["definition_id"]
+		})
 	case t.fields != nil:
 		return t.fields[name]()
 	case t.typeName == "Query":
@@ -199,7 +203,7 @@ func (n *naive) resolve(t thing, name string, args map[string]any) any {
 	case "Customer.contacts":
 		return n.contacts(r, args)
 	case "Customer.documents":
-		return n.documents(r, args)
+		return n.documents("Customer.documents", args, func(d row) bool { return d["customer_id"] == r.id() })
 	case "Customer.timeline":
 		return n.timeline(r, args)
 	case "Customer.mergedInto":
@@ -223,6 +227,10 @@ func (n *naive) resolve(t thing, name string, args map[string]any) any {
 		return n.thing("customer_image", r["image_id"])
 	case "Image.url", "Image.previewUrl", "Image.thumbnailUrl":
 		return n.imageURL(name, r)
+	case "DocumentVersion.scanStatus":
+		return scanStatus(r)
+	case "DocumentVersion.previewUrl", "DocumentVersion.thumbnailUrl":
+		return n.previewURL(name, r)
 	case "Customer.viewerPermissions":
 		if r["status"] == "MERGED" {
 			return []string{}
@@ -260,8 +268,10 @@ func (n *naive) resolve(t thing, name string, args map[string]any) any {
 		return !r["secondary"].(bool)
 	case "EmailAddress.isPrimary", "PhoneNumber.isPrimary", "PostalAddress.isPrimary":
 		return r["position"] == int64(0)
-	case "Document.expiresOn":
-		return dateText(r["expires_on"])
+	case "Document.expiresOn", "Document.retentionUntil":
+		return dateText(r[snake(name)])
+	case "Document.area":
+		return n.area(r)
 	case "Document.currentVersion":
 		return n.thing("document_version", r["current_version_id"])
 	case "Document.versions":
@@ -337,7 +347,14 @@ func (n *naive) thing(table string, id any) any {
 
 func (n *naive) storage() any {
 	r := n.rows("storage_usage", n.account, all)[0]
-	return thing{typeName: "StorageUsage", row: r}
+	value := func(column string) func() any { return func() any { return r[column] } }
+	return thing{typeName: "StorageUsage", fields: map[string]func() any{
+		"usedBytes": value("used_bytes"), "reservedBytes": value("reserved_bytes"), "limitBytes": value("limit_bytes"), "warnedPercent": value("warned_percent"),
+		"availableBytes": func() any {
+			return max(0, r["limit_bytes"].(int64)-r["used_bytes"].(int64)-r["reserved_bytes"].(int64))
+		},
+		"maxFileBytes": func() any { return n.byID[n.account]["max_file_bytes"] },
+	}}
 }
 
 func (n *naive) query(name string, args map[string]any) any {
@@ -349,6 +366,7 @@ func (n *naive) query(name string, args map[string]any) any {
 			"permissions": func() any {
 				return []string{
 					"account:read", "account:admin", "staff:read", "customers:read", "customers:write", "documents:read", "documents:write",
+					"documents:delete",
 					"timeline:read", "timeline:write", "events:read", "jobs:read", "jobs:write", "customers:import", "customers:export",
 					"notes:read", "notes:write", "audit:read",
 				}
@@ -377,6 +395,8 @@ func (n *naive) query(name string, args map[string]any) any {
 		return out
 	case "customers":
 		return n.customers(args)
+	case "documents":
+		return n.documents("Query.documents", args, all)
 	case "customerByExternalId":
 		list := n.rows("customer", n.account, func(r row) bool { return r["external_id"] == args["externalId"] })
 		if len(list) == 0 {

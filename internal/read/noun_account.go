@@ -1,6 +1,10 @@
 package read
 
-import "dossier/internal/typeid"
+import (
+	"encoding/binary"
+
+	"dossier/internal/typeid"
+)
 
 func accountNoun() *noun {
 	return &noun{name: "Account", table: "account", prefix: typeid.Account, id: "id", account: "id", fields: []field{
@@ -36,6 +40,12 @@ func storageNoun() *noun {
 		big("usedBytes", "used_bytes"),
 		big("reservedBytes", "reserved_bytes"),
 		big("limitBytes", "limit_bytes"),
+		compute("availableBytes", []string{"limit_bytes", "used_bytes", "reserved_bytes"}, func(_ *environment, dst []byte, columns [][]byte) []byte {
+			left := int64(binary.BigEndian.Uint64(columns[0])) - int64(binary.BigEndian.Uint64(columns[1])) - int64(binary.BigEndian.Uint64(columns[2]))
+			return appendInt(dst, max(0, left))
+		}),
+		of(big("maxFileBytes", "max_file_bytes"), "Account", "account_id"),
+		integer("warnedPercent", "warned_percent"),
 	}}
 }
 

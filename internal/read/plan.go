@@ -22,13 +22,15 @@ type unit struct {
 	faults []located
 	// null says that a fault made the whole unit null.
 	null bool
+	// walled says that the statements run behind the wall.
+	walled bool
 }
 
 // seal drops what only writing the statements needed. Conditions may refer to the request that the unit was compiled for,
 // and a unit outlives it.
 func (u *unit) seal() {
 	for _, l := range u.levels {
-		l.conds, l.bounds, l.derived, l.search, l.base, l.having = nil, nil, nil, nil, columns{}, nil
+		l.conds, l.bounds, l.sifted, l.derived, l.search, l.base, l.having = nil, nil, nil, nil, nil, columns{}, nil
 	}
 }
 
@@ -86,6 +88,8 @@ type binding struct {
 	ids    []uuid.UUID
 	args   []arguments
 	values [][]byte
+	// endless says that there are more rows than are sifted for a page, uncounted that there are for a count.
+	endless, uncounted bool
 }
 
 // argument gives the value at a place of the arguments of a site.
@@ -148,6 +152,8 @@ type level struct {
 	via *joined
 	// foreignKey is the column that holds the parent's id, "" where the account is the parent.
 	foreignKey string
+	// matches are columns that equal the parent's, where foreignKey does not hold its id.
+	matches []match
 	// grouped says that the rows of several parents come, each behind its parent's key.
 	grouped bool
 	// ids is the slot of the ids to find, -1 where rows are found by their parent. many says that it is a list.
@@ -158,9 +164,13 @@ type level struct {
 	// when there are more of them than the limit.
 	derived func(w *writer)
 	over    error
+	// short is the answer when the rows that are sifted do not fill the page; nil where all rows are.
+	short error
 
-	conds    []cond
-	bounds   []cond
+	conds  []cond
+	bounds []cond
+	// sifted are conditions that are looked at on the first rows only, see sift.go.
+	sifted   []cond
 	search   *found
 	order    order
 	backward bool
@@ -173,6 +183,9 @@ type level struct {
 	having *having
 	// through is the table of pairs that holds the parent's id; nil where the own table does.
 	through *noun
+	// also are further rows, which are made of those of another noun; nil where there are none.
+	also *toMade
+	e    *Engine
 
 	joins []*joined
 	slots []columnSlot
@@ -210,6 +223,7 @@ type columnSlot struct {
 type question struct {
 	existence
 	of *noun
+	e  *Engine
 }
 
 // joined is a row of another table that is found by an id in a row of the level.
@@ -228,7 +242,8 @@ type joined struct {
 // key writes the expression of the joined row's id; t is the table that it hangs on.
 func (j *joined) key(w *writer, t string) {
 	if j.fallback != "" {
-		w.text("COALESCE(" + t + "." + j.column + ", " + t + "." + j.fallback + ")")
+		// Not COALESCE, which PostgreSQL does not look a row up by below a policy: see package wall.
+		w.text("CASE WHEN " + t + "." + j.column + " IS NULL THEN " + t + "." + j.fallback + " ELSE " + t + "." + j.column + " END")
 		return
 	}
 	if j.typeColumn == "" {
@@ -281,6 +296,11 @@ func (l *level) addSlot(s columnSlot) int {
 	l.slots = append(l.slots, s)
 	if s.via == nil {
 		l.base.add(s.column)
+		if s.asks != nil && s.asks.own != nil {
+			for _, column := range s.asks.own.columns {
+				l.base.add(column)
+			}
+		}
 	}
 	return len(l.slots) - 1
 }
@@ -342,6 +362,8 @@ type op struct {
 	slot    int
 	key     []byte
 	prefix  string
+	// absent is written where the column is null.
+	absent  string
 	object  *object
 	arms    []arm
 	level   *level

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"dossier/internal/fault"
+	"dossier/internal/wall"
 )
 
 // preparedPerConn bounds the statements that a connection keeps prepared; a session of PostgreSQL holds some 50 KB for each.
@@ -37,7 +38,12 @@ const preparedKey = "dossier/internal/read"
 type session struct {
 	conn     *pgxpool.Conn
 	prepared *preparedCache
+	// walled says that each pipeline begins by saying whose rows it is about.
+	walled bool
 }
+
+// takeAccount is that beginning. It costs no round trip, and holds until the end of the pipeline.
+var takeAccount = &statement{sql: wall.TakeAccount, oids: []uint32{oidText}}
 
 type preparedCache struct {
 	list    *simplelru.LRU[string, *prepared]
@@ -88,7 +94,7 @@ func (e *Engine) attempt(ctx context.Context, runs []*unitRun) error {
 	}
 	defer conn.Release()
 	pg := conn.Conn().PgConn()
-	s := &session{conn: conn, prepared: preparedOf(pg)}
+	s := &session{conn: conn, prepared: preparedOf(pg), walled: e.walled}
 	if e.tracer != nil {
 		err = e.traced(ctx, s, runs)
 	} else {
@@ -104,6 +110,11 @@ func (s *session) pipeline(ctx context.Context, pg *pgconn.PgConn, runs []*unitR
 	p := pg.StartPipeline(ctx)
 	fresh := make([]*prepared, 0, 16) // one entry per statement; nil where it was prepared before
 	var values [][]byte
+	if s.walled {
+		// All units of an operation are of one viewer.
+		values = append(values, []byte(runs[0].rq.env.account.String()))
+		fresh = append(fresh, s.send(p, takeAccount, values))
+	}
 	for _, r := range runs {
 		for i := range r.unit.steps {
 			st := r.unit.steps[i].statement
@@ -152,20 +163,24 @@ func (s *session) send(p *pgconn.Pipeline, st *statement, values [][]byte) *prep
 }
 
 func (s *session) results(p *pgconn.Pipeline, runs []*unitRun, fresh []*prepared, evicted int) error {
+	if s.walled {
+		if err := describe(p, fresh[0]); err != nil {
+			return err
+		}
+		taken, err := nextResult(p)
+		if err != nil {
+			return err
+		}
+		if _, err := taken.Close(); err != nil {
+			return err
+		}
+		fresh = fresh[1:]
+	}
 	n := 0
 	for _, r := range runs {
 		for i := range r.unit.steps {
-			if fresh[n] != nil {
-				got, err := p.GetResults()
-				if err != nil {
-					return err
-				}
-				description, ok := got.(*pgconn.StatementDescription)
-				if !ok {
-					return errors.New("read: a statement without a description")
-				}
-				description.Name = fresh[n].name
-				fresh[n].description = description
+			if err := describe(p, fresh[n]); err != nil {
+				return err
 			}
 			n++
 			if err := readResult(p, r, &r.unit.steps[i]); err != nil {
@@ -181,14 +196,40 @@ func (s *session) results(p *pgconn.Pipeline, runs []*unitRun, fresh []*prepared
 	return nil
 }
 
-func readResult(p *pgconn.Pipeline, r *unitRun, s *sqlStep) error {
+// describe reads what the server says of a statement that it sees for the first time; nil stands for one that it knows.
+func describe(p *pgconn.Pipeline, fresh *prepared) error {
+	if fresh == nil {
+		return nil
+	}
 	got, err := p.GetResults()
 	if err != nil {
 		return err
 	}
+	description, ok := got.(*pgconn.StatementDescription)
+	if !ok {
+		return errors.New("read: a statement without a description")
+	}
+	description.Name = fresh.name
+	fresh.description = description
+	return nil
+}
+
+func nextResult(p *pgconn.Pipeline) (*pgconn.ResultReader, error) {
+	got, err := p.GetResults()
+	if err != nil {
+		return nil, err
+	}
 	rows, ok := got.(*pgconn.ResultReader)
 	if !ok {
-		return errors.New("read: a statement without a result")
+		return nil, errors.New("read: a statement without a result")
+	}
+	return rows, nil
+}
+
+func readResult(p *pgconn.Pipeline, r *unitRun, s *sqlStep) error {
+	rows, err := nextResult(p)
+	if err != nil {
+		return err
 	}
 	readErr := r.read(s, rows)
 	if _, err := rows.Close(); err != nil {
@@ -207,7 +248,7 @@ func (s *session) forgetUndescribed() {
 	s.prepared.evicted = s.prepared.evicted[:0]
 }
 
-// traced tells the tracer of the pool (OpenTelemetry, or the one that counts in tests) what is sent.
+// traced tells the tracer of the pool (OpenTelemetry, or the one that counts in tests) what is sent, apart from takeAccount.
 func (e *Engine) traced(ctx context.Context, s *session, runs []*unitRun) error {
 	batch := &pgx.Batch{}
 	for _, r := range runs {

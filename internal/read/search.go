@@ -6,10 +6,12 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"dossier/internal/fault"
 	"dossier/internal/search"
+	"dossier/internal/wall"
 )
 
 // searched declares how the rows of a connection are found by words.
@@ -247,7 +249,7 @@ func (l *level) foundEnd(w *writer, t string, limit int) {
 func (op *operation) understand(ctx context.Context, fields []*ast.Field) error {
 	var typed []string
 	if len(fields) > 0 {
-		op.e.words.refresh(ctx, &op.e.config)
+		op.e.words.refresh(ctx, op.e)
 	}
 	for _, f := range fields {
 		args, err := op.coercer().field(f.Definition, f.Arguments)
@@ -269,23 +271,24 @@ func (op *operation) understand(ctx context.Context, fields []*ast.Field) error 
 			of, spelling = append(of, w), append(spelling, s)
 		}
 	}
-	rows, err := op.e.config.Pool.Query(ctx, meantWords, op.rq.env.account, typed, of, spelling)
-	if err != nil {
-		return databaseFault(err)
+	meant := map[string][]string{}
+	b := &pgx.Batch{}
+	if op.e.walled {
+		wall.Account(b, op.rq.env.account)
 	}
-	defer rows.Close()
-	op.rq.meant = map[string][]string{}
-	for rows.Next() {
+	b.Queue(meantWords, op.rq.env.account, typed, of, spelling).Query(func(rows pgx.Rows) error {
 		var was, word string
-		if err := rows.Scan(&was, &word); err != nil {
-			return databaseFault(err)
-		}
-		if list := op.rq.meant[was]; search.OneTypo(was, word) && len(list) < search.MaxMeant {
-			op.rq.meant[was] = append(list, word)
-		}
-	}
-	if err := rows.Err(); err != nil {
+		_, err := pgx.ForEachRow(rows, []any{&was, &word}, func() error {
+			if list := meant[was]; search.OneTypo(was, word) && len(list) < search.MaxMeant {
+				meant[was] = append(list, word)
+			}
+			return nil
+		})
+		return err
+	})
+	if err := op.e.config.Pool.SendBatch(ctx, b).Close(); err != nil {
 		return databaseFault(err)
 	}
+	op.rq.meant = meant
 	return nil
 }

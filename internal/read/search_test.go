@@ -11,6 +11,7 @@ import (
 	"dossier/internal/customer"
 	"dossier/internal/store"
 	"dossier/internal/typeid"
+	"dossier/internal/wall"
 )
 
 // directory is an env with an account whose customers were made by the use cases, so that all that a search needs is there.
@@ -23,7 +24,7 @@ type directory struct {
 func newDirectory(t *testing.T) *directory {
 	t.Helper()
 	e := newEnv(t)
-	s, err := store.Open(t.Context(), store.Config{DSN: e.pool.Config().ConnString()})
+	s, err := store.Open(t.Context(), store.Config{DSN: wall.AsApp(e.pool.Config().ConnString())})
 	if err != nil {
 		t.Fatal(err)
 	}

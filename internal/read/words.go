@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"dossier/internal/search"
+	"dossier/internal/wall"
 )
 
 // wordShares is what PostgreSQL's statistics say about common lexemes. A search with several words asks the index for the rare
@@ -32,7 +34,7 @@ type shareList struct {
 const sharesKept = 10 * time.Minute
 
 // refresh fetches the list when it is old. That it fails is no reason for the search to fail.
-func (s *wordShares) refresh(ctx context.Context, c *Config) {
+func (s *wordShares) refresh(ctx context.Context, e *Engine) {
 	if old := s.list.Load(); old != nil && time.Since(old.at) < sharesKept || !s.asking.CompareAndSwap(false, true) {
 		return
 	}
@@ -40,7 +42,13 @@ func (s *wordShares) refresh(ctx context.Context, c *Config) {
 	next := &shareList{at: time.Now()}
 	var lexemes []string
 	var shares []float32
-	if err := c.Pool.QueryRow(ctx, wordFrequencies).Scan(&lexemes, &shares); err == nil && len(shares) >= len(lexemes) {
+	b, query := &pgx.Batch{}, wordFrequencies
+	if e.walled {
+		wall.System(b)
+		query = walledFrequencies
+	}
+	b.Queue(query).QueryRow(func(row pgx.Row) error { return row.Scan(&lexemes, &shares) })
+	if err := e.config.Pool.SendBatch(ctx, b).Close(); err == nil && len(shares) >= len(lexemes) {
 		order := make([]int, len(lexemes))
 		for i := range order {
 			order[i] = i

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"net/http"
@@ -24,13 +25,13 @@ func (s *Server) originalImage() http.Handler {
 	})
 }
 
-// smallImage answers a link of Image.previewUrl or thumbnailUrl with the picture itself, to be shown by an img element. A
-// directory shows many of them, so each costs one request.
-func (s *Server) smallImage(variant string) http.Handler {
+// smallImage answers a link of a previewUrl or thumbnailUrl, of a customer's image or of a document, with the picture
+// itself, to be shown by an img element. A directory shows many of them, so each costs one request.
+func (s *Server) smallImage(open func(ctx context.Context, token string) (*blob.Reader, string, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Referrer-Policy", "no-referrer")
-		body, contentType, err := s.deps.Resolver.Documents.SmallImage(r.Context(), s.deps.Images, variant, r.PathValue("token"))
+		body, contentType, err := open(r.Context(), r.PathValue("token"))
 		if err != nil {
 			h.Set("Cache-Control", "no-store")
 			noImage(w)
@@ -62,5 +63,5 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, body *blob.Reader)
 
 // noImage is the one answer for a forged and an expired link, and for a picture that is gone.
 func noImage(w http.ResponseWriter) {
-	http.Error(w, "This link does not work, or no longer. Ask for the image's URLs again.", http.StatusNotFound)
+	http.Error(w, "This link does not work, or no longer. Ask for the URLs again.", http.StatusNotFound)
 }

@@ -17,6 +17,7 @@ type metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.HistogramVec
 	sweeps   *sweeps
+	checks   *prometheus.CounterVec
 }
 
 func newMetrics() *metrics {
@@ -29,7 +30,13 @@ func newMetrics() *metrics {
 		}, []string{"route", "method", "status"}),
 	}
 	m.sweeps = newSweeps(m.registry)
-	m.registry.MustRegister(m.requests, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.checks = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "dossier_checks_total", Help: "Scans and previews of contents by this node. Raise an alarm when scan_without_verdict grows: documents are held back.",
+	}, []string{"outcome"})
+	for _, outcome := range document.CheckOutcomes {
+		m.checks.WithLabelValues(string(outcome))
+	}
+	m.registry.MustRegister(m.checks, m.requests, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 

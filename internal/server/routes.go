@@ -14,6 +14,7 @@ import (
 
 	"dossier/graph"
 	"dossier/internal/auth"
+	"dossier/internal/blob"
 	"dossier/internal/document"
 	"dossier/internal/read"
 	"dossier/internal/transport"
@@ -35,8 +36,14 @@ func (s *Server) routes() (http.Handler, error) {
 	}))
 	mux.Handle("GET /archives/{token}", s.archive())
 	mux.Handle("GET /images/original/{token}", s.originalImage())
-	mux.Handle("GET /images/preview/{token}", s.smallImage(document.ImagePreview))
-	mux.Handle("GET /images/thumbnail/{token}", s.smallImage(document.ImageThumbnail))
+	for path, variant := range map[string]string{"preview": document.ImagePreview, "thumbnail": document.ImageThumbnail} {
+		mux.Handle("GET /images/"+path+"/{token}", s.smallImage(func(ctx context.Context, token string) (*blob.Reader, string, error) {
+			return s.deps.Resolver.Documents.SmallImage(ctx, s.deps.Images, variant, token)
+		}))
+		mux.Handle("GET /previews/"+path+"/{token}", s.smallImage(func(ctx context.Context, token string) (*blob.Reader, string, error) {
+			return s.deps.Resolver.Documents.OpenPreview(ctx, s.deps.Previews, variant, token)
+		}))
+	}
 	if s.deps.BlobRoutes != nil {
 		mux.Handle("/blobs/", s.deps.BlobRoutes)
 	}
@@ -115,12 +122,13 @@ func isMultipart(r *http.Request) bool {
 func (s *Server) cors(next http.Handler) http.Handler {
 	return cors.New(cors.Options{
 		AllowOriginFunc: s.origins.allowed,
-		AllowedMethods:  []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodHead},
+		AllowedMethods:  []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodHead, http.MethodDelete},
 		AllowedHeaders: []string{
 			"Authorization", "Content-Type", "Accept", "Last-Event-ID", "Apollo-Require-Preflight", "GraphQL-Require-Preflight",
-			"X-Requested-With", "X-Goog-Content-Length-Range", "X-Goog-If-Generation-Match", "X-Goog-Hash", "traceparent", "tracestate",
+			"X-Requested-With", "Content-Range", "X-Goog-Content-Length-Range", "X-Goog-If-Generation-Match", "X-Goog-Hash", "traceparent", "tracestate",
 		},
-		ExposedHeaders: []string{"X-Request-Id", "Retry-After"},
+		// Range is what a resumable upload goes on from.
+		ExposedHeaders: []string{"X-Request-Id", "Retry-After", "Range"},
 		MaxAge:         600,
 	}).Handler(next)
 }

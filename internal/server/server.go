@@ -57,6 +57,8 @@ type Deps struct {
 	ArchiveLinks *document.Links
 	Log          *slog.Logger
 	Images       *document.ImageLinks
+	// Previews are the links to the pictures of documents.
+	Previews *document.PreviewLinks
 	// BlobRoutes serves the signed requests of the disk store below /blobs/; nil for a store with URLs of its own.
 	BlobRoutes http.Handler
 	// DevIssuer is served below /dev/issuer/; nil but for `dossier dev`.
@@ -173,6 +175,11 @@ func (s *Server) shutdown() error {
 		_ = s.admin.Close()
 	}
 	return nil
+}
+
+// Checked is told how each check of a content ended, for the metrics. It is document.Checker's Observe.
+func (s *Server) Checked(what document.CheckOutcome) {
+	s.metrics.checks.WithLabelValues(string(what)).Inc()
 }
 
 // Swept is told what each sweep did, for the metrics. It is document.Sweeper's Observe.

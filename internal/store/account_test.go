@@ -117,7 +117,7 @@ func TestStaffIsMadeOnceAndStaysLockedOut(t *testing.T) {
 			t.Fatalf("one person got the ids %v", ids)
 		}
 	}
-	if _, err := e.store.pool.Exec(t.Context(), "UPDATE staff_user SET disabled_at = now() WHERE id = $1", ids[0]); err != nil {
+	if _, err := e.admin.Exec(t.Context(), "UPDATE staff_user SET disabled_at = now() WHERE id = $1", ids[0]); err != nil {
 		t.Fatal(err)
 	}
 	claims.Name = "Grace Hopper"

@@ -130,7 +130,7 @@ func TestAnotherAccountsAttributesNameNothing(t *testing.T) {
 		}
 	}
 	customerType := typeid.New()
-	if _, err := e.store.pool.Exec(ctx, `INSERT INTO customer_type (id, account_id, created_at, updated_at, key, label, label_key, position)
+	if _, err := e.admin.Exec(ctx, `INSERT INTO customer_type (id, account_id, created_at, updated_at, key, label, label_key, position)
 		VALUES ($1, $2, now(), now(), 'k', 'K', 'k', 100)`, customerType, e.ada.AccountID); err != nil {
 		t.Fatal(err)
 	}
@@ -173,15 +173,15 @@ func TestTheTablesHoldValuesToTheirDefinition(t *testing.T) {
 		"two values":                   {quote(e.ada.AccountID), quote(id), "'INTEGER'", "NULL", "integer", uniqueViolation},
 	} {
 		sql := strings.NewReplacer("%ACCOUNT%", c.account, "%CUSTOMER%", c.customer, "%TYPE%", c.kind, "%OPTION%", c.option, "%KEY%", c.key).Replace(insert)
-		if _, err := e.store.pool.Exec(ctx, sql); pgError(err) == nil || pgError(err).Code != c.code {
+		if _, err := e.admin.Exec(ctx, sql); pgError(err) == nil || pgError(err).Code != c.code {
 			t.Errorf("%s: %v, want %s", name, err, c.code)
 		}
 	}
-	if _, err := e.store.pool.Exec(ctx, `UPDATE attribute_definition SET type = 'TEXT' WHERE key = 'integer'`); pgError(err) == nil {
+	if _, err := e.admin.Exec(ctx, `UPDATE attribute_definition SET type = 'TEXT' WHERE key = 'integer'`); pgError(err) == nil {
 		t.Error("the type of a definition was changed under its values")
 	}
 	// The options of a value go to another customer with it.
-	if _, err := e.store.pool.Exec(ctx, `UPDATE attribute_value SET customer_id = $1 WHERE customer_id = $2`, ada, id); err != nil {
+	if _, err := e.admin.Exec(ctx, `UPDATE attribute_value SET customer_id = $1 WHERE customer_id = $2`, ada, id); err != nil {
 		t.Fatal(err)
 	}
 	if n := e.count("SELECT count(*) FROM attribute_value_option WHERE customer_id = $1", ada); n != 2 {

@@ -19,7 +19,7 @@ import (
 // trail gives the account's records as text, oldest first.
 func (e *env) trail(p auth.Principal) []string {
 	e.t.Helper()
-	rows, err := e.store.pool.Query(e.t.Context(), `SELECT concat_ws(' ', action, outcome, created_by_kind, created_by_id, subject_type, changed_fields::text, request_id, client_address)
+	rows, err := e.admin.Query(e.t.Context(), `SELECT concat_ws(' ', action, outcome, created_by_kind, created_by_id, subject_type, changed_fields::text, request_id, client_address)
 		FROM audit_record WHERE account_id = $1 ORDER BY created_at, id`, p.AccountID)
 	if err != nil {
 		e.t.Fatal(err)

@@ -66,7 +66,7 @@ func (e *env) processorTime(b *testing.B) func() {
 // serverTicks is the processor time of the sessions in the test's database; 0 on systems that do not tell.
 func (e *env) serverTicks() (sum int64) {
 	e.t.Helper()
-	rows, err := e.store.pool.Query(e.t.Context(), `SELECT pid FROM pg_stat_activity WHERE datname = current_database()`)
+	rows, err := e.admin.Query(e.t.Context(), `SELECT pid FROM pg_stat_activity WHERE datname = current_database()`)
 	if err != nil {
 		e.t.Fatal(err)
 	}

@@ -79,7 +79,7 @@ func (e *env) rowsOf(p auth.Principal) string {
 			FROM event r JOIN customer c ON c.id = r.customer_id LEFT JOIN contact k ON k.id = r.subject_id WHERE r.account_id = $1`,
 	} {
 		var text string
-		if err := e.store.pool.QueryRow(e.t.Context(), `SELECT coalesce(string_agg(r::text, E'\n' ORDER BY r::text), '') FROM (`+q+`) AS q(r)`, p.AccountID).Scan(&text); err != nil {
+		if err := e.admin.QueryRow(e.t.Context(), `SELECT coalesce(string_agg(r::text, E'\n' ORDER BY r::text), '') FROM (`+q+`) AS q(r)`, p.AccountID).Scan(&text); err != nil {
 			e.t.Fatalf("%s: %v", q, err)
 		}
 		out.WriteString(text + "\n\n")
@@ -316,7 +316,7 @@ func TestAStepOfALostJobWritesNothing(t *testing.T) {
 	if err := e.step(first, write); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := e.store.pool.Exec(t.Context(), `UPDATE job SET lease_until = now()`); err != nil {
+	if _, err := e.admin.Exec(t.Context(), `UPDATE job SET lease_until = now()`); err != nil {
 		t.Fatal(err)
 	}
 	second, ok, err := jobs.ClaimJob(t.Context(), time.Minute)
@@ -445,7 +445,7 @@ func TestTheFileOfAnExportIsAccountedFor(t *testing.T) {
 	if n, err := e.store.Sweep().AddGarbage(t.Context(), []string{e.ada.AccountID.String() + "/second"}, time.Hour); n != 1 || err != nil {
 		t.Errorf("another file was not collected: %d, %v", n, err)
 	}
-	if _, err := e.store.pool.Exec(t.Context(), `UPDATE storage_usage SET limit_bytes = 100`); err != nil {
+	if _, err := e.admin.Exec(t.Context(), `UPDATE storage_usage SET limit_bytes = 100`); err != nil {
 		t.Fatal(err)
 	}
 	if err := jobs.FinishExport(t.Context(), c, 1, 101); fault.CodeOf(err) != fault.QuotaExceeded {
@@ -467,7 +467,7 @@ func TestTheFileOfAnExportIsAccountedFor(t *testing.T) {
 		t.Errorf("after pruning %d bytes are used and the file is garbage %d times, want 0 and 1", used, thrown)
 	}
 	var types []string
-	rows, err := e.store.pool.Query(t.Context(), `SELECT type FROM event WHERE subject_id = $1 ORDER BY seq`, c.ID)
+	rows, err := e.admin.Query(t.Context(), `SELECT type FROM event WHERE subject_id = $1 ORDER BY seq`, c.ID)
 	if err != nil {
 		t.Fatal(err)
 	}

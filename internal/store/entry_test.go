@@ -84,7 +84,7 @@ func TestTimelineTellsTheLifeOfACustomer(t *testing.T) {
 			t.Errorf("step %d: %v", i, err)
 		}
 	}
-	rows, err := e.store.pool.Query(ctx, `SELECT kind || ' ' || title || ' ' || created_by_kind FROM timeline_entry WHERE customer_id = $1 ORDER BY at, id`, id)
+	rows, err := e.admin.Query(ctx, `SELECT kind || ' ' || title || ' ' || created_by_kind FROM timeline_entry WHERE customer_id = $1 ORDER BY at, id`, id)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,19 +6,23 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"dossier/internal/auth"
 	"dossier/internal/customer"
 	"dossier/internal/optional"
 	"dossier/internal/pgtest"
 	"dossier/internal/typeid"
+	"dossier/internal/wall"
 )
 
 // env is a migrated database of its own, a store on it and two accounts.
 type env struct {
-	t     testing.TB
-	db    *pgtest.DB
+	t  testing.TB
+	db *pgtest.DB
+	// store works as the program's role, behind the wall. admin is the superuser, for what a test sets up and looks at.
 	store *Store
+	admin *pgxpool.Pool
 	// ada may do everything in the first account, bob in the other.
 	ada, bob auth.Principal
 	dirty    atomic.Int64
@@ -35,7 +39,8 @@ var template = pgtest.Template{
 func newEnv(t testing.TB, change ...func(*Config)) *env {
 	t.Helper()
 	e := &env{t: t, db: pgtest.New(t, template)}
-	cfg := Config{DSN: e.db.DSN(), MaxConns: 16, Dirty: func(uuid.UUID) { e.dirty.Add(1) }}
+	e.admin = e.db.Pool(t)
+	cfg := Config{DSN: wall.AsApp(e.db.DSN()), MaxConns: 16, Dirty: func(uuid.UUID) { e.dirty.Add(1) }}
 	for _, f := range change {
 		f(&cfg)
 	}
@@ -53,7 +58,7 @@ func newEnv(t testing.TB, change ...func(*Config)) *env {
 func (e *env) account(name string) auth.Principal {
 	e.t.Helper()
 	id, staff := typeid.New(), typeid.New()
-	_, err := e.store.pool.Exec(e.t.Context(), `WITH a AS (
+	_, err := e.admin.Exec(e.t.Context(), `WITH a AS (
 			INSERT INTO account (id, name, oidc_algorithms, created_at) VALUES ($1, $3, '[]', now()) RETURNING id
 		), s AS (INSERT INTO storage_usage (account_id) SELECT id FROM a)
 		INSERT INTO staff_user (id, account_id, created_at, updated_at, subject, display_name, sort_name, role)
@@ -83,7 +88,7 @@ func (e *env) rename(p auth.Principal, id uuid.UUID, version int, name string) e
 func (e *env) count(query string, args ...any) int {
 	e.t.Helper()
 	var n int
-	if err := e.store.pool.QueryRow(e.t.Context(), query, args...).Scan(&n); err != nil {
+	if err := e.admin.QueryRow(e.t.Context(), query, args...).Scan(&n); err != nil {
 		e.t.Fatal(err)
 	}
 	return n

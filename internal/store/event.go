@@ -9,7 +9,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"dossier/internal/auth"
 	"dossier/internal/fault"
 	"dossier/internal/timeline"
 )
@@ -18,7 +17,7 @@ import (
 func (s *Store) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	timed, cancel := context.WithTimeout(ctx, patienceOf(ctx))
 	defer cancel()
-	c, err := s.pool.Acquire(timed)
+	c, err := s.conns.Acquire(timed)
 	if err != nil && ctx.Err() == nil && timed.Err() != nil {
 		return nil, errPoolBusy
 	}
@@ -39,12 +38,7 @@ func (s *Store) Head(ctx context.Context, accountID uuid.UUID) (seq, floor int64
 
 // Heads gives the number of the newest event of each account; an account that does not exist is left out.
 func (s *Store) Heads(ctx context.Context, accounts []uuid.UUID) (map[uuid.UUID]int64, error) {
-	c, err := s.acquire(ctx)
-	if err != nil {
-		return nil, translate("store.Heads", err)
-	}
-	defer c.Release()
-	rows, err := c.Query(ctx, `SELECT id, event_seq FROM account WHERE id = ANY ($1)`, accounts)
+	rows, err := s.system.Query(ctx, `SELECT id, event_seq FROM account WHERE id = ANY ($1)`, accounts)
 	if err != nil {
 		return nil, translate("store.Heads", err)
 	}
@@ -101,11 +95,18 @@ func (s *Store) Events(
 	beforeSource := before.source(filter, "seq <= "+before.arg(from)+" ORDER BY seq DESC LIMIT 1")
 
 	b := &pgx.Batch{}
+	s.behindWall(b, accountID)
+	behind := b.Len()
 	b.Queue("SELECT event_seq FROM account WHERE id = $1", accountID)
 	b.Queue("SELECT id, seq FROM ("+afterSource+") AS e ORDER BY seq LIMIT "+most, after.args...)
 	b.Queue("SELECT event_floor, (SELECT max(seq) FROM ("+beforeSource+") AS e) FROM account WHERE id = $1", before.args...)
 	res := c.SendBatch(ctx, b)
-	events, reached, err = readEvents(res, from, to, filter, limit)
+	for range behind {
+		_, err = res.Exec()
+	}
+	if err == nil {
+		events, reached, err = readEvents(res, from, to, filter, limit)
+	}
 	if closeErr := res.Close(); err == nil {
 		err = closeErr
 	}
@@ -161,7 +162,11 @@ const prunePiece = 1000
 // cursor that points before it is answered with CURSOR_EXPIRED. It gives how many it deleted.
 func (s *Store) PruneEvents(ctx context.Context, keep time.Duration) (int64, error) {
 	before := s.now().Add(-keep)
-	ids, err := s.acrossAccounts().Account.Query().IDs(ctx)
+	list, err := s.system.Query(ctx, `SELECT id FROM account`)
+	if err != nil {
+		return 0, translate("store.PruneEvents", err)
+	}
+	ids, err := pgx.CollectRows(list, pgx.RowTo[uuid.UUID])
 	if err != nil {
 		return 0, translate("store.PruneEvents", err)
 	}
@@ -181,21 +186,19 @@ func (s *Store) PruneEvents(ctx context.Context, keep time.Duration) (int64, err
 	return total, nil
 }
 
-const pruneCut = `SELECT coalesce(min(seq) FILTER (WHERE created_at >= $2) - 1, max(seq), 0)
-FROM (SELECT seq, created_at FROM event WHERE account_id = $1 ORDER BY seq LIMIT $3) AS oldest`
+// prunePieceOf deletes the oldest events of an account that are all older than a time. The program's own role cannot.
+const prunePieceOf = `
+WITH cut AS (
+	SELECT coalesce(min(seq) FILTER (WHERE created_at >= $2) - 1, max(seq), 0) AS seq
+	FROM (SELECT seq, created_at FROM event WHERE account_id = $1 ORDER BY seq LIMIT $3) AS oldest
+), gone AS (
+	DELETE FROM event e USING cut WHERE e.account_id = $1 AND e.seq <= cut.seq RETURNING e.seq
+), floor AS (
+	UPDATE account a SET event_floor = greatest(a.event_floor, g.seq) FROM (SELECT max(seq) AS seq FROM gone) g WHERE a.id = $1 AND g.seq IS NOT NULL
+)
+SELECT count(*) FROM gone`
 
 func (s *Store) prunePiece(ctx context.Context, accountID uuid.UUID, before time.Time) (n int64, err error) {
-	err = s.inTx(ctx, "store.PruneEvents", auth.System(accountID), func(ctx context.Context, t *tx) error {
-		var cut int64
-		if err := t.queryOne(ctx, []any{&cut}, pruneCut, before, prunePiece); err != nil || cut == 0 {
-			return err
-		}
-		n, err = t.exec(ctx, `DELETE FROM event WHERE account_id = $1 AND seq <= $2`, cut)
-		if err != nil || n == 0 {
-			return err
-		}
-		_, err = t.exec(ctx, `UPDATE account SET event_floor = greatest(event_floor, $2) WHERE id = $1`, cut)
-		return err
-	})
-	return n, err
+	err = s.system.QueryRow(ctx, prunePieceOf, accountID, before, prunePiece).Scan(&n)
+	return n, translate("store.PruneEvents", err)
 }

@@ -85,7 +85,7 @@ func show(n *int64) string {
 
 func (e *env) matching(f timeline.Filter) []int64 {
 	e.t.Helper()
-	rows, err := e.store.pool.Query(e.t.Context(), `SELECT seq FROM event WHERE account_id = $1
+	rows, err := e.admin.Query(e.t.Context(), `SELECT seq FROM event WHERE account_id = $1
 		AND ($2::uuid IS NULL OR customer_id = $2) AND ($3::text[] IS NULL OR type = ANY ($3)) ORDER BY seq`, e.ada.AccountID, f.CustomerID, f.Types)
 	if err != nil {
 		e.t.Fatal(err)
@@ -119,7 +119,7 @@ func TestPrunedEventsAreNotTakenForNone(t *testing.T) {
 	e := newEnv(t)
 	e.history()
 	other := e.person(e.bob, "Bob's")
-	if _, err := e.store.pool.Exec(t.Context(), `UPDATE event SET created_at = now() - interval '40 days' WHERE account_id = $1 AND (seq <= 20 OR seq = 30)`,
+	if _, err := e.admin.Exec(t.Context(), `UPDATE event SET created_at = now() - interval '40 days' WHERE account_id = $1 AND (seq <= 20 OR seq = 30)`,
 		e.ada.AccountID); err != nil {
 		t.Fatal(err)
 	}

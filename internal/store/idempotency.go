@@ -105,7 +105,7 @@ func (s *Store) PruneIdempotency(ctx context.Context, keep time.Duration) (int64
 	before := s.now().Add(-max(keep, 24*time.Hour))
 	var total int64
 	for {
-		tag, err := s.pool.Exec(ctx, pruneKeys, before)
+		tag, err := s.system.Exec(ctx, pruneKeys, before)
 		if err != nil {
 			return total, translate("store.PruneIdempotency", err)
 		}

@@ -135,7 +135,7 @@ func TestKeyOfWorkInSeveralTransactions(t *testing.T) {
 	if _, err := begin(time.Hour); fault.CodeOf(err) != fault.IdempotencyKeyReused {
 		t.Errorf("a use while the first runs got %v, want IDEMPOTENCY_KEY_REUSED", err)
 	}
-	if _, err := e.store.pool.Exec(t.Context(), `UPDATE idempotency SET lease_until = now() - interval '1 second'`); err != nil {
+	if _, err := e.admin.Exec(t.Context(), `UPDATE idempotency SET lease_until = now() - interval '1 second'`); err != nil {
 		t.Fatal(err)
 	}
 	if answer, err := begin(time.Hour); answer != nil || err != nil {
@@ -181,7 +181,7 @@ func TestKeysAreKeptForADay(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := e.store.pool.Exec(t.Context(), `UPDATE idempotency SET lease_until = now() - interval '1 hour',
+	if _, err := e.admin.Exec(t.Context(), `UPDATE idempotency SET lease_until = now() - interval '1 hour',
 		created_at = now() - CASE key WHEN 'old' THEN interval '25 hours' ELSE interval '23 hours' END`); err != nil {
 		t.Fatal(err)
 	}

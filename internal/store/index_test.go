@@ -27,7 +27,7 @@ func TestTheLongestTitlesFitIntoTheIndexes(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	id := e.person(e.ada, "Ada")
-	tx, err := e.store.pool.Begin(t.Context())
+	tx, err := e.admin.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -127,7 +127,7 @@ RETURNING id, kind, dry_run, input::text, coalesce(file_name, ''), coalesce(sour
 //
 // SECURITY: which account has work is asked across accounts, by state and time only. All else is done as that account.
 func (s jobs) ClaimJob(ctx context.Context, lease time.Duration) (job.Claim, bool, error) {
-	rows, err := s.pool.Query(ctx, idleAccounts)
+	rows, err := s.system.Query(ctx, idleAccounts)
 	if err != nil {
 		return job.Claim{}, false, translate("store.ClaimJob", err)
 	}
@@ -254,12 +254,12 @@ func (t *tx) endJob(ctx context.Context, id uuid.UUID, state string, cause *faul
 	return nil
 }
 
-const pruneJobs = `
+var pruneJobs = `
 WITH old AS (
 	SELECT id, account_id, result_key, result_bytes FROM job WHERE finished_at < now() - $1 * interval '1 microsecond'
 	ORDER BY finished_at LIMIT 10 FOR UPDATE SKIP LOCKED
 ), freed AS (
-	UPDATE storage_usage s SET used_bytes = s.used_bytes - o.bytes
+	UPDATE storage_usage s SET used_bytes = s.used_bytes - o.bytes, warned_percent = ` + warned("s.used_bytes - o.bytes") + `
 	FROM (SELECT account_id, sum(result_bytes)::bigint AS bytes FROM old GROUP BY account_id) o WHERE s.account_id = o.account_id
 ), forgotten AS (
 	DELETE FROM job_row_error e USING old WHERE e.account_id = old.account_id AND e.job_id = old.id
@@ -274,7 +274,7 @@ DELETE FROM job j USING old WHERE j.id = old.id`
 // accounts, by time alone, and in small steps.
 func (s *Store) PruneJobs(ctx context.Context, keep time.Duration) (total int64, err error) {
 	for {
-		tag, err := s.pool.Exec(ctx, pruneJobs, keep.Microseconds(), garbageTime.Microseconds())
+		tag, err := s.system.Exec(ctx, pruneJobs, keep.Microseconds(), garbageTime.Microseconds())
 		total += tag.RowsAffected()
 		if err != nil || tag.RowsAffected() == 0 {
 			if err != nil {

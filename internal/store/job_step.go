@@ -9,7 +9,6 @@ import (
 	"dossier/ent/predicate"
 	"dossier/internal/attribute"
 	"dossier/internal/customer"
-	"dossier/internal/document"
 	"dossier/internal/job"
 	"dossier/internal/timeline"
 	"dossier/internal/typeid"
@@ -191,8 +190,6 @@ func (s jobs) ExportProgress(ctx context.Context, c job.Claim, done int64) error
 	})
 }
 
-const takeBytes = `UPDATE storage_usage SET used_bytes = used_bytes + $2 WHERE account_id = $1 AND used_bytes + reserved_bytes + $2 <= limit_bytes`
-
 // FinishExport implements job.Store.
 func (s jobs) FinishExport(ctx context.Context, c job.Claim, done, bytes int64) error {
 	return s.inTx(ctx, "store.FinishExport", c.By, func(ctx context.Context, t *tx) error {
@@ -203,15 +200,7 @@ func (s jobs) FinishExport(ctx context.Context, c job.Claim, done, bytes int64) 
 		if err := t.endJob(ctx, c.ID, "SUCCEEDED", nil); err != nil {
 			return err
 		}
-		n, err := t.exec(ctx, takeBytes, bytes)
-		if err != nil || n == 1 {
-			return err
-		}
-		var q document.Quota
-		if err := t.queryOne(ctx, []any{&q.LimitBytes, &q.UsedBytes}, readQuota); err != nil && !missing(err) {
-			return err
-		}
-		return document.ErrQuota(q, nil)
+		return t.settle(ctx, 0, bytes)
 	})
 }
 

@@ -21,12 +21,13 @@ import (
 	"dossier/internal/optional"
 	"dossier/internal/pgtest"
 	"dossier/internal/typeid"
+	"dossier/internal/wall"
 )
 
 // labels gives a list in its order, as the read side has it: the items that can be chosen.
 func (e *env) labels(table string, accountID uuid.UUID) []string {
 	e.t.Helper()
-	rows, err := e.store.pool.Query(e.t.Context(), `SELECT key || ' ' || label FROM `+table+` WHERE account_id = $1 AND archived_at IS NULL ORDER BY position, id`, accountID)
+	rows, err := e.admin.Query(e.t.Context(), `SELECT key || ' ' || label FROM `+table+` WHERE account_id = $1 AND archived_at IS NULL ORDER BY position, id`, accountID)
 	if err != nil {
 		e.t.Fatal(err)
 	}
@@ -41,6 +42,7 @@ func (e *env) labels(table string, accountID uuid.UUID) []string {
 func TestNewAndOldAccountsHaveTheSameLists(t *testing.T) {
 	t.Parallel()
 	e := &env{t: t, db: pgtest.New(t)}
+	e.admin = e.db.Pool(t)
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +70,7 @@ func TestNewAndOldAccountsHaveTheSameLists(t *testing.T) {
 	if _, err := Migrate(t.Context(), e.db.DSN(), nil); err != nil {
 		t.Fatal(err)
 	}
-	if e.store, err = Open(t.Context(), Config{DSN: e.db.DSN()}); err != nil {
+	if e.store, err = Open(t.Context(), Config{DSN: wall.AsApp(e.db.DSN())}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(e.store.Close)
@@ -108,7 +110,7 @@ func TestConcurrentChangesKeepAListInOrder(t *testing.T) {
 					return err
 				}
 				var all []uuid.UUID
-				rows, err := e.store.pool.Query(ctx, `SELECT id FROM service WHERE account_id = $1`, e.ada.AccountID)
+				rows, err := e.admin.Query(ctx, `SELECT id FROM service WHERE account_id = $1`, e.ada.AccountID)
 				if err == nil {
 					all, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 				}

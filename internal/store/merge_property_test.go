@@ -166,7 +166,7 @@ func (e *merger) rows(ids ...uuid.UUID) map[string]string {
 		"upload":         `SELECT id, to_jsonb(t) FROM upload t WHERE customer_id = ANY ($1)`,
 		"timeline_entry": `SELECT id, to_jsonb(t) FROM timeline_entry t WHERE customer_id = ANY ($1) AND kind NOT LIKE 'CUSTOMER_MERGE%'`,
 	} {
-		rows, err := e.store.pool.Query(context.Background(), query, ids)
+		rows, err := e.admin.Query(context.Background(), query, ids)
 		if err != nil {
 			e.r.Fatal(err)
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/pressly/goose/v3/lock"
 
 	"dossier/internal/fault"
+	"dossier/internal/wall"
 )
 
 // The migrations are made from ent/schema by gendiff, apart from those that ent cannot know: composite foreign keys and
@@ -32,7 +33,8 @@ const migrationLock = 0x646f737369657201
 const migrationWait = 300
 
 // Migrate brings the tables up to date. Several nodes may call it at once: one works, the others wait and find nothing
-// left to do. It gives the versions that it applied. What a migration cannot compute in SQL is filled in behind it: see fillSearch.
+// left to do. It gives the versions that it applied. Row-level security is raised around the tables that they make: see package
+// wall. What a migration cannot compute in SQL is filled in behind it: see fillSearch and fillDocuments.
 func Migrate(ctx context.Context, dsn string, log *slog.Logger) ([]int64, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -43,8 +45,9 @@ func Migrate(ctx context.Context, dsn string, log *slog.Logger) ([]int64, error)
 	}
 	cc, err := pgx.ParseConfig(dsn)
 	if err != nil {
-		return nil, errBadDSN
+		return nil, ErrBadDSN
 	}
+	wall.AcrossAccounts(cc)
 	db := stdlib.OpenDB(*cc)
 	defer db.Close()
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockID(migrationLock), lock.WithLockTimeout(1, migrationWait))
@@ -69,12 +72,26 @@ func Migrate(ctx context.Context, dsn string, log *slog.Logger) ([]int64, error)
 	if err != nil {
 		return applied, fmt.Errorf("store: migrate: %w", err)
 	}
+	raised, err := wall.Raise(ctx, cc, log)
+	if err != nil {
+		return applied, fmt.Errorf("store: row-level security: %w", err)
+	}
+	if raised > 0 {
+		log.InfoContext(ctx, "row-level security brought up to date", "statements", raised)
+	}
 	filled, err := fillSearch(ctx, cc)
 	if err != nil {
 		return applied, fmt.Errorf("store: index customers for the search: %w", err)
 	}
 	if filled > 0 {
 		log.InfoContext(ctx, "customers indexed for the search", "customers", filled)
+	}
+	keyed, err := fillDocuments(ctx, cc)
+	if err != nil {
+		return applied, fmt.Errorf("store: key documents for the filter by text: %w", err)
+	}
+	if keyed > 0 {
+		log.InfoContext(ctx, "documents keyed for the filter by text", "documents", keyed)
 	}
 	return applied, nil
 }
@@ -88,7 +105,7 @@ func (s *Store) CheckSchema(ctx context.Context) error {
 		return err
 	}
 	var applied int64
-	err = s.pool.QueryRow(ctx, "SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied").Scan(&applied)
+	err = s.conns.QueryRow(ctx, "SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied").Scan(&applied)
 	if pe := pgError(err); pe != nil && pe.Code == undefinedTable {
 		err = nil // never migrated
 	}
@@ -115,7 +132,7 @@ func newestMigration() (int64, error) {
 	return version, nil
 }
 
-// MigrationsHash identifies the content of all migrations, to name a database made by them.
+// MigrationsHash identifies the content of all migrations and of the wall, to name a database made by them.
 func MigrationsHash() string {
 	h := sha256.New()
 	names, _ := fs.Glob(migrations, "migrations/*.sql") // fails for a bad pattern only; sorted
@@ -124,5 +141,6 @@ func MigrationsHash() string {
 		fmt.Fprintf(h, "%s %d\n", name, len(b))
 		h.Write(b)
 	}
+	fmt.Fprint(h, wall.Hash())
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }

@@ -58,12 +58,12 @@ func TestBadDatabaseURLIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	const secret = "hunter2"
 	_, err := Migrate(t.Context(), "postgres://u:"+secret+"@host:port/db", nil)
-	if err != errBadDSN { //nolint:errorlint // exactly this error, with nothing wrapped in it
-		t.Errorf("Migrate: %v, want errBadDSN", err)
+	if err != ErrBadDSN { //nolint:errorlint // exactly this error, with nothing wrapped in it
+		t.Errorf("Migrate: %v, want ErrBadDSN", err)
 	}
 	_, err = Open(context.Background(), Config{DSN: "postgres://u:" + secret + "@host:port/db"})
-	if err != errBadDSN { //nolint:errorlint // as above
-		t.Errorf("Open: %v, want errBadDSN", err)
+	if err != ErrBadDSN { //nolint:errorlint // as above
+		t.Errorf("Open: %v, want ErrBadDSN", err)
 	}
 }
 
@@ -221,7 +221,7 @@ func TestAProgramNeedsItsSchemaOrALaterOne(t *testing.T) {
 		{"an older one", "DELETE FROM goose_db_version WHERE version_id > 20261123000001", fault.Conflict},
 		{"none", "DROP TABLE goose_db_version", fault.Conflict},
 	} {
-		if _, err := e.store.pool.Exec(t.Context(), c.change); err != nil {
+		if _, err := e.admin.Exec(t.Context(), c.change); err != nil {
 			t.Fatal(err)
 		}
 		if err := e.store.CheckSchema(t.Context()); fault.CodeOf(err) != c.code {

@@ -22,6 +22,7 @@ func (s *Store) atOnce(ctx context.Context, p auth.Principal, build func(t *tx, 
 	}
 	t := &tx{scope: scope{account: p.AccountID}, by: p, now: s.now(), newID: s.cfg.NewID, origin: auth.OriginOf(ctx)}
 	b := &statements{account: p.AccountID}
+	s.behindWall(&b.batch, p.AccountID)
 	build(t, b)
 	if len(t.records) > 0 {
 		args, err := t.recordArgs()

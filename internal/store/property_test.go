@@ -196,7 +196,7 @@ func (m *model) check() {
 		"an archived customer has its time, an active one none": `SELECT count(*) FROM customer WHERE id = $1 AND (status = 'ARCHIVED') <> (archived_at IS NOT NULL)`,
 	} {
 		var n int
-		m.must(name, m.e.store.pool.QueryRow(context.Background(), query, m.id).Scan(&n))
+		m.must(name, m.e.admin.QueryRow(context.Background(), query, m.id).Scan(&n))
 		if n != 0 {
 			m.r.Errorf("not so: %s", name)
 		}

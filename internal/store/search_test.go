@@ -20,7 +20,7 @@ func (e *env) found(p auth.Principal, id uuid.UUID, text string) bool {
 	if err != nil {
 		e.t.Fatal(err)
 	}
-	conn, err := e.store.pool.Acquire(e.t.Context())
+	conn, err := e.admin.Acquire(e.t.Context())
 	if err != nil {
 		e.t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func (e *env) indexed(p auth.Principal, id uuid.UUID) {
 	}
 	var words []string
 	var same bool
-	err = e.store.pool.QueryRow(e.t.Context(), `SELECT tsvector_to_array(s.words), (s.account_id, s.created_at, s.status, s.sort_name, s.family_sort_name)
+	err = e.admin.QueryRow(e.t.Context(), `SELECT tsvector_to_array(s.words), (s.account_id, s.created_at, s.status, s.sort_name, s.family_sort_name)
 		= (c.account_id, c.created_at, c.status, c.sort_name, c.family_sort_name) FROM customer_search s JOIN customer c USING (id) WHERE id = $1`, id).Scan(&words, &same)
 	if err != nil {
 		e.t.Fatal(err)
@@ -78,7 +78,7 @@ func TestTheSearchFollowsEveryChangeOfAFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	var contactID uuid.UUID
-	if err := e.store.pool.QueryRow(ctx, "SELECT id FROM contact WHERE customer_id = $1", id).Scan(&contactID); err != nil {
+	if err := e.admin.QueryRow(ctx, "SELECT id FROM contact WHERE customer_id = $1", id).Scan(&contactID); err != nil {
 		t.Fatal(err)
 	}
 	contactVersion := 1
@@ -135,7 +135,7 @@ func TestAChangeOfNoWordLeavesTheIndexAlone(t *testing.T) {
 	e := newEnv(t)
 	id := e.person(e.ada, "Ada")
 	row := func() (s string) {
-		if err := e.store.pool.QueryRow(t.Context(), "SELECT ctid::text || xmin FROM customer_search WHERE id = $1", id).Scan(&s); err != nil {
+		if err := e.admin.QueryRow(t.Context(), "SELECT ctid::text || xmin FROM customer_search WHERE id = $1", id).Scan(&s); err != nil {
 			t.Fatal(err)
 		}
 		return s
@@ -173,7 +173,7 @@ func TestMigratingIndexesCustomersThatAreOlderThanTheSearch(t *testing.T) {
 			t.Fatal(err)
 		}
 		var gone uuid.UUID
-		if err := e.store.pool.QueryRow(t.Context(), "SELECT id FROM contact WHERE customer_id = $1 AND given_name = 'Gone'", id).Scan(&gone); err != nil {
+		if err := e.admin.QueryRow(t.Context(), "SELECT id FROM contact WHERE customer_id = $1 AND given_name = 'Gone'", id).Scan(&gone); err != nil {
 			t.Fatal(err)
 		}
 		if err := svc.ContactArchive(t.Context(), p, gone, 1); err != nil {
@@ -181,7 +181,7 @@ func TestMigratingIndexesCustomersThatAreOlderThanTheSearch(t *testing.T) {
 		}
 		all = append(all, owned{p, id})
 	}
-	if _, err := e.store.pool.Exec(t.Context(), "TRUNCATE customer_search, search_word; UPDATE customer SET family_sort_name = ''"); err != nil {
+	if _, err := e.admin.Exec(t.Context(), "TRUNCATE customer_search, search_word; UPDATE customer SET family_sort_name = ''"); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 { // the second time there is nothing to do

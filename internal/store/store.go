@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,10 +15,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/jackc/pgx/v5/stdlib"
 
-	"dossier/ent"
 	"dossier/internal/typeid"
+	"dossier/internal/wall"
 )
 
 // Time limits of the write side. They keep one stuck client, lock or statement from taking the whole pool with it.
@@ -39,7 +37,8 @@ const defaultMaxConns = 8
 
 // Config is what a Store needs. Only DSN is required.
 type Config struct {
-	// DSN is a PostgreSQL connection string or URL.
+	// DSN is a PostgreSQL connection string or URL, as wall.Enter gives it: with the role of the program in it each statement
+	// says whose rows it is about. Without it row-level security must be off, or not hold for the login.
 	DSN string
 	// MaxConns bounds the connections of the pool; 0 means 8.
 	MaxConns int
@@ -60,17 +59,21 @@ type Config struct {
 	outcomeTimeout time.Duration
 }
 
-// errBadDSN stands for the parser's error.
+// ErrBadDSN stands for the error of the parser of connection strings.
 //
 // SECURITY: the parser's message can hold the password, so it goes no further.
-var errBadDSN = errors.New("store: the database URL cannot be parsed; it looks like postgres://user:password@host:5432/name")
+var ErrBadDSN = errors.New("store: the database URL cannot be parsed; it looks like postgres://user:password@host:5432/name")
 
 // Store is the PostgreSQL side of the areas. It is safe for concurrent use.
 type Store struct {
-	pool *pgxpool.Pool
-	db   *sql.DB
-	raw  *ent.Client
-	cfg  Config
+	// conns is used where a statement says whose rows it is about, which a test holds; system runs those across accounts.
+	conns  *pgxpool.Pool
+	system system
+	db     *sql.DB
+	driver *entsql.Driver
+	// walled says that the connections stand behind the wall, see Config.DSN.
+	walled bool
+	cfg    Config
 }
 
 // Open connects to the database. The tables must be there already: see Migrate.
@@ -84,9 +87,11 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store: open pool: %w", err)
 	}
-	db := sql.OpenDB(patient{stdlib.GetPoolConnector(pool)})
-	db.SetMaxIdleConns(0) // idle connections belong to the pgx pool
-	s := &Store{pool: pool, db: db, raw: ent.NewClient(ent.Driver(entsql.OpenDB(dialect.Postgres, db))), cfg: cfg}
+	s := &Store{conns: pool, walled: wall.Raised(pc.ConnConfig), cfg: cfg}
+	s.system = system{s}
+	s.db = sql.OpenDB(connector{s})
+	s.db.SetMaxIdleConns(0) // idle connections belong to the pgx pool
+	s.driver = entsql.OpenDB(dialect.Postgres, s.db)
 	if err := s.Ping(ctx); err != nil {
 		s.Close()
 		return nil, err
@@ -119,7 +124,7 @@ func (c Config) withDefaults() Config {
 func poolConfig(cfg Config) (*pgxpool.Config, error) {
 	pc, err := pgxpool.ParseConfig(cfg.DSN)
 	if err != nil {
-		return nil, errBadDSN
+		return nil, ErrBadDSN
 	}
 	pc.MaxConns = int32(min(cfg.MaxConns, 1000)) //nolint:gosec // bounded in the same expression
 	pc.ConnConfig.Tracer = cfg.Tracer
@@ -153,36 +158,23 @@ func patienceOf(ctx context.Context) time.Duration {
 	return acquireTimeout
 }
 
-// patient waits for a connection only so long: a full pool must answer UNAVAILABLE, not queue without end.
-type patient struct{ driver.Connector }
-
-func (p patient) Connect(ctx context.Context) (driver.Conn, error) {
-	timed, cancel := context.WithTimeoutCause(ctx, patienceOf(ctx), errPoolBusy)
-	defer cancel()
-	c, err := p.Connector.Connect(timed)
-	if err != nil && ctx.Err() == nil && timed.Err() != nil {
-		return nil, errPoolBusy
-	}
-	return c, err
-}
-
 // Ping says whether the database answers.
 func (s *Store) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, acquireTimeout)
 	defer cancel()
-	return translate("store.Ping", s.pool.Ping(ctx))
+	return translate("store.Ping", s.conns.Ping(ctx))
 }
 
 // Stats gives the connections of the pool: all of them and those in use.
 func (s *Store) Stats() (total, acquired int) {
-	st := s.pool.Stat()
+	st := s.conns.Stat()
 	return int(st.TotalConns()), int(st.AcquiredConns())
 }
 
 // Close waits for the connections in use and closes the pool.
 func (s *Store) Close() {
 	_ = s.db.Close()
-	s.pool.Close()
+	s.conns.Close()
 }
 
 func (s *Store) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Microsecond) }

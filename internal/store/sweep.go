@@ -31,7 +31,7 @@ const (
 // Lead implements document.SweepStore. The lock belongs to a connection of its own, not of the pool, so that it is
 // neither shared nor outlives the connection.
 func (s sweeps) Lead(ctx context.Context, work func(ctx context.Context) error) (bool, error) {
-	conn, err := pgx.ConnectConfig(ctx, s.pool.Config().ConnConfig)
+	conn, err := pgx.ConnectConfig(ctx, s.conns.Config().ConnConfig)
 	if err != nil {
 		return false, translate("store.Lead", err)
 	}
@@ -83,7 +83,7 @@ func watchLead(ctx context.Context, conn *pgx.Conn, stop context.CancelCauseFunc
 
 const expireUploads = `
 WITH expired AS (
-	SELECT id, account_id, object_key, reserved_bytes FROM upload
+	SELECT id, account_id, object_key, session_url, reserved_bytes FROM upload
 	WHERE state = 'PENDING' AND lease_until <= now() ORDER BY lease_until LIMIT $1 FOR UPDATE SKIP LOCKED
 ), failed AS (
 	UPDATE upload u SET state = 'FAILED', reserved_bytes = 0, updated_at = now() FROM expired e WHERE u.id = e.id
@@ -91,39 +91,40 @@ WITH expired AS (
 	UPDATE storage_usage s SET reserved_bytes = s.reserved_bytes - e.bytes
 	FROM (SELECT account_id, sum(reserved_bytes)::bigint AS bytes FROM expired GROUP BY account_id) e WHERE s.account_id = e.account_id
 ), thrown AS (
-	INSERT INTO garbage (id, account_id, created_at, object_key, until, next_at)
-	SELECT gen_random_uuid(), account_id, now(), object_key, now() + $2 * interval '1 microsecond', now() FROM expired
+	INSERT INTO garbage (id, account_id, created_at, object_key, session_url, until, next_at)
+	SELECT gen_random_uuid(), account_id, now(), object_key, session_url, now() + $2 * interval '1 microsecond', now() FROM expired
 	ON CONFLICT (object_key) DO NOTHING
 )
 SELECT count(*) FROM expired`
 
 // ExpireUploads implements document.SweepStore.
 func (s sweeps) ExpireUploads(ctx context.Context, limit int, keep time.Duration) (n int, err error) {
-	err = s.pool.QueryRow(ctx, expireUploads, limit, keep.Microseconds()).Scan(&n)
+	err = s.system.QueryRow(ctx, expireUploads, limit, keep.Microseconds()).Scan(&n)
 	return n, translate("store.ExpireUploads", err)
 }
 
 const dueGarbage = `
-SELECT g.id, g.object_key, EXISTS (SELECT FROM document_version v WHERE v.object_key = g.object_key AND v.state <> 'DELETED')
+SELECT g.id, g.object_key, coalesce(g.session_url, ''), EXISTS (SELECT FROM document_version v WHERE v.object_key = g.object_key AND v.state <> 'DELETED')
 	OR EXISTS (SELECT FROM job j WHERE j.source_key = g.object_key) OR EXISTS (SELECT FROM job j WHERE j.result_key = g.object_key)
-	OR EXISTS (SELECT FROM image_file f WHERE f.object_key = g.object_key)
+	OR EXISTS (SELECT FROM image_file f WHERE f.object_key = g.object_key) OR EXISTS (SELECT FROM blob b WHERE b.object_key = g.object_key)
+	OR EXISTS (SELECT FROM document_rendition r WHERE r.object_key = g.object_key)
 FROM garbage g WHERE g.next_at <= now() ORDER BY g.next_at LIMIT $1`
 
 // DueGarbage implements document.SweepStore.
 func (s sweeps) DueGarbage(ctx context.Context, limit int) ([]document.Garbage, error) {
-	rows, err := s.pool.Query(ctx, dueGarbage, limit)
+	rows, err := s.system.Query(ctx, dueGarbage, limit)
 	if err != nil {
 		return nil, translate("store.DueGarbage", err)
 	}
 	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (g document.Garbage, err error) {
-		return g, row.Scan(&g.ID, &g.ObjectKey, &g.Owned)
+		return g, row.Scan(&g.ID, &g.ObjectKey, &g.SessionURL, &g.Owned)
 	})
 	return list, translate("store.DueGarbage", err)
 }
 
 // GarbageDeleted implements document.SweepStore.
 func (s sweeps) GarbageDeleted(ctx context.Context, ids []uuid.UUID, pause time.Duration) error {
-	if _, err := s.pool.Exec(ctx, `DELETE FROM garbage WHERE id = ANY ($1) AND until <= now()`, ids); err != nil {
+	if _, err := s.system.Exec(ctx, `DELETE FROM garbage WHERE id = ANY ($1) AND until <= now()`, ids); err != nil {
 		return translate("store.GarbageDeleted", err)
 	}
 	return s.postpone(ctx, ids, pause)
@@ -136,7 +137,7 @@ func (s sweeps) GarbageFailed(ctx context.Context, ids []uuid.UUID, pause time.D
 
 // postpone never moves the last deletion behind the end of the garbage's time.
 func (s sweeps) postpone(ctx context.Context, ids []uuid.UUID, pause time.Duration) error {
-	_, err := s.pool.Exec(ctx, `UPDATE garbage
+	_, err := s.system.Exec(ctx, `UPDATE garbage
 		SET next_at = CASE WHEN until > now() THEN least(until, now() + $2 * interval '1 microsecond') ELSE now() + $2 * interval '1 microsecond' END
 		WHERE id = ANY ($1)`, ids, pause.Microseconds())
 	return translate("store.postpone", err)
@@ -144,34 +145,41 @@ func (s sweeps) postpone(ctx context.Context, ids []uuid.UUID, pause time.Durati
 
 // ForgetGarbage implements document.SweepStore.
 func (s sweeps) ForgetGarbage(ctx context.Context, ids []uuid.UUID) error {
-	_, err := s.pool.Exec(ctx, `DELETE FROM garbage WHERE id = ANY ($1)`, ids)
+	_, err := s.system.Exec(ctx, `DELETE FROM garbage WHERE id = ANY ($1)`, ids)
 	return translate("store.ForgetGarbage", err)
 }
 
+// addOrphans takes the keys apart before it looks for the accounts: below a policy PostgreSQL looks nothing up by what a function
+// gives that could tell of its arguments.
 const addOrphans = `
 INSERT INTO garbage (id, account_id, created_at, object_key, until, next_at)
 SELECT gen_random_uuid(), a.id, now(), k.key, now() + $2 * interval '1 microsecond', now()
-FROM unnest($1::text[]) AS k(key) JOIN account a ON a.id = split_part(k.key, '/', 1)::uuid
+FROM (SELECT key, split_part(key, '/', 1)::uuid AS account FROM unnest($1::text[]) AS key OFFSET 0) k JOIN account a ON a.id = k.account
 WHERE NOT EXISTS (SELECT FROM document_version v WHERE v.object_key = k.key AND v.state <> 'DELETED')
-	AND NOT EXISTS (SELECT FROM image_file f WHERE f.object_key = k.key)
+	AND NOT EXISTS (SELECT FROM image_file f WHERE f.object_key = k.key) AND NOT EXISTS (SELECT FROM blob b WHERE b.object_key = k.key)
+	AND NOT EXISTS (SELECT FROM document_rendition r WHERE r.object_key = k.key)
 	AND NOT EXISTS (SELECT FROM upload u WHERE u.object_key = k.key AND u.state = 'PENDING')
 	AND NOT EXISTS (SELECT FROM job j WHERE j.source_key = k.key) AND NOT EXISTS (SELECT FROM job j WHERE j.result_key = k.key)
 ON CONFLICT (object_key) DO NOTHING`
 
 // AddGarbage implements document.SweepStore.
 func (s sweeps) AddGarbage(ctx context.Context, keys []string, keep time.Duration) (int, error) {
-	tag, err := s.pool.Exec(ctx, addOrphans, keys, keep.Microseconds())
+	tag, err := s.system.Exec(ctx, addOrphans, keys, keep.Microseconds())
 	return int(tag.RowsAffected()), translate("store.AddGarbage", err)
 }
 
 // ownedObjects is in the order of the keys. They are lower-case hexadecimal digits, hyphens and a slash, which every
-// collation puts into the order of their bytes.
+// collation puts into the order of their bytes. The preview of a document is nobody's content: it can be made again.
 const ownedObjects = `
 SELECT object_key, version_id, image_id FROM (
 	(SELECT object_key, CASE WHEN state <> 'REJECTED' THEN id END AS version_id, NULL::uuid AS image_id FROM document_version
 		WHERE state <> 'DELETED' AND object_key > $1 AND object_key <= $2 ORDER BY object_key LIMIT $3)
 	UNION ALL
 	(SELECT object_key, NULL, image_id FROM image_file WHERE object_key > $1 AND object_key <= $2 ORDER BY object_key LIMIT $3)
+	UNION ALL
+	(SELECT object_key, NULL, NULL FROM document_rendition WHERE object_key > $1 AND object_key <= $2 ORDER BY object_key LIMIT $3)
+	UNION ALL
+	(SELECT object_key, NULL, NULL FROM blob WHERE object_key > $1 AND object_key <= $2 ORDER BY object_key LIMIT $3)
 	UNION ALL
 	(SELECT source_key, NULL, NULL FROM job WHERE source_key > $1 AND source_key <= $2 ORDER BY source_key LIMIT $3)
 	UNION ALL
@@ -190,7 +198,7 @@ func (s sweeps) Owned(ctx context.Context, after, through string, limit int) ([]
 	if through == "" {
 		through = lastKey
 	}
-	rows, err := s.pool.Query(ctx, ownedObjects, after, through, limit)
+	rows, err := s.system.Query(ctx, ownedObjects, after, through, limit)
 	if err != nil {
 		return nil, translate("store.Owned", err)
 	}
@@ -214,7 +222,7 @@ const pruneUploads = `DELETE FROM upload WHERE id IN (
 // PruneUploads implements document.SweepStore.
 func (s sweeps) PruneUploads(ctx context.Context, keep time.Duration) (total int64, err error) {
 	for {
-		tag, err := s.pool.Exec(ctx, pruneUploads, keep.Microseconds())
+		tag, err := s.system.Exec(ctx, pruneUploads, keep.Microseconds())
 		total += tag.RowsAffected()
 		if err != nil || tag.RowsAffected() == 0 {
 			return total, translate("store.PruneUploads", err)

@@ -3,7 +3,10 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 
+	"entgo.io/ent/dialect"
+	entsql "entgo.io/ent/dialect/sql"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
@@ -29,12 +32,13 @@ import (
 	"dossier/ent/revision"
 	"dossier/ent/staffuser"
 	"dossier/ent/timelineentry"
+	"dossier/internal/wall"
 )
 
 // scope is the database as one account sees it: every builder that it gives carries the account already.
 //
-// SECURITY: the field raw is used in this file and in tryTx only (held by a test), so that no query can be built that
-// reaches another account's rows. Insert builders set the account; update and delete builders are for many rows, so
+// SECURITY: the field raw is used in this file only (held by a test), so that no query can be built that reaches another
+// account's rows. Insert builders set the account; update and delete builders are for many rows, so
 // that the account is part of their condition: never use the ...One forms.
 type scope struct {
 	raw     *ent.Client
@@ -42,11 +46,55 @@ type scope struct {
 }
 
 // in gives the account's view outside of a transaction, for reads of one statement.
-func (s *Store) in(accountID uuid.UUID) scope { return scope{raw: s.raw, account: accountID} }
+func (s *Store) in(accountID uuid.UUID) scope {
+	return scope{raw: s.client(whose{account: accountID}), account: accountID}
+}
+
+// client gives an ent client whose statements outside of a transaction say whose they are.
+func (s *Store) client(who whose) *ent.Client { return ent.NewClient(ent.Driver(bound{s.driver, who})) }
+
+// bound is ent's driver with whose its statements are in their context: see conn.
+type bound struct {
+	*entsql.Driver
+	who whose
+}
+
+// Exec implements dialect.Driver.
+func (b bound) Exec(ctx context.Context, query string, args, v any) error {
+	return b.Driver.Exec(b.who.with(ctx), query, args, v)
+}
+
+// Query implements dialect.Driver.
+func (b bound) Query(ctx context.Context, query string, args, v any) error {
+	return b.Driver.Query(b.who.with(ctx), query, args, v)
+}
+
+// ExecContext is what ent's client has for statements of ours.
+func (b bound) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	return b.Driver.ExecContext(b.who.with(ctx), query, args...)
+}
+
+// QueryContext is what ent's client has for queries of ours.
+func (b bound) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return b.Driver.QueryContext(b.who.with(ctx), query, args...)
+}
+
+// Tx implements dialect.Driver.
+func (b bound) Tx(ctx context.Context) (dialect.Tx, error) { return b.BeginTx(ctx, nil) }
+
+// BeginTx begins a transaction that is of the account from its first moment.
+func (b bound) BeginTx(ctx context.Context, opts *entsql.TxOptions) (dialect.Tx, error) {
+	return b.Driver.BeginTx(b.who.with(ctx), opts)
+}
+
+// begin begins a transaction of an account.
+func (s *Store) begin(ctx context.Context, accountID uuid.UUID, opts *sql.TxOptions) (*ent.Tx, error) {
+	return s.in(accountID).raw.BeginTx(ctx, opts)
+}
 
 // snapshot runs reads that all see the account as it was at one moment.
 func (s *Store) snapshot(ctx context.Context, accountID uuid.UUID, read func(scope) error) error {
-	raw, err := s.raw.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
+	raw, err := s.begin(ctx, accountID, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
 		return err
 	}
@@ -57,8 +105,9 @@ func (s *Store) snapshot(ctx context.Context, accountID uuid.UUID, read func(sco
 // acrossAccounts gives the unscoped client.
 //
 // SECURITY: only for what happens before an account is known or is about all of them: authentication by key or issuer,
-// the sweeper, pruning, the commands. Never with input of a client as the only condition on an account's data.
-func (s *Store) acrossAccounts() *ent.Client { return s.raw }
+// the sweeper, pruning, the commands. Never with input of a client as the only condition on an account's data. It works as
+// the role dossier_system, whose rights are listed in package wall.
+func (s *Store) acrossAccounts() *ent.Client { return s.client(whose{all: true}) }
 
 // exec runs a statement in which $1 is the account; args begin at $2.
 func (c scope) exec(ctx context.Context, statement string, args ...any) (int64, error) {
@@ -126,7 +175,28 @@ func (s *Store) readOne(ctx context.Context, account uuid.UUID, dest []any, stat
 		return err
 	}
 	defer conn.Release()
-	return conn.QueryRow(ctx, statement, append([]any{idArg(account)}, args...)...).Scan(dest...)
+	b := &pgx.Batch{}
+	s.behindWall(b, account)
+	none := false
+	b.Queue(statement, append([]any{idArg(account)}, args...)...).QueryRow(func(row pgx.Row) error {
+		err := row.Scan(dest...)
+		if none = errors.Is(err, pgx.ErrNoRows); none {
+			return nil // the batch did not fail
+		}
+		return err
+	})
+	err = conn.SendBatch(ctx, b).Close()
+	if err == nil && none {
+		err = pgx.ErrNoRows
+	}
+	return err
+}
+
+// behindWall begins a batch of the account.
+func (s *Store) behindWall(b *pgx.Batch, account uuid.UUID) {
+	if s.walled {
+		wall.Account(b, account)
+	}
 }
 
 // readAll gives the rows of a query in which $1 is the account, as readOne gives one. The connection is free again when it
@@ -139,11 +209,14 @@ func readAll[R any](
 		return nil, err
 	}
 	defer conn.Release()
-	rows, err := conn.Query(ctx, statement, append([]any{idArg(account)}, args...)...)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, row)
+	b := &pgx.Batch{}
+	s.behindWall(b, account)
+	var list []R
+	b.Queue(statement, append([]any{idArg(account)}, args...)...).Query(func(rows pgx.Rows) (err error) {
+		list, err = pgx.CollectRows(rows, row)
+		return err
+	})
+	return list, conn.SendBatch(ctx, b).Close()
 }
 
 func (c scope) accounts() *ent.AccountQuery {
@@ -238,10 +311,6 @@ func (c scope) documentVersions() *ent.DocumentVersionQuery {
 
 func (c scope) documentVersionCreate() *ent.DocumentVersionCreate {
 	return c.raw.DocumentVersion.Create().SetAccountID(c.account)
-}
-
-func (c scope) documentVersionUpdate() *ent.DocumentVersionUpdate {
-	return c.raw.DocumentVersion.Update().Where(documentversion.AccountID(c.account))
 }
 
 func (c scope) entries() *ent.TimelineEntryQuery {

@@ -81,7 +81,7 @@ func (s *Store) tryTx(ctx context.Context, p auth.Principal, fn func(ctx context
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	raw, err := s.raw.BeginTx(txCtx, nil)
+	raw, err := s.begin(txCtx, p.AccountID, nil)
 	if err != nil {
 		return err
 	}
@@ -220,13 +220,13 @@ func (s *Store) outcome(ctx context.Context, t *tx, xid string, cause error) err
 	defer cancel()
 	for {
 		var running, stored bool
-		err := s.pool.QueryRow(ctx, `SELECT coalesce(pg_xact_status($1::text::xid8) = 'in progress', false)`, xid).Scan(&running)
+		err := s.system.QueryRow(ctx, `SELECT coalesce(pg_xact_status($1::text::xid8) = 'in progress', false)`, xid).Scan(&running)
 		if pe := pgError(err); pe != nil && pe.Code == invalidParameter {
 			running, err = false, nil // an id of the future: the transaction was lost in a crash
 		}
 		if err == nil && !running {
-			err = s.pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM event WHERE account_id = $1 AND id = $2)`,
-				t.account, t.events[0].id).Scan(&stored)
+			err = s.readOne(ctx, t.account, []any{&stored}, `SELECT EXISTS (SELECT FROM event WHERE account_id = $1 AND id = $2)`,
+				idArg(t.events[0].id))
 			switch {
 			case err == nil && stored:
 				return nil

@@ -13,7 +13,7 @@ import (
 // BenchmarkUploadsOfOneAccount is the two transactions of a small file, without its bytes, by many writers of one account.
 func BenchmarkUploadsOfOneAccount(b *testing.B) {
 	e := newEnv(b)
-	if _, err := e.store.pool.Exec(b.Context(), `UPDATE storage_usage SET limit_bytes = 1000000000000`); err != nil {
+	if _, err := e.admin.Exec(b.Context(), `UPDATE storage_usage SET limit_bytes = 1000000000000`); err != nil {
 		b.Fatal(err)
 	}
 	id := e.person(e.ada, "Uploads")

@@ -99,7 +99,7 @@ func TestCompletionOfAnEndedUploadMakesNothing(t *testing.T) {
 		"of an account": `UPDATE upload SET account_id = account_id WHERE id = $1`,
 	} {
 		a, c := e.begun(e.ada, customer)
-		if _, err := e.store.pool.Exec(t.Context(), end, a.ID); err != nil {
+		if _, err := e.admin.Exec(t.Context(), end, a.ID); err != nil {
 			t.Fatal(err)
 		}
 		p := e.ada

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"image/draw"
 	"image/gif"
 	"image/jpeg"
 	"image/png"
@@ -61,9 +62,7 @@ func Inspect(content []byte) (Info, error) {
 	if o.turned() {
 		width, height = height, width
 	}
-	// Beside the picture, scaling holds a row of numbers of the small picture for each row of the large one.
-	const scalingBytes = maxScaled * 4 * 8
-	memory := int64(config.Width)*int64(config.Height)*format.bytesPerPixel(content, config) + int64(config.Height)*scalingBytes
+	memory := int64(config.Width)*int64(config.Height)*format.bytesPerPixel(content, config) + shrinkBytes
 	return Info{Width: width, Height: height, decode: format.decode, orientation: o, memory: memory}, nil
 }
 
@@ -86,7 +85,8 @@ func configOf(content []byte) (image.Config, format, error) {
 	case bytes.HasPrefix(content, []byte("GIF8")):
 		config, err := gif.DecodeConfig(r)
 		upright := func([]byte) orientation { return 0 }
-		return config, format{decodeGIF, upright, func([]byte, image.Config) int64 { return 2 }}, err
+		// The picture, and the screen where that is larger.
+		return config, format{decodeGIF, upright, func([]byte, image.Config) int64 { return 5 }}, err
 	case len(content) >= 12 && string(content[:4]) == "RIFF" && string(content[8:12]) == "WEBP":
 		config, err := webp.DecodeConfig(r)
 		// Lossless pictures are the dearest: the pixels, and as much again while they are put together.
@@ -100,8 +100,22 @@ func decodeJPEG(content []byte) (image.Image, error) { return jpeg.Decode(bytes.
 
 func decodeWebP(content []byte) (image.Image, error) { return webp.Decode(bytes.NewReader(content)) }
 
-// decodeGIF gives the first picture of an animation.
-func decodeGIF(content []byte) (image.Image, error) { return gif.Decode(bytes.NewReader(content)) }
+// decodeGIF gives the first picture of an animation, where it stands on the screen. The decoder refuses one that is larger
+// than the screen, whose size was checked.
+func decodeGIF(content []byte) (image.Image, error) {
+	img, err := gif.Decode(bytes.NewReader(content))
+	if err != nil {
+		return nil, err
+	}
+	config, err := gif.DecodeConfig(bytes.NewReader(content))
+	screen := image.Rect(0, 0, config.Width, config.Height)
+	if err != nil || img.Bounds() == screen {
+		return img, err
+	}
+	whole := image.NewRGBA(screen)
+	draw.Draw(whole, img.Bounds(), img, img.Bounds().Min, draw.Src)
+	return whole, nil
+}
 
 // pngBytes: an interlaced picture is decoded in passes that are pictures too.
 func pngBytes(content []byte, config image.Config) int64 {

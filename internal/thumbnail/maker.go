@@ -10,12 +10,11 @@ import (
 	"image/png"
 	"time"
 
-	"golang.org/x/image/draw"
 	"golang.org/x/sync/semaphore"
 )
 
 // maxScaled is the greatest side of a thumbnail.
-const maxScaled = 256
+const maxScaled = 1024
 
 // The bounds of all makings of a Maker at a time.
 const (
@@ -52,7 +51,7 @@ func NewMaker() *Maker {
 	return &Maker{files: semaphore.NewWeighted(slots), memory: semaphore.NewWeighted(memoryBytes)}
 }
 
-// Make gives the picture in a square of each of the sizes, which are from large to small and at most 256: whole, upright,
+// Make gives the picture in a square of each of the sizes, which are from large to small and at most 1024: whole, upright,
 // in its own proportions, and never enlarged. read gives the file when it is its turn; its error is given as it is.
 //
 // The error is ErrUnreadable, a *TooLargeError, ErrBusy, ctx's or read's.
@@ -109,9 +108,7 @@ func (i Info) make(content []byte, sizes []int) (list []Thumbnail, err error) {
 // scale fits a picture into a square.
 func scale(src image.Image, size int) *image.RGBA {
 	w, h := fit(src.Bounds().Dx(), src.Bounds().Dy(), min(size, maxScaled))
-	dst := image.NewRGBA(image.Rect(0, 0, w, h))
-	draw.BiLinear.Scale(dst, dst.Bounds(), src, src.Bounds(), draw.Src, nil)
-	return dst
+	return shrink(src, w, h)
 }
 
 func fit(w, h, size int) (int, int) {

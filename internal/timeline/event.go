@@ -26,6 +26,16 @@ const (
 	DocumentUpdated  = "DOCUMENT_UPDATED"
 	DocumentArchived = "DOCUMENT_ARCHIVED"
 	DocumentRestored = "DOCUMENT_RESTORED"
+	DocumentMoved    = "DOCUMENT_MOVED"
+	DocumentDeleted  = "DOCUMENT_DELETED"
+
+	DocumentExpiresSoon     = "DOCUMENT_EXPIRES_SOON"
+	DocumentRetentionEnding = "DOCUMENT_RETENTION_ENDING"
+
+	// A scanner has passed the content in force, or found malware in it; a preview was made.
+	DocumentAvailable    = "DOCUMENT_AVAILABLE"
+	DocumentQuarantined  = "DOCUMENT_QUARANTINED"
+	DocumentPreviewReady = "DOCUMENT_PREVIEW_READY"
 
 	EntryCreated = "TIMELINE_ENTRY_CREATED"
 	EntryUpdated = "TIMELINE_ENTRY_UPDATED"
@@ -37,6 +47,11 @@ const (
 
 	// SettingsChanged is about the account; its changed fields name the fields of Query to read again.
 	SettingsChanged = "ACCOUNT_SETTINGS_CHANGED"
+
+	// StorageLimitChanged, StorageNearlyFull and StorageFull are about the account.
+	StorageLimitChanged = "STORAGE_LIMIT_CHANGED"
+	StorageNearlyFull   = "STORAGE_NEARLY_FULL"
+	StorageFull         = "STORAGE_FULL"
 
 	JobCreated  = "JOB_CREATED"
 	JobProgress = "JOB_PROGRESS"
@@ -101,9 +116,14 @@ const (
 	KindDocumentAdded    = "DOCUMENT_ADDED"
 	KindDocumentReplaced = "DOCUMENT_REPLACED"
 	KindDocumentExpires  = "DOCUMENT_EXPIRES"
-	KindVisit            = "VISIT"
-	KindCall             = "CALL"
-	KindTask             = "TASK"
+	KindDocumentMoved    = "DOCUMENT_MOVED"
+	KindDocumentDeleted  = "DOCUMENT_DELETED"
+
+	KindDocumentRetentionEnds = "DOCUMENT_RETENTION_ENDS"
+
+	KindVisit = "VISIT"
+	KindCall  = "CALL"
+	KindTask  = "TASK"
 
 	KindCustomerMerged      = "CUSTOMER_MERGED"
 	KindCustomerMergeUndone = "CUSTOMER_MERGE_UNDONE"

@@ -72,6 +72,7 @@ func core(t *testing.T, a actor, one, two *apitest.Server) {
 	}
 	r = a.do(t, `mutation($id: ID!) { documentArchive(id: $id, expectedVersion: 2) { document { status } userErrors { code message path } } }`, map[string]any{"id": id})
 	wantSuccess(t, "documentArchive", r)
+	wantPreview(t, a, a.on(two), customer)
 }
 
 // wantEvent waits for an event of this type; those of before are passed over.
@@ -172,8 +173,8 @@ func TestTheCoreWorksOnGoogleCloudStorage(t *testing.T) {
 	wantInvariants(t, pool, "")
 	eventually(t, 20*time.Second, func() error {
 		stored, err := bucketObjects(bucket.URL)
-		if want := scalar[int64](t, pool, `SELECT count(*) FROM document_version`); err != nil || int64(stored) != want {
-			return fmt.Errorf("the bucket has %d objects for %d contents, %w", stored, want, err)
+		if want := scalar[int64](t, pool, `SELECT (SELECT count(*) FROM document_version) + (SELECT count(*) FROM document_rendition)`); err != nil || int64(stored) != want {
+			return fmt.Errorf("the bucket has %d objects for %d contents and previews, %w", stored, want, err)
 		}
 		return nil
 	})

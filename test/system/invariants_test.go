@@ -66,6 +66,8 @@ func atRest(t testing.TB, db *pgxpool.Pool, dataDir string) error {
 				WHERE v.account_id = u.account_id AND state NOT IN ('REJECTED', 'DELETED'))
 			+ (SELECT coalesce(sum(source_bytes + result_bytes), 0) FROM job j WHERE j.account_id = u.account_id)
 			+ (SELECT coalesce(sum(size_bytes), 0) FROM image_file f WHERE f.account_id = u.account_id)`},
+		{"objects do not count the versions that share them", `SELECT count(*) FROM blob b
+			WHERE refs <> (SELECT count(*) FROM document_version v WHERE v.blob_id = b.id AND state <> 'DELETED' AND v.object_key = b.object_key)`},
 		{"accounts have gaps in their log", `SELECT count(*) FROM account a
 			WHERE event_seq <> (SELECT count(*) FROM event e WHERE e.account_id = a.id)
 				OR event_seq <> (SELECT coalesce(max(seq), 0) FROM event e WHERE e.account_id = a.id)`},
@@ -73,6 +75,12 @@ func atRest(t testing.TB, db *pgxpool.Pool, dataDir string) error {
 			WHERE NOT EXISTS (SELECT FROM document_version v WHERE v.id = d.current_version_id AND v.document_id = d.id)`},
 		{"events have no record in the audit trail", `SELECT count(*) FROM event e WHERE type NOT IN ('JOB_PROGRESS', 'ACCOUNT_SETTINGS_CHANGED')
 			AND NOT EXISTS (SELECT FROM audit_record r WHERE r.account_id = e.account_id AND r.id = e.id AND r.action = e.type AND r.outcome = 'DONE')`},
+		{"contents are not looked at", `SELECT count(*) FROM document_version
+			WHERE (state = 'STORED' OR state = 'AVAILABLE' AND preview_state = 'PENDING') AND check_at IS NULL`},
+		{"contents have no preview that should have one", `SELECT count(*) FROM document_version v
+			WHERE (preview_state = 'READY')::int * 2 <> (SELECT count(*) FROM document_rendition r WHERE r.version_id = v.id)`},
+		{"documents are not held back as their content is", `SELECT count(*) FROM document d JOIN document_version v ON v.id = d.current_version_id
+			WHERE v.state = 'QUARANTINED' AND d.status <> 'QUARANTINED' OR v.state = 'AVAILABLE' AND d.status = 'QUARANTINED'`},
 		{"documents were not created by exactly one event", `SELECT count(*) FROM document d
 			WHERE 1 <> (SELECT count(*) FROM event e WHERE e.account_id = d.account_id AND e.subject_id = d.id AND e.type = 'DOCUMENT_CREATED')`},
 	} {
@@ -84,9 +92,9 @@ func atRest(t testing.TB, db *pgxpool.Pool, dataDir string) error {
 		return nil
 	}
 	var want []string
-	rows, err := db.Query(context.WithoutCancel(t.Context()), `SELECT object_key COLLATE "C" FROM (
+	rows, err := db.Query(context.WithoutCancel(t.Context()), `SELECT DISTINCT object_key COLLATE "C" FROM (
 		SELECT object_key FROM document_version WHERE state <> 'DELETED' UNION ALL SELECT object_key FROM image_file UNION ALL
-		SELECT source_key FROM job WHERE source_key IS NOT NULL UNION ALL SELECT result_key FROM job WHERE result_key IS NOT NULL) AS o ORDER BY 1`)
+		SELECT object_key FROM document_rendition UNION ALL SELECT source_key FROM job WHERE source_key IS NOT NULL UNION ALL SELECT result_key FROM job WHERE result_key IS NOT NULL) AS o ORDER BY 1`)
 	if err == nil {
 		want, err = pgx.CollectRows(rows, pgx.RowTo[string])
 	}

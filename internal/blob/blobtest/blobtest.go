@@ -30,6 +30,8 @@ const (
 	NoSignatures
 	// NoSignedLimits: a signed PUT accepts any size, and overwrites.
 	NoSignedLimits
+	// NoResumption: a resumable upload begins, but asking what is stored ends it with what there is.
+	NoResumption
 )
 
 type suite struct {
@@ -65,6 +67,14 @@ func Run(t *testing.T, open func(t testing.TB) blob.Store, lacks ...Lack) {
 		"SignedGetOffersTheNameSafely":             s.signedGet,
 		"TamperedSignaturesAreRefused":             s.tampered,
 		"SigningChecksItsOptions":                  s.signOptions,
+		"AResumableUploadTakesAllAtOnce":           s.resumableWhole,
+		"AResumableUploadTakesParts":               s.resumableParts,
+		"AResumableUploadGoesOnAfterCuts":          s.resumableCuts,
+		"AResumableUploadIsNotTakenTwice":          s.resumableAgain,
+		"AResumableUploadIsWhatWasAnnounced":       s.resumableAnnounced,
+		"AResumableUploadNeverOverwrites":          s.resumableExists,
+		"AResumableUploadEnds":                     s.resumableEnds,
+		"AResumableUploadChecksItsOptions":         s.resumableOptions,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -16,10 +16,17 @@ import (
 )
 
 // createTemp creates a new temporary file in dir, and dir first if it is missing.
-func (s *Store) createTemp(dir string) (*os.File, error) {
+func (s *Store) createTemp(dir string) (*os.File, error) { return s.create(dir, tempPrefix+randomID()) }
+
+func randomID() string {
 	var id [12]byte
 	_, _ = rand.Read(id[:]) // never fails: crypto/rand ends the program instead
-	name := filepath.Join(dir, tempPrefix+hex.EncodeToString(id[:]))
+	return hex.EncodeToString(id[:])
+}
+
+// create creates a new file in dir, and dir first if it is missing.
+func (s *Store) create(dir, base string) (*os.File, error) {
+	name := filepath.Join(dir, base)
 	create := func() (*os.File, error) {
 		s.mkdir.RLock()
 		defer s.mkdir.RUnlock()
@@ -72,12 +79,18 @@ func syncDir(dir string) error {
 }
 
 // CleanTemp removes the temporary files that were last written before olderThan and says how many. An upload that is
-// still running writes all the time, or is cut off by its server long before an hour.
+// still running writes all the time, or is cut off by its server long before an hour. Resumable uploads go when they have
+// expired.
 func (s *Store) CleanTemp(ctx context.Context, olderThan time.Time) (int, error) {
 	removed := 0
 	err := s.walk("", "", func(dir string, names []fs.DirEntry, _ string) error {
 		for _, entry := range names {
-			if !strings.HasPrefix(entry.Name(), tempPrefix) {
+			switch name := entry.Name(); {
+			case strings.HasPrefix(name, partPrefix):
+				if id := strings.TrimSuffix(name[len(partPrefix):], stateSuffix); s.keepsPartial(dir, id) {
+					continue
+				}
+			case !strings.HasPrefix(name, tempPrefix):
 				continue
 			}
 			info, err := entry.Info()

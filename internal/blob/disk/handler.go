@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"dossier/internal/blob"
@@ -36,23 +37,35 @@ func (s *Store) serve(w http.ResponseWriter, r *http.Request) {
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
-	if method != http.MethodGet && method != http.MethodPut {
-		h.Set("Allow", "GET, HEAD, PUT")
+	params, err := url.ParseQuery(r.URL.RawQuery)
+	allow := "GET, HEAD, PUT"
+	switch {
+	case params.Get(paramMethod) == methodResumable && (method == http.MethodPut || method == http.MethodDelete):
+		method = methodResumable
+	case params.Get(paramMethod) == methodResumable:
+		allow, method = "PUT, DELETE", ""
+	case method != http.MethodGet && method != http.MethodPut:
+		method = ""
+	}
+	if method == "" {
+		h.Set("Allow", allow)
 		refuse(w, http.StatusMethodNotAllowed, "Use the method that the URL was signed for.")
 		return
 	}
 	key := strings.TrimPrefix(r.URL.Path, s.base.Path+"/")
-	params, err := url.ParseQuery(r.URL.RawQuery)
 	// One answer for a wrong key, signature, method and time: nothing can be probed.
 	if _, keyErr := blob.KeyAccount(key); err != nil || keyErr != nil || !s.verify(method, key, params) {
 		refuse(w, http.StatusForbidden, "The link is not valid or has expired. Ask for a new one.")
 		return
 	}
-	if method == http.MethodPut {
+	switch method {
+	case methodResumable:
+		s.serveResumable(w, r, key, params)
+	case http.MethodPut:
 		s.servePut(w, r, key, params)
-		return
+	default:
+		s.serveGet(w, r, key, params)
 	}
-	s.serveGet(w, r, key, params)
 }
 
 func (s *Store) serveGet(w http.ResponseWriter, r *http.Request, key string, params url.Values) {
@@ -143,16 +156,35 @@ type pacedBody struct {
 	control *http.ResponseController
 	now     func() time.Time
 	left    int
+
+	mu   sync.Mutex
+	gone bool
 }
 
 // Read reads on, for as long as the pace allows.
 func (b *pacedBody) Read(p []byte) (int, error) {
 	if b.left <= 0 {
-		// A server that cannot set deadlines (a test recorder) has none to extend.
-		_ = b.control.SetReadDeadline(b.now().Add(progressTime))
+		b.extend()
 		b.left = progressBytes
 	}
 	n, err := b.body.Read(p)
 	b.left -= n
 	return n, err
+}
+
+func (b *pacedBody) extend() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.gone {
+		// A server that cannot set deadlines (a test recorder) has none to extend.
+		_ = b.control.SetReadDeadline(b.now().Add(progressTime))
+	}
+}
+
+// cut makes a Read that waits, and all further ones, fail.
+func (b *pacedBody) cut() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.gone = true
+	_ = b.control.SetReadDeadline(time.Unix(1, 0))
 }

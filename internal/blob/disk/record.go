@@ -34,6 +34,8 @@ type record struct {
 	Type        string            `json:"type"`
 	Disposition string            `json:"disposition"`
 	Metadata    map[string]string `json:"metadata,omitempty"`
+	// Session is the resumable upload that made the object.
+	Session string `json:"session,omitempty"`
 }
 
 func (r record) object() blob.Object {
@@ -53,7 +55,7 @@ func (r record) append(f *os.File) error {
 		return errors.New("the record is too long")
 	}
 	n := len(body)
-	sum := crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli))
+	sum := crc32.Checksum(body, castagnoli)
 	body = append(body, magic...)
 	body = binary.BigEndian.AppendUint32(body, uint32(n)) //nolint:gosec // at most maxRecordLen
 	body = binary.BigEndian.AppendUint32(body, sum)
@@ -89,7 +91,7 @@ func readRecord(f *os.File, key string) (record, error) {
 			return record{}, err
 		}
 	}
-	if crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)) != binary.BigEndian.Uint32(footer[12:]) {
+	if crc32.Checksum(body, castagnoli) != binary.BigEndian.Uint32(footer[12:]) {
 		return record{}, errDamaged
 	}
 	var r record

@@ -60,6 +60,10 @@ type Store struct {
 	// names are held, one per key, while a name is linked or unlinked: they make "delete if generation" one step.
 	names [64]sync.Mutex
 	seed  maphash.Seed
+
+	// claims are the resumable uploads that requests are at, by id.
+	claimsMu sync.Mutex
+	claims   map[string]*claimed
 }
 
 var _ blob.Store = (*Store)(nil)
@@ -77,7 +81,7 @@ func Open(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("disk store: %w", err)
 	}
-	s := &Store{dir: dir, base: base, key: deriveKey(cfg.SigningKey), now: cfg.Now, log: cfg.Log, seed: maphash.MakeSeed()}
+	s := &Store{dir: dir, base: base, key: deriveKey(cfg.SigningKey), now: cfg.Now, log: cfg.Log, seed: maphash.MakeSeed(), claims: map[string]*claimed{}}
 	if s.now == nil {
 		s.now = time.Now
 	}

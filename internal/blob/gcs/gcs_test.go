@@ -71,7 +71,7 @@ func TestConformanceWithFakeGCSServer(t *testing.T) {
 		fake.CreateBucketWithOpts(fakestorage.CreateBucketOpts{Name: gcsfake.Bucket})
 		handler = fake.HTTPHandler()
 		return openAt(t, server.URL, key)
-	}, blobtest.NoGenerations, blobtest.NoSignatures, blobtest.NoSignedLimits)
+	}, blobtest.NoGenerations, blobtest.NoSignatures, blobtest.NoSignedLimits, blobtest.NoResumption)
 }
 
 func TestTheServiceAccountKeySignsURLs(t *testing.T) {

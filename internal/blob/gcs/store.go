@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"time"
 
@@ -63,6 +64,8 @@ type Store struct {
 	host    *url.URL
 	memory  *semaphore.Weighted
 	buffers blob.Buffers
+	// http is what client uses, with the credentials; plain has none.
+	http, plain *http.Client
 }
 
 var _ blob.Store = (*Store)(nil)
@@ -91,11 +94,14 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		}
 		auth = append(auth, key)
 	}
-	client, err := newHTTPClient(ctx, cfg.Endpoint == "" || len(auth) > 0, auth...)
-	if err != nil {
+	var err error
+	if s.http, err = newHTTPClient(ctx, cfg.Endpoint == "" || len(auth) > 0, auth...); err != nil {
 		return nil, fmt.Errorf("gcs store: %w", err)
 	}
-	opts = append(append(opts, auth...), option.WithHTTPClient(client))
+	if s.plain, err = newHTTPClient(ctx, false); err != nil {
+		return nil, fmt.Errorf("gcs store: %w", err)
+	}
+	opts = append(append(opts, auth...), option.WithHTTPClient(s.http))
 	if s.client, err = storage.NewClient(ctx, opts...); err != nil {
 		return nil, fmt.Errorf("gcs store: %w", err)
 	}
@@ -109,7 +115,10 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 }
 
 // Close lets go of the connections.
-func (s *Store) Close() error { return s.client.Close() }
+func (s *Store) Close() error {
+	s.plain.CloseIdleConnections()
+	return s.client.Close()
+}
 
 func (c Config) withDefaults() Config {
 	if c.MemoryBytes == 0 {

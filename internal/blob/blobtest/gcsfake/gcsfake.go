@@ -6,6 +6,7 @@
 package gcsfake
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -102,6 +103,9 @@ func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /upload/storage/v1/b/{bucket}/o", s.upload)
 	mux.HandleFunc("POST /session/{id}", s.chunk)
+	mux.HandleFunc("PUT /session/{id}", s.part)
+	mux.HandleFunc("DELETE /session/{id}", s.endSession)
+	mux.HandleFunc("OPTIONS /session/{id}", s.preflight)
 	mux.HandleFunc("GET /storage/v1/b/{bucket}/o", s.list)
 	mux.HandleFunc("GET /storage/v1/b/{bucket}/o/{key...}", s.get)
 	mux.HandleFunc("DELETE /storage/v1/b/{bucket}/o/{key...}", s.delete)
@@ -170,6 +174,11 @@ func (s *Server) get(w http.ResponseWriter, r *http.Request) {
 	if point == Metadata {
 		writeJSON(w, s.resource(o))
 		return
+	}
+	if fault != nil && fault.Do == Rewrite {
+		other := *o
+		other.Content = bytes.Repeat([]byte{'x'}, len(o.Content))
+		s.commit(&other, "")
 	}
 	s.serveContent(w, r, o, fault)
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // session is a resumable upload.
@@ -19,6 +20,11 @@ type session struct {
 	content      []byte
 	done         *Object
 	forgotten    int
+	// size is the announced one, -1 when there is none; origin is that of the page that may send the content.
+	size   int
+	origin string
+	// mu is held while a part arrives.
+	mu sync.Mutex
 }
 
 type uploadMetadata struct {
@@ -105,12 +111,20 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request) {
 		writeError(w, http.StatusBadRequest)
 		return
 	}
+	size := -1
+	if announced := r.Header.Get("X-Upload-Content-Length"); announced != "" {
+		var err error
+		if size, err = strconv.Atoi(announced); err != nil {
+			writeError(w, http.StatusBadRequest)
+			return
+		}
+	}
 	s.mu.Lock()
 	s.next++
 	id := strconv.FormatInt(s.next, 10)
 	s.sessions[id] = &session{
 		object: meta.object(r.Header.Get("X-Upload-Content-Type")), crc32c: meta.Crc32c,
-		ifGeneration: r.URL.Query().Get("ifGenerationMatch"),
+		ifGeneration: r.URL.Query().Get("ifGenerationMatch"), size: size, origin: r.Header.Get("Origin"),
 	}
 	s.mu.Unlock()
 	w.Header().Set("Location", s.URL+"/session/"+id)
