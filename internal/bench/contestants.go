@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,8 +27,13 @@ type dossierServer struct {
 	admin, files string
 }
 
-// startDossier starts the program as a user would, on a database of the bench. The last of equal flags counts.
-func (b *bench) startDossier(ctx context.Context, database string, flags ...string) (*dossierServer, error) {
+// unwalled is the contestant that is Dossier without row-level security: the same program, with a login that passes it by. What
+// it needs less is what the wall costs.
+const unwalled = "unwalled"
+
+// startDossier starts the program as a user would, on a database of the bench. name is dossier or unwalled. The last of equal
+// flags counts.
+func (b *bench) startDossier(ctx context.Context, name, database string, flags ...string) (*dossierServer, error) {
 	program, err := filepath.Abs(b.dossier)
 	if err != nil {
 		return nil, err
@@ -40,20 +46,38 @@ func (b *bench) startDossier(ctx context.Context, database string, flags ...stri
 	if err != nil {
 		return nil, err
 	}
-	files := filepath.Join(b.dir, "dossier-files")
+	files := filepath.Join(b.dir, name+"-files")
+	dsn := b.dsn(database)
+	if name == unwalled {
+		if dsn, err = asLogin(dsn); err != nil {
+			return nil, err
+		}
+	}
 	p, err := b.start(ctx, command{
-		name: "dossier", path: program, addr: addr, ready: admin + "/readyz",
+		name: name, path: program, addr: addr, ready: admin + "/readyz",
 		// The bench's events are years old; the default would prune them while it measures.
 		args: append([]string{
 			"serve", "--listen", addr, "--admin-listen", admin, "--data-dir", files, "--event-retention", "87000h",
 			"--max-sockets", "20000", "--log-level", "warn",
 		}, flags...),
-		env: []string{"DATABASE_URL=" + b.dsn(database), "DOSSIER_SECRET=" + secretHex},
+		env: []string{"DATABASE_URL=" + dsn, "DOSSIER_SECRET=" + secretHex},
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &dossierServer{p, admin, files}, nil
+}
+
+// asLogin keeps the program from taking the role that the policies hold for: it works as the login, a superuser.
+func asLogin(dsn string) (string, error) {
+	u, err := url.Parse(dsn)
+	if err != nil {
+		return "", err
+	}
+	q := u.Query()
+	q.Set("role", "none")
+	u.RawQuery = q.Encode()
+	return u.String(), nil
 }
 
 // mintKey makes an API key for an account, as `dossier keys` does.

@@ -157,6 +157,7 @@ func fingerprint(ctx context.Context, dsn string) (string, error) {
 		SELECT attrelid::regclass || ' ' || attname || ' ' || format_type(atttypid, atttypmod) || attnotnull || attcollation AS line
 		FROM pg_attribute WHERE attnum > 0 AND attrelid IN (SELECT oid FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace)
 		UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'
+		UNION ALL SELECT tablename || ' ' || policyname || roles::text || qual FROM pg_policies WHERE schemaname = 'public'
 		UNION ALL SELECT conname || pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = 'public'::regnamespace) AS lines`).Scan(&s)
 	return s, err
 }

@@ -153,7 +153,7 @@ func (b *bench) directory(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	server, err := b.startDossier(ctx, database)
+	server, err := b.startDossier(ctx, "dossier", database)
 	if err != nil {
 		return err
 	}

@@ -61,7 +61,7 @@ var standIn = []byte(`{"id":"6f1ed002-ab5b-4de2-8b1e-000000000000","type":"next"
 
 // live measures the delivery of events.
 func (b *bench) live(ctx context.Context) error {
-	database, err := b.scratch(ctx)
+	database, err := b.scratch(ctx, "dossier")
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (b *bench) dossierStation(ctx context.Context, database string) (*station, 
 	if err != nil {
 		return nil, err
 	}
-	d, err := b.startDossier(ctx, database)
+	d, err := b.startDossier(ctx, "dossier", database)
 	if err != nil {
 		return nil, err
 	}

@@ -124,7 +124,7 @@ func (b *bench) startTargets(ctx context.Context, database string, ids [accounts
 	starts := []struct {
 		name  string
 		start func(context.Context, string, [accounts]uuid.UUID) (*target, error)
-	}{{"dossier", b.startDossierTarget}, {"limit", b.startLimit}, {"postgraphile", b.startPostGraphile}}
+	}{{"dossier", b.dossierTarget("dossier")}, {unwalled, b.dossierTarget(unwalled)}, {"limit", b.startLimit}, {"postgraphile", b.startPostGraphile}}
 	for _, s := range starts {
 		if b.skips(s.name) {
 			continue
@@ -147,8 +147,14 @@ func body(v map[string]any) []byte {
 	return raw
 }
 
-func (b *bench) startDossierTarget(ctx context.Context, database string, ids [accounts]uuid.UUID) (*target, error) {
-	d, err := b.startDossier(ctx, database)
+func (b *bench) dossierTarget(name string) func(context.Context, string, [accounts]uuid.UUID) (*target, error) {
+	return func(ctx context.Context, database string, ids [accounts]uuid.UUID) (*target, error) {
+		return b.startDossierTarget(ctx, name, database, ids)
+	}
+}
+
+func (b *bench) startDossierTarget(ctx context.Context, name, database string, ids [accounts]uuid.UUID) (*target, error) {
+	d, err := b.startDossier(ctx, name, database)
 	if err != nil {
 		return nil, err
 	}

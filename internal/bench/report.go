@@ -106,7 +106,7 @@ func (r *report) readRatios(query string, connections int) string {
 	for _, o := range []struct {
 		name   string
 		target float64
-	}{{"postgraphile", 0.35}, {"limit", 1.6}} {
+	}{{"postgraphile", 0.35}, {"limit", 1.6}, {unwalled, 1.08}} {
 		if c := r.find(query, connections, o.name); c != nil {
 			fmt.Fprintf(&s, "%-10s %5d  dossier / %-12s %5.2fx  (target %.2fx: %s)\n", query, connections, o.name, d.total()/c.total(), o.target,
 				verdict(d.total()/c.total(), o.target))

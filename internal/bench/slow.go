@@ -35,12 +35,12 @@ func (b *bench) slow(ctx context.Context) error {
 	if b.skips("dossier") {
 		return nil
 	}
-	database, err := b.scratch(ctx)
+	database, err := b.scratch(ctx, "dossier")
 	if err != nil {
 		return err
 	}
 	n := fmt.Sprint(slowConns)
-	u, err := b.startDossierUploader(ctx, database, "--read-conns", n, "--write-conns", n)
+	u, err := b.startDossierUploader(ctx, "dossier", database, "--read-conns", n, "--write-conns", n)
 	if err != nil {
 		return err
 	}

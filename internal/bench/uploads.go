@@ -137,21 +137,15 @@ func (b *bench) uploadFiles(ctx context.Context) error {
 }
 
 func (b *bench) startUploaders(ctx context.Context) (list []*uploader, err error) {
-	database, err := b.scratch(ctx)
-	if err != nil {
-		return nil, err
-	}
 	starts := []struct {
 		name  string
 		start func(context.Context, string) (*uploader, error)
-	}{{"dossier", func(ctx context.Context, database string) (*uploader, error) {
-		return b.startDossierUploader(ctx, database)
-	}}, {"put", b.startPut}}
+	}{{"dossier", b.startScratchUploader}, {unwalled, b.startScratchUploader}, {"put", b.startPut}}
 	for _, s := range starts {
 		if b.skips(s.name) {
 			continue
 		}
-		u, err := s.start(ctx, database)
+		u, err := s.start(ctx, s.name)
 		if err != nil {
 			return list, err
 		}
@@ -160,9 +154,9 @@ func (b *bench) startUploaders(ctx context.Context) (list []*uploader, err error
 	return list, nil
 }
 
-// scratch makes a database that may be written to: a copy of the small data.
-func (b *bench) scratch(ctx context.Context) (string, error) {
-	const name = "bench_scratch"
+// scratch makes a contestant's database, which may be written to: a copy of the small data.
+func (b *bench) scratch(ctx context.Context, contestant string) (string, error) {
+	name := "bench_scratch_" + contestant
 	template, err := b.seeded(ctx, sizes["small"])
 	if err != nil {
 		return "", err
@@ -176,12 +170,21 @@ func (b *bench) firstCustomer(ctx context.Context, database string) (account, cu
 	return account, customer, err
 }
 
-func (b *bench) startDossierUploader(ctx context.Context, database string, flags ...string) (*uploader, error) {
+// startScratchUploader is startDossierUploader on a database of its own.
+func (b *bench) startScratchUploader(ctx context.Context, name string) (*uploader, error) {
+	database, err := b.scratch(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return b.startDossierUploader(ctx, name, database)
+}
+
+func (b *bench) startDossierUploader(ctx context.Context, name, database string, flags ...string) (*uploader, error) {
 	account, customer, err := b.firstCustomer(ctx, database)
 	if err != nil {
 		return nil, err
 	}
-	d, err := b.startDossier(ctx, database, flags...)
+	d, err := b.startDossier(ctx, name, database, flags...)
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +203,7 @@ func (b *bench) startDossierUploader(ctx context.Context, database string, flags
 	before := part + "\"operations\"\r\n\r\n" + operations + "\r\n" + part + "\"map\"\r\n\r\n{\"0\":[\"variables.files.0\"]}\r\n" +
 		part + "\"0\"; filename=\"contract.pdf\"\r\nContent-Type: application/pdf\r\n\r\n"
 	end := "\r\n--" + boundary + "--\r\n"
-	u := &uploader{name: "dossier", process: d.process, files: d.files, admin: d.admin, key: key}
+	u := &uploader{name: name, process: d.process, files: d.files, admin: d.admin, key: key}
 	u.open = func(c content, chunked bool) (string, string, string) {
 		head := "POST /graphql HTTP/1.1\r\nHost: " + d.addr + "\r\nAuthorization: Bearer " + key +
 			"\r\nGraphQL-Require-Preflight: 1\r\nContent-Type: multipart/form-data; boundary=" + boundary + "\r\n" +
@@ -463,6 +466,10 @@ func (r *report) uploadLines(workload string) string {
 	} else if d != nil && p != nil && p.CPUSeconds > 0 {
 		ratio := d.CPUSeconds / p.CPUSeconds
 		fmt.Fprintf(&s, "%-20s dossier / put %5.2fx  (target 1.25x: %s)\n", workload, ratio, verdict(ratio, 1.25))
+	}
+	if off := r.findUpload(workload, unwalled); d != nil && off != nil && !d.Failed && !off.Failed {
+		ratio := (d.CPUSeconds + d.PostgresS) / (off.CPUSeconds + off.PostgresS)
+		fmt.Fprintf(&s, "%-20s dossier / %s, with PostgreSQL %5.2fx  (target 1.08x: %s)\n", workload, unwalled, ratio, verdict(ratio, 1.08))
 	}
 	return s.String()
 }

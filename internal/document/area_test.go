@@ -45,7 +45,7 @@ func (e *env) storedIn(area, name string, content []byte) uuid.UUID {
 	return r[0].Document
 }
 
-func (e *env) versionOf(id uuid.UUID) int {
+func (e *env) revisionOf(id uuid.UUID) int {
 	return int(e.number(`SELECT version FROM document WHERE id = $1`, id))
 }
 

@@ -117,7 +117,7 @@ func (e *env) version(id uuid.UUID) uuid.UUID {
 
 func (e *env) downloadable(id uuid.UUID) bool {
 	e.t.Helper()
-	_, err := e.store.Documents().Download(e.t.Context(), e.ada, e.version(id), document.Reading{})
+	_, err := e.store.Documents().Download(e.t.Context(), e.ada, e.version(id), document.Reading{Unrecorded: true})
 	if err != nil && fault.CodeOf(err) != fault.NotFound {
 		e.t.Fatal(err)
 	}

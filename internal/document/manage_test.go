@@ -65,8 +65,8 @@ func TestADocumentMovesBetweenCustomersAndBothAreTold(t *testing.T) {
 	if err := move(); err != nil {
 		t.Fatal(err)
 	}
-	if err := move(); err != nil || e.versionOf(id) != 3 {
-		t.Errorf("moving again: %v, version %d, want 3", err, e.versionOf(id))
+	if err := move(); err != nil || e.revisionOf(id) != 3 {
+		t.Errorf("moving again: %v, version %d, want 3", err, e.revisionOf(id))
 	}
 	lines := func(customer uuid.UUID) string {
 		return e.text(`SELECT coalesce(string_agg(kind, ' ' ORDER BY kind, id), '') FROM timeline_entry WHERE customer_id = $1`, customer)
@@ -95,7 +95,7 @@ func TestMovesInOppositeDirectionsEnd(t *testing.T) {
 	for i := range 60 {
 		id, to := ids[i%3], []uuid.UUID{e.adasCustomer, other}[i/3%2]
 		go func() {
-			done <- e.service.Move(t.Context(), e.ada, id, e.versionOf(id), document.Destination{CustomerID: &to})
+			done <- e.service.Move(t.Context(), e.ada, id, e.revisionOf(id), document.Destination{CustomerID: &to})
 		}()
 	}
 	for range 60 {
@@ -196,7 +196,7 @@ func TestADocumentIsDeletedForGood(t *testing.T) {
 		t.Errorf("%d events tell of it, want 1", got)
 	}
 	CheckInvariants(t, e)
-	if got := e.documents(); got != 1 || e.versionOf(keep) != 1 {
+	if got := e.documents(); got != 1 || e.revisionOf(keep) != 1 {
 		t.Errorf("%d documents are left, want 1", got)
 	}
 }

@@ -64,7 +64,7 @@ func (m *matrix) stream(s *document.Service, p *plan) (uuid.UUID, error) {
 
 // replace has no key: the version is what keeps a repetition from doing it twice.
 func (m *matrix) replace(s *document.Service, p *plan) (uuid.UUID, error) {
-	err := s.Replace(m.t.Context(), m.ada, m.document, 1, newClientFile("a.pdf", m.content, p))
+	err := s.Replace(m.t.Context(), m.ada, m.document, 1, newClientFile("a.pdf", m.content, p), document.Patch{})
 	if fault.CodeOf(err) == fault.VersionConflict && m.has(m.document) {
 		err = nil // an attempt that was told nothing, or something else, had done it
 	}

@@ -78,6 +78,8 @@ type Store interface {
 	// Download gives the content of a version that is AVAILABLE, and writes the record of p's download in the same
 	// transaction.
 	Download(ctx context.Context, p auth.Principal, versionID uuid.UUID, r Reading) (Download, error)
+	// Rendition gives a picture of a version that is AVAILABLE. It asks for no principal: the link is the credential.
+	Rendition(ctx context.Context, accountID, versionID uuid.UUID, variant string) (Download, error)
 	// Archive gives what is needed to begin the ZIP of a customer's documents, and writes the record of p's download in the
 	// same transaction, unless there are more than MaxArchived.
 	Archive(ctx context.Context, p auth.Principal, customerID uuid.UUID, r Reading) (Archived, error)
@@ -85,8 +87,6 @@ type Store interface {
 	ArchivePage(ctx context.Context, p auth.Principal, customerID uuid.UUID, after ArchivePlace, limit int) ([]ArchiveItem, error)
 	// ArchiveItem gives one of them as it is now, or NOT_FOUND.
 	ArchiveItem(ctx context.Context, p auth.Principal, documentID uuid.UUID) (ArchiveItem, error)
-	// Rendition gives a picture of a version that is AVAILABLE. It asks for no principal: the link is the credential.
-	Rendition(ctx context.Context, accountID, versionID uuid.UUID, variant string) (Download, error)
 }
 
 // Conflict makes the fault of a change whose expected version is not the stored one, naming which of the fields of the

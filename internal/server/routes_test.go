@@ -74,6 +74,26 @@ func TestCrossOriginRequestsAreOfConfiguredOrigins(t *testing.T) {
 	}
 }
 
+// TestAPageMaySendToTheDiskStore holds what a browser asks for before it sends the parts of a resumable upload.
+func TestAPageMaySendToTheDiskStore(t *testing.T) {
+	t.Parallel()
+	e := start(t, func(_ *Config, d *Deps) {
+		d.BlobRoutes = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Range", "bytes=0-9") })
+	})
+	for _, method := range []string{http.MethodPut, http.MethodDelete} {
+		preflight := ask(t, http.MethodOptions, e.server.URL()+"/blobs/x", map[string]string{
+			"Origin": "https://app.example", "Access-Control-Request-Method": method, "Access-Control-Request-Headers": "content-range,content-type",
+		}, "")
+		if got := preflight.header; got.Get("Access-Control-Allow-Methods") != method || got.Get("Access-Control-Allow-Headers") == "" {
+			t.Errorf("preflight of %s: %v", method, got)
+		}
+		answer := ask(t, method, e.server.URL()+"/blobs/x", map[string]string{"Origin": "https://app.example"}, "")
+		if !strings.Contains(strings.ToLower(answer.header.Get("Access-Control-Expose-Headers")), "range") {
+			t.Errorf("%s: the page does not see what is stored: %v", method, answer.header)
+		}
+	}
+}
+
 func TestWebSocketsAreOfConfiguredOrigins(t *testing.T) {
 	t.Parallel()
 	o := newOrigins("https://api.example/base", []string{"https://app.example", "http://localhost:3000"})

@@ -46,7 +46,7 @@ const findDownload = `
 WITH found AS (
 	SELECT v.object_key, v.file_name, v.content_type, v.size_bytes, v.sha256, d.customer_id, v.id AS subject_id
 	FROM document_version v JOIN document d ON d.account_id = v.account_id AND d.id = v.document_id
-	WHERE v.account_id = $1 AND v.id = $2 AND v.state = 'AVAILABLE' AND d.status <> 'QUARANTINED'
+	WHERE v.account_id = $1 AND v.id = $2 AND v.state = 'AVAILABLE'
 )` + downloadRecord + `
 SELECT object_key, file_name, content_type, size_bytes, sha256 FROM found`
 

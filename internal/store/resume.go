@@ -24,7 +24,7 @@ func crcOf(stored *int64) *uint32 {
 	if stored == nil {
 		return nil
 	}
-	crc := uint32(*stored) //nolint:gosec // noteSending wrote it
+	crc := uint32(*stored) // noteSending wrote it
 	return &crc
 }
 

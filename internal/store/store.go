@@ -12,10 +12,12 @@ import (
 	"entgo.io/ent/dialect"
 	entsql "entgo.io/ent/dialect/sql"
 	"github.com/google/uuid"
+	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"dossier/ent"
 	"dossier/internal/typeid"
 	"dossier/internal/wall"
 )
@@ -71,6 +73,8 @@ type Store struct {
 	system system
 	db     *sql.DB
 	driver *entsql.Driver
+	// clients are of the accounts that were served last.
+	clients *lru.Cache[whose, *ent.Client]
 	// walled says that the connections stand behind the wall, see Config.DSN.
 	walled bool
 	cfg    Config
@@ -92,6 +96,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	s.db = sql.OpenDB(connector{s})
 	s.db.SetMaxIdleConns(0) // idle connections belong to the pgx pool
 	s.driver = entsql.OpenDB(dialect.Postgres, s.db)
+	s.clients, _ = lru.New[whose, *ent.Client](clients) // it fails for a size of 0 only
 	if err := s.Ping(ctx); err != nil {
 		s.Close()
 		return nil, err

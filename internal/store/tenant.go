@@ -50,8 +50,18 @@ func (s *Store) in(accountID uuid.UUID) scope {
 	return scope{raw: s.client(whose{account: accountID}), account: accountID}
 }
 
+// clients is how many accounts' clients are kept: one is made of 40 small things, which would be most of what a query allocates.
+const clients = 64
+
 // client gives an ent client whose statements outside of a transaction say whose they are.
-func (s *Store) client(who whose) *ent.Client { return ent.NewClient(ent.Driver(bound{s.driver, who})) }
+func (s *Store) client(who whose) *ent.Client {
+	if c, ok := s.clients.Get(who); ok {
+		return c
+	}
+	c := ent.NewClient(ent.Driver(bound{s.driver, who}))
+	s.clients.Add(who, c)
+	return c
+}
 
 // bound is ent's driver with whose its statements are in their context: see conn.
 type bound struct {

@@ -35,7 +35,7 @@ type login struct {
 }
 
 const whoami = `
-SELECT r.rolname, r.rolsuper OR r.rolbypassrls,
+SELECT quote_ident(r.rolname), r.rolsuper OR r.rolbypassrls,
 	coalesce(pg_has_role(r.oid, to_regrole($1), p.kind) AND pg_has_role(r.oid, to_regrole($2), p.kind), false),
 	coalesce((SELECT c.relrowsecurity FROM pg_class c WHERE c.oid = to_regclass('account')), false)
 FROM pg_roles r, (SELECT CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END AS kind) p
@@ -61,7 +61,7 @@ func Enter(ctx context.Context, cfg *pgx.ConnConfig, log *slog.Logger) (dsn stri
 	if err := conn.QueryRow(ctx, whoami, AppRole, SystemRole).Scan(&l.name, &l.passes, &l.member, &l.raised); err != nil {
 		return "", fmt.Errorf("wall: %w", err)
 	}
-	grant := "GRANT " + AppRole + ", " + SystemRole + " TO " + ident(l.name)
+	grant := "GRANT " + AppRole + ", " + SystemRole + " TO " + l.name
 	switch {
 	case l.raised && l.member:
 		return AsApp(dsn), nil

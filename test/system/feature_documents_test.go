@@ -41,7 +41,7 @@ func (a actor) mustChange(t testing.TB, field string, d map[string]any, argument
 	return next
 }
 
-// found gives the titles of the documents of all customers for which a condition holds.
+// documentsWhere gives the titles of the documents of all customers that arguments ask for.
 func (a actor) documentsWhere(t testing.TB, arguments string) []string {
 	t.Helper()
 	return titles(a.must(t, `{ documents(`+arguments+`) { nodes { title } } }`, nil), "documents.nodes")
@@ -148,7 +148,7 @@ func TestRowA7WhatWasUploadedIsKeptAndToldOf(t *testing.T) {
 	want(t, "the event", text(data, "events.nodes.0.subject.id"), d["id"])
 	want(t, "the timeline", fmt.Sprint(at(data, "customer.timeline.nodes.0.kind"), at(data, "customer.timeline.nodes.0.subject.id")), fmt.Sprint("DOCUMENT_ADDED", d["id"]))
 	d = a.mustChange(t, "documentArchive", d, "", nil)
-	want(t, "out of the default view", a.documentsWhere(t, ""+`first: 5`), []string(nil))
+	want(t, "out of the default view", a.documentsWhere(t, `first: 5`), []string(nil))
 	want(t, "but not lost", a.documentsWhere(t, `where: {status: [ARCHIVED]}`), []string{"a.pdf"})
 	a.wantContent(t, text(d, "id"), f.sha256())
 }

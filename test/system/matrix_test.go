@@ -52,8 +52,8 @@ var foreign = withSettings(map[string]string{
 	"Query.customerDuplicates": "NOT_FOUND", "Query.customerDuplicateGroups": "own", "Query.customerMerges": "empty",
 	"Mutation.customerMerge": "NOT_FOUND", "Mutation.customerMergeUndo": "NOT_FOUND",
 	"Query.customerStats":       "no rows",
-	"Query.auditTrail":          "own",
 	"Mutation.storageLimitSet":  "FORBIDDEN", // an administrator's key; what a key of the operator's sets is its own account's
+	"Query.auditTrail":          "own",
 	"Mutation.customerImageSet": "NOT_FOUND", "Mutation.customerImageRemove": "NOT_FOUND",
 	"Mutation.noteCreate": "NOT_FOUND", "Mutation.noteUpdate": "NOT_FOUND", "Mutation.noteDelete": "NOT_FOUND",
 	"Subscription.documentEvents": "NOT_FOUND", "Subscription.events": "NOT_FOUND",
