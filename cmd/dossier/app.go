@@ -33,6 +33,7 @@ import (
 	"dossier/internal/feed"
 	"dossier/internal/job"
 	"dossier/internal/note"
+	"dossier/internal/pdfpage"
 	"dossier/internal/read"
 	"dossier/internal/server"
 	"dossier/internal/store"
@@ -262,6 +263,9 @@ func (a *app) openChecks() {
 	a.checker = document.NewChecker(a.store.Checks(), a.blobs, docs.Thumbnails)
 	a.checker.Log, a.checker.Workers, a.checker.Lease = a.log, a.cfg.CheckWorkers.n, a.cfg.JobLease.d
 	docs.Wake = a.checker.Wake
+	if a.cfg.PDFPreviews {
+		docs.Pages, a.checker.Pages = true, pdfpage.New(filepath.Join(a.cfg.DataDir, "renderer"))
+	}
 	if network, address, err := clamd.ParseAddress(a.cfg.Clamd); err == nil {
 		docs.Scanner = clamd.New(clamd.Config{
 			Network: network, Address: address, MaxBytes: int64(a.cfg.ScanMax.n) * 1_000_000, Timeout: a.cfg.ScanTimeout.d,
@@ -326,6 +330,11 @@ func (a *app) pools() []server.Pool {
 func (a *app) close() {
 	if a.auth != nil {
 		a.auth.Close()
+	}
+	if a.checker != nil && a.checker.Pages != nil {
+		if err := a.checker.Pages.Close(); err != nil {
+			a.log.Warn("the renderer of pages did not end", "cause", err)
+		}
 	}
 	if a.readPool != nil {
 		a.readPool.Close()

@@ -3183,13 +3183,13 @@ enum ScanProblem {
 
 "Whether there is a picture of a content."
 enum PreviewState {
-  "None is made of contents of this type: only of JPEG, PNG, GIF (its first picture) and WebP."
+  "None is made of contents of this type: only of JPEG, PNG, GIF (its first picture), WebP and, unless the operator has turned that off, PDF (its first page)."
   NONE
   "It is being made, usually within a second; DOCUMENT_PREVIEW_READY tells when. Of a content that is held back it is made afterwards."
   PENDING
   "It is there."
   READY
-  "None could be made: the picture is damaged, has over 20 megapixels or 20 MB, or is of a kind that is not supported, such as an animated WebP."
+  "None could be made: the file is damaged, locked by a password, over 20 megapixels or 20 MB, or of a kind that is not supported, such as an animated WebP."
   IMPOSSIBLE
 }
 
@@ -3226,15 +3226,15 @@ type DocumentVersion implements Node {
   "Whether there is a picture of the content."
   previewState: PreviewState!
   """
-  The content as a picture within 1024 x 1024 pixels: upright, as JPEG or PNG, without metadata. Made for an ` + "`" + `img` + "`" + ` element. The
-  URL works for the next minutes and is its own credential. Null unless ` + "`" + `previewState` + "`" + ` is READY.
+  The content, or its first page, as a picture within 1024 x 1024 pixels: upright, as JPEG or PNG, without metadata. Made for an
+  ` + "`" + `img` + "`" + ` element. The URL works for the next minutes and is its own credential. Null unless ` + "`" + `previewState` + "`" + ` is READY.
   """
   previewUrl: URL
   "As ` + "`" + `previewUrl` + "`" + `, within 256 x 256 pixels."
   thumbnailUrl: URL
-  "The width of a picture in pixels, as it is shown: turned as its metadata says. Null unless ` + "`" + `previewState` + "`" + ` is READY."
+  "The width of a picture in pixels, as it is shown: turned as its metadata says. Null of a PDF, and unless ` + "`" + `previewState` + "`" + ` is READY."
   width: Int
-  "The height of a picture in pixels, as it is shown. Null unless ` + "`" + `previewState` + "`" + ` is READY."
+  "The height of a picture in pixels, as it is shown. Null of a PDF, and unless ` + "`" + `previewState` + "`" + ` is READY."
   height: Int
   "Who uploaded it."
   createdBy: Actor

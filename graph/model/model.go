@@ -2967,13 +2967,13 @@ func (e OrderDirection) MarshalJSON() ([]byte, error) {
 type PreviewState string
 
 const (
-	// None is made of contents of this type: only of JPEG, PNG, GIF (its first picture) and WebP.
+	// None is made of contents of this type: only of JPEG, PNG, GIF (its first picture), WebP and, unless the operator has turned that off, PDF (its first page).
 	PreviewStateNone PreviewState = "NONE"
 	// It is being made, usually within a second; DOCUMENT_PREVIEW_READY tells when. Of a content that is held back it is made afterwards.
 	PreviewStatePending PreviewState = "PENDING"
 	// It is there.
 	PreviewStateReady PreviewState = "READY"
-	// None could be made: the picture is damaged, has over 20 megapixels or 20 MB, or is of a kind that is not supported, such as an animated WebP.
+	// None could be made: the file is damaged, locked by a password, over 20 megapixels or 20 MB, or of a kind that is not supported, such as an animated WebP.
 	PreviewStateImpossible PreviewState = "IMPOSSIBLE"
 )
 

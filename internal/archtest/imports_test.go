@@ -14,7 +14,7 @@ import (
 // layers are the packages from the bottom up. A package imports only packages of lower layers; what stands in one string
 // is of one layer and does not import each other, except within one area (a package and those below its path).
 var layers = []string{
-	"internal/fault internal/optional internal/typeid internal/fold internal/text internal/thumbnail",
+	"internal/fault internal/optional internal/typeid internal/fold internal/text internal/thumbnail internal/pdfpage",
 	"internal/auth internal/blob internal/search internal/wall",
 	"internal/blob/disk internal/blob/gcs",
 	"internal/idempotency",

@@ -214,7 +214,7 @@ func (s *Service) uploadComplete(ctx context.Context, p auth.Principal, sessionI
 		return s.settled(ctx, p, a, err)
 	}
 	s.at(pointStored)
-	id, err := s.complete(ctx, p, a, s.checks(c), s.Store.CompleteUpload)
+	id, err := s.complete(ctx, p, a, c, s.Store.CompleteUpload)
 	if errors.Is(err, ErrLeaseLost) {
 		return s.settled(ctx, p, a, err)
 	}
@@ -288,10 +288,10 @@ func (s *Service) inspect(ctx context.Context, p auth.Principal, d Direct, obj b
 	if err := a.wantContent(src.sum()); err != nil {
 		return Content{}, err
 	}
-	return Content{
+	return s.checks(src, Content{
 		DocumentID: s.NewID(), VersionID: s.NewID(), ContentType: mediaType, SizeBytes: src.size,
 		SHA256: src.sum(), CRC32C: src.crc, Generation: obj.Generation,
-	}, nil
+	}), nil
 }
 
 // hideNotFound: an object that was there a moment ago and is not now is a failure of the store, not of the client.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"io"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 
 	"dossier/internal/blob"
 	"dossier/internal/fault"
+	"dossier/internal/pdfpage"
 	"dossier/internal/thumbnail"
 )
 
@@ -34,18 +36,18 @@ const (
 	keepRenditions = 10 * time.Minute
 )
 
-// previewTypes is the media types that a preview is made of.
-var previewTypes = imageTypes
+const pdfType = "application/pdf"
 
-// checks says what is to be done with a content once it is stored.
-func (s *Service) checks(c Content) Content {
-	c.Hold, c.Preview = s.Scanner != nil, slices.Contains(previewTypes, c.ContentType)
+// checks says what is to be done with the content of a source once it is stored.
+func (s *Service) checks(src *source, c Content) Content {
+	c.Hold = s.Scanner != nil
+	c.Preview = slices.Contains(imageTypes, c.ContentType) || s.Pages && c.ContentType == pdfType && pdfpage.Complete(src.tail)
 	return c
 }
 
 // Preview is what was made of a content.
 type Preview struct {
-	// Width and Height are the original's, as it is shown.
+	// Width and Height are the original's, as it is shown; 0 where that is no picture.
 	Width, Height int
 	// Renditions are the pictures, none when nothing can be made of the content.
 	Renditions []Rendition
@@ -70,15 +72,14 @@ func (c *Checker) preview(ctx context.Context, k Check) error {
 	if k.SizeBytes > maxPreviewBytes || k.Attempt > maxPreviewAttempts {
 		return c.finish(ctx, k, Preview{})
 	}
-	info, small, err := c.Thumbnails.Make(ctx, func(ctx context.Context) ([]byte, error) { return c.read(ctx, k) }, DocumentPreviewSide, DocumentThumbnailSide)
+	p, small, err := c.render(ctx, k)
 	var large *thumbnail.TooLargeError
 	switch {
-	case errors.Is(err, thumbnail.ErrUnreadable) || errors.As(err, &large):
+	case errors.Is(err, thumbnail.ErrUnreadable) || errors.Is(err, pdfpage.ErrUnreadable) || errors.As(err, &large):
 		return c.finish(ctx, k, Preview{})
 	case err != nil:
 		return err
 	}
-	p := Preview{Width: info.Width, Height: info.Height}
 	for i, variant := range []string{ImagePreview, ImageThumbnail} {
 		p.Renditions = append(p.Renditions, Rendition{
 			Variant: variant, ContentType: small[i].ContentType, SizeBytes: int64(len(small[i].Bytes)),
@@ -90,6 +91,26 @@ func (c *Checker) preview(ctx context.Context, k Check) error {
 	}
 	c.at(pointRendered)
 	return c.finish(ctx, k, p)
+}
+
+// render makes the pictures of a content.
+func (c *Checker) render(ctx context.Context, k Check) (p Preview, small []thumbnail.Thumbnail, err error) {
+	read := func(ctx context.Context) ([]byte, error) { return c.read(ctx, k) }
+	if k.ContentType != pdfType {
+		info, small, err := c.Thumbnails.Make(ctx, read, DocumentPreviewSide, DocumentThumbnailSide)
+		return Preview{Width: info.Width, Height: info.Height}, small, err
+	}
+	if c.Pages == nil {
+		return p, nil, pdfpage.ErrUnreadable
+	}
+	small, err = c.Thumbnails.Page(ctx, func(ctx context.Context) (image.Image, error) {
+		content, err := read(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return c.Pages.FirstPage(ctx, content, DocumentPreviewSide)
+	}, DocumentPreviewSide, DocumentThumbnailSide)
+	return p, small, err
 }
 
 func (c *Checker) finish(ctx context.Context, k Check, p Preview) error {

@@ -47,6 +47,8 @@ type Service struct {
 	Thumbnails *thumbnail.Maker
 	// Scanner looks for malware; nil when that is off.
 	Scanner Scanner
+	// Pages says that previews are made of PDFs.
+	Pages bool
 	// Wake is told that a content waits for its checks, so that this node looks at once. It must return at once.
 	Wake   func()
 	Now    func() time.Time

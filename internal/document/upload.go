@@ -246,9 +246,6 @@ func (s *Service) receive(ctx context.Context, p auth.Principal, in intake) (uui
 	if err != nil {
 		return uuid.Nil, err
 	}
-	if in.take == nil {
-		c = s.checks(c)
-	}
 	id, err := s.complete(ctx, p, a, c, finish)
 	return id, withPath(err, in.path)
 }

@@ -226,13 +226,21 @@ func (s checker) FinishPreview(ctx context.Context, c document.Check, p document
 			_, err := t.exec(ctx, finishPreview, c.VersionID, "IMPOSSIBLE", nil, nil)
 			return err
 		}
-		n, err := t.exec(ctx, finishPreview, c.VersionID, "READY", narrow(p.Width), narrow(p.Height))
+		n, err := t.exec(ctx, finishPreview, c.VersionID, "READY", nullSide(p.Width), nullSide(p.Height))
 		if err != nil || n == 0 {
 			return err
 		}
 		t.emit(d.EventOf(timeline.DocumentPreviewReady, []string{contentField(current)}))
 		return t.insertRenditions(ctx, c.VersionID, p.Renditions)
 	})
+}
+
+// nullSide is the side of a picture, null for what is none.
+func nullSide(pixels int) *int32 {
+	if pixels == 0 {
+		return nil
+	}
+	return narrowed(&pixels)
 }
 
 func (t *tx) insertRenditions(ctx context.Context, versionID uuid.UUID, list []document.Rendition) error {
