@@ -63,7 +63,7 @@ const (
 var types = []Type{Text, LongText, Integer, Decimal, Boolean, Date, DateTime, Select, MultiSelect, URL, Email, Phone, File}
 
 // AcceptGroups are the names that stand for many media types in Definition.Accept.
-var AcceptGroups = []string{"IMAGE", "TEXT", "TABLE", "OFFICE", "ARCHIVE"}
+var AcceptGroups = []string{"IMAGE", "TEXT", "TABLE", "OFFICE", "ARCHIVE", "AUDIO", "VIDEO"}
 
 // chosen says whether values are chosen from options.
 func (t Type) chosen() bool { return t == Select || t == MultiSelect }
