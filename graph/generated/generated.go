@@ -2589,7 +2589,7 @@ type AttributeDefinition implements Node {
   validation: AttributeValidation!
   """
   The types that files may have, of FILE: media types such as ` + "`" + `application/pdf` + "`" + `, all of a kind such as ` + "`" + `image/*` + "`" + `, and the groups
-  IMAGE, TEXT, TABLE, OFFICE and ARCHIVE. Empty for all that the account accepts.
+  IMAGE, TEXT, TABLE, OFFICE, ARCHIVE, AUDIO and VIDEO. Empty for all that the account accepts.
   """
   accept: [String!]!
   """
