@@ -50,7 +50,7 @@ type config struct {
 	Clamd           string   `name:"clamd" env:"DOSSIER_CLAMD" placeholder:"ADDRESS" help:"Where ClamAV's clamd is, as host:port or unix:/path: then no new content is available before it was scanned. The same on every node. Off when it is not set."`
 	ScanMax         number   `name:"scan-max-mb" env:"DOSSIER_SCAN_MAX_MB" default:"25" help:"The largest content in MB that is sent to clamd; larger ones stay held back. Not over clamd's StreamMaxLength and MaxFileSize."`
 	ScanTimeout     duration `name:"scan-timeout" env:"DOSSIER_SCAN_TIMEOUT" default:"150s" help:"How long clamd may take for an answer."`
-	PDFPreviews     bool     `name:"pdf-previews" env:"DOSSIER_PDF_PREVIEWS" default:"true" negatable:"" help:"Draw the first page of PDFs. The renderer is made when the first one comes, which takes 300 MB of memory once; its machine code is kept below the data directory."`
+	PDFPreviews     bool     `name:"pdf-previews" env:"DOSSIER_PDF_PREVIEWS" help:"Draw the first page of PDFs, too. The renderer is made when the first one comes, which takes 300 MB of memory once; its machine code is kept below the data directory."`
 	CheckWorkers    number   `name:"check-workers" env:"DOSSIER_CHECK_WORKERS" default:"2" help:"How many documents are scanned or made a preview of at a time on this node; 0 leaves them to others."`
 	Sweep           duration `name:"sweep" env:"DOSSIER_SWEEP" default:"1m" help:"How often to look for expired uploads and orphan objects; one node does it."`
 	LogLevel        string   `name:"log-level" env:"DOSSIER_LOG_LEVEL" default:"info" help:"debug, info, warn or error."`

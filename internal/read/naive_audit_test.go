@@ -32,6 +32,19 @@ func (n *naive) auditTrail(list string, holds func(row) bool, args map[string]an
 	return n.connection("AuditRecord", list, rows, []string{"created_at", "id"}, true, args)
 }
 
+func (n *naive) audited(r row, name string, args map[string]any) any {
+	switch name {
+	case "auditTrail":
+		return n.auditTrail("Customer.auditTrail", func(a row) bool { return a["customer_id"] == r["id"] }, args)
+	case "documentsZipUrl":
+		return "https://archives.test/" + n.staff.String() + "/" + n.account.String() + "/" + r.id().String()
+	case "at":
+		return r["created_at"]
+	default:
+		return n.auditSubject(r, name)
+	}
+}
+
 func (n *naive) auditSubject(r row, name string) any {
 	typeName, _ := r["subject_type"].(string)
 	if name == "subject" {

@@ -286,14 +286,8 @@ func (n *naive) resolve(t thing, name string, args map[string]any) any {
 			return nil
 		}
 		return "https://files.test/" + n.staff.String() + "/" + n.account.String() + "/" + r.id().String() + "?a=1&b=\""
-	case "Customer.auditTrail":
-		return n.auditTrail("Customer.auditTrail", func(a row) bool { return a["customer_id"] == r["id"] }, args)
-	case "Customer.documentsZipUrl":
-		return "https://archives.test/" + n.staff.String() + "/" + n.account.String() + "/" + r.id().String()
-	case "AuditRecord.subject", "AuditRecord.subjectId":
-		return n.auditSubject(r, name)
-	case "AuditRecord.at":
-		return r["created_at"]
+	case "Customer.auditTrail", "Customer.documentsZipUrl", "AuditRecord.subject", "AuditRecord.subjectId", "AuditRecord.at":
+		return n.audited(r, name, args)
 	case "Event.cursor":
 		return place{"log", r.id()}
 	case "Event.at":

@@ -219,11 +219,14 @@ func readAll[R any](
 		return nil, err
 	}
 	defer conn.Release()
-	rows, err := conn.Query(ctx, statement, append([]any{idArg(account)}, args...)...)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, row)
+	b := &pgx.Batch{}
+	s.behindWall(b, account)
+	var list []R
+	b.Queue(statement, append([]any{idArg(account)}, args...)...).Query(func(rows pgx.Rows) (err error) {
+		list, err = pgx.CollectRows(rows, row)
+		return err
+	})
+	return list, conn.SendBatch(ctx, b).Close()
 }
 
 func (c scope) accounts() *ent.AccountQuery {

@@ -122,7 +122,7 @@ func page(name string) file {
 func TestRowA14TheFirstPageOfAPDFIsDrawn(t *testing.T) {
 	t.Parallel()
 	system(t)
-	s := apitest.Start(t, 0)
+	s := apitest.Start(t, 0, "--pdf-previews")
 	db := database(t, s)
 	a := staff(t, s, auth.Editor)
 	customer := a.customer(t, "Contracted")
@@ -141,7 +141,7 @@ func TestRowA14TheFirstPageOfAPDFIsDrawn(t *testing.T) {
 	id := a.mustUpload(t, customer, hostile)
 	a.awaitPreview(t, id, "IMPOSSIBLE")
 	a.wantContent(t, id, hostile.sha256())
-	off := s.Peer(t, "--no-pdf-previews")
+	off := s.Peer(t, "--pdf-previews=false")
 	a.on(off).awaitPreview(t, a.on(off).mustUpload(t, customer, page("b.pdf")), "NONE")
 	t.Logf("peak %d MiB with the renderer made", procNumber(t, s, "status", "VmHWM")>>10)
 	wantInvariants(t, db, s.DataDir)
