@@ -219,11 +219,15 @@ func readAll[R any](
 		return nil, err
 	}
 	defer conn.Release()
-	rows, err := conn.Query(ctx, statement, append([]any{idArg(account)}, args...)...)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, row)
+	b := &pgx.Batch{}
+	s.behindWall(b, account)
+	var list []R
+	b.Queue(statement, append([]any{idArg(account)}, args...)...).Query(func(rows pgx.Rows) (err error) {
+		list, err = pgx.CollectRows(rows, row)
+		return err
+	})
+	err = conn.SendBatch(ctx, b).Close()
+	return list, err
 }
 
 func (c scope) accounts() *ent.AccountQuery {
