@@ -28,6 +28,7 @@ func TestLinksAreNotSharedBetweenSubscribers(t *testing.T) {
 		head + `{ ...E } } } } fragment E on Event { customer { documentsZipUrl } }`:                                                            false,
 		head + `{ subject { ... on Document { customer { ... { documents { edges { node { currentVersion { downloadUrl } } } } } } } } } } } }`: false,
 		head + `{ subject { ... on Job { downloadUrl } } } } } }`:                                                                               false,
+		head + `{ subject { ... on Document { currentVersion { thumbnailUrl } } } } } } }`:                                                      false,
 		head + `{ customer { image { thumbnailUrl } } } } } }`:                                                                                  true,
 	} {
 		if got := keyOf(t, one, query, nil) == keyOf(t, other, query, nil); got != shared {

@@ -208,7 +208,7 @@ func (a *app) openBlobs(ctx context.Context, key []byte) error {
 func (a *app) openGraph(pepper auth.Pepper) error {
 	engine, err := read.New(read.Config{
 		Pool: a.readPool, Schema: graph.Schema(), DownloadURL: a.links.URLFor, DocumentsZipURL: a.archives.URLFor, JobURL: a.exports.URLFor,
-		ImageURL: a.images.URL, PreviewURL: a.previews.URL,
+		ImageURL: a.images.URL, PreviewURL: a.previews.URLFor,
 		MaxDepth:           graph.DefaultLimits.Depth,
 		MaxFilesPerRequest: a.cfg.MaxFiles.n, EventRetentionDays: int(a.cfg.EventRetention.d / (24 * time.Hour)),
 	})

@@ -3227,7 +3227,8 @@ type DocumentVersion implements Node {
   previewState: PreviewState!
   """
   The content, or its first page, as a picture within 1024 x 1024 pixels: upright, as JPEG or PNG, without metadata. Made for an
-  ` + "`" + `img` + "`" + ` element. The URL works for the next minutes and is its own credential. Null unless ` + "`" + `previewState` + "`" + ` is READY.
+  ` + "`" + `img` + "`" + ` element. The URL is the viewer's own credential, as ` + "`" + `downloadUrl` + "`" + ` is, but showing a preview is not recorded. Null unless
+  ` + "`" + `previewState` + "`" + ` is READY.
   """
   previewUrl: URL
   "As ` + "`" + `previewUrl` + "`" + `, within 256 x 256 pixels."
@@ -3830,7 +3831,7 @@ type AuditRecord implements Node {
   """
   What it was. For a change the type of its event (see ` + "`" + `EventType` + "`" + `), and for settings the item and what became of it, such as
   ` + "`" + `OFFICE_UPDATED` + "`" + `, ` + "`" + `API_KEY_CREATED` + "`" + ` or ` + "`" + `FIELD_POLICY_UPDATED` + "`" + `; for a download ` + "`" + `DOCUMENT_DOWNLOADED` + "`" + `, ` + "`" + `DOCUMENTS_DOWNLOADED` + "`" + ` or
-  ` + "`" + `EXPORT_DOWNLOADED` + "`" + `; for a denial the field that was asked for, such as ` + "`" + `Mutation.customerCreate` + "`" + `, or the download. More come with time.
+  ` + "`" + `EXPORT_DOWNLOADED` + "`" + `; for a denial the field that was asked for, such as ` + "`" + `Mutation.customerCreate` + "`" + `, or the download or ` + "`" + `PREVIEW` + "`" + `. More come with time.
   """
   action: String!
   "Whether it was done."

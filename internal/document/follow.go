@@ -47,33 +47,43 @@ func (g Grant) reading(ctx context.Context, v Visit) Reading {
 	return Reading{ID: id, Unrecorded: v.Peek, Anew: !v.Continues}
 }
 
-// The actions of downloads in the audit trail.
+// The actions of downloads in the audit trail, and that of a preview, which is in it where it was refused.
 const (
 	ActionDocument = "DOCUMENT_DOWNLOADED"
 	ActionArchive  = "DOCUMENTS_DOWNLOADED"
 	ActionExport   = "EXPORT_DOWNLOADED"
+	ActionPreview  = "PREVIEW"
 )
 
-// Follow reads a link and gives what it is to and who follows it, with the rights of now. It asks again whether the holder
-// is still there, is not locked out or revoked, and has the permission. Everything that is wrong with a link or its holder
-// is the same NOT_FOUND; a holder who has lost the right has a denial in the trail as well.
+// Follow reads a link of a download and gives what it is to and who follows it, as entitled does, and how it is recorded.
 func (s *Service) Follow(
 	ctx context.Context, links *Links, path string, v Visit, need auth.Permission, action string,
 ) (p auth.Principal, id uuid.UUID, r Reading, err error) {
-	g, err := links.read(path)
-	if err != nil || g.Holder == (auth.Holder{}) {
-		return p, id, r, errLink()
-	}
-	p, err = s.Rights.PrincipalOf(ctx, g.Account, g.Holder)
-	switch {
-	case fault.CodeOf(err) == fault.Unavailable:
-		return p, id, r, fault.Wrap("document.Follow", err)
-	case err != nil:
-		s.Denied(ctx, auth.Principal{AccountID: g.Account, Kind: g.Holder.Kind, ID: g.Holder.ID}, action)
-		return auth.Principal{}, id, r, errLink()
-	case !p.Can(need):
-		s.Denied(ctx, p, action)
-		return auth.Principal{}, id, r, errLink()
+	p, g, err := s.entitled(ctx, links, path, need, action)
+	if err != nil {
+		return p, id, r, err
 	}
 	return p, g.ID, g.reading(ctx, v), nil
+}
+
+// entitled reads a link and gives who follows it, with the rights of now. It asks again whether the holder is still there, is
+// not locked out or revoked, and has the permission. Everything that is wrong with a link or its holder is the same
+// NOT_FOUND; a holder who has lost the right has a denial in the trail as well.
+func (s *Service) entitled(ctx context.Context, links *Links, path string, need auth.Permission, action string) (auth.Principal, Grant, error) {
+	g, err := links.read(path)
+	if err != nil || g.Holder == (auth.Holder{}) {
+		return auth.Principal{}, Grant{}, errLink()
+	}
+	p, err := s.Rights.PrincipalOf(ctx, g.Account, g.Holder)
+	switch {
+	case fault.CodeOf(err) == fault.Unavailable:
+		return auth.Principal{}, Grant{}, fault.Wrap("document.entitled", err)
+	case err != nil:
+		s.Denied(ctx, auth.Principal{AccountID: g.Account, Kind: g.Holder.Kind, ID: g.Holder.ID}, action)
+		return auth.Principal{}, Grant{}, errLink()
+	case !p.Can(need):
+		s.Denied(ctx, p, action)
+		return auth.Principal{}, Grant{}, errLink()
+	}
+	return p, g, nil
 }

@@ -78,7 +78,7 @@ type Store interface {
 	// Download gives the content of a version that is AVAILABLE, and writes the record of p's download in the same
 	// transaction.
 	Download(ctx context.Context, p auth.Principal, versionID uuid.UUID, r Reading) (Download, error)
-	// Rendition gives a picture of a version that is AVAILABLE. It asks for no principal: the link is the credential.
+	// Rendition gives a picture of a version that is AVAILABLE.
 	Rendition(ctx context.Context, accountID, versionID uuid.UUID, variant string) (Download, error)
 	// Archive gives what is needed to begin the ZIP of a customer's documents, and writes the record of p's download in the
 	// same transaction, unless there are more than MaxArchived.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"dossier/internal/auth"
 	"dossier/internal/blob"
 	"dossier/internal/fault"
 	"dossier/internal/pdfpage"
@@ -173,9 +174,9 @@ func NewPreviewLinks(base string, secret func(purpose string) []byte) *PreviewLi
 	return &PreviewLinks{Preview: of(ImagePreview), Thumbnail: of(ImageThumbnail)}
 }
 
-// URL gives a link to a picture of the content of a version.
-func (l *PreviewLinks) URL(variant string, account, version uuid.UUID) string {
-	return l.of(variant).URL(account, version)
+// URLFor gives a link to a picture of the content of a version, in the name of a holder.
+func (l *PreviewLinks) URLFor(variant string, h auth.Holder, account, version uuid.UUID) string {
+	return l.of(variant).URLFor(h, account, version)
 }
 
 func (l *PreviewLinks) of(variant string) *Links {
@@ -185,17 +186,18 @@ func (l *PreviewLinks) of(variant string) *Links {
 	return l.Thumbnail
 }
 
-// OpenPreview opens the picture of a content that a link leads to. The caller closes it. A link that is forged, expired, or
-// to a content that is held back or gone is NOT_FOUND.
+// OpenPreview opens the picture of a content that a link leads to. The caller closes it. It looks again whether the holder
+// may read documents. A link that is forged, expired, of a holder who may not any more, or to a content that is held back or
+// gone is NOT_FOUND. Who looks at a list sees many of them, so a preview is no download and has no record.
 //
 // SECURITY: a browser shows it in the place of this program's origin, so nothing comes from here that is not of the two
 // types that are made here; what was uploaded never does.
 func (s *Service) OpenPreview(ctx context.Context, links *PreviewLinks, variant, path string) (r *blob.Reader, contentType string, err error) {
-	account, version, err := links.of(variant).Verify(path)
+	p, g, err := s.entitled(ctx, links.of(variant), path, auth.DocumentsRead, ActionPreview)
 	if err != nil {
 		return nil, "", err
 	}
-	d, err := s.Store.Rendition(ctx, account, version, variant)
+	d, err := s.Store.Rendition(ctx, p.AccountID, g.ID, variant)
 	if err != nil {
 		return nil, "", fault.Wrap("document.OpenPreview", err)
 	}

@@ -34,9 +34,9 @@ type Config struct {
 	DocumentsZipURL func(h auth.Holder, account, customer uuid.UUID) string
 	// JobURL makes the URL of what an export has made for a holder; without it there are none.
 	JobURL func(h auth.Holder, account, job uuid.UUID) string
-	// PreviewURL makes the URL of a picture of the content of a document version in a size: PREVIEW or THUMBNAIL. Without it
-	// there are none.
-	PreviewURL func(size string, account, version uuid.UUID) string
+	// PreviewURL makes the URL of a picture of the content of a document version for a holder, in a size: PREVIEW or
+	// THUMBNAIL. Without it there are none.
+	PreviewURL func(size string, h auth.Holder, account, version uuid.UUID) string
 	// ImageURL makes the URL of a customer's picture in a size: ORIGINAL, PREVIEW or THUMBNAIL. Without it they are "".
 	ImageURL func(size string, account, image uuid.UUID) string
 	// MaxCost and MaxDepth bound an operation; 2,000 and 12 when they are 0.

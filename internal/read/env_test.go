@@ -80,8 +80,8 @@ func attach(t testing.TB, dsn string, pool *pgxpool.Pool, change ...func(*read.C
 		JobURL: func(h auth.Holder, account, job uuid.UUID) string {
 			return "https://exports.test/" + h.ID.String() + "/" + account.String() + "/" + job.String()
 		},
-		PreviewURL: func(size string, account, version uuid.UUID) string {
-			return "https://previews.test/" + size + "/" + account.String() + "/" + version.String()
+		PreviewURL: func(size string, h auth.Holder, account, version uuid.UUID) string {
+			return "https://previews.test/" + size + "/" + h.ID.String() + "/" + account.String() + "/" + version.String()
 		},
 		ImageURL: func(size string, account, image uuid.UUID) string {
 			return "https://images.test/" + size + "/" + account.String() + "/" + image.String()

@@ -157,5 +157,5 @@ func (n *naive) previewURL(field string, r row) any {
 		return nil
 	}
 	size := map[string]string{"previewUrl": "PREVIEW", "thumbnailUrl": "THUMBNAIL"}[field]
-	return "https://previews.test/" + size + "/" + n.account.String() + "/" + r.id().String()
+	return "https://previews.test/" + size + "/" + n.staff.String() + "/" + n.account.String() + "/" + r.id().String()
 }

@@ -52,8 +52,8 @@ func documentVersionNoun() *noun {
 		text("scanSignature", "scan_signature"),
 		plain("scanProblem", "scan_problem"),
 		plain("previewState", "preview_state"),
-		compute("previewUrl", []string{"state", "preview_state", "id"}, previewURL("PREVIEW")),
-		compute("thumbnailUrl", []string{"state", "preview_state", "id"}, previewURL("THUMBNAIL")),
+		personal("previewUrl", []string{"state", "preview_state", "id"}, previewURL("PREVIEW")),
+		personal("thumbnailUrl", []string{"state", "preview_state", "id"}, previewURL("THUMBNAIL")),
 		integer("width", "width"),
 		integer("height", "height"),
 		actor("createdBy"),
@@ -99,7 +99,7 @@ func previewURL(size string) func(*environment, []byte, [][]byte) []byte {
 		if string(columns[0]) != "AVAILABLE" || string(columns[1]) != "READY" || e.config.PreviewURL == nil || len(columns[2]) != 16 {
 			return append(dst, "null"...)
 		}
-		return appendString(dst, e.config.PreviewURL(size, e.account, uuid.UUID(columns[2])))
+		return appendString(dst, e.config.PreviewURL(size, e.holder, e.account, uuid.UUID(columns[2])))
 	}
 }
 

@@ -3,12 +3,12 @@ package read
 import "github.com/vektah/gqlparser/v2/ast"
 
 // Personal says whether a selection asks for anything that is the viewer's own. Its answer must not be shared with
-// viewers of the same rights, as those of live subscriptions are. It goes by the names of fields alone.
+// viewers of the same rights, as those of live subscriptions are.
 func Personal(set ast.SelectionSet) bool {
 	for _, s := range set {
 		switch s := s.(type) {
 		case *ast.Field:
-			if personalNames[s.Name] || Personal(s.SelectionSet) {
+			if s.ObjectDefinition == nil || personalFields[s.ObjectDefinition.Name+"."+s.Name] || Personal(s.SelectionSet) {
 				return true
 			}
 		case *ast.InlineFragment:
@@ -24,13 +24,13 @@ func Personal(set ast.SelectionSet) bool {
 	return false
 }
 
-// personalNames are the names of the personal fields of all nouns.
-var personalNames = func() map[string]bool {
+// personalFields are the personal fields of all nouns ("Job.downloadUrl").
+var personalFields = func() map[string]bool {
 	names := map[string]bool{}
 	for _, n := range declared() {
 		for _, f := range n.fields {
 			if f.compute != nil && f.compute.personal {
-				names[f.name] = true
+				names[n.name+"."+f.name] = true
 			}
 		}
 	}
