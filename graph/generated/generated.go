@@ -2589,7 +2589,7 @@ type AttributeDefinition implements Node {
   validation: AttributeValidation!
   """
   The types that files may have, of FILE: media types such as ` + "`" + `application/pdf` + "`" + `, all of a kind such as ` + "`" + `image/*` + "`" + `, and the groups
-  IMAGE, TEXT, TABLE, OFFICE and ARCHIVE. Empty for all that the account accepts.
+  IMAGE, TEXT, TABLE, OFFICE, ARCHIVE, AUDIO and VIDEO. Empty for all that the account accepts.
   """
   accept: [String!]!
   """
@@ -3183,7 +3183,7 @@ enum ScanProblem {
 
 "Whether there is a picture of a content."
 enum PreviewState {
-  "None is made of contents of this type: only of JPEG, PNG, GIF (its first picture), WebP and, unless the operator has turned that off, PDF (its first page)."
+  "None is made of contents of this type: only of JPEG, PNG, GIF (its first picture), WebP and, where the operator has turned that on, PDF (its first page)."
   NONE
   "It is being made, usually within a second; DOCUMENT_PREVIEW_READY tells when. Of a content that is held back it is made afterwards."
   PENDING

@@ -2967,7 +2967,7 @@ func (e OrderDirection) MarshalJSON() ([]byte, error) {
 type PreviewState string
 
 const (
-	// None is made of contents of this type: only of JPEG, PNG, GIF (its first picture), WebP and, unless the operator has turned that off, PDF (its first page).
+	// None is made of contents of this type: only of JPEG, PNG, GIF (its first picture), WebP and, where the operator has turned that on, PDF (its first page).
 	PreviewStateNone PreviewState = "NONE"
 	// It is being made, usually within a second; DOCUMENT_PREVIEW_READY tells when. Of a content that is held back it is made afterwards.
 	PreviewStatePending PreviewState = "PENDING"

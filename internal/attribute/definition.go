@@ -62,8 +62,8 @@ const (
 // types lists them in the order of the SDL.
 var types = []Type{Text, LongText, Integer, Decimal, Boolean, Date, DateTime, Select, MultiSelect, URL, Email, Phone, File}
 
-// AcceptGroups are the names that stand for many media types in Definition.Accept.
-var AcceptGroups = []string{"IMAGE", "TEXT", "TABLE", "OFFICE", "ARCHIVE"}
+// AcceptGroups are the names that stand for many media types in Definition.Accept: those of document.Groups, which a test holds.
+var AcceptGroups = []string{"IMAGE", "TEXT", "TABLE", "OFFICE", "ARCHIVE", "AUDIO", "VIDEO"}
 
 // chosen says whether values are chosen from options.
 func (t Type) chosen() bool { return t == Select || t == MultiSelect }

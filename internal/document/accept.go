@@ -70,7 +70,7 @@ var accepted = func() map[string]bool {
 func AcceptedTypes(mediaType string) bool { return accepted[mediaType] }
 
 // Accepts says whether a list accepts files of the media type. Its entries are media types ("image/png"), all types of a
-// kind ("image/*") and names of Groups ("IMAGE"), in any case of letters. An empty list accepts what is accepted anywhere;
+// kind ("image/*") and names of Groups ("IMAGE"). An empty list accepts what is accepted anywhere;
 // no list accepts more than that.
 func Accepts(list []string, mediaType string) bool {
 	if !accepted[mediaType] {
@@ -84,18 +84,7 @@ func accepts(entry, mediaType string) bool {
 		of, _, _ := strings.Cut(mediaType, "/")
 		return kind == "*" || strings.EqualFold(kind, of)
 	}
-	return strings.EqualFold(entry, mediaType) || slices.Contains(Groups[strings.ToUpper(entry)], mediaType)
-}
-
-// CanAccept says whether an entry of a list can accept anything: whether it names a group, a kind or a media type that is
-// accepted anywhere.
-func CanAccept(entry string) bool {
-	for mediaType := range accepted {
-		if accepts(entry, mediaType) {
-			return true
-		}
-	}
-	return false
+	return strings.EqualFold(entry, mediaType) || slices.Contains(Groups[entry], mediaType)
 }
 
 func set(values ...string) map[string]bool {

@@ -260,21 +260,6 @@ func (t *tx) insertRenditions(ctx context.Context, versionID uuid.UUID, list []d
 	return err
 }
 
-const dropRenditions = `
-WITH gone AS (
-	DELETE FROM document_rendition WHERE account_id = $1 AND version_id = ANY ($2::uuid[]) RETURNING object_key
-)
-INSERT INTO garbage (account_id, id, created_at, object_key, until, next_at)
-SELECT $1, gen_random_uuid(), now(), object_key, now() + $3 * interval '1 microsecond', now() FROM gone
-ON CONFLICT (object_key) DO UPDATE SET until = greatest(garbage.until, excluded.until), next_at = now()`
-
-// dropRenditions deletes what was made of versions, which must happen before they are deleted themselves: the objects
-// become garbage. The caller has locked the document, so that no preview is finished meanwhile.
-func (t *tx) dropRenditions(ctx context.Context, versionIDs []uuid.UUID) error {
-	_, err := t.exec(ctx, dropRenditions, versionIDs, garbageTime.Microseconds())
-	return err
-}
-
 const findRendition = `
 SELECT r.object_key, v.file_name, r.content_type, r.size_bytes
 FROM document_rendition r JOIN document_version v ON v.account_id = r.account_id AND v.id = r.version_id

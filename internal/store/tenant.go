@@ -226,7 +226,8 @@ func readAll[R any](
 		list, err = pgx.CollectRows(rows, row)
 		return err
 	})
-	return list, conn.SendBatch(ctx, b).Close()
+	err = conn.SendBatch(ctx, b).Close()
+	return list, err
 }
 
 func (c scope) accounts() *ent.AccountQuery {
