@@ -27,7 +27,8 @@ test: deps test-clients-install ## the whole test-suite
 test-short: ## the tests that need no database
 	$(GO) test -short ./...
 
-test-long: deps ## the long forms of the fault tests, about two minutes
+test-long: deps ## the long forms of the fault tests, some minutes
+	$(GO) test ./internal/document -run Matrix -document.long
 	$(GO) test ./test/system -system.long -timeout 20m
 
 test-race: deps ## the whole test-suite with the race detector

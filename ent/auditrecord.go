@@ -43,7 +43,9 @@ type AuditRecord struct {
 	RequestID *string `json:"request_id,omitempty"`
 	// ClientAddress holds the value of the "client_address" field.
 	ClientAddress *string `json:"client_address,omitempty"`
-	selectValues  sql.SelectValues
+	// Times holds the value of the "times" field.
+	Times        int32 `json:"times,omitempty"`
+	selectValues sql.SelectValues
 }
 
 // scanValues returns the types for scanning values from sql.Rows.
@@ -55,6 +57,8 @@ func (*AuditRecord) scanValues(columns []string) ([]any, error) {
 			values[i] = &sql.NullScanner{S: new(uuid.UUID)}
 		case auditrecord.FieldChangedFields:
 			values[i] = new([]byte)
+		case auditrecord.FieldTimes:
+			values[i] = new(sql.NullInt64)
 		case auditrecord.FieldCreatedByKind, auditrecord.FieldAction, auditrecord.FieldOutcome, auditrecord.FieldSubjectType, auditrecord.FieldRequestID, auditrecord.FieldClientAddress:
 			values[i] = new(sql.NullString)
 		case auditrecord.FieldCreatedAt:
@@ -163,6 +167,12 @@ func (_m *AuditRecord) assignValues(columns []string, values []any) error {
 				_m.ClientAddress = new(string)
 				*_m.ClientAddress = value.String
 			}
+		case auditrecord.FieldTimes:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field times", values[i])
+			} else if value.Valid {
+				_m.Times = int32(value.Int64)
+			}
 		default:
 			_m.selectValues.Set(columns[i], values[i])
 		}
@@ -248,6 +258,9 @@ func (_m *AuditRecord) String() string {
 		builder.WriteString("client_address=")
 		builder.WriteString(*v)
 	}
+	builder.WriteString(", ")
+	builder.WriteString("times=")
+	builder.WriteString(fmt.Sprintf("%v", _m.Times))
 	builder.WriteByte(')')
 	return builder.String()
 }

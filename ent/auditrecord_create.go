@@ -160,6 +160,20 @@ func (_c *AuditRecordCreate) SetNillableClientAddress(v *string) *AuditRecordCre
 	return _c
 }
 
+// SetTimes sets the "times" field.
+func (_c *AuditRecordCreate) SetTimes(v int32) *AuditRecordCreate {
+	_c.mutation.SetTimes(v)
+	return _c
+}
+
+// SetNillableTimes sets the "times" field if the given value is not nil.
+func (_c *AuditRecordCreate) SetNillableTimes(v *int32) *AuditRecordCreate {
+	if v != nil {
+		_c.SetTimes(*v)
+	}
+	return _c
+}
+
 // SetID sets the "id" field.
 func (_c *AuditRecordCreate) SetID(v uuid.UUID) *AuditRecordCreate {
 	_c.mutation.SetID(v)
@@ -205,6 +219,10 @@ func (_c *AuditRecordCreate) defaults() {
 		v := auditrecord.DefaultCreatedAt()
 		_c.mutation.SetCreatedAt(v)
 	}
+	if _, ok := _c.mutation.Times(); !ok {
+		v := auditrecord.DefaultTimes
+		_c.mutation.SetTimes(v)
+	}
 }
 
 // check runs all checks and user-defined validators on the builder.
@@ -223,6 +241,9 @@ func (_c *AuditRecordCreate) check() error {
 	}
 	if _, ok := _c.mutation.ChangedFields(); !ok {
 		return &ValidationError{Name: "changed_fields", err: errors.New(`ent: missing required field "AuditRecord.changed_fields"`)}
+	}
+	if _, ok := _c.mutation.Times(); !ok {
+		return &ValidationError{Name: "times", err: errors.New(`ent: missing required field "AuditRecord.times"`)}
 	}
 	return nil
 }
@@ -307,6 +328,10 @@ func (_c *AuditRecordCreate) createSpec() (*AuditRecord, *sqlgraph.CreateSpec) {
 	if value, ok := _c.mutation.ClientAddress(); ok {
 		_spec.SetField(auditrecord.FieldClientAddress, field.TypeString, value)
 		_node.ClientAddress = &value
+	}
+	if value, ok := _c.mutation.Times(); ok {
+		_spec.SetField(auditrecord.FieldTimes, field.TypeInt32, value)
+		_node.Times = value
 	}
 	return _node, _spec
 }
@@ -519,6 +544,24 @@ func (u *AuditRecordUpsert) UpdateClientAddress() *AuditRecordUpsert {
 // ClearClientAddress clears the value of the "client_address" field.
 func (u *AuditRecordUpsert) ClearClientAddress() *AuditRecordUpsert {
 	u.SetNull(auditrecord.FieldClientAddress)
+	return u
+}
+
+// SetTimes sets the "times" field.
+func (u *AuditRecordUpsert) SetTimes(v int32) *AuditRecordUpsert {
+	u.Set(auditrecord.FieldTimes, v)
+	return u
+}
+
+// UpdateTimes sets the "times" field to the value that was provided on create.
+func (u *AuditRecordUpsert) UpdateTimes() *AuditRecordUpsert {
+	u.SetExcluded(auditrecord.FieldTimes)
+	return u
+}
+
+// AddTimes adds v to the "times" field.
+func (u *AuditRecordUpsert) AddTimes(v int32) *AuditRecordUpsert {
+	u.Add(auditrecord.FieldTimes, v)
 	return u
 }
 
@@ -762,6 +805,27 @@ func (u *AuditRecordUpsertOne) UpdateClientAddress() *AuditRecordUpsertOne {
 func (u *AuditRecordUpsertOne) ClearClientAddress() *AuditRecordUpsertOne {
 	return u.Update(func(s *AuditRecordUpsert) {
 		s.ClearClientAddress()
+	})
+}
+
+// SetTimes sets the "times" field.
+func (u *AuditRecordUpsertOne) SetTimes(v int32) *AuditRecordUpsertOne {
+	return u.Update(func(s *AuditRecordUpsert) {
+		s.SetTimes(v)
+	})
+}
+
+// AddTimes adds v to the "times" field.
+func (u *AuditRecordUpsertOne) AddTimes(v int32) *AuditRecordUpsertOne {
+	return u.Update(func(s *AuditRecordUpsert) {
+		s.AddTimes(v)
+	})
+}
+
+// UpdateTimes sets the "times" field to the value that was provided on create.
+func (u *AuditRecordUpsertOne) UpdateTimes() *AuditRecordUpsertOne {
+	return u.Update(func(s *AuditRecordUpsert) {
+		s.UpdateTimes()
 	})
 }
 
@@ -1172,6 +1236,27 @@ func (u *AuditRecordUpsertBulk) UpdateClientAddress() *AuditRecordUpsertBulk {
 func (u *AuditRecordUpsertBulk) ClearClientAddress() *AuditRecordUpsertBulk {
 	return u.Update(func(s *AuditRecordUpsert) {
 		s.ClearClientAddress()
+	})
+}
+
+// SetTimes sets the "times" field.
+func (u *AuditRecordUpsertBulk) SetTimes(v int32) *AuditRecordUpsertBulk {
+	return u.Update(func(s *AuditRecordUpsert) {
+		s.SetTimes(v)
+	})
+}
+
+// AddTimes adds v to the "times" field.
+func (u *AuditRecordUpsertBulk) AddTimes(v int32) *AuditRecordUpsertBulk {
+	return u.Update(func(s *AuditRecordUpsert) {
+		s.AddTimes(v)
+	})
+}
+
+// UpdateTimes sets the "times" field to the value that was provided on create.
+func (u *AuditRecordUpsertBulk) UpdateTimes() *AuditRecordUpsertBulk {
+	return u.Update(func(s *AuditRecordUpsert) {
+		s.UpdateTimes()
 	})
 }
 

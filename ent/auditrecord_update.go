@@ -210,6 +210,27 @@ func (_u *AuditRecordUpdate) ClearClientAddress() *AuditRecordUpdate {
 	return _u
 }
 
+// SetTimes sets the "times" field.
+func (_u *AuditRecordUpdate) SetTimes(v int32) *AuditRecordUpdate {
+	_u.mutation.ResetTimes()
+	_u.mutation.SetTimes(v)
+	return _u
+}
+
+// SetNillableTimes sets the "times" field if the given value is not nil.
+func (_u *AuditRecordUpdate) SetNillableTimes(v *int32) *AuditRecordUpdate {
+	if v != nil {
+		_u.SetTimes(*v)
+	}
+	return _u
+}
+
+// AddTimes adds value to the "times" field.
+func (_u *AuditRecordUpdate) AddTimes(v int32) *AuditRecordUpdate {
+	_u.mutation.AddTimes(v)
+	return _u
+}
+
 // Mutation returns the AuditRecordMutation object of the builder.
 func (_u *AuditRecordUpdate) Mutation() *AuditRecordMutation {
 	return _u.mutation
@@ -312,6 +333,12 @@ func (_u *AuditRecordUpdate) sqlSave(ctx context.Context) (_node int, err error)
 	}
 	if _u.mutation.ClientAddressCleared() {
 		_spec.ClearField(auditrecord.FieldClientAddress, field.TypeString)
+	}
+	if value, ok := _u.mutation.Times(); ok {
+		_spec.SetField(auditrecord.FieldTimes, field.TypeInt32, value)
+	}
+	if value, ok := _u.mutation.AddedTimes(); ok {
+		_spec.AddField(auditrecord.FieldTimes, field.TypeInt32, value)
 	}
 	_spec.AddModifiers(_u.modifiers...)
 	if _node, err = sqlgraph.UpdateNodes(ctx, _u.driver, _spec); err != nil {
@@ -515,6 +542,27 @@ func (_u *AuditRecordUpdateOne) ClearClientAddress() *AuditRecordUpdateOne {
 	return _u
 }
 
+// SetTimes sets the "times" field.
+func (_u *AuditRecordUpdateOne) SetTimes(v int32) *AuditRecordUpdateOne {
+	_u.mutation.ResetTimes()
+	_u.mutation.SetTimes(v)
+	return _u
+}
+
+// SetNillableTimes sets the "times" field if the given value is not nil.
+func (_u *AuditRecordUpdateOne) SetNillableTimes(v *int32) *AuditRecordUpdateOne {
+	if v != nil {
+		_u.SetTimes(*v)
+	}
+	return _u
+}
+
+// AddTimes adds value to the "times" field.
+func (_u *AuditRecordUpdateOne) AddTimes(v int32) *AuditRecordUpdateOne {
+	_u.mutation.AddTimes(v)
+	return _u
+}
+
 // Mutation returns the AuditRecordMutation object of the builder.
 func (_u *AuditRecordUpdateOne) Mutation() *AuditRecordMutation {
 	return _u.mutation
@@ -647,6 +695,12 @@ func (_u *AuditRecordUpdateOne) sqlSave(ctx context.Context) (_node *AuditRecord
 	}
 	if _u.mutation.ClientAddressCleared() {
 		_spec.ClearField(auditrecord.FieldClientAddress, field.TypeString)
+	}
+	if value, ok := _u.mutation.Times(); ok {
+		_spec.SetField(auditrecord.FieldTimes, field.TypeInt32, value)
+	}
+	if value, ok := _u.mutation.AddedTimes(); ok {
+		_spec.AddField(auditrecord.FieldTimes, field.TypeInt32, value)
 	}
 	_spec.AddModifiers(_u.modifiers...)
 	_node = &AuditRecord{config: _u.config}

@@ -59,6 +59,8 @@ type Document struct {
 	RetentionUntil *time.Time `json:"retention_until,omitempty"`
 	// RetentionWarnedAt holds the value of the "retention_warned_at" field.
 	RetentionWarnedAt *time.Time `json:"retention_warned_at,omitempty"`
+	// SearchKey holds the value of the "search_key" field.
+	SearchKey string `json:"search_key,omitempty"`
 	// CurrentVersionID holds the value of the "current_version_id" field.
 	CurrentVersionID uuid.UUID `json:"current_version_id,omitempty"`
 	// ArchivedAt holds the value of the "archived_at" field.
@@ -77,7 +79,7 @@ func (*Document) scanValues(columns []string) ([]any, error) {
 			values[i] = new([]byte)
 		case document.FieldVersion:
 			values[i] = new(sql.NullInt64)
-		case document.FieldCreatedByKind, document.FieldKind, document.FieldStatus, document.FieldSource, document.FieldTitle, document.FieldDescription, document.FieldPurpose, document.FieldVisibility:
+		case document.FieldCreatedByKind, document.FieldKind, document.FieldStatus, document.FieldSource, document.FieldTitle, document.FieldDescription, document.FieldPurpose, document.FieldVisibility, document.FieldSearchKey:
 			values[i] = new(sql.NullString)
 		case document.FieldCreatedAt, document.FieldUpdatedAt, document.FieldExpiresOn, document.FieldExpiryWarnedAt, document.FieldRetentionUntil, document.FieldRetentionWarnedAt, document.FieldArchivedAt:
 			values[i] = new(sql.NullTime)
@@ -235,6 +237,12 @@ func (_m *Document) assignValues(columns []string, values []any) error {
 				_m.RetentionWarnedAt = new(time.Time)
 				*_m.RetentionWarnedAt = value.Time
 			}
+		case document.FieldSearchKey:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field search_key", values[i])
+			} else if value.Valid {
+				_m.SearchKey = value.String
+			}
 		case document.FieldCurrentVersionID:
 			if value, ok := values[i].(*uuid.UUID); !ok {
 				return fmt.Errorf("unexpected type %T for field current_version_id", values[i])
@@ -361,6 +369,9 @@ func (_m *Document) String() string {
 		builder.WriteString("retention_warned_at=")
 		builder.WriteString(v.Format(time.ANSIC))
 	}
+	builder.WriteString(", ")
+	builder.WriteString("search_key=")
+	builder.WriteString(_m.SearchKey)
 	builder.WriteString(", ")
 	builder.WriteString("current_version_id=")
 	builder.WriteString(fmt.Sprintf("%v", _m.CurrentVersionID))

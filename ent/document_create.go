@@ -272,6 +272,20 @@ func (_c *DocumentCreate) SetNillableRetentionWarnedAt(v *time.Time) *DocumentCr
 	return _c
 }
 
+// SetSearchKey sets the "search_key" field.
+func (_c *DocumentCreate) SetSearchKey(v string) *DocumentCreate {
+	_c.mutation.SetSearchKey(v)
+	return _c
+}
+
+// SetNillableSearchKey sets the "search_key" field if the given value is not nil.
+func (_c *DocumentCreate) SetNillableSearchKey(v *string) *DocumentCreate {
+	if v != nil {
+		_c.SetSearchKey(*v)
+	}
+	return _c
+}
+
 // SetCurrentVersionID sets the "current_version_id" field.
 func (_c *DocumentCreate) SetCurrentVersionID(v uuid.UUID) *DocumentCreate {
 	_c.mutation.SetCurrentVersionID(v)
@@ -365,6 +379,10 @@ func (_c *DocumentCreate) defaults() {
 		v := document.DefaultTags
 		_c.mutation.SetTags(v)
 	}
+	if _, ok := _c.mutation.SearchKey(); !ok {
+		v := document.DefaultSearchKey
+		_c.mutation.SetSearchKey(v)
+	}
 }
 
 // check runs all checks and user-defined validators on the builder.
@@ -398,6 +416,9 @@ func (_c *DocumentCreate) check() error {
 	}
 	if _, ok := _c.mutation.Visibility(); !ok {
 		return &ValidationError{Name: "visibility", err: errors.New(`ent: missing required field "Document.visibility"`)}
+	}
+	if _, ok := _c.mutation.SearchKey(); !ok {
+		return &ValidationError{Name: "search_key", err: errors.New(`ent: missing required field "Document.search_key"`)}
 	}
 	if _, ok := _c.mutation.CurrentVersionID(); !ok {
 		return &ValidationError{Name: "current_version_id", err: errors.New(`ent: missing required field "Document.current_version_id"`)}
@@ -517,6 +538,10 @@ func (_c *DocumentCreate) createSpec() (*Document, *sqlgraph.CreateSpec) {
 	if value, ok := _c.mutation.RetentionWarnedAt(); ok {
 		_spec.SetField(document.FieldRetentionWarnedAt, field.TypeTime, value)
 		_node.RetentionWarnedAt = &value
+	}
+	if value, ok := _c.mutation.SearchKey(); ok {
+		_spec.SetField(document.FieldSearchKey, field.TypeString, value)
+		_node.SearchKey = value
 	}
 	if value, ok := _c.mutation.CurrentVersionID(); ok {
 		_spec.SetField(document.FieldCurrentVersionID, field.TypeUUID, value)
@@ -839,6 +864,18 @@ func (u *DocumentUpsert) UpdateRetentionWarnedAt() *DocumentUpsert {
 // ClearRetentionWarnedAt clears the value of the "retention_warned_at" field.
 func (u *DocumentUpsert) ClearRetentionWarnedAt() *DocumentUpsert {
 	u.SetNull(document.FieldRetentionWarnedAt)
+	return u
+}
+
+// SetSearchKey sets the "search_key" field.
+func (u *DocumentUpsert) SetSearchKey(v string) *DocumentUpsert {
+	u.Set(document.FieldSearchKey, v)
+	return u
+}
+
+// UpdateSearchKey sets the "search_key" field to the value that was provided on create.
+func (u *DocumentUpsert) UpdateSearchKey() *DocumentUpsert {
+	u.SetExcluded(document.FieldSearchKey)
 	return u
 }
 
@@ -1234,6 +1271,20 @@ func (u *DocumentUpsertOne) UpdateRetentionWarnedAt() *DocumentUpsertOne {
 func (u *DocumentUpsertOne) ClearRetentionWarnedAt() *DocumentUpsertOne {
 	return u.Update(func(s *DocumentUpsert) {
 		s.ClearRetentionWarnedAt()
+	})
+}
+
+// SetSearchKey sets the "search_key" field.
+func (u *DocumentUpsertOne) SetSearchKey(v string) *DocumentUpsertOne {
+	return u.Update(func(s *DocumentUpsert) {
+		s.SetSearchKey(v)
+	})
+}
+
+// UpdateSearchKey sets the "search_key" field to the value that was provided on create.
+func (u *DocumentUpsertOne) UpdateSearchKey() *DocumentUpsertOne {
+	return u.Update(func(s *DocumentUpsert) {
+		s.UpdateSearchKey()
 	})
 }
 
@@ -1801,6 +1852,20 @@ func (u *DocumentUpsertBulk) UpdateRetentionWarnedAt() *DocumentUpsertBulk {
 func (u *DocumentUpsertBulk) ClearRetentionWarnedAt() *DocumentUpsertBulk {
 	return u.Update(func(s *DocumentUpsert) {
 		s.ClearRetentionWarnedAt()
+	})
+}
+
+// SetSearchKey sets the "search_key" field.
+func (u *DocumentUpsertBulk) SetSearchKey(v string) *DocumentUpsertBulk {
+	return u.Update(func(s *DocumentUpsert) {
+		s.SetSearchKey(v)
+	})
+}
+
+// UpdateSearchKey sets the "search_key" field to the value that was provided on create.
+func (u *DocumentUpsertBulk) UpdateSearchKey() *DocumentUpsertBulk {
+	return u.Update(func(s *DocumentUpsert) {
+		s.UpdateSearchKey()
 	})
 }
 

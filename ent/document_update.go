@@ -328,6 +328,20 @@ func (_u *DocumentUpdate) ClearRetentionWarnedAt() *DocumentUpdate {
 	return _u
 }
 
+// SetSearchKey sets the "search_key" field.
+func (_u *DocumentUpdate) SetSearchKey(v string) *DocumentUpdate {
+	_u.mutation.SetSearchKey(v)
+	return _u
+}
+
+// SetNillableSearchKey sets the "search_key" field if the given value is not nil.
+func (_u *DocumentUpdate) SetNillableSearchKey(v *string) *DocumentUpdate {
+	if v != nil {
+		_u.SetSearchKey(*v)
+	}
+	return _u
+}
+
 // SetCurrentVersionID sets the "current_version_id" field.
 func (_u *DocumentUpdate) SetCurrentVersionID(v uuid.UUID) *DocumentUpdate {
 	_u.mutation.SetCurrentVersionID(v)
@@ -494,6 +508,9 @@ func (_u *DocumentUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	}
 	if _u.mutation.RetentionWarnedAtCleared() {
 		_spec.ClearField(document.FieldRetentionWarnedAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.SearchKey(); ok {
+		_spec.SetField(document.FieldSearchKey, field.TypeString, value)
 	}
 	if value, ok := _u.mutation.CurrentVersionID(); ok {
 		_spec.SetField(document.FieldCurrentVersionID, field.TypeUUID, value)
@@ -823,6 +840,20 @@ func (_u *DocumentUpdateOne) ClearRetentionWarnedAt() *DocumentUpdateOne {
 	return _u
 }
 
+// SetSearchKey sets the "search_key" field.
+func (_u *DocumentUpdateOne) SetSearchKey(v string) *DocumentUpdateOne {
+	_u.mutation.SetSearchKey(v)
+	return _u
+}
+
+// SetNillableSearchKey sets the "search_key" field if the given value is not nil.
+func (_u *DocumentUpdateOne) SetNillableSearchKey(v *string) *DocumentUpdateOne {
+	if v != nil {
+		_u.SetSearchKey(*v)
+	}
+	return _u
+}
+
 // SetCurrentVersionID sets the "current_version_id" field.
 func (_u *DocumentUpdateOne) SetCurrentVersionID(v uuid.UUID) *DocumentUpdateOne {
 	_u.mutation.SetCurrentVersionID(v)
@@ -1019,6 +1050,9 @@ func (_u *DocumentUpdateOne) sqlSave(ctx context.Context) (_node *Document, err 
 	}
 	if _u.mutation.RetentionWarnedAtCleared() {
 		_spec.ClearField(document.FieldRetentionWarnedAt, field.TypeTime)
+	}
+	if value, ok := _u.mutation.SearchKey(); ok {
+		_spec.SetField(document.FieldSearchKey, field.TypeString, value)
 	}
 	if value, ok := _u.mutation.CurrentVersionID(); ok {
 		_spec.SetField(document.FieldCurrentVersionID, field.TypeUUID, value)

@@ -24,6 +24,8 @@ type Garbage struct {
 	CreatedAt time.Time `json:"created_at,omitempty"`
 	// ObjectKey holds the value of the "object_key" field.
 	ObjectKey string `json:"object_key,omitempty"`
+	// SessionURL holds the value of the "session_url" field.
+	SessionURL *string `json:"session_url,omitempty"`
 	// Until holds the value of the "until" field.
 	Until time.Time `json:"until,omitempty"`
 	// NextAt holds the value of the "next_at" field.
@@ -36,7 +38,7 @@ func (*Garbage) scanValues(columns []string) ([]any, error) {
 	values := make([]any, len(columns))
 	for i := range columns {
 		switch columns[i] {
-		case garbage.FieldObjectKey:
+		case garbage.FieldObjectKey, garbage.FieldSessionURL:
 			values[i] = new(sql.NullString)
 		case garbage.FieldCreatedAt, garbage.FieldUntil, garbage.FieldNextAt:
 			values[i] = new(sql.NullTime)
@@ -80,6 +82,13 @@ func (_m *Garbage) assignValues(columns []string, values []any) error {
 				return fmt.Errorf("unexpected type %T for field object_key", values[i])
 			} else if value.Valid {
 				_m.ObjectKey = value.String
+			}
+		case garbage.FieldSessionURL:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field session_url", values[i])
+			} else if value.Valid {
+				_m.SessionURL = new(string)
+				*_m.SessionURL = value.String
 			}
 		case garbage.FieldUntil:
 			if value, ok := values[i].(*sql.NullTime); !ok {
@@ -137,6 +146,11 @@ func (_m *Garbage) String() string {
 	builder.WriteString(", ")
 	builder.WriteString("object_key=")
 	builder.WriteString(_m.ObjectKey)
+	builder.WriteString(", ")
+	if v := _m.SessionURL; v != nil {
+		builder.WriteString("session_url=")
+		builder.WriteString(*v)
+	}
 	builder.WriteString(", ")
 	builder.WriteString("until=")
 	builder.WriteString(_m.Until.Format(time.ANSIC))

@@ -50,6 +50,20 @@ func (_c *GarbageCreate) SetObjectKey(v string) *GarbageCreate {
 	return _c
 }
 
+// SetSessionURL sets the "session_url" field.
+func (_c *GarbageCreate) SetSessionURL(v string) *GarbageCreate {
+	_c.mutation.SetSessionURL(v)
+	return _c
+}
+
+// SetNillableSessionURL sets the "session_url" field if the given value is not nil.
+func (_c *GarbageCreate) SetNillableSessionURL(v *string) *GarbageCreate {
+	if v != nil {
+		_c.SetSessionURL(*v)
+	}
+	return _c
+}
+
 // SetUntil sets the "until" field.
 func (_c *GarbageCreate) SetUntil(v time.Time) *GarbageCreate {
 	_c.mutation.SetUntil(v)
@@ -174,6 +188,10 @@ func (_c *GarbageCreate) createSpec() (*Garbage, *sqlgraph.CreateSpec) {
 		_spec.SetField(garbage.FieldObjectKey, field.TypeString, value)
 		_node.ObjectKey = value
 	}
+	if value, ok := _c.mutation.SessionURL(); ok {
+		_spec.SetField(garbage.FieldSessionURL, field.TypeString, value)
+		_node.SessionURL = &value
+	}
 	if value, ok := _c.mutation.Until(); ok {
 		_spec.SetField(garbage.FieldUntil, field.TypeTime, value)
 		_node.Until = value
@@ -243,6 +261,24 @@ func (u *GarbageUpsert) SetObjectKey(v string) *GarbageUpsert {
 // UpdateObjectKey sets the "object_key" field to the value that was provided on create.
 func (u *GarbageUpsert) UpdateObjectKey() *GarbageUpsert {
 	u.SetExcluded(garbage.FieldObjectKey)
+	return u
+}
+
+// SetSessionURL sets the "session_url" field.
+func (u *GarbageUpsert) SetSessionURL(v string) *GarbageUpsert {
+	u.Set(garbage.FieldSessionURL, v)
+	return u
+}
+
+// UpdateSessionURL sets the "session_url" field to the value that was provided on create.
+func (u *GarbageUpsert) UpdateSessionURL() *GarbageUpsert {
+	u.SetExcluded(garbage.FieldSessionURL)
+	return u
+}
+
+// ClearSessionURL clears the value of the "session_url" field.
+func (u *GarbageUpsert) ClearSessionURL() *GarbageUpsert {
+	u.SetNull(garbage.FieldSessionURL)
 	return u
 }
 
@@ -335,6 +371,27 @@ func (u *GarbageUpsertOne) SetObjectKey(v string) *GarbageUpsertOne {
 func (u *GarbageUpsertOne) UpdateObjectKey() *GarbageUpsertOne {
 	return u.Update(func(s *GarbageUpsert) {
 		s.UpdateObjectKey()
+	})
+}
+
+// SetSessionURL sets the "session_url" field.
+func (u *GarbageUpsertOne) SetSessionURL(v string) *GarbageUpsertOne {
+	return u.Update(func(s *GarbageUpsert) {
+		s.SetSessionURL(v)
+	})
+}
+
+// UpdateSessionURL sets the "session_url" field to the value that was provided on create.
+func (u *GarbageUpsertOne) UpdateSessionURL() *GarbageUpsertOne {
+	return u.Update(func(s *GarbageUpsert) {
+		s.UpdateSessionURL()
+	})
+}
+
+// ClearSessionURL clears the value of the "session_url" field.
+func (u *GarbageUpsertOne) ClearSessionURL() *GarbageUpsertOne {
+	return u.Update(func(s *GarbageUpsert) {
+		s.ClearSessionURL()
 	})
 }
 
@@ -598,6 +655,27 @@ func (u *GarbageUpsertBulk) SetObjectKey(v string) *GarbageUpsertBulk {
 func (u *GarbageUpsertBulk) UpdateObjectKey() *GarbageUpsertBulk {
 	return u.Update(func(s *GarbageUpsert) {
 		s.UpdateObjectKey()
+	})
+}
+
+// SetSessionURL sets the "session_url" field.
+func (u *GarbageUpsertBulk) SetSessionURL(v string) *GarbageUpsertBulk {
+	return u.Update(func(s *GarbageUpsert) {
+		s.SetSessionURL(v)
+	})
+}
+
+// UpdateSessionURL sets the "session_url" field to the value that was provided on create.
+func (u *GarbageUpsertBulk) UpdateSessionURL() *GarbageUpsertBulk {
+	return u.Update(func(s *GarbageUpsert) {
+		s.UpdateSessionURL()
+	})
+}
+
+// ClearSessionURL clears the value of the "session_url" field.
+func (u *GarbageUpsertBulk) ClearSessionURL() *GarbageUpsertBulk {
+	return u.Update(func(s *GarbageUpsert) {
+		s.ClearSessionURL()
 	})
 }
 

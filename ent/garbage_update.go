@@ -43,6 +43,26 @@ func (_u *GarbageUpdate) SetNillableObjectKey(v *string) *GarbageUpdate {
 	return _u
 }
 
+// SetSessionURL sets the "session_url" field.
+func (_u *GarbageUpdate) SetSessionURL(v string) *GarbageUpdate {
+	_u.mutation.SetSessionURL(v)
+	return _u
+}
+
+// SetNillableSessionURL sets the "session_url" field if the given value is not nil.
+func (_u *GarbageUpdate) SetNillableSessionURL(v *string) *GarbageUpdate {
+	if v != nil {
+		_u.SetSessionURL(*v)
+	}
+	return _u
+}
+
+// ClearSessionURL clears the value of the "session_url" field.
+func (_u *GarbageUpdate) ClearSessionURL() *GarbageUpdate {
+	_u.mutation.ClearSessionURL()
+	return _u
+}
+
 // SetUntil sets the "until" field.
 func (_u *GarbageUpdate) SetUntil(v time.Time) *GarbageUpdate {
 	_u.mutation.SetUntil(v)
@@ -121,6 +141,12 @@ func (_u *GarbageUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	if value, ok := _u.mutation.ObjectKey(); ok {
 		_spec.SetField(garbage.FieldObjectKey, field.TypeString, value)
 	}
+	if value, ok := _u.mutation.SessionURL(); ok {
+		_spec.SetField(garbage.FieldSessionURL, field.TypeString, value)
+	}
+	if _u.mutation.SessionURLCleared() {
+		_spec.ClearField(garbage.FieldSessionURL, field.TypeString)
+	}
 	if value, ok := _u.mutation.Until(); ok {
 		_spec.SetField(garbage.FieldUntil, field.TypeTime, value)
 	}
@@ -160,6 +186,26 @@ func (_u *GarbageUpdateOne) SetNillableObjectKey(v *string) *GarbageUpdateOne {
 	if v != nil {
 		_u.SetObjectKey(*v)
 	}
+	return _u
+}
+
+// SetSessionURL sets the "session_url" field.
+func (_u *GarbageUpdateOne) SetSessionURL(v string) *GarbageUpdateOne {
+	_u.mutation.SetSessionURL(v)
+	return _u
+}
+
+// SetNillableSessionURL sets the "session_url" field if the given value is not nil.
+func (_u *GarbageUpdateOne) SetNillableSessionURL(v *string) *GarbageUpdateOne {
+	if v != nil {
+		_u.SetSessionURL(*v)
+	}
+	return _u
+}
+
+// ClearSessionURL clears the value of the "session_url" field.
+func (_u *GarbageUpdateOne) ClearSessionURL() *GarbageUpdateOne {
+	_u.mutation.ClearSessionURL()
 	return _u
 }
 
@@ -270,6 +316,12 @@ func (_u *GarbageUpdateOne) sqlSave(ctx context.Context) (_node *Garbage, err er
 	}
 	if value, ok := _u.mutation.ObjectKey(); ok {
 		_spec.SetField(garbage.FieldObjectKey, field.TypeString, value)
+	}
+	if value, ok := _u.mutation.SessionURL(); ok {
+		_spec.SetField(garbage.FieldSessionURL, field.TypeString, value)
+	}
+	if _u.mutation.SessionURLCleared() {
+		_spec.ClearField(garbage.FieldSessionURL, field.TypeString)
 	}
 	if value, ok := _u.mutation.Until(); ok {
 		_spec.SetField(garbage.FieldUntil, field.TypeTime, value)

@@ -7266,6 +7266,8 @@ type AuditRecordMutation struct {
 	appendchanged_fields []string
 	request_id           *string
 	client_address       *string
+	times                *int32
+	addtimes             *int32
 	clearedFields        map[string]struct{}
 	done                 bool
 	oldValue             func(context.Context) (*AuditRecord, error)
@@ -7914,6 +7916,62 @@ func (m *AuditRecordMutation) ResetClientAddress() {
 	delete(m.clearedFields, auditrecord.FieldClientAddress)
 }
 
+// SetTimes sets the "times" field.
+func (m *AuditRecordMutation) SetTimes(i int32) {
+	m.times = &i
+	m.addtimes = nil
+}
+
+// Times returns the value of the "times" field in the mutation.
+func (m *AuditRecordMutation) Times() (r int32, exists bool) {
+	v := m.times
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTimes returns the old "times" field's value of the AuditRecord entity.
+// If the AuditRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AuditRecordMutation) OldTimes(ctx context.Context) (v int32, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTimes is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTimes requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTimes: %w", err)
+	}
+	return oldValue.Times, nil
+}
+
+// AddTimes adds i to the "times" field.
+func (m *AuditRecordMutation) AddTimes(i int32) {
+	if m.addtimes != nil {
+		*m.addtimes += i
+	} else {
+		m.addtimes = &i
+	}
+}
+
+// AddedTimes returns the value that was added to the "times" field in this mutation.
+func (m *AuditRecordMutation) AddedTimes() (r int32, exists bool) {
+	v := m.addtimes
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetTimes resets all changes to the "times" field.
+func (m *AuditRecordMutation) ResetTimes() {
+	m.times = nil
+	m.addtimes = nil
+}
+
 // Where appends a list predicates to the AuditRecordMutation builder.
 func (m *AuditRecordMutation) Where(ps ...predicate.AuditRecord) {
 	m.predicates = append(m.predicates, ps...)
@@ -7948,7 +8006,7 @@ func (m *AuditRecordMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *AuditRecordMutation) Fields() []string {
-	fields := make([]string, 0, 12)
+	fields := make([]string, 0, 13)
 	if m.account_id != nil {
 		fields = append(fields, auditrecord.FieldAccountID)
 	}
@@ -7985,6 +8043,9 @@ func (m *AuditRecordMutation) Fields() []string {
 	if m.client_address != nil {
 		fields = append(fields, auditrecord.FieldClientAddress)
 	}
+	if m.times != nil {
+		fields = append(fields, auditrecord.FieldTimes)
+	}
 	return fields
 }
 
@@ -8017,6 +8078,8 @@ func (m *AuditRecordMutation) Field(name string) (ent.Value, bool) {
 		return m.RequestID()
 	case auditrecord.FieldClientAddress:
 		return m.ClientAddress()
+	case auditrecord.FieldTimes:
+		return m.Times()
 	}
 	return nil, false
 }
@@ -8050,6 +8113,8 @@ func (m *AuditRecordMutation) OldField(ctx context.Context, name string) (ent.Va
 		return m.OldRequestID(ctx)
 	case auditrecord.FieldClientAddress:
 		return m.OldClientAddress(ctx)
+	case auditrecord.FieldTimes:
+		return m.OldTimes(ctx)
 	}
 	return nil, fmt.Errorf("unknown AuditRecord field %s", name)
 }
@@ -8143,6 +8208,13 @@ func (m *AuditRecordMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetClientAddress(v)
 		return nil
+	case auditrecord.FieldTimes:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTimes(v)
+		return nil
 	}
 	return fmt.Errorf("unknown AuditRecord field %s", name)
 }
@@ -8150,13 +8222,21 @@ func (m *AuditRecordMutation) SetField(name string, value ent.Value) error {
 // AddedFields returns all numeric fields that were incremented/decremented during
 // this mutation.
 func (m *AuditRecordMutation) AddedFields() []string {
-	return nil
+	var fields []string
+	if m.addtimes != nil {
+		fields = append(fields, auditrecord.FieldTimes)
+	}
+	return fields
 }
 
 // AddedField returns the numeric value that was incremented/decremented on a field
 // with the given name. The second boolean return value indicates that this field
 // was not set, or was not defined in the schema.
 func (m *AuditRecordMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case auditrecord.FieldTimes:
+		return m.AddedTimes()
+	}
 	return nil, false
 }
 
@@ -8165,6 +8245,13 @@ func (m *AuditRecordMutation) AddedField(name string) (ent.Value, bool) {
 // type.
 func (m *AuditRecordMutation) AddField(name string, value ent.Value) error {
 	switch name {
+	case auditrecord.FieldTimes:
+		v, ok := value.(int32)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddTimes(v)
+		return nil
 	}
 	return fmt.Errorf("unknown AuditRecord numeric field %s", name)
 }
@@ -8272,6 +8359,9 @@ func (m *AuditRecordMutation) ResetField(name string) error {
 		return nil
 	case auditrecord.FieldClientAddress:
 		m.ResetClientAddress()
+		return nil
+	case auditrecord.FieldTimes:
+		m.ResetTimes()
 		return nil
 	}
 	return fmt.Errorf("unknown AuditRecord field %s", name)
@@ -17540,6 +17630,7 @@ type DocumentMutation struct {
 	expiry_warned_at    *time.Time
 	retention_until     *time.Time
 	retention_warned_at *time.Time
+	search_key          *string
 	current_version_id  *uuid.UUID
 	archived_at         *time.Time
 	clearedFields       map[string]struct{}
@@ -18524,6 +18615,42 @@ func (m *DocumentMutation) ResetRetentionWarnedAt() {
 	delete(m.clearedFields, document.FieldRetentionWarnedAt)
 }
 
+// SetSearchKey sets the "search_key" field.
+func (m *DocumentMutation) SetSearchKey(s string) {
+	m.search_key = &s
+}
+
+// SearchKey returns the value of the "search_key" field in the mutation.
+func (m *DocumentMutation) SearchKey() (r string, exists bool) {
+	v := m.search_key
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSearchKey returns the old "search_key" field's value of the Document entity.
+// If the Document object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *DocumentMutation) OldSearchKey(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSearchKey is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSearchKey requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSearchKey: %w", err)
+	}
+	return oldValue.SearchKey, nil
+}
+
+// ResetSearchKey resets all changes to the "search_key" field.
+func (m *DocumentMutation) ResetSearchKey() {
+	m.search_key = nil
+}
+
 // SetCurrentVersionID sets the "current_version_id" field.
 func (m *DocumentMutation) SetCurrentVersionID(u uuid.UUID) {
 	m.current_version_id = &u
@@ -18643,7 +18770,7 @@ func (m *DocumentMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *DocumentMutation) Fields() []string {
-	fields := make([]string, 0, 22)
+	fields := make([]string, 0, 23)
 	if m.account_id != nil {
 		fields = append(fields, document.FieldAccountID)
 	}
@@ -18704,6 +18831,9 @@ func (m *DocumentMutation) Fields() []string {
 	if m.retention_warned_at != nil {
 		fields = append(fields, document.FieldRetentionWarnedAt)
 	}
+	if m.search_key != nil {
+		fields = append(fields, document.FieldSearchKey)
+	}
 	if m.current_version_id != nil {
 		fields = append(fields, document.FieldCurrentVersionID)
 	}
@@ -18758,6 +18888,8 @@ func (m *DocumentMutation) Field(name string) (ent.Value, bool) {
 		return m.RetentionUntil()
 	case document.FieldRetentionWarnedAt:
 		return m.RetentionWarnedAt()
+	case document.FieldSearchKey:
+		return m.SearchKey()
 	case document.FieldCurrentVersionID:
 		return m.CurrentVersionID()
 	case document.FieldArchivedAt:
@@ -18811,6 +18943,8 @@ func (m *DocumentMutation) OldField(ctx context.Context, name string) (ent.Value
 		return m.OldRetentionUntil(ctx)
 	case document.FieldRetentionWarnedAt:
 		return m.OldRetentionWarnedAt(ctx)
+	case document.FieldSearchKey:
+		return m.OldSearchKey(ctx)
 	case document.FieldCurrentVersionID:
 		return m.OldCurrentVersionID(ctx)
 	case document.FieldArchivedAt:
@@ -18963,6 +19097,13 @@ func (m *DocumentMutation) SetField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetRetentionWarnedAt(v)
+		return nil
+	case document.FieldSearchKey:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSearchKey(v)
 		return nil
 	case document.FieldCurrentVersionID:
 		v, ok := value.(uuid.UUID)
@@ -19164,6 +19305,9 @@ func (m *DocumentMutation) ResetField(name string) error {
 		return nil
 	case document.FieldRetentionWarnedAt:
 		m.ResetRetentionWarnedAt()
+		return nil
+	case document.FieldSearchKey:
+		m.ResetSearchKey()
 		return nil
 	case document.FieldCurrentVersionID:
 		m.ResetCurrentVersionID()
@@ -25232,6 +25376,7 @@ type GarbageMutation struct {
 	account_id    *uuid.UUID
 	created_at    *time.Time
 	object_key    *string
+	session_url   *string
 	until         *time.Time
 	next_at       *time.Time
 	clearedFields map[string]struct{}
@@ -25452,6 +25597,55 @@ func (m *GarbageMutation) ResetObjectKey() {
 	m.object_key = nil
 }
 
+// SetSessionURL sets the "session_url" field.
+func (m *GarbageMutation) SetSessionURL(s string) {
+	m.session_url = &s
+}
+
+// SessionURL returns the value of the "session_url" field in the mutation.
+func (m *GarbageMutation) SessionURL() (r string, exists bool) {
+	v := m.session_url
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSessionURL returns the old "session_url" field's value of the Garbage entity.
+// If the Garbage object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *GarbageMutation) OldSessionURL(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSessionURL is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSessionURL requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSessionURL: %w", err)
+	}
+	return oldValue.SessionURL, nil
+}
+
+// ClearSessionURL clears the value of the "session_url" field.
+func (m *GarbageMutation) ClearSessionURL() {
+	m.session_url = nil
+	m.clearedFields[garbage.FieldSessionURL] = struct{}{}
+}
+
+// SessionURLCleared returns if the "session_url" field was cleared in this mutation.
+func (m *GarbageMutation) SessionURLCleared() bool {
+	_, ok := m.clearedFields[garbage.FieldSessionURL]
+	return ok
+}
+
+// ResetSessionURL resets all changes to the "session_url" field.
+func (m *GarbageMutation) ResetSessionURL() {
+	m.session_url = nil
+	delete(m.clearedFields, garbage.FieldSessionURL)
+}
+
 // SetUntil sets the "until" field.
 func (m *GarbageMutation) SetUntil(t time.Time) {
 	m.until = &t
@@ -25558,7 +25752,7 @@ func (m *GarbageMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *GarbageMutation) Fields() []string {
-	fields := make([]string, 0, 5)
+	fields := make([]string, 0, 6)
 	if m.account_id != nil {
 		fields = append(fields, garbage.FieldAccountID)
 	}
@@ -25567,6 +25761,9 @@ func (m *GarbageMutation) Fields() []string {
 	}
 	if m.object_key != nil {
 		fields = append(fields, garbage.FieldObjectKey)
+	}
+	if m.session_url != nil {
+		fields = append(fields, garbage.FieldSessionURL)
 	}
 	if m.until != nil {
 		fields = append(fields, garbage.FieldUntil)
@@ -25588,6 +25785,8 @@ func (m *GarbageMutation) Field(name string) (ent.Value, bool) {
 		return m.CreatedAt()
 	case garbage.FieldObjectKey:
 		return m.ObjectKey()
+	case garbage.FieldSessionURL:
+		return m.SessionURL()
 	case garbage.FieldUntil:
 		return m.Until()
 	case garbage.FieldNextAt:
@@ -25607,6 +25806,8 @@ func (m *GarbageMutation) OldField(ctx context.Context, name string) (ent.Value,
 		return m.OldCreatedAt(ctx)
 	case garbage.FieldObjectKey:
 		return m.OldObjectKey(ctx)
+	case garbage.FieldSessionURL:
+		return m.OldSessionURL(ctx)
 	case garbage.FieldUntil:
 		return m.OldUntil(ctx)
 	case garbage.FieldNextAt:
@@ -25640,6 +25841,13 @@ func (m *GarbageMutation) SetField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetObjectKey(v)
+		return nil
+	case garbage.FieldSessionURL:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSessionURL(v)
 		return nil
 	case garbage.FieldUntil:
 		v, ok := value.(time.Time)
@@ -25684,7 +25892,11 @@ func (m *GarbageMutation) AddField(name string, value ent.Value) error {
 // ClearedFields returns all nullable fields that were cleared during this
 // mutation.
 func (m *GarbageMutation) ClearedFields() []string {
-	return nil
+	var fields []string
+	if m.FieldCleared(garbage.FieldSessionURL) {
+		fields = append(fields, garbage.FieldSessionURL)
+	}
+	return fields
 }
 
 // FieldCleared returns a boolean indicating if a field with the given name was
@@ -25697,6 +25909,11 @@ func (m *GarbageMutation) FieldCleared(name string) bool {
 // ClearField clears the value of the field with the given name. It returns an
 // error if the field is not defined in the schema.
 func (m *GarbageMutation) ClearField(name string) error {
+	switch name {
+	case garbage.FieldSessionURL:
+		m.ClearSessionURL()
+		return nil
+	}
 	return fmt.Errorf("unknown Garbage nullable field %s", name)
 }
 
@@ -25712,6 +25929,9 @@ func (m *GarbageMutation) ResetField(name string) error {
 		return nil
 	case garbage.FieldObjectKey:
 		m.ResetObjectKey()
+		return nil
+	case garbage.FieldSessionURL:
+		m.ResetSessionURL()
 		return nil
 	case garbage.FieldUntil:
 		m.ResetUntil()
@@ -40014,33 +40234,38 @@ func (m *TimelineEntryMutation) ResetEdge(name string) error {
 // UploadMutation represents an operation that mutates the Upload nodes in the graph.
 type UploadMutation struct {
 	config
-	op                Op
-	typ               string
-	id                *uuid.UUID
-	account_id        *uuid.UUID
-	created_at        *time.Time
-	created_by_kind   *string
-	created_by_id     *uuid.UUID
-	customer_id       *uuid.UUID
-	document_id       *uuid.UUID
-	mode              *string
-	state             *string
-	object_key        *string
-	file_name         *string
-	title             *string
-	expires_on        *time.Time
-	area_id           *uuid.UUID
-	draft             *[]byte
-	declared_bytes    *int64
-	adddeclared_bytes *int64
-	reserved_bytes    *int64
-	addreserved_bytes *int64
-	lease_until       *time.Time
-	updated_at        *time.Time
-	clearedFields     map[string]struct{}
-	done              bool
-	oldValue          func(context.Context) (*Upload, error)
-	predicates        []predicate.Upload
+	op                 Op
+	typ                string
+	id                 *uuid.UUID
+	account_id         *uuid.UUID
+	created_at         *time.Time
+	created_by_kind    *string
+	created_by_id      *uuid.UUID
+	customer_id        *uuid.UUID
+	document_id        *uuid.UUID
+	mode               *string
+	state              *string
+	object_key         *string
+	file_name          *string
+	title              *string
+	expires_on         *time.Time
+	area_id            *uuid.UUID
+	draft              *[]byte
+	declared_bytes     *int64
+	adddeclared_bytes  *int64
+	declared_crc32c    *int64
+	adddeclared_crc32c *int64
+	declared_sha256    *[]byte
+	method             *string
+	session_url        *string
+	reserved_bytes     *int64
+	addreserved_bytes  *int64
+	lease_until        *time.Time
+	updated_at         *time.Time
+	clearedFields      map[string]struct{}
+	done               bool
+	oldValue           func(context.Context) (*Upload, error)
+	predicates         []predicate.Upload
 }
 
 var _ ent.Mutation = (*UploadMutation)(nil)
@@ -40812,6 +41037,223 @@ func (m *UploadMutation) ResetDeclaredBytes() {
 	delete(m.clearedFields, upload.FieldDeclaredBytes)
 }
 
+// SetDeclaredCrc32c sets the "declared_crc32c" field.
+func (m *UploadMutation) SetDeclaredCrc32c(i int64) {
+	m.declared_crc32c = &i
+	m.adddeclared_crc32c = nil
+}
+
+// DeclaredCrc32c returns the value of the "declared_crc32c" field in the mutation.
+func (m *UploadMutation) DeclaredCrc32c() (r int64, exists bool) {
+	v := m.declared_crc32c
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDeclaredCrc32c returns the old "declared_crc32c" field's value of the Upload entity.
+// If the Upload object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *UploadMutation) OldDeclaredCrc32c(ctx context.Context) (v *int64, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDeclaredCrc32c is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDeclaredCrc32c requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDeclaredCrc32c: %w", err)
+	}
+	return oldValue.DeclaredCrc32c, nil
+}
+
+// AddDeclaredCrc32c adds i to the "declared_crc32c" field.
+func (m *UploadMutation) AddDeclaredCrc32c(i int64) {
+	if m.adddeclared_crc32c != nil {
+		*m.adddeclared_crc32c += i
+	} else {
+		m.adddeclared_crc32c = &i
+	}
+}
+
+// AddedDeclaredCrc32c returns the value that was added to the "declared_crc32c" field in this mutation.
+func (m *UploadMutation) AddedDeclaredCrc32c() (r int64, exists bool) {
+	v := m.adddeclared_crc32c
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearDeclaredCrc32c clears the value of the "declared_crc32c" field.
+func (m *UploadMutation) ClearDeclaredCrc32c() {
+	m.declared_crc32c = nil
+	m.adddeclared_crc32c = nil
+	m.clearedFields[upload.FieldDeclaredCrc32c] = struct{}{}
+}
+
+// DeclaredCrc32cCleared returns if the "declared_crc32c" field was cleared in this mutation.
+func (m *UploadMutation) DeclaredCrc32cCleared() bool {
+	_, ok := m.clearedFields[upload.FieldDeclaredCrc32c]
+	return ok
+}
+
+// ResetDeclaredCrc32c resets all changes to the "declared_crc32c" field.
+func (m *UploadMutation) ResetDeclaredCrc32c() {
+	m.declared_crc32c = nil
+	m.adddeclared_crc32c = nil
+	delete(m.clearedFields, upload.FieldDeclaredCrc32c)
+}
+
+// SetDeclaredSha256 sets the "declared_sha256" field.
+func (m *UploadMutation) SetDeclaredSha256(b []byte) {
+	m.declared_sha256 = &b
+}
+
+// DeclaredSha256 returns the value of the "declared_sha256" field in the mutation.
+func (m *UploadMutation) DeclaredSha256() (r []byte, exists bool) {
+	v := m.declared_sha256
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDeclaredSha256 returns the old "declared_sha256" field's value of the Upload entity.
+// If the Upload object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *UploadMutation) OldDeclaredSha256(ctx context.Context) (v *[]byte, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDeclaredSha256 is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDeclaredSha256 requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDeclaredSha256: %w", err)
+	}
+	return oldValue.DeclaredSha256, nil
+}
+
+// ClearDeclaredSha256 clears the value of the "declared_sha256" field.
+func (m *UploadMutation) ClearDeclaredSha256() {
+	m.declared_sha256 = nil
+	m.clearedFields[upload.FieldDeclaredSha256] = struct{}{}
+}
+
+// DeclaredSha256Cleared returns if the "declared_sha256" field was cleared in this mutation.
+func (m *UploadMutation) DeclaredSha256Cleared() bool {
+	_, ok := m.clearedFields[upload.FieldDeclaredSha256]
+	return ok
+}
+
+// ResetDeclaredSha256 resets all changes to the "declared_sha256" field.
+func (m *UploadMutation) ResetDeclaredSha256() {
+	m.declared_sha256 = nil
+	delete(m.clearedFields, upload.FieldDeclaredSha256)
+}
+
+// SetMethod sets the "method" field.
+func (m *UploadMutation) SetMethod(s string) {
+	m.method = &s
+}
+
+// Method returns the value of the "method" field in the mutation.
+func (m *UploadMutation) Method() (r string, exists bool) {
+	v := m.method
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldMethod returns the old "method" field's value of the Upload entity.
+// If the Upload object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *UploadMutation) OldMethod(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldMethod is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldMethod requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldMethod: %w", err)
+	}
+	return oldValue.Method, nil
+}
+
+// ClearMethod clears the value of the "method" field.
+func (m *UploadMutation) ClearMethod() {
+	m.method = nil
+	m.clearedFields[upload.FieldMethod] = struct{}{}
+}
+
+// MethodCleared returns if the "method" field was cleared in this mutation.
+func (m *UploadMutation) MethodCleared() bool {
+	_, ok := m.clearedFields[upload.FieldMethod]
+	return ok
+}
+
+// ResetMethod resets all changes to the "method" field.
+func (m *UploadMutation) ResetMethod() {
+	m.method = nil
+	delete(m.clearedFields, upload.FieldMethod)
+}
+
+// SetSessionURL sets the "session_url" field.
+func (m *UploadMutation) SetSessionURL(s string) {
+	m.session_url = &s
+}
+
+// SessionURL returns the value of the "session_url" field in the mutation.
+func (m *UploadMutation) SessionURL() (r string, exists bool) {
+	v := m.session_url
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSessionURL returns the old "session_url" field's value of the Upload entity.
+// If the Upload object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *UploadMutation) OldSessionURL(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSessionURL is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSessionURL requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSessionURL: %w", err)
+	}
+	return oldValue.SessionURL, nil
+}
+
+// ClearSessionURL clears the value of the "session_url" field.
+func (m *UploadMutation) ClearSessionURL() {
+	m.session_url = nil
+	m.clearedFields[upload.FieldSessionURL] = struct{}{}
+}
+
+// SessionURLCleared returns if the "session_url" field was cleared in this mutation.
+func (m *UploadMutation) SessionURLCleared() bool {
+	_, ok := m.clearedFields[upload.FieldSessionURL]
+	return ok
+}
+
+// ResetSessionURL resets all changes to the "session_url" field.
+func (m *UploadMutation) ResetSessionURL() {
+	m.session_url = nil
+	delete(m.clearedFields, upload.FieldSessionURL)
+}
+
 // SetReservedBytes sets the "reserved_bytes" field.
 func (m *UploadMutation) SetReservedBytes(i int64) {
 	m.reserved_bytes = &i
@@ -40974,7 +41416,7 @@ func (m *UploadMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *UploadMutation) Fields() []string {
-	fields := make([]string, 0, 18)
+	fields := make([]string, 0, 22)
 	if m.account_id != nil {
 		fields = append(fields, upload.FieldAccountID)
 	}
@@ -41019,6 +41461,18 @@ func (m *UploadMutation) Fields() []string {
 	}
 	if m.declared_bytes != nil {
 		fields = append(fields, upload.FieldDeclaredBytes)
+	}
+	if m.declared_crc32c != nil {
+		fields = append(fields, upload.FieldDeclaredCrc32c)
+	}
+	if m.declared_sha256 != nil {
+		fields = append(fields, upload.FieldDeclaredSha256)
+	}
+	if m.method != nil {
+		fields = append(fields, upload.FieldMethod)
+	}
+	if m.session_url != nil {
+		fields = append(fields, upload.FieldSessionURL)
 	}
 	if m.reserved_bytes != nil {
 		fields = append(fields, upload.FieldReservedBytes)
@@ -41067,6 +41521,14 @@ func (m *UploadMutation) Field(name string) (ent.Value, bool) {
 		return m.Draft()
 	case upload.FieldDeclaredBytes:
 		return m.DeclaredBytes()
+	case upload.FieldDeclaredCrc32c:
+		return m.DeclaredCrc32c()
+	case upload.FieldDeclaredSha256:
+		return m.DeclaredSha256()
+	case upload.FieldMethod:
+		return m.Method()
+	case upload.FieldSessionURL:
+		return m.SessionURL()
 	case upload.FieldReservedBytes:
 		return m.ReservedBytes()
 	case upload.FieldLeaseUntil:
@@ -41112,6 +41574,14 @@ func (m *UploadMutation) OldField(ctx context.Context, name string) (ent.Value, 
 		return m.OldDraft(ctx)
 	case upload.FieldDeclaredBytes:
 		return m.OldDeclaredBytes(ctx)
+	case upload.FieldDeclaredCrc32c:
+		return m.OldDeclaredCrc32c(ctx)
+	case upload.FieldDeclaredSha256:
+		return m.OldDeclaredSha256(ctx)
+	case upload.FieldMethod:
+		return m.OldMethod(ctx)
+	case upload.FieldSessionURL:
+		return m.OldSessionURL(ctx)
 	case upload.FieldReservedBytes:
 		return m.OldReservedBytes(ctx)
 	case upload.FieldLeaseUntil:
@@ -41232,6 +41702,34 @@ func (m *UploadMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetDeclaredBytes(v)
 		return nil
+	case upload.FieldDeclaredCrc32c:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDeclaredCrc32c(v)
+		return nil
+	case upload.FieldDeclaredSha256:
+		v, ok := value.([]byte)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDeclaredSha256(v)
+		return nil
+	case upload.FieldMethod:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetMethod(v)
+		return nil
+	case upload.FieldSessionURL:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSessionURL(v)
+		return nil
 	case upload.FieldReservedBytes:
 		v, ok := value.(int64)
 		if !ok {
@@ -41264,6 +41762,9 @@ func (m *UploadMutation) AddedFields() []string {
 	if m.adddeclared_bytes != nil {
 		fields = append(fields, upload.FieldDeclaredBytes)
 	}
+	if m.adddeclared_crc32c != nil {
+		fields = append(fields, upload.FieldDeclaredCrc32c)
+	}
 	if m.addreserved_bytes != nil {
 		fields = append(fields, upload.FieldReservedBytes)
 	}
@@ -41277,6 +41778,8 @@ func (m *UploadMutation) AddedField(name string) (ent.Value, bool) {
 	switch name {
 	case upload.FieldDeclaredBytes:
 		return m.AddedDeclaredBytes()
+	case upload.FieldDeclaredCrc32c:
+		return m.AddedDeclaredCrc32c()
 	case upload.FieldReservedBytes:
 		return m.AddedReservedBytes()
 	}
@@ -41294,6 +41797,13 @@ func (m *UploadMutation) AddField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.AddDeclaredBytes(v)
+		return nil
+	case upload.FieldDeclaredCrc32c:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddDeclaredCrc32c(v)
 		return nil
 	case upload.FieldReservedBytes:
 		v, ok := value.(int64)
@@ -41334,6 +41844,18 @@ func (m *UploadMutation) ClearedFields() []string {
 	if m.FieldCleared(upload.FieldDeclaredBytes) {
 		fields = append(fields, upload.FieldDeclaredBytes)
 	}
+	if m.FieldCleared(upload.FieldDeclaredCrc32c) {
+		fields = append(fields, upload.FieldDeclaredCrc32c)
+	}
+	if m.FieldCleared(upload.FieldDeclaredSha256) {
+		fields = append(fields, upload.FieldDeclaredSha256)
+	}
+	if m.FieldCleared(upload.FieldMethod) {
+		fields = append(fields, upload.FieldMethod)
+	}
+	if m.FieldCleared(upload.FieldSessionURL) {
+		fields = append(fields, upload.FieldSessionURL)
+	}
 	return fields
 }
 
@@ -41371,6 +41893,18 @@ func (m *UploadMutation) ClearField(name string) error {
 		return nil
 	case upload.FieldDeclaredBytes:
 		m.ClearDeclaredBytes()
+		return nil
+	case upload.FieldDeclaredCrc32c:
+		m.ClearDeclaredCrc32c()
+		return nil
+	case upload.FieldDeclaredSha256:
+		m.ClearDeclaredSha256()
+		return nil
+	case upload.FieldMethod:
+		m.ClearMethod()
+		return nil
+	case upload.FieldSessionURL:
+		m.ClearSessionURL()
 		return nil
 	}
 	return fmt.Errorf("unknown Upload nullable field %s", name)
@@ -41424,6 +41958,18 @@ func (m *UploadMutation) ResetField(name string) error {
 		return nil
 	case upload.FieldDeclaredBytes:
 		m.ResetDeclaredBytes()
+		return nil
+	case upload.FieldDeclaredCrc32c:
+		m.ResetDeclaredCrc32c()
+		return nil
+	case upload.FieldDeclaredSha256:
+		m.ResetDeclaredSha256()
+		return nil
+	case upload.FieldMethod:
+		m.ResetMethod()
+		return nil
+	case upload.FieldSessionURL:
+		m.ResetSessionURL()
 		return nil
 	case upload.FieldReservedBytes:
 		m.ResetReservedBytes()

@@ -164,6 +164,10 @@ func init() {
 	auditrecordDescCreatedAt := auditrecordMixinFields0[2].Descriptor()
 	// auditrecord.DefaultCreatedAt holds the default value on creation for the created_at field.
 	auditrecord.DefaultCreatedAt = auditrecordDescCreatedAt.Default.(func() time.Time)
+	// auditrecordDescTimes is the schema descriptor for times field.
+	auditrecordDescTimes := auditrecordFields[8].Descriptor()
+	// auditrecord.DefaultTimes holds the default value on creation for the times field.
+	auditrecord.DefaultTimes = auditrecordDescTimes.Default.(int32)
 	blobMixin := schema.Blob{}.Mixin()
 	blobMixinFields0 := blobMixin[0].Fields()
 	_ = blobMixinFields0
@@ -339,6 +343,10 @@ func init() {
 	documentDescTags := documentFields[9].Descriptor()
 	// document.DefaultTags holds the default value on creation for the tags field.
 	document.DefaultTags = documentDescTags.Default.([]string)
+	// documentDescSearchKey is the schema descriptor for search_key field.
+	documentDescSearchKey := documentFields[14].Descriptor()
+	// document.DefaultSearchKey holds the default value on creation for the search_key field.
+	document.DefaultSearchKey = documentDescSearchKey.Default.(string)
 	documentrenditionMixin := schema.DocumentRendition{}.Mixin()
 	documentrenditionMixinFields0 := documentrenditionMixin[0].Fields()
 	_ = documentrenditionMixinFields0
@@ -686,7 +694,7 @@ func init() {
 	// upload.DefaultState holds the default value on creation for the state field.
 	upload.DefaultState = uploadDescState.Default.(string)
 	// uploadDescUpdatedAt is the schema descriptor for updated_at field.
-	uploadDescUpdatedAt := uploadFields[13].Descriptor()
+	uploadDescUpdatedAt := uploadFields[17].Descriptor()
 	// upload.DefaultUpdatedAt holds the default value on creation for the updated_at field.
 	upload.DefaultUpdatedAt = uploadDescUpdatedAt.Default.(func() time.Time)
 }

@@ -48,6 +48,14 @@ type Upload struct {
 	Draft *[]byte `json:"draft,omitempty"`
 	// DeclaredBytes holds the value of the "declared_bytes" field.
 	DeclaredBytes *int64 `json:"declared_bytes,omitempty"`
+	// DeclaredCrc32c holds the value of the "declared_crc32c" field.
+	DeclaredCrc32c *int64 `json:"declared_crc32c,omitempty"`
+	// DeclaredSha256 holds the value of the "declared_sha256" field.
+	DeclaredSha256 *[]byte `json:"declared_sha256,omitempty"`
+	// Method holds the value of the "method" field.
+	Method *string `json:"method,omitempty"`
+	// SessionURL holds the value of the "session_url" field.
+	SessionURL *string `json:"session_url,omitempty"`
 	// ReservedBytes holds the value of the "reserved_bytes" field.
 	ReservedBytes int64 `json:"reserved_bytes,omitempty"`
 	// LeaseUntil holds the value of the "lease_until" field.
@@ -64,11 +72,11 @@ func (*Upload) scanValues(columns []string) ([]any, error) {
 		switch columns[i] {
 		case upload.FieldCreatedByID, upload.FieldCustomerID, upload.FieldDocumentID, upload.FieldAreaID:
 			values[i] = &sql.NullScanner{S: new(uuid.UUID)}
-		case upload.FieldDraft:
+		case upload.FieldDraft, upload.FieldDeclaredSha256:
 			values[i] = new([]byte)
-		case upload.FieldDeclaredBytes, upload.FieldReservedBytes:
+		case upload.FieldDeclaredBytes, upload.FieldDeclaredCrc32c, upload.FieldReservedBytes:
 			values[i] = new(sql.NullInt64)
-		case upload.FieldCreatedByKind, upload.FieldMode, upload.FieldState, upload.FieldObjectKey, upload.FieldFileName, upload.FieldTitle:
+		case upload.FieldCreatedByKind, upload.FieldMode, upload.FieldState, upload.FieldObjectKey, upload.FieldFileName, upload.FieldTitle, upload.FieldMethod, upload.FieldSessionURL:
 			values[i] = new(sql.NullString)
 		case upload.FieldCreatedAt, upload.FieldExpiresOn, upload.FieldLeaseUntil, upload.FieldUpdatedAt:
 			values[i] = new(sql.NullTime)
@@ -192,6 +200,33 @@ func (_m *Upload) assignValues(columns []string, values []any) error {
 				_m.DeclaredBytes = new(int64)
 				*_m.DeclaredBytes = value.Int64
 			}
+		case upload.FieldDeclaredCrc32c:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field declared_crc32c", values[i])
+			} else if value.Valid {
+				_m.DeclaredCrc32c = new(int64)
+				*_m.DeclaredCrc32c = value.Int64
+			}
+		case upload.FieldDeclaredSha256:
+			if value, ok := values[i].(*[]byte); !ok {
+				return fmt.Errorf("unexpected type %T for field declared_sha256", values[i])
+			} else if value != nil {
+				_m.DeclaredSha256 = value
+			}
+		case upload.FieldMethod:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field method", values[i])
+			} else if value.Valid {
+				_m.Method = new(string)
+				*_m.Method = value.String
+			}
+		case upload.FieldSessionURL:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field session_url", values[i])
+			} else if value.Valid {
+				_m.SessionURL = new(string)
+				*_m.SessionURL = value.String
+			}
 		case upload.FieldReservedBytes:
 			if value, ok := values[i].(*sql.NullInt64); !ok {
 				return fmt.Errorf("unexpected type %T for field reserved_bytes", values[i])
@@ -305,6 +340,26 @@ func (_m *Upload) String() string {
 	if v := _m.DeclaredBytes; v != nil {
 		builder.WriteString("declared_bytes=")
 		builder.WriteString(fmt.Sprintf("%v", *v))
+	}
+	builder.WriteString(", ")
+	if v := _m.DeclaredCrc32c; v != nil {
+		builder.WriteString("declared_crc32c=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
+	}
+	builder.WriteString(", ")
+	if v := _m.DeclaredSha256; v != nil {
+		builder.WriteString("declared_sha256=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
+	}
+	builder.WriteString(", ")
+	if v := _m.Method; v != nil {
+		builder.WriteString("method=")
+		builder.WriteString(*v)
+	}
+	builder.WriteString(", ")
+	if v := _m.SessionURL; v != nil {
+		builder.WriteString("session_url=")
+		builder.WriteString(*v)
 	}
 	builder.WriteString(", ")
 	builder.WriteString("reserved_bytes=")

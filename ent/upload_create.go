@@ -186,6 +186,54 @@ func (_c *UploadCreate) SetNillableDeclaredBytes(v *int64) *UploadCreate {
 	return _c
 }
 
+// SetDeclaredCrc32c sets the "declared_crc32c" field.
+func (_c *UploadCreate) SetDeclaredCrc32c(v int64) *UploadCreate {
+	_c.mutation.SetDeclaredCrc32c(v)
+	return _c
+}
+
+// SetNillableDeclaredCrc32c sets the "declared_crc32c" field if the given value is not nil.
+func (_c *UploadCreate) SetNillableDeclaredCrc32c(v *int64) *UploadCreate {
+	if v != nil {
+		_c.SetDeclaredCrc32c(*v)
+	}
+	return _c
+}
+
+// SetDeclaredSha256 sets the "declared_sha256" field.
+func (_c *UploadCreate) SetDeclaredSha256(v []byte) *UploadCreate {
+	_c.mutation.SetDeclaredSha256(v)
+	return _c
+}
+
+// SetMethod sets the "method" field.
+func (_c *UploadCreate) SetMethod(v string) *UploadCreate {
+	_c.mutation.SetMethod(v)
+	return _c
+}
+
+// SetNillableMethod sets the "method" field if the given value is not nil.
+func (_c *UploadCreate) SetNillableMethod(v *string) *UploadCreate {
+	if v != nil {
+		_c.SetMethod(*v)
+	}
+	return _c
+}
+
+// SetSessionURL sets the "session_url" field.
+func (_c *UploadCreate) SetSessionURL(v string) *UploadCreate {
+	_c.mutation.SetSessionURL(v)
+	return _c
+}
+
+// SetNillableSessionURL sets the "session_url" field if the given value is not nil.
+func (_c *UploadCreate) SetNillableSessionURL(v *string) *UploadCreate {
+	if v != nil {
+		_c.SetSessionURL(*v)
+	}
+	return _c
+}
+
 // SetReservedBytes sets the "reserved_bytes" field.
 func (_c *UploadCreate) SetReservedBytes(v int64) *UploadCreate {
 	_c.mutation.SetReservedBytes(v)
@@ -394,6 +442,22 @@ func (_c *UploadCreate) createSpec() (*Upload, *sqlgraph.CreateSpec) {
 	if value, ok := _c.mutation.DeclaredBytes(); ok {
 		_spec.SetField(upload.FieldDeclaredBytes, field.TypeInt64, value)
 		_node.DeclaredBytes = &value
+	}
+	if value, ok := _c.mutation.DeclaredCrc32c(); ok {
+		_spec.SetField(upload.FieldDeclaredCrc32c, field.TypeInt64, value)
+		_node.DeclaredCrc32c = &value
+	}
+	if value, ok := _c.mutation.DeclaredSha256(); ok {
+		_spec.SetField(upload.FieldDeclaredSha256, field.TypeBytes, value)
+		_node.DeclaredSha256 = &value
+	}
+	if value, ok := _c.mutation.Method(); ok {
+		_spec.SetField(upload.FieldMethod, field.TypeString, value)
+		_node.Method = &value
+	}
+	if value, ok := _c.mutation.SessionURL(); ok {
+		_spec.SetField(upload.FieldSessionURL, field.TypeString, value)
+		_node.SessionURL = &value
 	}
 	if value, ok := _c.mutation.ReservedBytes(); ok {
 		_spec.SetField(upload.FieldReservedBytes, field.TypeInt64, value)
@@ -666,6 +730,84 @@ func (u *UploadUpsert) AddDeclaredBytes(v int64) *UploadUpsert {
 // ClearDeclaredBytes clears the value of the "declared_bytes" field.
 func (u *UploadUpsert) ClearDeclaredBytes() *UploadUpsert {
 	u.SetNull(upload.FieldDeclaredBytes)
+	return u
+}
+
+// SetDeclaredCrc32c sets the "declared_crc32c" field.
+func (u *UploadUpsert) SetDeclaredCrc32c(v int64) *UploadUpsert {
+	u.Set(upload.FieldDeclaredCrc32c, v)
+	return u
+}
+
+// UpdateDeclaredCrc32c sets the "declared_crc32c" field to the value that was provided on create.
+func (u *UploadUpsert) UpdateDeclaredCrc32c() *UploadUpsert {
+	u.SetExcluded(upload.FieldDeclaredCrc32c)
+	return u
+}
+
+// AddDeclaredCrc32c adds v to the "declared_crc32c" field.
+func (u *UploadUpsert) AddDeclaredCrc32c(v int64) *UploadUpsert {
+	u.Add(upload.FieldDeclaredCrc32c, v)
+	return u
+}
+
+// ClearDeclaredCrc32c clears the value of the "declared_crc32c" field.
+func (u *UploadUpsert) ClearDeclaredCrc32c() *UploadUpsert {
+	u.SetNull(upload.FieldDeclaredCrc32c)
+	return u
+}
+
+// SetDeclaredSha256 sets the "declared_sha256" field.
+func (u *UploadUpsert) SetDeclaredSha256(v []byte) *UploadUpsert {
+	u.Set(upload.FieldDeclaredSha256, v)
+	return u
+}
+
+// UpdateDeclaredSha256 sets the "declared_sha256" field to the value that was provided on create.
+func (u *UploadUpsert) UpdateDeclaredSha256() *UploadUpsert {
+	u.SetExcluded(upload.FieldDeclaredSha256)
+	return u
+}
+
+// ClearDeclaredSha256 clears the value of the "declared_sha256" field.
+func (u *UploadUpsert) ClearDeclaredSha256() *UploadUpsert {
+	u.SetNull(upload.FieldDeclaredSha256)
+	return u
+}
+
+// SetMethod sets the "method" field.
+func (u *UploadUpsert) SetMethod(v string) *UploadUpsert {
+	u.Set(upload.FieldMethod, v)
+	return u
+}
+
+// UpdateMethod sets the "method" field to the value that was provided on create.
+func (u *UploadUpsert) UpdateMethod() *UploadUpsert {
+	u.SetExcluded(upload.FieldMethod)
+	return u
+}
+
+// ClearMethod clears the value of the "method" field.
+func (u *UploadUpsert) ClearMethod() *UploadUpsert {
+	u.SetNull(upload.FieldMethod)
+	return u
+}
+
+// SetSessionURL sets the "session_url" field.
+func (u *UploadUpsert) SetSessionURL(v string) *UploadUpsert {
+	u.Set(upload.FieldSessionURL, v)
+	return u
+}
+
+// UpdateSessionURL sets the "session_url" field to the value that was provided on create.
+func (u *UploadUpsert) UpdateSessionURL() *UploadUpsert {
+	u.SetExcluded(upload.FieldSessionURL)
+	return u
+}
+
+// ClearSessionURL clears the value of the "session_url" field.
+func (u *UploadUpsert) ClearSessionURL() *UploadUpsert {
+	u.SetNull(upload.FieldSessionURL)
 	return u
 }
 
@@ -1007,6 +1149,97 @@ func (u *UploadUpsertOne) UpdateDeclaredBytes() *UploadUpsertOne {
 func (u *UploadUpsertOne) ClearDeclaredBytes() *UploadUpsertOne {
 	return u.Update(func(s *UploadUpsert) {
 		s.ClearDeclaredBytes()
+	})
+}
+
+// SetDeclaredCrc32c sets the "declared_crc32c" field.
+func (u *UploadUpsertOne) SetDeclaredCrc32c(v int64) *UploadUpsertOne {
+	return u.Update(func(s *UploadUpsert) {
+		s.SetDeclaredCrc32c(v)
+	})
+}
+
+// AddDeclaredCrc32c adds v to the "declared_crc32c" field.
+func (u *UploadUpsertOne) AddDeclaredCrc32c(v int64) *UploadUpsertOne {
+	return u.Update(func(s *UploadUpsert) {
+		s.AddDeclaredCrc32c(v)
+	})
+}
+
+// UpdateDeclaredCrc32c sets the "declared_crc32c" field to the value that was provided on create.
+func (u *UploadUpsertOne) UpdateDeclaredCrc32c() *UploadUpsertOne {
+	return u.Update(func(s *UploadUpsert) {
+		s.UpdateDeclaredCrc32c()
+	})
+}
+
+// ClearDeclaredCrc32c clears the value of the "declared_crc32c" field.
+func (u *UploadUpsertOne) ClearDeclaredCrc32c() *UploadUpsertOne {
+	return u.Update(func(s *UploadUpsert) {
+		s.ClearDeclaredCrc32c()
+	})
+}
+
+// SetDeclaredSha256 sets the "declared_sha256" field.
+func (u *UploadUpsertOne) SetDeclaredSha256(v []byte) *UploadUpsertOne {
+	return u.Update(func(s *UploadUpsert) {
+		s.SetDeclaredSha256(v)
+	})
+}
+
+// UpdateDeclaredSha256 sets the "declared_sha256" field to the value that was provided on create.
+func (u *UploadUpsertOne) UpdateDeclaredSha256() *UploadUpsertOne {
+	return u.Update(func(s *UploadUpsert) {
+		s.UpdateDeclaredSha256()
+	})
+}
+
+// ClearDeclaredSha256 clears the value of the "declared_sha256" field.
+func (u *UploadUpsertOne) ClearDeclaredSha256() *UploadUpsertOne {
+	return u.Update(func(s *UploadUpsert) {
+		s.ClearDeclaredSha256()
+	})
+}
+
+// SetMethod sets the "method" field.
+func (u *UploadUpsertOne) SetMethod(v string) *UploadUpsertOne {
+	return u.Update(func(s *UploadUpsert) {
+		s.SetMethod(v)
+	})
+}
+
+// UpdateMethod sets the "method" field to the value that was provided on create.
+func (u *UploadUpsertOne) UpdateMethod() *UploadUpsertOne {
+	return u.Update(func(s *UploadUpsert) {
+		s.UpdateMethod()
+	})
+}
+
+// ClearMethod clears the value of the "method" field.
+func (u *UploadUpsertOne) ClearMethod() *UploadUpsertOne {
+	return u.Update(func(s *UploadUpsert) {
+		s.ClearMethod()
+	})
+}
+
+// SetSessionURL sets the "session_url" field.
+func (u *UploadUpsertOne) SetSessionURL(v string) *UploadUpsertOne {
+	return u.Update(func(s *UploadUpsert) {
+		s.SetSessionURL(v)
+	})
+}
+
+// UpdateSessionURL sets the "session_url" field to the value that was provided on create.
+func (u *UploadUpsertOne) UpdateSessionURL() *UploadUpsertOne {
+	return u.Update(func(s *UploadUpsert) {
+		s.UpdateSessionURL()
+	})
+}
+
+// ClearSessionURL clears the value of the "session_url" field.
+func (u *UploadUpsertOne) ClearSessionURL() *UploadUpsertOne {
+	return u.Update(func(s *UploadUpsert) {
+		s.ClearSessionURL()
 	})
 }
 
@@ -1522,6 +1755,97 @@ func (u *UploadUpsertBulk) UpdateDeclaredBytes() *UploadUpsertBulk {
 func (u *UploadUpsertBulk) ClearDeclaredBytes() *UploadUpsertBulk {
 	return u.Update(func(s *UploadUpsert) {
 		s.ClearDeclaredBytes()
+	})
+}
+
+// SetDeclaredCrc32c sets the "declared_crc32c" field.
+func (u *UploadUpsertBulk) SetDeclaredCrc32c(v int64) *UploadUpsertBulk {
+	return u.Update(func(s *UploadUpsert) {
+		s.SetDeclaredCrc32c(v)
+	})
+}
+
+// AddDeclaredCrc32c adds v to the "declared_crc32c" field.
+func (u *UploadUpsertBulk) AddDeclaredCrc32c(v int64) *UploadUpsertBulk {
+	return u.Update(func(s *UploadUpsert) {
+		s.AddDeclaredCrc32c(v)
+	})
+}
+
+// UpdateDeclaredCrc32c sets the "declared_crc32c" field to the value that was provided on create.
+func (u *UploadUpsertBulk) UpdateDeclaredCrc32c() *UploadUpsertBulk {
+	return u.Update(func(s *UploadUpsert) {
+		s.UpdateDeclaredCrc32c()
+	})
+}
+
+// ClearDeclaredCrc32c clears the value of the "declared_crc32c" field.
+func (u *UploadUpsertBulk) ClearDeclaredCrc32c() *UploadUpsertBulk {
+	return u.Update(func(s *UploadUpsert) {
+		s.ClearDeclaredCrc32c()
+	})
+}
+
+// SetDeclaredSha256 sets the "declared_sha256" field.
+func (u *UploadUpsertBulk) SetDeclaredSha256(v []byte) *UploadUpsertBulk {
+	return u.Update(func(s *UploadUpsert) {
+		s.SetDeclaredSha256(v)
+	})
+}
+
+// UpdateDeclaredSha256 sets the "declared_sha256" field to the value that was provided on create.
+func (u *UploadUpsertBulk) UpdateDeclaredSha256() *UploadUpsertBulk {
+	return u.Update(func(s *UploadUpsert) {
+		s.UpdateDeclaredSha256()
+	})
+}
+
+// ClearDeclaredSha256 clears the value of the "declared_sha256" field.
+func (u *UploadUpsertBulk) ClearDeclaredSha256() *UploadUpsertBulk {
+	return u.Update(func(s *UploadUpsert) {
+		s.ClearDeclaredSha256()
+	})
+}
+
+// SetMethod sets the "method" field.
+func (u *UploadUpsertBulk) SetMethod(v string) *UploadUpsertBulk {
+	return u.Update(func(s *UploadUpsert) {
+		s.SetMethod(v)
+	})
+}
+
+// UpdateMethod sets the "method" field to the value that was provided on create.
+func (u *UploadUpsertBulk) UpdateMethod() *UploadUpsertBulk {
+	return u.Update(func(s *UploadUpsert) {
+		s.UpdateMethod()
+	})
+}
+
+// ClearMethod clears the value of the "method" field.
+func (u *UploadUpsertBulk) ClearMethod() *UploadUpsertBulk {
+	return u.Update(func(s *UploadUpsert) {
+		s.ClearMethod()
+	})
+}
+
+// SetSessionURL sets the "session_url" field.
+func (u *UploadUpsertBulk) SetSessionURL(v string) *UploadUpsertBulk {
+	return u.Update(func(s *UploadUpsert) {
+		s.SetSessionURL(v)
+	})
+}
+
+// UpdateSessionURL sets the "session_url" field to the value that was provided on create.
+func (u *UploadUpsertBulk) UpdateSessionURL() *UploadUpsertBulk {
+	return u.Update(func(s *UploadUpsert) {
+		s.UpdateSessionURL()
+	})
+}
+
+// ClearSessionURL clears the value of the "session_url" field.
+func (u *UploadUpsertBulk) ClearSessionURL() *UploadUpsertBulk {
+	return u.Update(func(s *UploadUpsert) {
+		s.ClearSessionURL()
 	})
 }
 

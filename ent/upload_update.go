@@ -259,6 +259,85 @@ func (_u *UploadUpdate) ClearDeclaredBytes() *UploadUpdate {
 	return _u
 }
 
+// SetDeclaredCrc32c sets the "declared_crc32c" field.
+func (_u *UploadUpdate) SetDeclaredCrc32c(v int64) *UploadUpdate {
+	_u.mutation.ResetDeclaredCrc32c()
+	_u.mutation.SetDeclaredCrc32c(v)
+	return _u
+}
+
+// SetNillableDeclaredCrc32c sets the "declared_crc32c" field if the given value is not nil.
+func (_u *UploadUpdate) SetNillableDeclaredCrc32c(v *int64) *UploadUpdate {
+	if v != nil {
+		_u.SetDeclaredCrc32c(*v)
+	}
+	return _u
+}
+
+// AddDeclaredCrc32c adds value to the "declared_crc32c" field.
+func (_u *UploadUpdate) AddDeclaredCrc32c(v int64) *UploadUpdate {
+	_u.mutation.AddDeclaredCrc32c(v)
+	return _u
+}
+
+// ClearDeclaredCrc32c clears the value of the "declared_crc32c" field.
+func (_u *UploadUpdate) ClearDeclaredCrc32c() *UploadUpdate {
+	_u.mutation.ClearDeclaredCrc32c()
+	return _u
+}
+
+// SetDeclaredSha256 sets the "declared_sha256" field.
+func (_u *UploadUpdate) SetDeclaredSha256(v []byte) *UploadUpdate {
+	_u.mutation.SetDeclaredSha256(v)
+	return _u
+}
+
+// ClearDeclaredSha256 clears the value of the "declared_sha256" field.
+func (_u *UploadUpdate) ClearDeclaredSha256() *UploadUpdate {
+	_u.mutation.ClearDeclaredSha256()
+	return _u
+}
+
+// SetMethod sets the "method" field.
+func (_u *UploadUpdate) SetMethod(v string) *UploadUpdate {
+	_u.mutation.SetMethod(v)
+	return _u
+}
+
+// SetNillableMethod sets the "method" field if the given value is not nil.
+func (_u *UploadUpdate) SetNillableMethod(v *string) *UploadUpdate {
+	if v != nil {
+		_u.SetMethod(*v)
+	}
+	return _u
+}
+
+// ClearMethod clears the value of the "method" field.
+func (_u *UploadUpdate) ClearMethod() *UploadUpdate {
+	_u.mutation.ClearMethod()
+	return _u
+}
+
+// SetSessionURL sets the "session_url" field.
+func (_u *UploadUpdate) SetSessionURL(v string) *UploadUpdate {
+	_u.mutation.SetSessionURL(v)
+	return _u
+}
+
+// SetNillableSessionURL sets the "session_url" field if the given value is not nil.
+func (_u *UploadUpdate) SetNillableSessionURL(v *string) *UploadUpdate {
+	if v != nil {
+		_u.SetSessionURL(*v)
+	}
+	return _u
+}
+
+// ClearSessionURL clears the value of the "session_url" field.
+func (_u *UploadUpdate) ClearSessionURL() *UploadUpdate {
+	_u.mutation.ClearSessionURL()
+	return _u
+}
+
 // SetReservedBytes sets the "reserved_bytes" field.
 func (_u *UploadUpdate) SetReservedBytes(v int64) *UploadUpdate {
 	_u.mutation.ResetReservedBytes()
@@ -420,6 +499,33 @@ func (_u *UploadUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	}
 	if _u.mutation.DeclaredBytesCleared() {
 		_spec.ClearField(upload.FieldDeclaredBytes, field.TypeInt64)
+	}
+	if value, ok := _u.mutation.DeclaredCrc32c(); ok {
+		_spec.SetField(upload.FieldDeclaredCrc32c, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedDeclaredCrc32c(); ok {
+		_spec.AddField(upload.FieldDeclaredCrc32c, field.TypeInt64, value)
+	}
+	if _u.mutation.DeclaredCrc32cCleared() {
+		_spec.ClearField(upload.FieldDeclaredCrc32c, field.TypeInt64)
+	}
+	if value, ok := _u.mutation.DeclaredSha256(); ok {
+		_spec.SetField(upload.FieldDeclaredSha256, field.TypeBytes, value)
+	}
+	if _u.mutation.DeclaredSha256Cleared() {
+		_spec.ClearField(upload.FieldDeclaredSha256, field.TypeBytes)
+	}
+	if value, ok := _u.mutation.Method(); ok {
+		_spec.SetField(upload.FieldMethod, field.TypeString, value)
+	}
+	if _u.mutation.MethodCleared() {
+		_spec.ClearField(upload.FieldMethod, field.TypeString)
+	}
+	if value, ok := _u.mutation.SessionURL(); ok {
+		_spec.SetField(upload.FieldSessionURL, field.TypeString, value)
+	}
+	if _u.mutation.SessionURLCleared() {
+		_spec.ClearField(upload.FieldSessionURL, field.TypeString)
 	}
 	if value, ok := _u.mutation.ReservedBytes(); ok {
 		_spec.SetField(upload.FieldReservedBytes, field.TypeInt64, value)
@@ -684,6 +790,85 @@ func (_u *UploadUpdateOne) ClearDeclaredBytes() *UploadUpdateOne {
 	return _u
 }
 
+// SetDeclaredCrc32c sets the "declared_crc32c" field.
+func (_u *UploadUpdateOne) SetDeclaredCrc32c(v int64) *UploadUpdateOne {
+	_u.mutation.ResetDeclaredCrc32c()
+	_u.mutation.SetDeclaredCrc32c(v)
+	return _u
+}
+
+// SetNillableDeclaredCrc32c sets the "declared_crc32c" field if the given value is not nil.
+func (_u *UploadUpdateOne) SetNillableDeclaredCrc32c(v *int64) *UploadUpdateOne {
+	if v != nil {
+		_u.SetDeclaredCrc32c(*v)
+	}
+	return _u
+}
+
+// AddDeclaredCrc32c adds value to the "declared_crc32c" field.
+func (_u *UploadUpdateOne) AddDeclaredCrc32c(v int64) *UploadUpdateOne {
+	_u.mutation.AddDeclaredCrc32c(v)
+	return _u
+}
+
+// ClearDeclaredCrc32c clears the value of the "declared_crc32c" field.
+func (_u *UploadUpdateOne) ClearDeclaredCrc32c() *UploadUpdateOne {
+	_u.mutation.ClearDeclaredCrc32c()
+	return _u
+}
+
+// SetDeclaredSha256 sets the "declared_sha256" field.
+func (_u *UploadUpdateOne) SetDeclaredSha256(v []byte) *UploadUpdateOne {
+	_u.mutation.SetDeclaredSha256(v)
+	return _u
+}
+
+// ClearDeclaredSha256 clears the value of the "declared_sha256" field.
+func (_u *UploadUpdateOne) ClearDeclaredSha256() *UploadUpdateOne {
+	_u.mutation.ClearDeclaredSha256()
+	return _u
+}
+
+// SetMethod sets the "method" field.
+func (_u *UploadUpdateOne) SetMethod(v string) *UploadUpdateOne {
+	_u.mutation.SetMethod(v)
+	return _u
+}
+
+// SetNillableMethod sets the "method" field if the given value is not nil.
+func (_u *UploadUpdateOne) SetNillableMethod(v *string) *UploadUpdateOne {
+	if v != nil {
+		_u.SetMethod(*v)
+	}
+	return _u
+}
+
+// ClearMethod clears the value of the "method" field.
+func (_u *UploadUpdateOne) ClearMethod() *UploadUpdateOne {
+	_u.mutation.ClearMethod()
+	return _u
+}
+
+// SetSessionURL sets the "session_url" field.
+func (_u *UploadUpdateOne) SetSessionURL(v string) *UploadUpdateOne {
+	_u.mutation.SetSessionURL(v)
+	return _u
+}
+
+// SetNillableSessionURL sets the "session_url" field if the given value is not nil.
+func (_u *UploadUpdateOne) SetNillableSessionURL(v *string) *UploadUpdateOne {
+	if v != nil {
+		_u.SetSessionURL(*v)
+	}
+	return _u
+}
+
+// ClearSessionURL clears the value of the "session_url" field.
+func (_u *UploadUpdateOne) ClearSessionURL() *UploadUpdateOne {
+	_u.mutation.ClearSessionURL()
+	return _u
+}
+
 // SetReservedBytes sets the "reserved_bytes" field.
 func (_u *UploadUpdateOne) SetReservedBytes(v int64) *UploadUpdateOne {
 	_u.mutation.ResetReservedBytes()
@@ -875,6 +1060,33 @@ func (_u *UploadUpdateOne) sqlSave(ctx context.Context) (_node *Upload, err erro
 	}
 	if _u.mutation.DeclaredBytesCleared() {
 		_spec.ClearField(upload.FieldDeclaredBytes, field.TypeInt64)
+	}
+	if value, ok := _u.mutation.DeclaredCrc32c(); ok {
+		_spec.SetField(upload.FieldDeclaredCrc32c, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedDeclaredCrc32c(); ok {
+		_spec.AddField(upload.FieldDeclaredCrc32c, field.TypeInt64, value)
+	}
+	if _u.mutation.DeclaredCrc32cCleared() {
+		_spec.ClearField(upload.FieldDeclaredCrc32c, field.TypeInt64)
+	}
+	if value, ok := _u.mutation.DeclaredSha256(); ok {
+		_spec.SetField(upload.FieldDeclaredSha256, field.TypeBytes, value)
+	}
+	if _u.mutation.DeclaredSha256Cleared() {
+		_spec.ClearField(upload.FieldDeclaredSha256, field.TypeBytes)
+	}
+	if value, ok := _u.mutation.Method(); ok {
+		_spec.SetField(upload.FieldMethod, field.TypeString, value)
+	}
+	if _u.mutation.MethodCleared() {
+		_spec.ClearField(upload.FieldMethod, field.TypeString)
+	}
+	if value, ok := _u.mutation.SessionURL(); ok {
+		_spec.SetField(upload.FieldSessionURL, field.TypeString, value)
+	}
+	if _u.mutation.SessionURLCleared() {
+		_spec.ClearField(upload.FieldSessionURL, field.TypeString)
 	}
 	if value, ok := _u.mutation.ReservedBytes(); ok {
 		_spec.SetField(upload.FieldReservedBytes, field.TypeInt64, value)

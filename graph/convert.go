@@ -1,6 +1,8 @@
 package graph
 
 import (
+	"time"
+
 	"github.com/99designs/gqlgen/graphql"
 
 	"dossier/graph/model"
@@ -153,18 +155,35 @@ func contactNested(in *model.ContactNestedInput) customer.ContactNested {
 // uploadDraft and beginDraft hold the id of a customer, which is the one thing that can be wrong here.
 func uploadDraft(in model.DocumentUploadInput) (document.UploadDraft, error) {
 	id, err := parseID(typeid.Customer, in.CustomerID, "input", "customerId")
-	return document.UploadDraft{CustomerID: id, Titles: in.Titles.Value(), ExpiresOn: in.ExpiresOn.Value()}, err
+	return document.UploadDraft{
+		CustomerID: id, Titles: in.Titles.Value(), ExpiresOn: in.ExpiresOn.Value(),
+		DetailsDraft: documentDetails(in.AreaKey.Value(), in.Description.Value(), in.Purpose.Value(), in.Visibility, in.Tags.Value(), in.RetentionUntil.Value()),
+	}, err
+}
+
+func documentDetails(
+	areaKey, description *string, purpose *model.DocumentPurpose, visibility model.Visibility, tags []string, retentionUntil *time.Time,
+) document.DetailsDraft {
+	return document.DetailsDraft{
+		AreaKey: areaKey, Description: description, Purpose: (*string)(purpose), Visibility: string(visibility), Tags: tags,
+		RetentionUntil: retentionUntil,
+	}
 }
 
 func beginDraft(in model.DocumentUploadBeginInput) (document.BeginDraft, error) {
 	id, err := parseID(typeid.Customer, in.CustomerID, "input", "customerId")
 	return document.BeginDraft{
 		CustomerID: id, FileName: in.FileName, SizeBytes: in.SizeBytes, Title: in.Title.Value(), ExpiresOn: in.ExpiresOn.Value(),
+		Method: string(in.Method), ContentType: in.ContentType.Value(), CRC32C: in.Crc32c.Value(), SHA256: in.Sha256.Value(),
+		DetailsDraft: documentDetails(in.AreaKey.Value(), in.Description.Value(), in.Purpose.Value(), in.Visibility, in.Tags.Value(), in.RetentionUntil.Value()),
 	}, err
 }
 
 func documentPatch(in model.DocumentUpdateInput) document.Patch {
-	return document.Patch{Title: field(in.Title), ExpiresOn: field(in.ExpiresOn)}
+	return document.Patch{
+		Title: field(in.Title), Description: field(in.Description), Tags: field(in.Tags), Purpose: textField(in.Purpose),
+		Visibility: textField(in.Visibility), ExpiresOn: field(in.ExpiresOn), RetentionUntil: field(in.RetentionUntil),
+	}
 }
 
 func entryDraft(in model.TimelineEntryInput) timeline.Draft {

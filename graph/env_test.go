@@ -90,7 +90,7 @@ func (e *env) do(t *testing.T, p auth.Principal, query string, variables map[str
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx := WithRequestID(t.Context(), "request-1")
+	ctx := auth.WithOrigin(t.Context(), auth.Origin{RequestID: "request-1"})
 	if !p.IsZero() {
 		ctx = auth.WithPrincipal(ctx, p)
 	}

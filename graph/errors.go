@@ -17,7 +17,11 @@ import (
 )
 
 // presenter makes every top-level error that a client sees.
-type presenter struct{ log *slog.Logger }
+type presenter struct {
+	log *slog.Logger
+	// denied is told the root field below which something was FORBIDDEN.
+	denied func(ctx context.Context, field string)
+}
 
 // present turns err into a GraphQL error with extensions.code and extensions.requestId.
 //
@@ -60,6 +64,11 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 	}
 	if id := RequestID(ctx); id != "" {
 		out.Extensions["requestId"] = id
+	}
+	// All that is below a root field is read by the engine, so the field of ctx is the root field itself. Every refusal comes
+	// by here, whether the policy, a use case or the engine has made it.
+	if fc := graphql.GetFieldContext(ctx); code == fault.Forbidden && fc != nil && fc.Field.Field != nil {
+		p.denied(ctx, fc.Object+"."+fc.Field.Name)
 	}
 	if code == fault.Internal || code == fault.Unavailable {
 		p.log.ErrorContext(ctx, "operation failed", "code", code, "request_id", RequestID(ctx), "path", out.Path.String(), "cause", cause(err))
@@ -169,7 +178,7 @@ func userError(f *fault.Error) read.Obj {
 	case fault.UnsupportedMediaType:
 		if d, ok := f.Detail.(fault.MediaTypeDetail); ok {
 			typeName = "UnsupportedMediaTypeError"
-			fields["contentType"] = d.ContentType
+			fields["contentType"], fields["accepted"] = d.ContentType, stringValues(d.Accepted)
 		}
 	}
 	return read.Obj{Type: typeName, Fields: fields}

@@ -38,7 +38,7 @@ func TestNoForeignErrorIsShownAsText(t *testing.T) {
 		"an internal fault with a cause":        fault.Wrap("store.X", errDatabase()),
 		"joined errors":                         errors.Join(errDatabase(), errors.New(secretText)),
 	} {
-		got := presenter{slog.New(slog.DiscardHandler)}.present(WithRequestID(t.Context(), "request-1"), err)
+		got := presenter{log: slog.New(slog.DiscardHandler)}.present(auth.WithOrigin(t.Context(), auth.Origin{RequestID: "request-1"}), err)
 		text, jsonErr := json.Marshal(got)
 		if jsonErr != nil {
 			t.Fatal(jsonErr)
@@ -61,7 +61,7 @@ func TestAFaultIsShownWithoutItsCause(t *testing.T) {
 		"alone": f, "in a list": fault.List{f, fault.New(fault.NotFound, secretText)}, "wrapped": fmt.Errorf("%s: %w", secretText, f),
 		"as gqlgen wraps it": gqlerror.WrapPath(nil, fault.Wrap("x", f)),
 	} {
-		got := presenter{slog.New(slog.DiscardHandler)}.present(t.Context(), err)
+		got := presenter{log: slog.New(slog.DiscardHandler)}.present(t.Context(), err)
 		text, jsonErr := json.Marshal(got)
 		if jsonErr != nil {
 			t.Fatal(jsonErr)
@@ -77,7 +77,7 @@ func TestOnlyFailuresOfTheServiceAreLogged(t *testing.T) {
 	t.Parallel()
 	for _, code := range fault.Codes {
 		var log logs
-		presenter{slog.New(slog.NewJSONHandler(&log, nil))}.present(WithRequestID(t.Context(), "request-1"), fault.New(code, "m"))
+		presenter{log: slog.New(slog.NewJSONHandler(&log, nil))}.present(auth.WithOrigin(t.Context(), auth.Origin{RequestID: "request-1"}), fault.New(code, "m"))
 		want := code == fault.Internal || code == fault.Unavailable
 		if got := log.String() != ""; got != want {
 			t.Errorf("%s is logged: %v, want %v", code, got, want)
@@ -339,7 +339,7 @@ func TestAPayloadCanHoldNothingButUserErrors(t *testing.T) {
 
 func TestARequestWithoutAnIDHasNone(t *testing.T) {
 	t.Parallel()
-	got := presenter{slog.New(slog.DiscardHandler)}.present(context.Background(), fault.New(fault.NotFound, "m"))
+	got := presenter{log: slog.New(slog.DiscardHandler)}.present(context.Background(), fault.New(fault.NotFound, "m"))
 	if _, ok := got.Extensions["requestId"]; ok {
 		t.Errorf("extensions are %v, want no requestId", got.Extensions)
 	}

@@ -19,7 +19,7 @@ const documents = 1000
 // NewHandler puts the executor together: resolvers, policy, limits and errors. The caller adds the transports.
 func NewHandler(r *Resolver, limits Limits, log *slog.Logger) *handler.Server {
 	h := handler.New(NewSchema(r))
-	p := presenter{log: log}
+	p := presenter{log: log, denied: r.denied}
 	h.SetErrorPresenter(p.present)
 	h.SetRecoverFunc(p.recovered)
 	h.SetQueryCache(lru.New[*ast.QueryDocument](documents))

@@ -89,7 +89,7 @@ func attributeDraft(in model.AttributeDefinitionCreateInput) attribute.Draft {
 	return attribute.Draft{
 		Key: in.Key.Value(), Label: in.Label, Description: in.Description.Value(), Type: attribute.Type(in.Type), Required: in.Required,
 		CustomerVisible: in.CustomerVisible, Options: list(in.Options.Value(), attributeOption), CustomerTypeIDs: in.CustomerTypeIds.Value(), Validation: attributeRules(in.Validation.Value()),
-		Accept: in.Accept.Value(), MaxFiles: in.MaxFiles.Value(),
+		Accept: in.Accept.Value(), MaxFiles: in.MaxFiles.Value(), MaxFileBytes: in.MaxFileBytes.Value(),
 	}
 }
 
@@ -97,7 +97,8 @@ func attributePatch(in model.AttributeDefinitionUpdateInput) attribute.Patch {
 	patch := attribute.Patch{
 		Label: field(in.Label), Description: field(in.Description), Required: field(in.Required), CustomerVisible: field(in.CustomerVisible),
 		Options: fieldList(in.Options, attributeOption), CustomerTypeIDs: field(in.CustomerTypeIds), Accept: field(in.Accept), MaxFiles: field(in.MaxFiles),
-		Validation: optional.Field[*attribute.ValidationInput]{Given: in.Validation.IsSet(), Value: attributeRules(in.Validation.Value())},
+		MaxFileBytes: field(in.MaxFileBytes),
+		Validation:   optional.Field[*attribute.ValidationInput]{Given: in.Validation.IsSet(), Value: attributeRules(in.Validation.Value())},
 	}
 	if in.Type.IsSet() {
 		patch.Type.Given = true

@@ -70,7 +70,8 @@ func (r mutationResolver) DocumentUploadBegin(
 	})
 	return r.payload(ctx, "UploadSessionPayload", map[string]any{"uploadSession": read.Obj{Type: "UploadSession", Fields: map[string]any{
 		"id": typeid.Format(typeid.UploadSession, session.ID), "uploadUrl": session.URL, "uploadMethod": session.Method,
-		"uploadHeaders": headers, "expiresAt": session.ExpiresAt,
+		"uploadHeaders": headers, "expiresAt": session.ExpiresAt, "resumable": session.Resumable,
+		"method": uploadMethod(session), "chunkGranularityBytes": partBytes(session),
 	}}}, err)
 }
 
@@ -81,6 +82,7 @@ func (r mutationResolver) uploadBegin(
 	if err != nil {
 		return document.Session{}, err
 	}
+	draft.Origin = origin(ctx)
 	return r.Documents.UploadBegin(ctx, viewer(ctx), draft, key)
 }
 
@@ -96,11 +98,15 @@ func (r mutationResolver) DocumentUploadComplete(ctx context.Context, uploadSess
 
 // DocumentReplace streams a new content into a document.
 func (r mutationResolver) DocumentReplace(
-	ctx context.Context, id string, expectedVersion int, file transport.Upload,
+	ctx context.Context, id string, expectedVersion int, file transport.Upload, input *model.DocumentUpdateInput,
 ) (*read.Object, error) {
 	u, err := parseID(typeid.Document, id, "id")
 	if err == nil {
-		err = r.Documents.Replace(ctx, viewer(ctx), u, expectedVersion, file)
+		var patch document.Patch
+		if input != nil {
+			patch = documentPatch(*input)
+		}
+		err = r.Documents.Replace(ctx, viewer(ctx), u, expectedVersion, file, patch)
 	}
 	return r.documentPayload(ctx, u, err)
 }

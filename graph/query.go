@@ -106,3 +106,10 @@ func (r queryResolver) StaffUsers(
 ) (*read.Object, error) {
 	return r.Engine.Field(ctx)
 }
+
+// AuditTrail is who did what in the account.
+func (r queryResolver) AuditTrail(
+	ctx context.Context, _ *model.AuditWhere, _ *int, _ *string, _ *int, _ *string,
+) (*read.Object, error) {
+	return r.Engine.Field(ctx)
+}

@@ -44,7 +44,7 @@ type Subscription struct {
 	// Account is whose log it follows.
 	Account uuid.UUID
 	// Key is equal for subscriptions that get the very same messages: same document, operation and variables (the cursor
-	// apart), same account and permissions.
+	// apart), same account and permissions, and the same principal where the messages hold what is personal.
 	Key string
 	// From is the number of the event after which it begins, or FromNow.
 	From int64
@@ -63,6 +63,9 @@ func (r *Resolver) Subscribe(ctx context.Context, exec graphql.GraphExecutor, oc
 	}
 	field := fields[0]
 	if err := p.RequireField("Subscription." + field.Name); err != nil {
+		if fault.CodeOf(err) == fault.Forbidden {
+			r.denied(ctx, "Subscription."+field.Name)
+		}
 		return nil, err
 	}
 	args := field.ArgumentMap(oc.Variables)
@@ -135,6 +138,11 @@ func groupKey(p auth.Principal, field *ast.Field, oc *graphql.OperationContext) 
 	h := sha256.New()
 	enc := json.NewEncoder(h)
 	_ = enc.Encode([]string{p.ScopeKey(), oc.RawQuery, oc.Operation.Name})
+	// SECURITY: links are in the name of who asks. In a shared message they would be in the name of another subscriber, who
+	// would have the download on record.
+	if read.Personal(oc.Operation.SelectionSet) {
+		_ = enc.Encode([]string{string(p.Kind), p.ID.String()})
+	}
 	for _, name := range names {
 		_ = enc.Encode([]any{name, oc.Variables[name]})
 	}

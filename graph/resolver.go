@@ -29,6 +29,9 @@ type Resolver struct {
 	Jobs      *job.Service
 
 	Attributes *attribute.Service
+
+	// Denied is told what a principal was not allowed to do, for the audit trail; nil when nobody wants to know.
+	Denied func(ctx context.Context, p auth.Principal, action string)
 }
 
 type (
@@ -45,6 +48,13 @@ func (r *Resolver) Mutation() generated.MutationResolver { return mutationResolv
 
 // Subscription gives the resolvers of the subscription root.
 func (r *Resolver) Subscription() generated.SubscriptionResolver { return subscriptionResolver{r} }
+
+// denied notes that the principal of ctx was refused a root field, such as "Mutation.customerCreate".
+func (r *Resolver) denied(ctx context.Context, field string) {
+	if r.Denied != nil {
+		r.Denied(ctx, viewer(ctx), field)
+	}
+}
 
 // viewer is who is asking; the policy check has refused nobody before a resolver runs.
 func viewer(ctx context.Context) auth.Principal {

@@ -21,6 +21,7 @@ import (
 	"dossier/graph"
 	"dossier/internal/account"
 	"dossier/internal/attribute"
+	"dossier/internal/audit"
 	"dossier/internal/auth"
 	"dossier/internal/blob"
 	"dossier/internal/blob/disk"
@@ -32,6 +33,7 @@ import (
 	"dossier/internal/feed"
 	"dossier/internal/job"
 	"dossier/internal/note"
+	"dossier/internal/pdfpage"
 	"dossier/internal/read"
 	"dossier/internal/server"
 	"dossier/internal/store"
@@ -75,6 +77,9 @@ type app struct {
 	// exports makes the links to the files of exports, runner works at jobs.
 	exports  *document.Links
 	runner   *job.Runner
+	archives *document.Links
+	// denials writes what was refused into the audit trail.
+	denials  *audit.Denials
 	images   *document.ImageLinks
 	previews *document.PreviewLinks
 	checker  *document.Checker
@@ -129,6 +134,7 @@ func openApp(ctx context.Context, cfg *config, log *slog.Logger, secret []byte, 
 	}
 	a.links = &document.Links{Secret: subkey(secret, "downloads"), BaseURL: cfg.publicURL() + "/files/", TTL: cfg.DownloadTTL.d, Now: time.Now}
 	a.exports = &document.Links{Secret: subkey(secret, "exports"), BaseURL: cfg.publicURL() + "/exports/", TTL: cfg.DownloadTTL.d, Now: time.Now}
+	a.archives = &document.Links{Secret: subkey(secret, "archives"), BaseURL: cfg.publicURL() + "/archives/", TTL: cfg.DownloadTTL.d, Now: time.Now}
 	a.images = document.NewImageLinks(cfg.publicURL()+"/images", func(purpose string) []byte { return subkey(secret, purpose) })
 	a.previews = document.NewPreviewLinks(cfg.publicURL()+"/previews", func(purpose string) []byte { return subkey(secret, purpose) })
 	return a, a.openGraph(pepper)
@@ -201,7 +207,8 @@ func (a *app) openBlobs(ctx context.Context, key []byte) error {
 
 func (a *app) openGraph(pepper auth.Pepper) error {
 	engine, err := read.New(read.Config{
-		Pool: a.readPool, Schema: graph.Schema(), DownloadURL: a.links.URL, JobURL: a.exports.URL, ImageURL: a.images.URL, PreviewURL: a.previews.URL,
+		Pool: a.readPool, Schema: graph.Schema(), DownloadURL: a.links.URLFor, DocumentsZipURL: a.archives.URLFor, JobURL: a.exports.URLFor,
+		ImageURL: a.images.URL, PreviewURL: a.previews.URLFor,
 		MaxDepth:           graph.DefaultLimits.Depth,
 		MaxFilesPerRequest: a.cfg.MaxFiles.n, EventRetentionDays: int(a.cfg.EventRetention.d / (24 * time.Hour)),
 	})
@@ -218,6 +225,9 @@ func (a *app) openGraph(pepper auth.Pepper) error {
 	a.openJobs()
 	a.openChecks()
 	a.resolver.Accounts.Revoked = a.auth.ForgetKey
+	a.denials = audit.NewDenials(a.store, a.log)
+	a.resolver.Denied = a.denials.Denied
+	a.resolver.Documents.Denied, a.resolver.Documents.Rights = a.denials.Denied, a.auth
 	a.resolver.Documents.Log = a.log
 	a.resolver.Documents.Limits.Lease = a.cfg.UploadLease.d
 	a.sweeper = document.NewSweeper(a.store.Sweep(), a.blobs)
@@ -231,6 +241,8 @@ func (a *app) openGraph(pepper auth.Pepper) error {
 	}, func(ctx context.Context) error {
 		_, err := a.store.PruneJobs(ctx, keepJobs)
 		return err
+	}, func(ctx context.Context) error {
+		return document.TellOfDates(ctx, a.store, time.Now())
 	})
 	return nil
 }
@@ -251,6 +263,9 @@ func (a *app) openChecks() {
 	a.checker = document.NewChecker(a.store.Checks(), a.blobs, docs.Thumbnails)
 	a.checker.Log, a.checker.Workers, a.checker.Lease = a.log, a.cfg.CheckWorkers.n, a.cfg.JobLease.d
 	docs.Wake = a.checker.Wake
+	if a.cfg.PDFPreviews {
+		docs.Pages, a.checker.Pages = true, pdfpage.New(filepath.Join(a.cfg.DataDir, "renderer"))
+	}
 	if network, address, err := clamd.ParseAddress(a.cfg.Clamd); err == nil {
 		docs.Scanner = clamd.New(clamd.Config{
 			Network: network, Address: address, MaxBytes: int64(a.cfg.ScanMax.n) * 1_000_000, Timeout: a.cfg.ScanTimeout.d,
@@ -262,12 +277,12 @@ func (a *app) openChecks() {
 // run serves until ctx ends. opened is told once the addresses are taken.
 func (a *app) run(ctx context.Context, opened func(*server.Server)) error {
 	s, err := server.Open(server.Config{
-		Addr: a.cfg.Listen, AdminAddr: a.cfg.AdminListen, PublicURL: a.cfg.publicURL(), Origins: a.cfg.Origins, SDL: graph.SDL(),
+		Addr: a.cfg.Listen, AdminAddr: a.cfg.AdminListen, PublicURL: a.cfg.publicURL(), Origins: a.cfg.Origins, Proxies: a.cfg.proxies(), SDL: graph.SDL(),
 		SampleQuery: sampleQuery, MaxFiles: a.cfg.MaxFiles.n, MaxSockets: a.cfg.MaxSockets.n,
 		DrainDelay: a.cfg.DrainDelay.d, ShutdownTimeout: a.cfg.ShutdownTimeout.d, Traces: a.traced,
 	}, server.Deps{
-		Resolver: a.resolver, Limits: graph.DefaultLimits, Auth: a.auth, Hub: a.hub, Links: a.links, ExportLinks: a.exports, Images: a.images, Previews: a.previews,
-		Log:        a.log,
+		Resolver: a.resolver, Limits: graph.DefaultLimits, Auth: a.auth, Hub: a.hub, Links: a.links, ExportLinks: a.exports, ArchiveLinks: a.archives,
+		Images: a.images, Previews: a.previews, Log: a.log,
 		BlobRoutes: a.routes, DevIssuer: a.devIssuer, Ready: a.store.Ping, Pools: a.pools(), BlobFailures: a.blobs.Failures,
 	})
 	if err != nil {
@@ -278,7 +293,7 @@ func (a *app) run(ctx context.Context, opened func(*server.Server)) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var work errgroup.Group
-	for _, run := range []func(context.Context) error{a.notifier.Run, a.tailer.Run, a.sweeper.Run} {
+	for _, run := range []func(context.Context) error{a.notifier.Run, a.tailer.Run, a.sweeper.Run, a.denials.Run} {
 		work.Go(func() error {
 			if err := run(background); err != nil && background.Err() == nil {
 				a.log.Error("background work ended", "cause", err)
@@ -315,6 +330,11 @@ func (a *app) pools() []server.Pool {
 func (a *app) close() {
 	if a.auth != nil {
 		a.auth.Close()
+	}
+	if a.checker != nil && a.checker.Pages != nil {
+		if err := a.checker.Pages.Close(); err != nil {
+			a.log.Warn("the renderer of pages did not end", "cause", err)
+		}
 	}
 	if a.readPool != nil {
 		a.readPool.Close()

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
 	"dossier/internal/clamd"
+	"dossier/internal/document"
 )
 
 // config is all that `serve` and `dev` can be told, by flag or by environment variable. It is one struct, so that
@@ -25,6 +27,7 @@ type config struct {
 	AdminListen string   `name:"admin-listen" env:"DOSSIER_ADMIN_LISTEN" default:"127.0.0.1:8081" help:"Address of /metrics, /healthz, /readyz and /debug/pprof. Never open it to the world."`
 	PublicURL   string   `name:"public-url" env:"DOSSIER_PUBLIC_URL" placeholder:"URL" help:"Where clients reach the API, for download links. Default: http:// and the listen address."`
 	Origins     []string `name:"origin" env:"DOSSIER_ORIGINS" placeholder:"ORIGIN" help:"Origins of browser apps, such as https://app.example.com, for CORS and WebSocket. The public URL's own is always allowed."`
+	Proxies     []string `name:"proxy" env:"DOSSIER_PROXIES" placeholder:"NETWORK" help:"Addresses or networks, such as 10.0.0.0/8, of the load balancers in front. Only from these is X-Forwarded-For believed, for the audit trail."`
 	DataDir     string   `name:"data-dir" env:"DOSSIER_DATA_DIR" default:"data" help:"Where the disk store and the private PostgreSQL of dev are."`
 	BlobStore   string   `name:"blob-store" env:"DOSSIER_BLOB_STORE" default:"disk" help:"Where documents are: disk or gcs."`
 	GCSBucket   string   `name:"gcs-bucket" env:"DOSSIER_GCS_BUCKET" placeholder:"NAME" help:"Bucket of the gcs store. Credentials are found as Google's libraries do."`
@@ -38,7 +41,7 @@ type config struct {
 	MaxSockets      number   `name:"max-sockets" env:"DOSSIER_MAX_SOCKETS" default:"50" help:"Most live connections of one API key to one node; a staff user may have two fifths of it."`
 	UploadMemory    number   `name:"upload-memory-mb" env:"DOSSIER_UPLOAD_MEMORY_MB" default:"32" help:"Memory in MB that large uploads to gcs may buffer together."`
 	EventRetention  duration `name:"event-retention" env:"DOSSIER_EVENT_RETENTION" default:"168h" help:"How long events, and with them subscription cursors, are kept."`
-	DownloadTTL     duration `name:"download-ttl" env:"DOSSIER_DOWNLOAD_TTL" default:"5m" help:"How long a download link works, at most an hour."`
+	DownloadTTL     duration `name:"download-ttl" env:"DOSSIER_DOWNLOAD_TTL" default:"5m" help:"How long a download link works at most, up to 5 minutes."`
 	UploadLease     duration `name:"upload-lease" env:"DOSSIER_UPLOAD_LEASE" default:"2m" help:"After how long an upload counts as dead whose server is gone."`
 	ShutdownTimeout duration `name:"shutdown-timeout" env:"DOSSIER_SHUTDOWN_TIMEOUT" default:"25s" help:"How long a stopping server waits for uploads in progress."`
 	DrainDelay      duration `name:"drain-delay" env:"DOSSIER_DRAIN_DELAY" default:"0s" help:"How long a stopping server is not ready but still accepts, so that load balancers notice. 5s behind one."`
@@ -47,6 +50,7 @@ type config struct {
 	Clamd           string   `name:"clamd" env:"DOSSIER_CLAMD" placeholder:"ADDRESS" help:"Where ClamAV's clamd is, as host:port or unix:/path: then no new content is available before it was scanned. The same on every node. Off when it is not set."`
 	ScanMax         number   `name:"scan-max-mb" env:"DOSSIER_SCAN_MAX_MB" default:"25" help:"The largest content in MB that is sent to clamd; larger ones stay held back. Not over clamd's StreamMaxLength and MaxFileSize."`
 	ScanTimeout     duration `name:"scan-timeout" env:"DOSSIER_SCAN_TIMEOUT" default:"150s" help:"How long clamd may take for an answer."`
+	PDFPreviews     bool     `name:"pdf-previews" env:"DOSSIER_PDF_PREVIEWS" help:"Draw the first page of PDFs, too. The renderer is made when the first one comes, which takes 300 MB of memory once; its machine code is kept below the data directory."`
 	CheckWorkers    number   `name:"check-workers" env:"DOSSIER_CHECK_WORKERS" default:"2" help:"How many documents are scanned or made a preview of at a time on this node; 0 leaves them to others."`
 	Sweep           duration `name:"sweep" env:"DOSSIER_SWEEP" default:"1m" help:"How often to look for expired uploads and orphan objects; one node does it."`
 	LogLevel        string   `name:"log-level" env:"DOSSIER_LOG_LEVEL" default:"info" help:"debug, info, warn or error."`
@@ -87,6 +91,11 @@ func (c *config) problems(dev bool) error {
 			say("origin", "DOSSIER_ORIGINS", "each must be scheme://host[:port] without a path or wildcard")
 		}
 	}
+	for _, n := range c.Proxies {
+		if _, err := network(n); err != nil {
+			say("proxy", "DOSSIER_PROXIES", "each must be an IP address or a network, such as 10.0.0.0/8")
+		}
+	}
 	switch c.BlobStore {
 	case "disk":
 	case "gcs":
@@ -123,7 +132,7 @@ func (c *config) problems(dev bool) error {
 		min, max  time.Duration
 	}{
 		{"event-retention", "DOSSIER_EVENT_RETENTION", c.EventRetention, time.Hour, 10 * 366 * 24 * time.Hour},
-		{"download-ttl", "DOSSIER_DOWNLOAD_TTL", c.DownloadTTL, 10 * time.Second, time.Hour},
+		{"download-ttl", "DOSSIER_DOWNLOAD_TTL", c.DownloadTTL, 10 * time.Second, document.MaxLinkTTL},
 		{"upload-lease", "DOSSIER_UPLOAD_LEASE", c.UploadLease, time.Second, time.Hour},
 		{"job-lease", "DOSSIER_JOB_LEASE", c.JobLease, time.Second, time.Hour},
 		{"shutdown-timeout", "DOSSIER_SHUTDOWN_TIMEOUT", c.ShutdownTimeout, 0, time.Hour},
@@ -171,6 +180,26 @@ func (c *config) publicURL() string {
 		return strings.TrimSuffix(c.PublicURL, "/")
 	}
 	return "http://" + c.Listen
+}
+
+// proxies are the networks of the load balancers, which problems has checked.
+func (c *config) proxies() []netip.Prefix {
+	var list []netip.Prefix
+	for _, n := range c.Proxies {
+		if p, err := network(n); err == nil {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// network reads a network, or an address as the network of that one.
+func network(s string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(s); err == nil {
+		return addr.Unmap().Prefix(addr.Unmap().BitLen())
+	}
+	p, err := netip.ParsePrefix(s)
+	return p.Masked(), err
 }
 
 func isPort(s string) bool {

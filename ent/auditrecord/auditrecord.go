@@ -37,6 +37,8 @@ const (
 	FieldRequestID = "request_id"
 	// FieldClientAddress holds the string denoting the client_address field in the database.
 	FieldClientAddress = "client_address"
+	// FieldTimes holds the string denoting the times field in the database.
+	FieldTimes = "times"
 	// Table holds the table name of the auditrecord in the database.
 	Table = "audit_record"
 )
@@ -56,6 +58,7 @@ var Columns = []string{
 	FieldChangedFields,
 	FieldRequestID,
 	FieldClientAddress,
+	FieldTimes,
 }
 
 // ValidColumn reports if the column name is valid (part of the table columns).
@@ -71,6 +74,8 @@ func ValidColumn(column string) bool {
 var (
 	// DefaultCreatedAt holds the default value on creation for the "created_at" field.
 	DefaultCreatedAt func() time.Time
+	// DefaultTimes holds the default value on creation for the "times" field.
+	DefaultTimes int32
 )
 
 // OrderOption defines the ordering options for the AuditRecord queries.
@@ -134,4 +139,9 @@ func ByRequestID(opts ...sql.OrderTermOption) OrderOption {
 // ByClientAddress orders the results by the client_address field.
 func ByClientAddress(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldClientAddress, opts...).ToFunc()
+}
+
+// ByTimes orders the results by the times field.
+func ByTimes(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldTimes, opts...).ToFunc()
 }

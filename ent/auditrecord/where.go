@@ -110,6 +110,11 @@ func ClientAddress(v string) predicate.AuditRecord {
 	return predicate.AuditRecord(sql.FieldEQ(FieldClientAddress, v))
 }
 
+// Times applies equality check predicate on the "times" field. It's identical to TimesEQ.
+func Times(v int32) predicate.AuditRecord {
+	return predicate.AuditRecord(sql.FieldEQ(FieldTimes, v))
+}
+
 // AccountIDEQ applies the EQ predicate on the "account_id" field.
 func AccountIDEQ(v uuid.UUID) predicate.AuditRecord {
 	return predicate.AuditRecord(sql.FieldEQ(FieldAccountID, v))
@@ -768,6 +773,46 @@ func ClientAddressEqualFold(v string) predicate.AuditRecord {
 // ClientAddressContainsFold applies the ContainsFold predicate on the "client_address" field.
 func ClientAddressContainsFold(v string) predicate.AuditRecord {
 	return predicate.AuditRecord(sql.FieldContainsFold(FieldClientAddress, v))
+}
+
+// TimesEQ applies the EQ predicate on the "times" field.
+func TimesEQ(v int32) predicate.AuditRecord {
+	return predicate.AuditRecord(sql.FieldEQ(FieldTimes, v))
+}
+
+// TimesNEQ applies the NEQ predicate on the "times" field.
+func TimesNEQ(v int32) predicate.AuditRecord {
+	return predicate.AuditRecord(sql.FieldNEQ(FieldTimes, v))
+}
+
+// TimesIn applies the In predicate on the "times" field.
+func TimesIn(vs ...int32) predicate.AuditRecord {
+	return predicate.AuditRecord(sql.FieldIn(FieldTimes, vs...))
+}
+
+// TimesNotIn applies the NotIn predicate on the "times" field.
+func TimesNotIn(vs ...int32) predicate.AuditRecord {
+	return predicate.AuditRecord(sql.FieldNotIn(FieldTimes, vs...))
+}
+
+// TimesGT applies the GT predicate on the "times" field.
+func TimesGT(v int32) predicate.AuditRecord {
+	return predicate.AuditRecord(sql.FieldGT(FieldTimes, v))
+}
+
+// TimesGTE applies the GTE predicate on the "times" field.
+func TimesGTE(v int32) predicate.AuditRecord {
+	return predicate.AuditRecord(sql.FieldGTE(FieldTimes, v))
+}
+
+// TimesLT applies the LT predicate on the "times" field.
+func TimesLT(v int32) predicate.AuditRecord {
+	return predicate.AuditRecord(sql.FieldLT(FieldTimes, v))
+}
+
+// TimesLTE applies the LTE predicate on the "times" field.
+func TimesLTE(v int32) predicate.AuditRecord {
+	return predicate.AuditRecord(sql.FieldLTE(FieldTimes, v))
 }
 
 // And groups predicates with the AND operator between them.

@@ -53,6 +53,8 @@ const (
 	FieldRetentionUntil = "retention_until"
 	// FieldRetentionWarnedAt holds the string denoting the retention_warned_at field in the database.
 	FieldRetentionWarnedAt = "retention_warned_at"
+	// FieldSearchKey holds the string denoting the search_key field in the database.
+	FieldSearchKey = "search_key"
 	// FieldCurrentVersionID holds the string denoting the current_version_id field in the database.
 	FieldCurrentVersionID = "current_version_id"
 	// FieldArchivedAt holds the string denoting the archived_at field in the database.
@@ -84,6 +86,7 @@ var Columns = []string{
 	FieldExpiryWarnedAt,
 	FieldRetentionUntil,
 	FieldRetentionWarnedAt,
+	FieldSearchKey,
 	FieldCurrentVersionID,
 	FieldArchivedAt,
 }
@@ -115,6 +118,8 @@ var (
 	DefaultVisibility string
 	// DefaultTags holds the default value on creation for the "tags" field.
 	DefaultTags []string
+	// DefaultSearchKey holds the default value on creation for the "search_key" field.
+	DefaultSearchKey string
 )
 
 // OrderOption defines the ordering options for the Document queries.
@@ -218,6 +223,11 @@ func ByRetentionUntil(opts ...sql.OrderTermOption) OrderOption {
 // ByRetentionWarnedAt orders the results by the retention_warned_at field.
 func ByRetentionWarnedAt(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldRetentionWarnedAt, opts...).ToFunc()
+}
+
+// BySearchKey orders the results by the search_key field.
+func BySearchKey(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldSearchKey, opts...).ToFunc()
 }
 
 // ByCurrentVersionID orders the results by the current_version_id field.

@@ -19,6 +19,8 @@ const (
 	FieldCreatedAt = "created_at"
 	// FieldObjectKey holds the string denoting the object_key field in the database.
 	FieldObjectKey = "object_key"
+	// FieldSessionURL holds the string denoting the session_url field in the database.
+	FieldSessionURL = "session_url"
 	// FieldUntil holds the string denoting the until field in the database.
 	FieldUntil = "until"
 	// FieldNextAt holds the string denoting the next_at field in the database.
@@ -33,6 +35,7 @@ var Columns = []string{
 	FieldAccountID,
 	FieldCreatedAt,
 	FieldObjectKey,
+	FieldSessionURL,
 	FieldUntil,
 	FieldNextAt,
 }
@@ -73,6 +76,11 @@ func ByCreatedAt(opts ...sql.OrderTermOption) OrderOption {
 // ByObjectKey orders the results by the object_key field.
 func ByObjectKey(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldObjectKey, opts...).ToFunc()
+}
+
+// BySessionURL orders the results by the session_url field.
+func BySessionURL(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldSessionURL, opts...).ToFunc()
 }
 
 // ByUntil orders the results by the until field.

@@ -70,6 +70,11 @@ func ObjectKey(v string) predicate.Garbage {
 	return predicate.Garbage(sql.FieldEQ(FieldObjectKey, v))
 }
 
+// SessionURL applies equality check predicate on the "session_url" field. It's identical to SessionURLEQ.
+func SessionURL(v string) predicate.Garbage {
+	return predicate.Garbage(sql.FieldEQ(FieldSessionURL, v))
+}
+
 // Until applies equality check predicate on the "until" field. It's identical to UntilEQ.
 func Until(v time.Time) predicate.Garbage {
 	return predicate.Garbage(sql.FieldEQ(FieldUntil, v))
@@ -223,6 +228,81 @@ func ObjectKeyEqualFold(v string) predicate.Garbage {
 // ObjectKeyContainsFold applies the ContainsFold predicate on the "object_key" field.
 func ObjectKeyContainsFold(v string) predicate.Garbage {
 	return predicate.Garbage(sql.FieldContainsFold(FieldObjectKey, v))
+}
+
+// SessionURLEQ applies the EQ predicate on the "session_url" field.
+func SessionURLEQ(v string) predicate.Garbage {
+	return predicate.Garbage(sql.FieldEQ(FieldSessionURL, v))
+}
+
+// SessionURLNEQ applies the NEQ predicate on the "session_url" field.
+func SessionURLNEQ(v string) predicate.Garbage {
+	return predicate.Garbage(sql.FieldNEQ(FieldSessionURL, v))
+}
+
+// SessionURLIn applies the In predicate on the "session_url" field.
+func SessionURLIn(vs ...string) predicate.Garbage {
+	return predicate.Garbage(sql.FieldIn(FieldSessionURL, vs...))
+}
+
+// SessionURLNotIn applies the NotIn predicate on the "session_url" field.
+func SessionURLNotIn(vs ...string) predicate.Garbage {
+	return predicate.Garbage(sql.FieldNotIn(FieldSessionURL, vs...))
+}
+
+// SessionURLGT applies the GT predicate on the "session_url" field.
+func SessionURLGT(v string) predicate.Garbage {
+	return predicate.Garbage(sql.FieldGT(FieldSessionURL, v))
+}
+
+// SessionURLGTE applies the GTE predicate on the "session_url" field.
+func SessionURLGTE(v string) predicate.Garbage {
+	return predicate.Garbage(sql.FieldGTE(FieldSessionURL, v))
+}
+
+// SessionURLLT applies the LT predicate on the "session_url" field.
+func SessionURLLT(v string) predicate.Garbage {
+	return predicate.Garbage(sql.FieldLT(FieldSessionURL, v))
+}
+
+// SessionURLLTE applies the LTE predicate on the "session_url" field.
+func SessionURLLTE(v string) predicate.Garbage {
+	return predicate.Garbage(sql.FieldLTE(FieldSessionURL, v))
+}
+
+// SessionURLContains applies the Contains predicate on the "session_url" field.
+func SessionURLContains(v string) predicate.Garbage {
+	return predicate.Garbage(sql.FieldContains(FieldSessionURL, v))
+}
+
+// SessionURLHasPrefix applies the HasPrefix predicate on the "session_url" field.
+func SessionURLHasPrefix(v string) predicate.Garbage {
+	return predicate.Garbage(sql.FieldHasPrefix(FieldSessionURL, v))
+}
+
+// SessionURLHasSuffix applies the HasSuffix predicate on the "session_url" field.
+func SessionURLHasSuffix(v string) predicate.Garbage {
+	return predicate.Garbage(sql.FieldHasSuffix(FieldSessionURL, v))
+}
+
+// SessionURLIsNil applies the IsNil predicate on the "session_url" field.
+func SessionURLIsNil() predicate.Garbage {
+	return predicate.Garbage(sql.FieldIsNull(FieldSessionURL))
+}
+
+// SessionURLNotNil applies the NotNil predicate on the "session_url" field.
+func SessionURLNotNil() predicate.Garbage {
+	return predicate.Garbage(sql.FieldNotNull(FieldSessionURL))
+}
+
+// SessionURLEqualFold applies the EqualFold predicate on the "session_url" field.
+func SessionURLEqualFold(v string) predicate.Garbage {
+	return predicate.Garbage(sql.FieldEqualFold(FieldSessionURL, v))
+}
+
+// SessionURLContainsFold applies the ContainsFold predicate on the "session_url" field.
+func SessionURLContainsFold(v string) predicate.Garbage {
+	return predicate.Garbage(sql.FieldContainsFold(FieldSessionURL, v))
 }
 
 // UntilEQ applies the EQ predicate on the "until" field.

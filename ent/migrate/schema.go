@@ -336,6 +336,7 @@ var (
 		{Name: "changed_fields", Type: field.TypeJSON},
 		{Name: "request_id", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "client_address", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "times", Type: field.TypeInt32, Default: 1},
 	}
 	// AuditRecordTable holds the schema information for the "audit_record" table.
 	AuditRecordTable = &schema.Table{
@@ -792,6 +793,7 @@ var (
 		{Name: "expiry_warned_at", Type: field.TypeTime, Nullable: true},
 		{Name: "retention_until", Type: field.TypeTime, Nullable: true, SchemaType: map[string]string{"postgres": "date"}},
 		{Name: "retention_warned_at", Type: field.TypeTime, Nullable: true},
+		{Name: "search_key", Type: field.TypeString, Default: "", SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "current_version_id", Type: field.TypeUUID},
 		{Name: "archived_at", Type: field.TypeTime, Nullable: true},
 	}
@@ -820,7 +822,7 @@ var (
 
 						DocumentColumns[11].Name,
 
-						DocumentColumns[21].Name,
+						DocumentColumns[22].Name,
 					},
 				},
 			},
@@ -833,11 +835,37 @@ var (
 				},
 			},
 			{
+				Name:    "document_account_id_created_at_id",
+				Unique:  false,
+				Columns: []*schema.Column{DocumentColumns[1], DocumentColumns[2], DocumentColumns[0]},
+				Annotation: &entsql.IndexAnnotation{
+					IncludeColumns: []string{
+						DocumentColumns[9].Name,
+					},
+				},
+			},
+			{
+				Name:    "document_account_id_expires_on_id",
+				Unique:  false,
+				Columns: []*schema.Column{DocumentColumns[1], DocumentColumns[17], DocumentColumns[0]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "expires_on IS NOT NULL",
+				},
+			},
+			{
+				Name:    "document_account_id_retention_until_id",
+				Unique:  false,
+				Columns: []*schema.Column{DocumentColumns[1], DocumentColumns[19], DocumentColumns[0]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "retention_until IS NOT NULL",
+				},
+			},
+			{
 				Name:    "document_expires_on",
 				Unique:  false,
 				Columns: []*schema.Column{DocumentColumns[17]},
 				Annotation: &entsql.IndexAnnotation{
-					Where: "expiry_warned_at IS NULL AND expires_on IS NOT NULL",
+					Where: "expiry_warned_at IS NULL AND expires_on IS NOT NULL AND status <> 'ARCHIVED'",
 				},
 			},
 			{
@@ -937,6 +965,14 @@ var (
 				Columns: []*schema.Column{DocumentVersionColumns[1], DocumentVersionColumns[14]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "blob_id IS NOT NULL",
+				},
+			},
+			{
+				Name:    "document_version_unshared",
+				Unique:  false,
+				Columns: []*schema.Column{DocumentVersionColumns[1], DocumentVersionColumns[14]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "state = 'QUARANTINED' OR state = 'REJECTED'",
 				},
 			},
 			{
@@ -1114,6 +1150,7 @@ var (
 		{Name: "account_id", Type: field.TypeUUID},
 		{Name: "created_at", Type: field.TypeTime},
 		{Name: "object_key", Type: field.TypeString, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "session_url", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "until", Type: field.TypeTime},
 		{Name: "next_at", Type: field.TypeTime},
 	}
@@ -1131,7 +1168,7 @@ var (
 			{
 				Name:    "garbage_next_at",
 				Unique:  false,
-				Columns: []*schema.Column{GarbageColumns[5]},
+				Columns: []*schema.Column{GarbageColumns[6]},
 			},
 		},
 	}
@@ -1698,6 +1735,10 @@ var (
 		{Name: "area_id", Type: field.TypeUUID, Nullable: true},
 		{Name: "draft", Type: field.TypeBytes, Nullable: true, SchemaType: map[string]string{"postgres": "jsonb"}},
 		{Name: "declared_bytes", Type: field.TypeInt64, Nullable: true},
+		{Name: "declared_crc32c", Type: field.TypeInt64, Nullable: true},
+		{Name: "declared_sha256", Type: field.TypeBytes, Nullable: true, SchemaType: map[string]string{"postgres": "bytea"}},
+		{Name: "method", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
+		{Name: "session_url", Type: field.TypeString, Nullable: true, SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "reserved_bytes", Type: field.TypeInt64},
 		{Name: "lease_until", Type: field.TypeTime},
 		{Name: "updated_at", Type: field.TypeTime},
@@ -1716,7 +1757,7 @@ var (
 			{
 				Name:    "upload_lease_until",
 				Unique:  false,
-				Columns: []*schema.Column{UploadColumns[17]},
+				Columns: []*schema.Column{UploadColumns[21]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "state = 'PENDING'",
 				},
@@ -1792,6 +1833,7 @@ func init() {
 	}
 	AttributeDefinitionTable.Annotation.Checks = map[string]string{
 		"attribute_definition_created_by_kind": "created_by_kind IN ('STAFF', 'API_KEY')",
+		"attribute_definition_general":         "type <> 'FILE' OR key <> 'general'",
 		"attribute_definition_type":            "type IN ('TEXT', 'LONG_TEXT', 'INTEGER', 'DECIMAL', 'BOOLEAN', 'DATE', 'DATE_TIME', 'SELECT', 'MULTI_SELECT', 'URL', 'EMAIL', 'PHONE', 'FILE')",
 	}
 	AttributeDefinitionTypeTable.Annotation = &entsql.Annotation{
@@ -1815,6 +1857,7 @@ func init() {
 	AuditRecordTable.Annotation.Checks = map[string]string{
 		"audit_record_created_by_kind": "created_by_kind IN ('STAFF', 'API_KEY')",
 		"audit_record_outcome":         "outcome IN ('DONE', 'DENIED')",
+		"audit_record_times":           "times > 0",
 	}
 	BlobTable.Annotation = &entsql.Annotation{
 		Table: "blob",
@@ -2017,6 +2060,7 @@ func init() {
 	}
 	UploadTable.Annotation.Checks = map[string]string{
 		"upload_created_by_kind": "created_by_kind IN ('STAFF', 'API_KEY')",
+		"upload_method":          "method IN ('PUT', 'RESUMABLE')",
 		"upload_mode":            "mode IN ('STREAM', 'DIRECT', 'IMPORT')",
 		"upload_state":           "state IN ('PENDING', 'DONE', 'FAILED')",
 	}

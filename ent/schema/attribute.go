@@ -32,6 +32,7 @@ type AttributeDefinition struct{ ent.Schema }
 func (AttributeDefinition) Annotations() []schema.Annotation {
 	return table("attribute_definition", map[string]string{
 		"attribute_definition_type":            oneOf("type", attributeTypes...),
+		"attribute_definition_general":         "type <> 'FILE' OR key <> 'general'",
 		"attribute_definition_created_by_kind": actorKinds,
 	})
 }
@@ -39,7 +40,8 @@ func (AttributeDefinition) Annotations() []schema.Annotation {
 // Mixin of the table.
 func (AttributeDefinition) Mixin() []ent.Mixin { return []ent.Mixin{owned{}, versioned{}, authored{}} }
 
-// Fields of the table. accept, max_files and max_file_bytes are of FILE only.
+// Fields of the table. accept, max_files and max_file_bytes are of FILE only, which is an area for documents. The general
+// area has the key general and no row.
 func (AttributeDefinition) Fields() []ent.Field {
 	return []ent.Field{
 		foldedText("key"),

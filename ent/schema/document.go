@@ -30,7 +30,7 @@ func (Document) Mixin() []ent.Mixin { return []ent.Mixin{owned{}, versioned{}, a
 
 // Fields of the table. area_id is the definition of the attribute that the document is filed under, null for the general
 // area. expiry_warned_at and retention_warned_at are when it was told that the date of the name nears; a change of the
-// date clears them.
+// date clears them. search_key is what the filter by text looks in: title, description and file name, folded.
 func (Document) Fields() []ent.Field {
 	return []ent.Field{
 		id("customer_id"),
@@ -47,6 +47,7 @@ func (Document) Fields() []ent.Field {
 		optionalInstant("expiry_warned_at"),
 		optionalDate("retention_until"),
 		optionalInstant("retention_warned_at"),
+		field.String("search_key").SchemaType(textType).Default(""),
 		field.UUID("current_version_id", uuidZero),
 		optionalInstant("archived_at"),
 	}
@@ -59,8 +60,13 @@ func (Document) Indexes() []ent.Index {
 		index.Fields("account_id", "customer_id", "created_at", "id").
 			Annotations(entsql.IncludeColumns("status", "kind", "source", "title", "current_version_id")),
 		index.Fields("account_id", "area_id", "customer_id").Annotations(entsql.IndexWhere("area_id IS NOT NULL")),
-		// Whom the two dates are still to be told of.
-		index.Fields("expires_on").Annotations(entsql.IndexWhere("expiry_warned_at IS NULL AND expires_on IS NOT NULL")),
+		// The orders in which the documents of all customers are read. Those that were archived are passed over in the first.
+		index.Fields("account_id", "created_at", "id").Annotations(entsql.IncludeColumns("status")),
+		index.Fields("account_id", "expires_on", "id").Annotations(entsql.IndexWhere("expires_on IS NOT NULL")),
+		index.Fields("account_id", "retention_until", "id").Annotations(entsql.IndexWhere("retention_until IS NOT NULL")),
+		// Whom the two dates are still to be told of. Archived documents do not expire, but they are kept.
+		index.Fields("expires_on").Annotations(
+			entsql.IndexWhere("expiry_warned_at IS NULL AND expires_on IS NOT NULL AND status <> 'ARCHIVED'")),
 		index.Fields("retention_until").Annotations(entsql.IndexWhere("retention_warned_at IS NULL AND retention_until IS NOT NULL")),
 	}
 }
@@ -116,6 +122,9 @@ func (DocumentVersion) Indexes() []ent.Index {
 		index.Fields("account_id", "document_id", "number").Unique(),
 		index.Fields("object_key"),
 		index.Fields("account_id", "blob_id").Annotations(entsql.IndexWhere("blob_id IS NOT NULL")),
+		// Whether a content must not be shared: a blob can have thousands of versions.
+		index.Fields("account_id", "blob_id").StorageKey("document_version_unshared").
+			Annotations(entsql.IndexWhere("state = 'QUARANTINED' OR state = 'REJECTED'")),
 		index.Fields("check_at").Annotations(entsql.IndexWhere("state = 'STORED' OR preview_state = 'PENDING'")),
 	}
 }
@@ -199,6 +208,7 @@ func (Upload) Annotations() []schema.Annotation {
 		"upload_state":           oneOf("state", "PENDING", "DONE", "FAILED"),
 		"upload_mode":            oneOf("mode", "STREAM", "DIRECT", "IMPORT"),
 		"upload_created_by_kind": actorKinds,
+		"upload_method":          oneOf("method", "PUT", "RESUMABLE"),
 	})
 }
 
@@ -208,7 +218,8 @@ func (Upload) Mixin() []ent.Mixin { return []ent.Mixin{owned{}, authored{}} }
 // Fields of the table. document_id is the document to get a new content, or the one that was made when it was done. Both
 // it and customer_id are null for a file that becomes no document (mode IMPORT). area_id counts the file against the most
 // files of its area while it is PENDING. draft is what a session straight to the object store remembers of the document to
-// make, beside title and expires_on.
+// make, beside title and expires_on; method is how its bytes come, session_url where a resumable one is, and the declared
+// checksums are what the client said beforehand of its bytes.
 func (Upload) Fields() []ent.Field {
 	return []ent.Field{
 		optionalID("customer_id"),
@@ -222,6 +233,10 @@ func (Upload) Fields() []ent.Field {
 		optionalID("area_id"),
 		field.Bytes("draft").SchemaType(jsonType).Optional().Nillable(),
 		field.Int64("declared_bytes").Optional().Nillable(),
+		field.Int64("declared_crc32c").Optional().Nillable(),
+		field.Bytes("declared_sha256").SchemaType(binaryType).Optional().Nillable(),
+		optionalText("method"),
+		optionalText("session_url"),
 		field.Int64("reserved_bytes"),
 		field.Time("lease_until"),
 		field.Time("updated_at").Default(time.Now),
@@ -247,9 +262,9 @@ func (Garbage) Annotations() []schema.Annotation { return table("garbage", nil) 
 // Mixin of the table.
 func (Garbage) Mixin() []ent.Mixin { return []ent.Mixin{logged{}} }
 
-// Fields of the table.
+// Fields of the table. session_url is that of a resumable upload which may still make the object: it is ended first.
 func (Garbage) Fields() []ent.Field {
-	return []ent.Field{text("object_key"), field.Time("until"), field.Time("next_at")}
+	return []ent.Field{text("object_key"), optionalText("session_url"), field.Time("until"), field.Time("next_at")}
 }
 
 // Indexes of the table.

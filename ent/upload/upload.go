@@ -43,6 +43,14 @@ const (
 	FieldDraft = "draft"
 	// FieldDeclaredBytes holds the string denoting the declared_bytes field in the database.
 	FieldDeclaredBytes = "declared_bytes"
+	// FieldDeclaredCrc32c holds the string denoting the declared_crc32c field in the database.
+	FieldDeclaredCrc32c = "declared_crc32c"
+	// FieldDeclaredSha256 holds the string denoting the declared_sha256 field in the database.
+	FieldDeclaredSha256 = "declared_sha256"
+	// FieldMethod holds the string denoting the method field in the database.
+	FieldMethod = "method"
+	// FieldSessionURL holds the string denoting the session_url field in the database.
+	FieldSessionURL = "session_url"
 	// FieldReservedBytes holds the string denoting the reserved_bytes field in the database.
 	FieldReservedBytes = "reserved_bytes"
 	// FieldLeaseUntil holds the string denoting the lease_until field in the database.
@@ -71,6 +79,10 @@ var Columns = []string{
 	FieldAreaID,
 	FieldDraft,
 	FieldDeclaredBytes,
+	FieldDeclaredCrc32c,
+	FieldDeclaredSha256,
+	FieldMethod,
+	FieldSessionURL,
 	FieldReservedBytes,
 	FieldLeaseUntil,
 	FieldUpdatedAt,
@@ -171,6 +183,21 @@ func ByAreaID(opts ...sql.OrderTermOption) OrderOption {
 // ByDeclaredBytes orders the results by the declared_bytes field.
 func ByDeclaredBytes(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldDeclaredBytes, opts...).ToFunc()
+}
+
+// ByDeclaredCrc32c orders the results by the declared_crc32c field.
+func ByDeclaredCrc32c(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldDeclaredCrc32c, opts...).ToFunc()
+}
+
+// ByMethod orders the results by the method field.
+func ByMethod(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldMethod, opts...).ToFunc()
+}
+
+// BySessionURL orders the results by the session_url field.
+func BySessionURL(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldSessionURL, opts...).ToFunc()
 }
 
 // ByReservedBytes orders the results by the reserved_bytes field.

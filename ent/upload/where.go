@@ -130,6 +130,26 @@ func DeclaredBytes(v int64) predicate.Upload {
 	return predicate.Upload(sql.FieldEQ(FieldDeclaredBytes, v))
 }
 
+// DeclaredCrc32c applies equality check predicate on the "declared_crc32c" field. It's identical to DeclaredCrc32cEQ.
+func DeclaredCrc32c(v int64) predicate.Upload {
+	return predicate.Upload(sql.FieldEQ(FieldDeclaredCrc32c, v))
+}
+
+// DeclaredSha256 applies equality check predicate on the "declared_sha256" field. It's identical to DeclaredSha256EQ.
+func DeclaredSha256(v []byte) predicate.Upload {
+	return predicate.Upload(sql.FieldEQ(FieldDeclaredSha256, v))
+}
+
+// Method applies equality check predicate on the "method" field. It's identical to MethodEQ.
+func Method(v string) predicate.Upload {
+	return predicate.Upload(sql.FieldEQ(FieldMethod, v))
+}
+
+// SessionURL applies equality check predicate on the "session_url" field. It's identical to SessionURLEQ.
+func SessionURL(v string) predicate.Upload {
+	return predicate.Upload(sql.FieldEQ(FieldSessionURL, v))
+}
+
 // ReservedBytes applies equality check predicate on the "reserved_bytes" field. It's identical to ReservedBytesEQ.
 func ReservedBytes(v int64) predicate.Upload {
 	return predicate.Upload(sql.FieldEQ(FieldReservedBytes, v))
@@ -973,6 +993,256 @@ func DeclaredBytesIsNil() predicate.Upload {
 // DeclaredBytesNotNil applies the NotNil predicate on the "declared_bytes" field.
 func DeclaredBytesNotNil() predicate.Upload {
 	return predicate.Upload(sql.FieldNotNull(FieldDeclaredBytes))
+}
+
+// DeclaredCrc32cEQ applies the EQ predicate on the "declared_crc32c" field.
+func DeclaredCrc32cEQ(v int64) predicate.Upload {
+	return predicate.Upload(sql.FieldEQ(FieldDeclaredCrc32c, v))
+}
+
+// DeclaredCrc32cNEQ applies the NEQ predicate on the "declared_crc32c" field.
+func DeclaredCrc32cNEQ(v int64) predicate.Upload {
+	return predicate.Upload(sql.FieldNEQ(FieldDeclaredCrc32c, v))
+}
+
+// DeclaredCrc32cIn applies the In predicate on the "declared_crc32c" field.
+func DeclaredCrc32cIn(vs ...int64) predicate.Upload {
+	return predicate.Upload(sql.FieldIn(FieldDeclaredCrc32c, vs...))
+}
+
+// DeclaredCrc32cNotIn applies the NotIn predicate on the "declared_crc32c" field.
+func DeclaredCrc32cNotIn(vs ...int64) predicate.Upload {
+	return predicate.Upload(sql.FieldNotIn(FieldDeclaredCrc32c, vs...))
+}
+
+// DeclaredCrc32cGT applies the GT predicate on the "declared_crc32c" field.
+func DeclaredCrc32cGT(v int64) predicate.Upload {
+	return predicate.Upload(sql.FieldGT(FieldDeclaredCrc32c, v))
+}
+
+// DeclaredCrc32cGTE applies the GTE predicate on the "declared_crc32c" field.
+func DeclaredCrc32cGTE(v int64) predicate.Upload {
+	return predicate.Upload(sql.FieldGTE(FieldDeclaredCrc32c, v))
+}
+
+// DeclaredCrc32cLT applies the LT predicate on the "declared_crc32c" field.
+func DeclaredCrc32cLT(v int64) predicate.Upload {
+	return predicate.Upload(sql.FieldLT(FieldDeclaredCrc32c, v))
+}
+
+// DeclaredCrc32cLTE applies the LTE predicate on the "declared_crc32c" field.
+func DeclaredCrc32cLTE(v int64) predicate.Upload {
+	return predicate.Upload(sql.FieldLTE(FieldDeclaredCrc32c, v))
+}
+
+// DeclaredCrc32cIsNil applies the IsNil predicate on the "declared_crc32c" field.
+func DeclaredCrc32cIsNil() predicate.Upload {
+	return predicate.Upload(sql.FieldIsNull(FieldDeclaredCrc32c))
+}
+
+// DeclaredCrc32cNotNil applies the NotNil predicate on the "declared_crc32c" field.
+func DeclaredCrc32cNotNil() predicate.Upload {
+	return predicate.Upload(sql.FieldNotNull(FieldDeclaredCrc32c))
+}
+
+// DeclaredSha256EQ applies the EQ predicate on the "declared_sha256" field.
+func DeclaredSha256EQ(v []byte) predicate.Upload {
+	return predicate.Upload(sql.FieldEQ(FieldDeclaredSha256, v))
+}
+
+// DeclaredSha256NEQ applies the NEQ predicate on the "declared_sha256" field.
+func DeclaredSha256NEQ(v []byte) predicate.Upload {
+	return predicate.Upload(sql.FieldNEQ(FieldDeclaredSha256, v))
+}
+
+// DeclaredSha256In applies the In predicate on the "declared_sha256" field.
+func DeclaredSha256In(vs ...[]byte) predicate.Upload {
+	return predicate.Upload(sql.FieldIn(FieldDeclaredSha256, vs...))
+}
+
+// DeclaredSha256NotIn applies the NotIn predicate on the "declared_sha256" field.
+func DeclaredSha256NotIn(vs ...[]byte) predicate.Upload {
+	return predicate.Upload(sql.FieldNotIn(FieldDeclaredSha256, vs...))
+}
+
+// DeclaredSha256GT applies the GT predicate on the "declared_sha256" field.
+func DeclaredSha256GT(v []byte) predicate.Upload {
+	return predicate.Upload(sql.FieldGT(FieldDeclaredSha256, v))
+}
+
+// DeclaredSha256GTE applies the GTE predicate on the "declared_sha256" field.
+func DeclaredSha256GTE(v []byte) predicate.Upload {
+	return predicate.Upload(sql.FieldGTE(FieldDeclaredSha256, v))
+}
+
+// DeclaredSha256LT applies the LT predicate on the "declared_sha256" field.
+func DeclaredSha256LT(v []byte) predicate.Upload {
+	return predicate.Upload(sql.FieldLT(FieldDeclaredSha256, v))
+}
+
+// DeclaredSha256LTE applies the LTE predicate on the "declared_sha256" field.
+func DeclaredSha256LTE(v []byte) predicate.Upload {
+	return predicate.Upload(sql.FieldLTE(FieldDeclaredSha256, v))
+}
+
+// DeclaredSha256IsNil applies the IsNil predicate on the "declared_sha256" field.
+func DeclaredSha256IsNil() predicate.Upload {
+	return predicate.Upload(sql.FieldIsNull(FieldDeclaredSha256))
+}
+
+// DeclaredSha256NotNil applies the NotNil predicate on the "declared_sha256" field.
+func DeclaredSha256NotNil() predicate.Upload {
+	return predicate.Upload(sql.FieldNotNull(FieldDeclaredSha256))
+}
+
+// MethodEQ applies the EQ predicate on the "method" field.
+func MethodEQ(v string) predicate.Upload {
+	return predicate.Upload(sql.FieldEQ(FieldMethod, v))
+}
+
+// MethodNEQ applies the NEQ predicate on the "method" field.
+func MethodNEQ(v string) predicate.Upload {
+	return predicate.Upload(sql.FieldNEQ(FieldMethod, v))
+}
+
+// MethodIn applies the In predicate on the "method" field.
+func MethodIn(vs ...string) predicate.Upload {
+	return predicate.Upload(sql.FieldIn(FieldMethod, vs...))
+}
+
+// MethodNotIn applies the NotIn predicate on the "method" field.
+func MethodNotIn(vs ...string) predicate.Upload {
+	return predicate.Upload(sql.FieldNotIn(FieldMethod, vs...))
+}
+
+// MethodGT applies the GT predicate on the "method" field.
+func MethodGT(v string) predicate.Upload {
+	return predicate.Upload(sql.FieldGT(FieldMethod, v))
+}
+
+// MethodGTE applies the GTE predicate on the "method" field.
+func MethodGTE(v string) predicate.Upload {
+	return predicate.Upload(sql.FieldGTE(FieldMethod, v))
+}
+
+// MethodLT applies the LT predicate on the "method" field.
+func MethodLT(v string) predicate.Upload {
+	return predicate.Upload(sql.FieldLT(FieldMethod, v))
+}
+
+// MethodLTE applies the LTE predicate on the "method" field.
+func MethodLTE(v string) predicate.Upload {
+	return predicate.Upload(sql.FieldLTE(FieldMethod, v))
+}
+
+// MethodContains applies the Contains predicate on the "method" field.
+func MethodContains(v string) predicate.Upload {
+	return predicate.Upload(sql.FieldContains(FieldMethod, v))
+}
+
+// MethodHasPrefix applies the HasPrefix predicate on the "method" field.
+func MethodHasPrefix(v string) predicate.Upload {
+	return predicate.Upload(sql.FieldHasPrefix(FieldMethod, v))
+}
+
+// MethodHasSuffix applies the HasSuffix predicate on the "method" field.
+func MethodHasSuffix(v string) predicate.Upload {
+	return predicate.Upload(sql.FieldHasSuffix(FieldMethod, v))
+}
+
+// MethodIsNil applies the IsNil predicate on the "method" field.
+func MethodIsNil() predicate.Upload {
+	return predicate.Upload(sql.FieldIsNull(FieldMethod))
+}
+
+// MethodNotNil applies the NotNil predicate on the "method" field.
+func MethodNotNil() predicate.Upload {
+	return predicate.Upload(sql.FieldNotNull(FieldMethod))
+}
+
+// MethodEqualFold applies the EqualFold predicate on the "method" field.
+func MethodEqualFold(v string) predicate.Upload {
+	return predicate.Upload(sql.FieldEqualFold(FieldMethod, v))
+}
+
+// MethodContainsFold applies the ContainsFold predicate on the "method" field.
+func MethodContainsFold(v string) predicate.Upload {
+	return predicate.Upload(sql.FieldContainsFold(FieldMethod, v))
+}
+
+// SessionURLEQ applies the EQ predicate on the "session_url" field.
+func SessionURLEQ(v string) predicate.Upload {
+	return predicate.Upload(sql.FieldEQ(FieldSessionURL, v))
+}
+
+// SessionURLNEQ applies the NEQ predicate on the "session_url" field.
+func SessionURLNEQ(v string) predicate.Upload {
+	return predicate.Upload(sql.FieldNEQ(FieldSessionURL, v))
+}
+
+// SessionURLIn applies the In predicate on the "session_url" field.
+func SessionURLIn(vs ...string) predicate.Upload {
+	return predicate.Upload(sql.FieldIn(FieldSessionURL, vs...))
+}
+
+// SessionURLNotIn applies the NotIn predicate on the "session_url" field.
+func SessionURLNotIn(vs ...string) predicate.Upload {
+	return predicate.Upload(sql.FieldNotIn(FieldSessionURL, vs...))
+}
+
+// SessionURLGT applies the GT predicate on the "session_url" field.
+func SessionURLGT(v string) predicate.Upload {
+	return predicate.Upload(sql.FieldGT(FieldSessionURL, v))
+}
+
+// SessionURLGTE applies the GTE predicate on the "session_url" field.
+func SessionURLGTE(v string) predicate.Upload {
+	return predicate.Upload(sql.FieldGTE(FieldSessionURL, v))
+}
+
+// SessionURLLT applies the LT predicate on the "session_url" field.
+func SessionURLLT(v string) predicate.Upload {
+	return predicate.Upload(sql.FieldLT(FieldSessionURL, v))
+}
+
+// SessionURLLTE applies the LTE predicate on the "session_url" field.
+func SessionURLLTE(v string) predicate.Upload {
+	return predicate.Upload(sql.FieldLTE(FieldSessionURL, v))
+}
+
+// SessionURLContains applies the Contains predicate on the "session_url" field.
+func SessionURLContains(v string) predicate.Upload {
+	return predicate.Upload(sql.FieldContains(FieldSessionURL, v))
+}
+
+// SessionURLHasPrefix applies the HasPrefix predicate on the "session_url" field.
+func SessionURLHasPrefix(v string) predicate.Upload {
+	return predicate.Upload(sql.FieldHasPrefix(FieldSessionURL, v))
+}
+
+// SessionURLHasSuffix applies the HasSuffix predicate on the "session_url" field.
+func SessionURLHasSuffix(v string) predicate.Upload {
+	return predicate.Upload(sql.FieldHasSuffix(FieldSessionURL, v))
+}
+
+// SessionURLIsNil applies the IsNil predicate on the "session_url" field.
+func SessionURLIsNil() predicate.Upload {
+	return predicate.Upload(sql.FieldIsNull(FieldSessionURL))
+}
+
+// SessionURLNotNil applies the NotNil predicate on the "session_url" field.
+func SessionURLNotNil() predicate.Upload {
+	return predicate.Upload(sql.FieldNotNull(FieldSessionURL))
+}
+
+// SessionURLEqualFold applies the EqualFold predicate on the "session_url" field.
+func SessionURLEqualFold(v string) predicate.Upload {
+	return predicate.Upload(sql.FieldEqualFold(FieldSessionURL, v))
+}
+
+// SessionURLContainsFold applies the ContainsFold predicate on the "session_url" field.
+func SessionURLContainsFold(v string) predicate.Upload {
+	return predicate.Upload(sql.FieldContainsFold(FieldSessionURL, v))
 }
 
 // ReservedBytesEQ applies the EQ predicate on the "reserved_bytes" field.

@@ -75,11 +75,14 @@ type ComplexityRoot struct {
 		CustomerUpdate             func(childComplexity int, id string, expectedVersion int, input model.CustomerUpdateInput, onConflict model.OnConflict) int
 		CustomerUpsert             func(childComplexity int, by model.CustomerKey, input model.CustomerUpsertInput) int
 		DocumentArchive            func(childComplexity int, id string, expectedVersion int) int
-		DocumentReplace            func(childComplexity int, id string, expectedVersion int, file transport.Upload) int
+		DocumentDelete             func(childComplexity int, id string, expectedVersion int) int
+		DocumentMove               func(childComplexity int, id string, expectedVersion int, areaKey *string, customerID *string) int
+		DocumentReplace            func(childComplexity int, id string, expectedVersion int, file transport.Upload, input *model.DocumentUpdateInput) int
 		DocumentRestore            func(childComplexity int, id string, expectedVersion int) int
 		DocumentUpdate             func(childComplexity int, id string, expectedVersion int, input model.DocumentUpdateInput) int
 		DocumentUpload             func(childComplexity int, input model.DocumentUploadInput, files []*transport.Upload, idempotencyKey *string) int
 		DocumentUploadBegin        func(childComplexity int, input model.DocumentUploadBeginInput, idempotencyKey *string) int
+		DocumentUploadCancel       func(childComplexity int, uploadSessionID string) int
 		DocumentUploadComplete     func(childComplexity int, uploadSessionID string) int
 		ExportStart                func(childComplexity int, input model.ExportInput, idempotencyKey *string) int
 		FieldPolicyReset           func(childComplexity int, channel model.EntryChannel, typeID *string, expectedVersion int, preset model.FieldPolicyPreset) int
@@ -114,6 +117,7 @@ type ComplexityRoot struct {
 	Query struct {
 		Account                 func(childComplexity int) int
 		AttributeDefinitions    func(childComplexity int, where *model.AttributeDefinitionWhere, first *int, after *string, last *int, before *string) int
+		AuditTrail              func(childComplexity int, where *model.AuditWhere, first *int, after *string, last *int, before *string) int
 		Customer                func(childComplexity int, id string) int
 		CustomerByExternalID    func(childComplexity int, externalID string) int
 		CustomerDuplicateGroups func(childComplexity int, first *int, after *string) int
@@ -124,6 +128,8 @@ type ComplexityRoot struct {
 		CustomerTypes           func(childComplexity int, where *model.ListWhere, first *int, after *string, last *int, before *string) int
 		Customers               func(childComplexity int, where *model.CustomerWhere, search *string, orderBy *model.CustomerOrder, first *int, after *string, last *int, before *string) int
 		Document                func(childComplexity int, id string) int
+		DocumentAreas           func(childComplexity int, customerID *string, typeID *string) int
+		Documents               func(childComplexity int, where *model.DocumentWhere, orderBy *model.DocumentListOrder, first *int, after *string, last *int, before *string) int
 		Events                  func(childComplexity int, after *string, types []model.EventType, customerID *string, first *int) int
 		FieldPolicy             func(childComplexity int, channel model.EntryChannel, typeID *string) int
 		Job                     func(childComplexity int, id string) int
@@ -161,10 +167,13 @@ type MutationResolver interface {
 	DocumentUpload(ctx context.Context, input model.DocumentUploadInput, files []*transport.Upload, idempotencyKey *string) (*read.Object, error)
 	DocumentUploadBegin(ctx context.Context, input model.DocumentUploadBeginInput, idempotencyKey *string) (*read.Object, error)
 	DocumentUploadComplete(ctx context.Context, uploadSessionID string) (*read.Object, error)
-	DocumentReplace(ctx context.Context, id string, expectedVersion int, file transport.Upload) (*read.Object, error)
+	DocumentUploadCancel(ctx context.Context, uploadSessionID string) (*read.Object, error)
+	DocumentReplace(ctx context.Context, id string, expectedVersion int, file transport.Upload, input *model.DocumentUpdateInput) (*read.Object, error)
 	DocumentUpdate(ctx context.Context, id string, expectedVersion int, input model.DocumentUpdateInput) (*read.Object, error)
+	DocumentMove(ctx context.Context, id string, expectedVersion int, areaKey *string, customerID *string) (*read.Object, error)
 	DocumentArchive(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
 	DocumentRestore(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
+	DocumentDelete(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
 	TimelineEntryCreate(ctx context.Context, customerID string, input model.TimelineEntryInput, idempotencyKey *string) (*read.Object, error)
 	TimelineEntryUpdate(ctx context.Context, id string, expectedVersion int, input model.TimelineEntryUpdateInput) (*read.Object, error)
 	TimelineEntryDelete(ctx context.Context, id string, expectedVersion int) (*read.Object, error)
@@ -227,8 +236,11 @@ type QueryResolver interface {
 	CustomerDuplicateGroups(ctx context.Context, first *int, after *string) (*read.Object, error)
 	CustomerMerges(ctx context.Context, customerID *string, first *int, after *string, last *int, before *string) (*read.Object, error)
 	Document(ctx context.Context, id string) (*read.Object, error)
+	Documents(ctx context.Context, where *model.DocumentWhere, orderBy *model.DocumentListOrder, first *int, after *string, last *int, before *string) (*read.Object, error)
+	DocumentAreas(ctx context.Context, customerID *string, typeID *string) (*read.Object, error)
 	Customers(ctx context.Context, where *model.CustomerWhere, search *string, orderBy *model.CustomerOrder, first *int, after *string, last *int, before *string) (*read.Object, error)
 	Events(ctx context.Context, after *string, types []model.EventType, customerID *string, first *int) (*read.Object, error)
+	AuditTrail(ctx context.Context, where *model.AuditWhere, first *int, after *string, last *int, before *string) (*read.Object, error)
 	CustomerStats(ctx context.Context, groupBy []model.CustomerDimension, rangeArg *model.DateRange, bucket *model.TimeBucket, timeZone string, where *model.CustomerWhere) (*read.Object, error)
 	Storage(ctx context.Context) (*read.Object, error)
 	AttributeDefinitions(ctx context.Context, where *model.AttributeDefinitionWhere, first *int, after *string, last *int, before *string) (*read.Object, error)
@@ -627,6 +639,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DocumentArchive(childComplexity, args["id"].(string), args["expectedVersion"].(int)), true
+	case "Mutation.documentDelete":
+		if e.ComplexityRoot.Mutation.DocumentDelete == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_documentDelete_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DocumentDelete(childComplexity, args["id"].(string), args["expectedVersion"].(int)), true
+	case "Mutation.documentMove":
+		if e.ComplexityRoot.Mutation.DocumentMove == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_documentMove_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DocumentMove(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["areaKey"].(*string), args["customerId"].(*string)), true
 	case "Mutation.documentReplace":
 		if e.ComplexityRoot.Mutation.DocumentReplace == nil {
 			break
@@ -637,7 +671,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.DocumentReplace(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["file"].(transport.Upload)), true
+		return e.ComplexityRoot.Mutation.DocumentReplace(childComplexity, args["id"].(string), args["expectedVersion"].(int), args["file"].(transport.Upload), args["input"].(*model.DocumentUpdateInput)), true
 	case "Mutation.documentRestore":
 		if e.ComplexityRoot.Mutation.DocumentRestore == nil {
 			break
@@ -682,6 +716,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DocumentUploadBegin(childComplexity, args["input"].(model.DocumentUploadBeginInput), args["idempotencyKey"].(*string)), true
+	case "Mutation.documentUploadCancel":
+		if e.ComplexityRoot.Mutation.DocumentUploadCancel == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_documentUploadCancel_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DocumentUploadCancel(childComplexity, args["uploadSessionId"].(string)), true
 	case "Mutation.documentUploadComplete":
 		if e.ComplexityRoot.Mutation.DocumentUploadComplete == nil {
 			break
@@ -1019,6 +1064,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.AttributeDefinitions(childComplexity, args["where"].(*model.AttributeDefinitionWhere), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.auditTrail":
+		if e.ComplexityRoot.Query.AuditTrail == nil {
+			break
+		}
+
+		args, err := ec.field_Query_auditTrail_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.AuditTrail(childComplexity, args["where"].(*model.AuditWhere), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Query.customer":
 		if e.ComplexityRoot.Query.Customer == nil {
 			break
@@ -1129,6 +1185,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Document(childComplexity, args["id"].(string)), true
+	case "Query.documentAreas":
+		if e.ComplexityRoot.Query.DocumentAreas == nil {
+			break
+		}
+
+		args, err := ec.field_Query_documentAreas_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.DocumentAreas(childComplexity, args["customerId"].(*string), args["typeId"].(*string)), true
+	case "Query.documents":
+		if e.ComplexityRoot.Query.Documents == nil {
+			break
+		}
+
+		args, err := ec.field_Query_documents_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Documents(childComplexity, args["where"].(*model.DocumentWhere), args["orderBy"].(*model.DocumentListOrder), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Query.events":
 		if e.ComplexityRoot.Query.Events == nil {
 			break
@@ -1286,6 +1364,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("AttributeValidationInput", ec.unmarshalInputAttributeValidationInput),
 			graphql.NewInputUnmarshaler("AttributeValueInput", ec.unmarshalInputAttributeValueInput),
 			graphql.NewInputUnmarshaler("AttributeWhere", ec.unmarshalInputAttributeWhere),
+			graphql.NewInputUnmarshaler("AuditWhere", ec.unmarshalInputAuditWhere),
 			graphql.NewInputUnmarshaler("ContactCreateInput", ec.unmarshalInputContactCreateInput),
 			graphql.NewInputUnmarshaler("ContactNestedInput", ec.unmarshalInputContactNestedInput),
 			graphql.NewInputUnmarshaler("ContactUpdateInput", ec.unmarshalInputContactUpdateInput),
@@ -1302,6 +1381,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("CustomerWhere", ec.unmarshalInputCustomerWhere),
 			graphql.NewInputUnmarshaler("DateRange", ec.unmarshalInputDateRange),
 			graphql.NewInputUnmarshaler("DateTimeFilter", ec.unmarshalInputDateTimeFilter),
+			graphql.NewInputUnmarshaler("DocumentListOrder", ec.unmarshalInputDocumentListOrder),
 			graphql.NewInputUnmarshaler("DocumentOrder", ec.unmarshalInputDocumentOrder),
 			graphql.NewInputUnmarshaler("DocumentUpdateInput", ec.unmarshalInputDocumentUpdateInput),
 			graphql.NewInputUnmarshaler("DocumentUploadBeginInput", ec.unmarshalInputDocumentUploadBeginInput),
@@ -1634,8 +1714,14 @@ type UnsupportedMediaTypeError implements UserError {
   message: String!
   "The file's place in the arguments."
   path: [String!]
-  "The media type that was found in the content."
+  "The media type that was found in the content; ` + "`" + `application/octet-stream` + "`" + ` where the file was refused before its content came."
   contentType: String!
+  """
+  What would be accepted at this place: media types such as ` + "`" + `application/pdf` + "`" + `, all types of a kind such as ` + "`" + `image/*` + "`" + `, and the names of
+  groups, each of which stands for many: IMAGE, TEXT, TABLE (CSV and workbooks), OFFICE (PDF, Word, Excel, PowerPoint, OpenDocument),
+  ARCHIVE, AUDIO and VIDEO.
+  """
+  accepted: [String!]!
 }
 
 "The account's storage does not hold the file."
@@ -1882,6 +1968,8 @@ enum SetupTask {
   ADD_PHONE
   "There is no postal address, neither of the customer nor of a contact."
   ADD_ADDRESS
+  "An area for documents that is required (a custom attribute of the type FILE) has no document."
+  ADD_DOCUMENT
 }
 
 "What the viewer may do with a customer, so that an app shows only what works."
@@ -1977,13 +2065,25 @@ type Customer implements Node {
   ): TimelineConnection!
   """
   The values of custom attributes, in the order of their definitions; at most 100. An attribute without a value is not in the
-  list, nor is one that was archived. ` + "`" + `keys` + "`" + ` (at most 100) asks for some of them.
+  list, nor is one that was archived; one of the type FILE has a value where the customer has a document in its area that was
+  not archived. ` + "`" + `keys` + "`" + ` (at most 100) asks for some of them.
   """
   attributes(keys: [String!]): [AttributeValue!]!
   "The picture: a portrait or a logo. Null when there is none."
   image: Image
   "The staff's notes, pinned ones first, then the newest."
   notes(first: Int, after: String, last: Int, before: String, where: NoteWhere): NoteConnection!
+  """
+  Where all documents of the customer can be downloaded as one ZIP, for the next minutes. The URL is the viewer's own, as
+  ` + "`" + `DocumentVersion.downloadUrl` + "`" + ` is. The ZIP holds the current version of each document, also of archived ones, in a folder per area,
+  and a file ` + "`" + `_contents.txt` + "`" + `, which counts them and names those that are held back. At most 20,000 documents. Needs ` + "`" + `documents:read` + "`" + `.
+  """
+  documentsZipUrl: URL
+  """
+  Who did what with the customer, or was not allowed to, newest first. What happened to a customer before it was merged into this
+  one is in the trail of that customer, see ` + "`" + `mergedCustomers` + "`" + `. Needs ` + "`" + `audit:read` + "`" + `, which the role ADMIN has.
+  """
+  auditTrail(first: Int, after: String, last: Int, before: String, where: AuditWhere): AuditRecordConnection!
   "What the viewer may do with this customer."
   viewerPermissions: [CustomerPermission!]!
   "Who created it."
@@ -2457,7 +2557,7 @@ enum AttributeType {
   EMAIL
   "A telephone number."
   PHONE
-  "An area for documents. It has no value of its own."
+  "An area for documents, see ` + "`" + `DocumentArea` + "`" + `. Its value is the documents in it. It cannot become another type, nor another type it."
   FILE
 }
 
@@ -2475,7 +2575,7 @@ type AttributeDefinition implements Node {
   description: String
   "What it holds."
   type: AttributeType!
-  "Whether a new customer must have a value."
+  "Whether a new customer must have a value. Of FILE: whether ` + "`" + `Customer.setupTasks` + "`" + ` asks for a document while there is none."
   required: Boolean!
   "Whether customers may see it themselves, in forms and links that are made for them."
   customerVisible: Boolean!
@@ -2487,10 +2587,18 @@ type AttributeDefinition implements Node {
   customerTypes: [CustomerType!]!
   "What values must satisfy beyond their type."
   validation: AttributeValidation!
-  "The media types that files may have, of FILE, for example ` + "`" + `application/pdf` + "`" + ` or ` + "`" + `image/*` + "`" + `. Empty for those of the account."
+  """
+  The types that files may have, of FILE: media types such as ` + "`" + `application/pdf` + "`" + `, all of a kind such as ` + "`" + `image/*` + "`" + `, and the groups
+  IMAGE, TEXT, TABLE, OFFICE, ARCHIVE, AUDIO and VIDEO. Empty for all that the account accepts.
+  """
   accept: [String!]!
-  "The most files, of FILE. Null for no limit of its own."
+  """
+  The most documents that a customer may have in it, of FILE. Those that were archived do not count, uploads in progress do. Null
+  for no limit of its own. What a merge brings together may be more.
+  """
   maxFiles: Int
+  "The most bytes of one file, of FILE. Null for the account's limit, which holds in any case."
+  maxFileBytes: BigInt
   "Who created it."
   createdBy: Actor
   "When it was created."
@@ -2658,6 +2766,16 @@ type PhoneAttributeValue implements AttributeValue {
   phone: String!
 }
 
+"Documents: of FILE."
+type FileAttributeValue implements AttributeValue {
+  "The definition."
+  definition: AttributeDefinition!
+  "The key of the definition, which is that of the area."
+  key: String!
+  "The customer's documents in the area, newest first. Without ` + "`" + `where.status` + "`" + ` those that were not archived; there is one at least."
+  documents(first: Int, after: String, last: Int, before: String, where: DocumentWhere, orderBy: DocumentOrder): DocumentConnection!
+}
+
 "A list of custom attributes."
 type AttributeDefinitionConnection {
   "The items with their cursors."
@@ -2740,7 +2858,7 @@ attribute in use has is NOT_FOUND.
 input AttributeWhere {
   "The key of the definition."
   key: String!
-  "Whether there is a value. True when it is not given; false stands alone."
+  "Whether there is a value, of FILE a document that was not archived. True when it is not given; false stands alone."
   exists: Boolean
   "Of TEXT."
   text: AttributeTextWhere
@@ -2854,10 +2972,12 @@ input AttributeDefinitionCreateInput {
   customerTypeIds: [ID!]
   "What values must satisfy beyond their type."
   validation: AttributeValidationInput
-  "The media types that files may have, of FILE; at most 50."
+  "The types that files may have, of FILE, see ` + "`" + `AttributeDefinition.accept` + "`" + `; at most 50."
   accept: [String!]
-  "The most files, of FILE; from 1 to 1,000."
+  "The most documents of a customer, of FILE; from 1 to 1,000."
   maxFiles: Int
+  "The most bytes of one file, of FILE; at least 1. The account's limit holds in any case."
+  maxFileBytes: BigInt
 }
 
 "What to change of a custom attribute. A field that is not given stays as it is; null empties it."
@@ -2866,7 +2986,10 @@ input AttributeDefinitionUpdateInput {
   label: String
   "What it is for; at most 2,000 characters."
   description: String
-  "What it holds. Cannot be changed while a customer has a value. Options and rules that the new type does not have are dropped."
+  """
+  What it holds. Cannot be changed while a customer has a value, nor to or from FILE. Options and rules that the new type does not
+  have are dropped.
+  """
   type: AttributeType
   "Whether a new customer must have a value."
   required: Boolean
@@ -2878,10 +3001,12 @@ input AttributeDefinitionUpdateInput {
   customerTypeIds: [ID!]
   "All rules from now on."
   validation: AttributeValidationInput
-  "The media types that files may have from now on, of FILE; at most 50."
+  "The types that files may have from now on, of FILE, see ` + "`" + `AttributeDefinition.accept` + "`" + `; at most 50. Documents that are there stay."
   accept: [String!]
-  "The most files, of FILE; from 1 to 1,000."
+  "The most documents of a customer, of FILE; from 1 to 1,000. Documents that are there stay."
   maxFiles: Int
+  "The most bytes of one file, of FILE; at least 1. The account's limit holds in any case. Documents that are there stay."
+  maxFileBytes: BigInt
 }
 
 "The answer of a mutation of a custom attribute."
@@ -2919,6 +3044,53 @@ enum DocumentStatus {
 enum DocumentKind {
   "A file that was uploaded."
   UPLOAD
+  "Made from a template."
+  GENERATED
+  "A form that was filled in."
+  FORM
+}
+
+"What a document is for."
+enum DocumentPurpose {
+  "The work itself, for example a plan or a photograph of the site."
+  OPERATIONAL
+  "What binds, for example a contract or a consent."
+  LEGAL
+  "What the office needs, for example an invoice or a certificate."
+  ADMINISTRATIVE
+}
+
+"Who may see something."
+enum Visibility {
+  "The staff only."
+  STAFF_ONLY
+  "The customer too, in forms and links that are made for them."
+  CUSTOMER
+}
+
+"""
+A place in a customer's file to put documents. The general area is always there, without any setup: its key is ` + "`" + `general` + "`" + `, and it has
+no definition and no limits of its own. Each other one is a custom attribute of the type FILE.
+"""
+type DocumentArea {
+  "The key of the custom attribute, or ` + "`" + `general` + "`" + `. It is what ` + "`" + `areaKey` + "`" + ` takes."
+  key: String!
+  "The name to show. ` + "`" + `General documents` + "`" + ` of the general area; show one of your own by its key where you have another language."
+  label: String!
+  "The custom attribute. Null for the general area."
+  definition: AttributeDefinition
+  "The types that files may have, see ` + "`" + `AttributeDefinition.accept` + "`" + `. Empty for all that the account accepts."
+  accept: [String!]!
+  "The most documents that a customer may have in it, without archived ones. Null for no limit."
+  maxFiles: Int
+  "The most bytes of one file: the limit of the area or that of the account, whichever is lower."
+  maxFileBytes: BigInt!
+  "Whether ` + "`" + `Customer.setupTasks` + "`" + ` asks for a document while there is none."
+  required: Boolean!
+  "Whether customers may see the area themselves, in forms and links that are made for them."
+  customerVisible: Boolean!
+  "When it was archived, null while it is in use. An archived area keeps its documents and takes no new ones."
+  archivedAt: DateTime
 }
 
 "Who brought a document in."
@@ -2947,10 +3119,28 @@ type Document implements Node {
   status: DocumentStatus!
   "Who brought it in."
   source: DocumentSource!
+  "The area that it is filed in."
+  area: DocumentArea!
+  "What it is for."
+  purpose: DocumentPurpose
+  "Who may see it."
+  visibility: Visibility!
   "The title to show; the file's name until it is changed."
   title: String!
-  "The last day on which it is valid, for example of an insurance certificate. Shown on the coming timeline."
+  "What there is to say about it."
+  description: String
+  "Words to sort documents by, in the order in which they were given; at most 20."
+  tags: [String!]!
+  """
+  The last day on which it is valid, for example of an insurance certificate. Shown on the coming timeline, and 30 days before it
+  the event DOCUMENT_EXPIRES_SOON tells of it.
+  """
   expiresOn: Date
+  """
+  The last day on which it must be kept: until that day is over it cannot be deleted. Shown on the coming timeline, and 30 days
+  before it the event DOCUMENT_RETENTION_ENDING tells of it.
+  """
+  retentionUntil: Date
   "The content in force."
   currentVersion: DocumentVersion!
   "All contents, newest first."
@@ -2993,13 +3183,13 @@ enum ScanProblem {
 
 "Whether there is a picture of a content."
 enum PreviewState {
-  "None is made of contents of this type: only of JPEG, PNG, GIF (its first picture) and WebP."
+  "None is made of contents of this type: only of JPEG, PNG, GIF (its first picture), WebP and, where the operator has turned that on, PDF (its first page)."
   NONE
   "It is being made, usually within a second; DOCUMENT_PREVIEW_READY tells when. Of a content that is held back it is made afterwards."
   PENDING
   "It is there."
   READY
-  "None could be made: the picture is damaged, has over 20 megapixels or 20 MB, or is of a kind that is not supported, such as an animated WebP."
+  "None could be made: the file is damaged, locked by a password, over 20 megapixels or 20 MB, or of a kind that is not supported, such as an animated WebP."
   IMPOSSIBLE
 }
 
@@ -3020,8 +3210,9 @@ type DocumentVersion implements Node {
   "SHA-256 of the content, 64 hexadecimal digits."
   sha256: String!
   """
-  Where the content can be downloaded, as an attachment, for the next minutes (the URL says until when). The URL is its own
-  credential: do not store it. Null unless ` + "`" + `scanStatus` + "`" + ` is CLEAN or NOT_SCANNED.
+  Where the content can be downloaded, as an attachment, for 4 to 5 minutes. The URL is the viewer's own credential: do not store it or
+  hand it on. It stops working when the viewer loses the right to read documents, and each download is in the audit trail in the
+  viewer's name. Null unless ` + "`" + `scanStatus` + "`" + ` is CLEAN or NOT_SCANNED.
   """
   downloadUrl: URL
   "What is known about malware in the content."
@@ -3035,15 +3226,16 @@ type DocumentVersion implements Node {
   "Whether there is a picture of the content."
   previewState: PreviewState!
   """
-  The content as a picture within 1024 x 1024 pixels: upright, as JPEG or PNG, without metadata. Made for an ` + "`" + `img` + "`" + ` element. The
-  URL works for the next minutes and is its own credential. Null unless ` + "`" + `previewState` + "`" + ` is READY.
+  The content, or its first page, as a picture within 1024 x 1024 pixels: upright, as JPEG or PNG, without metadata. Made for an
+  ` + "`" + `img` + "`" + ` element. The URL is the viewer's own credential, as ` + "`" + `downloadUrl` + "`" + ` is, but showing a preview is not recorded. Null unless
+  ` + "`" + `previewState` + "`" + ` is READY.
   """
   previewUrl: URL
   "As ` + "`" + `previewUrl` + "`" + `, within 256 x 256 pixels."
   thumbnailUrl: URL
-  "The width of a picture in pixels, as it is shown: turned as its metadata says. Null unless ` + "`" + `previewState` + "`" + ` is READY."
+  "The width of a picture in pixels, as it is shown: turned as its metadata says. Null of a PDF, and unless ` + "`" + `previewState` + "`" + ` is READY."
   width: Int
-  "The height of a picture in pixels, as it is shown. Null unless ` + "`" + `previewState` + "`" + ` is READY."
+  "The height of a picture in pixels, as it is shown. Null of a PDF, and unless ` + "`" + `previewState` + "`" + ` is READY."
   height: Int
   "Who uploaded it."
   createdBy: Actor
@@ -3097,24 +3289,66 @@ input DocumentWhere {
   status: [DocumentStatus!]
   "Brought in by one of these."
   source: [DocumentSource!]
+  "Come about in one of these ways."
+  kind: [DocumentKind!]
+  "In one of the areas with these keys, at most 100. ` + "`" + `general` + "`" + ` is the general area."
+  areaKey: [String!]
+  "For one of these purposes."
+  purpose: [DocumentPurpose!]
+  "For the eyes of one of these."
+  visibility: [Visibility!]
+  "The content in force is of one of these media types, at most 100: such as ` + "`" + `application/pdf` + "`" + `, or all of a kind such as ` + "`" + `image/*` + "`" + `."
+  contentType: [String!]
+  "Has one of these tags, letter by letter; at most 100."
+  tags: [String!]
   "The title holds this text. Case makes no difference."
   titleContains: String
+  "The title, the description or the name of the file in force holds this text. Case and accents make no difference."
+  text: String
+  "Valid until a day of this range."
+  expiresOn: DateRange
+  "To be kept until a day of this range."
+  retentionUntil: DateRange
   "Created then."
   createdAt: DateTimeFilter
+  "Changed last then."
+  updatedAt: DateTimeFilter
 }
 
 "What documents can be ordered by. Equal ones are ordered by id."
 enum DocumentOrderField {
   "By the time of creation."
   CREATED_AT
+  "By the time of the last change."
+  UPDATED_AT
   "By title, character by character."
   TITLE
+  "By the last day on which they are valid. Documents without one are left out."
+  EXPIRES_ON
 }
 
 "An order of documents."
 input DocumentOrder {
   "What to order by."
   field: DocumentOrderField! = CREATED_AT
+  "Which way."
+  direction: OrderDirection! = DESC
+}
+
+"What the documents of all customers can be ordered by: the orders that an index serves. Equal ones are ordered by id."
+enum DocumentListOrderField {
+  "By the time of creation."
+  CREATED_AT
+  "By the last day on which they are valid. Documents without one are left out."
+  EXPIRES_ON
+  "By the last day on which they must be kept. Documents without one are left out."
+  RETENTION_UNTIL
+}
+
+"An order of the documents of all customers."
+input DocumentListOrder {
+  "What to order by."
+  field: DocumentListOrderField! = CREATED_AT
   "Which way."
   direction: OrderDirection! = DESC
 }
@@ -3147,8 +3381,14 @@ enum TimelineKind {
   DOCUMENT_ADDED
   "A document got a new content."
   DOCUMENT_REPLACED
+  "A document was moved from or to another customer."
+  DOCUMENT_MOVED
+  "A document was deleted for good."
+  DOCUMENT_DELETED
   "A document ends to be valid."
   DOCUMENT_EXPIRES
+  "The last day on which a document must be kept."
+  DOCUMENT_RETENTION_ENDS
   "A visit, planned or past. Made by staff."
   VISIT
   "A call, planned or past. Made by staff."
@@ -3410,8 +3650,10 @@ enum EventType {
   DOCUMENT_CREATED
   "A document got a new content."
   DOCUMENT_REPLACED
-  "The title or the validity of a document was changed, or what is known about a content of it (` + "`" + `currentVersion` + "`" + `, ` + "`" + `versions` + "`" + `)."
+  "What is said about a document was changed, or what is known about a content of it (` + "`" + `currentVersion` + "`" + `, ` + "`" + `versions` + "`" + `)."
   DOCUMENT_UPDATED
+  "A document was moved to another area, or to another customer: then one event of each of the two, that of the former one first."
+  DOCUMENT_MOVED
   "A document was archived."
   DOCUMENT_ARCHIVED
   "A document was restored."
@@ -3425,6 +3667,12 @@ enum EventType {
   DOCUMENT_QUARANTINED
   "The preview and the thumbnail of a content are there. ` + "`" + `changedFields` + "`" + ` says whether it is the ` + "`" + `currentVersion` + "`" + `."
   DOCUMENT_PREVIEW_READY
+  "A document was deleted for good, with all its contents."
+  DOCUMENT_DELETED
+  "A document is valid for 30 days more at most. Once for each ` + "`" + `expiresOn` + "`" + `; archived documents are not told of."
+  DOCUMENT_EXPIRES_SOON
+  "A document must be kept for 30 days more at most. Once for each ` + "`" + `retentionUntil` + "`" + `."
+  DOCUMENT_RETENTION_ENDING
   "Staff made a timeline entry."
   TIMELINE_ENTRY_CREATED
   "Staff changed a timeline entry."
@@ -3542,6 +3790,105 @@ type Heartbeat implements EventMessage {
   cursor: EventCursor!
 }
 
+# ------------------------------------------------------------------------------------------------------------- audit trail
+
+"How what somebody asked for came out."
+enum AuditOutcome {
+  "It was done."
+  DONE
+  "It was refused, because the principal has no permission for it."
+  DENIED
+}
+
+"What a record of the audit trail is about."
+union AuditSubject =
+  | Customer
+  | Contact
+  | Document
+  | DocumentVersion
+  | TimelineEntry
+  | Note
+  | Job
+  | Account
+  | StaffUser
+  | ApiKey
+  | AttributeDefinition
+  | CustomerType
+  | CustomerOrigin
+  | Office
+  | Service
+
+"""
+A line of the audit trail: who did what to what, or was not allowed to. There is one for each change, written in the transaction of
+the change, one for each download, and one for each denial. Records are never changed or deleted, and hold no values: what a field
+was changed to is not in them.
+"""
+type AuditRecord implements Node {
+  "The global id, ` + "`" + `aud_...` + "`" + `."
+  id: ID!
+  "When it happened."
+  at: DateTime!
+  """
+  What it was. For a change the type of its event (see ` + "`" + `EventType` + "`" + `), and for settings the item and what became of it, such as
+  ` + "`" + `OFFICE_UPDATED` + "`" + `, ` + "`" + `API_KEY_CREATED` + "`" + ` or ` + "`" + `FIELD_POLICY_UPDATED` + "`" + `; for a download ` + "`" + `DOCUMENT_DOWNLOADED` + "`" + `, ` + "`" + `DOCUMENTS_DOWNLOADED` + "`" + ` or
+  ` + "`" + `EXPORT_DOWNLOADED` + "`" + `; for a denial the field that was asked for, such as ` + "`" + `Mutation.customerCreate` + "`" + `, or the download or ` + "`" + `PREVIEW` + "`" + `. More come with time.
+  """
+  action: String!
+  "Whether it was done."
+  outcome: AuditOutcome!
+  """
+  How often: 1, but for denials. The first denial of an actor and action is recorded at once, those of the following minute are counted
+  and recorded together.
+  """
+  times: Int!
+  "Who it was. Null where it was Dossier itself or the command line."
+  actor: Actor
+  "The customer that it is about."
+  customer: Customer
+  "The id of what it is about, also when that is gone. Null for denials, and for the field policy."
+  subjectId: ID
+  "What it is about, as it is now (not as it was). Null when it is gone."
+  subject: AuditSubject
+  "The names of the fields that were changed, sorted. Empty where the whole thing is new or nothing was changed."
+  changedFields: [String!]!
+  "The id of the request (the header ` + "`" + `X-Request-Id` + "`" + ` of its answer) or of the job that it was a part of."
+  requestId: String
+  "The IP address of the client. Null for jobs and for the command line."
+  clientAddress: String
+}
+
+"A part of the audit trail, newest first."
+type AuditRecordConnection {
+  "The items with their cursors."
+  edges: [AuditRecordEdge!]!
+  "The items."
+  nodes: [AuditRecord!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many there are, counted up to 10,000; 10,001 means more. Costs a count: ask only when it is shown."
+  totalCount: Int!
+}
+
+"An item of the list."
+type AuditRecordEdge {
+  "The item's place in the list."
+  cursor: String!
+  "The item."
+  node: AuditRecord!
+}
+
+"Which records. All that is given must hold."
+input AuditWhere {
+  "Of one of these actions, at most 100."
+  actions: [String!]
+  "With this outcome."
+  outcome: AuditOutcome
+  "At this time."
+  createdAt: DateTimeFilter
+  "By this person or key: the id of a ` + "`" + `StaffUser` + "`" + ` or ` + "`" + `ApiKey` + "`" + `."
+  actorId: ID
+}
+
 # ------------------------------------------------------------------------------------------------------ imports and exports
 
 "What a job does."
@@ -3585,8 +3932,8 @@ type Job implements Node {
   "What is wrong with the rows of an import, in the order of the file; the first 10,000."
   rowErrors(first: Int, after: String, last: Int, before: String): JobRowErrorConnection!
   """
-  Where the file of an export that SUCCEEDED can be downloaded, as an attachment, for the next minutes. The URL is its own
-  credential: do not store it. Needs ` + "`" + `customers:export` + "`" + `.
+  Where the file of an export that SUCCEEDED can be downloaded, as an attachment, for the next minutes. The URL is the viewer's own
+  credential, as ` + "`" + `DocumentVersion.downloadUrl` + "`" + ` is. Needs ` + "`" + `customers:export` + "`" + `.
   """
   downloadUrl: URL
   "Why it FAILED."
@@ -3811,6 +4158,18 @@ type Query {
   customerMerges(customerId: ID, first: Int, after: String, last: Int, before: String): CustomerMergeConnection!
   "The document with this id, null when there is none in this account."
   document(id: ID!): Document
+  """
+  The documents of all customers, newest first, for dashboards such as what expires in the next weeks. Without ` + "`" + `where.status` + "`" + ` those
+  that were not archived. For all conditions but ` + "`" + `createdAt` + "`" + `, ` + "`" + `expiresOn` + "`" + ` and ` + "`" + `retentionUntil` + "`" + ` the first 20,000 documents in the order
+  are looked at; when more are there and the page was not filled, it is BAD_USER_INPUT: narrow those three.
+  """
+  documents(where: DocumentWhere, orderBy: DocumentListOrder, first: Int, after: String, last: Int, before: String): DocumentConnection!
+  """
+  The areas for documents, in the order in which they are shown: the general one, then those of custom attributes in use; at most 101.
+  With ` + "`" + `typeId` + "`" + ` those for customers of this type; with ` + "`" + `customerId` + "`" + ` those for this customer, and those where it has documents though
+  they were archived or are for others. Not both.
+  """
+  documentAreas(customerId: ID, typeId: ID): [DocumentArea!]!
   "The directory of customers."
   customers(
     where: CustomerWhere
@@ -3830,6 +4189,8 @@ type Query {
   ): CustomerConnection!
   "The events after a cursor, oldest first: replay and delta sync. Without ` + "`" + `after` + "`" + `: from the oldest that is kept."
   events(after: EventCursor, types: [EventType!], customerId: ID, first: Int): EventConnection!
+  "The audit trail of the account, newest first. Needs ` + "`" + `audit:read` + "`" + `, which the role ADMIN has."
+  auditTrail(where: AuditWhere, first: Int, after: String, last: Int, before: String): AuditRecordConnection!
   """
   How many customers were created, by what they have in common and when: in order of time, then the largest groups first. Groups
   without customers are left out; more than 1,000 groups are refused. Archived customers count, merged ones do not, unless
@@ -3936,20 +4297,43 @@ type Mutation {
   """
   documentUpload(input: DocumentUploadInput!, files: [Upload!]!, idempotencyKey: String): DocumentUploadPayload!
   """
-  Begins an upload straight to the object store, for large files and for hosts that limit request bodies: send the bytes to
-  ` + "`" + `uploadUrl` + "`" + `, then call ` + "`" + `documentUploadComplete` + "`" + `.
+  Begins an upload straight to the object store, for large files, slow lines and hosts that limit request bodies: send the bytes to
+  ` + "`" + `uploadUrl` + "`" + `, in one request or in parts that go on after a broken connection, then call ` + "`" + `documentUploadComplete` + "`" + `. The bytes are
+  reserved in the account's storage until then.
   """
   documentUploadBegin(input: DocumentUploadBeginInput!, idempotencyKey: String): UploadSessionPayload!
-  "Checks what was sent to ` + "`" + `uploadUrl` + "`" + ` and makes the document. Calling it again gives the same document."
+  """
+  Checks what was sent to ` + "`" + `uploadUrl` + "`" + ` - size, checksums, type, and that it stays as it was checked - and makes the document. Calling it
+  again gives the same document. What fails the checks is thrown away, and the session has ended.
+  """
   documentUploadComplete(uploadSessionId: ID!): DocumentPayload!
-  "Gives a document a new content. The older contents stay in ` + "`" + `versions` + "`" + `."
-  documentReplace(id: ID!, expectedVersion: Int!, file: Upload!): DocumentPayload!
+  """
+  Ends an upload that ` + "`" + `documentUploadBegin` + "`" + ` began, gives back what it has reserved of the storage, and throws away what has arrived.
+  Calling it again changes nothing. A session that is complete is not ended: it has become a document.
+  """
+  documentUploadCancel(uploadSessionId: ID!): DocumentUploadCancelPayload!
+  """
+  Gives a document a new content, which its area must accept, and changes what is given in the input, for example when it expires.
+  The older contents stay in ` + "`" + `versions` + "`" + `.
+  """
+  documentReplace(id: ID!, expectedVersion: Int!, file: Upload!, input: DocumentUpdateInput): DocumentPayload!
   "Changes what is given in the input and nothing else."
   documentUpdate(id: ID!, expectedVersion: Int!, input: DocumentUpdateInput!): DocumentPayload!
+  """
+  Moves a document to another area (` + "`" + `areaKey` + "`" + `), to another customer (` + "`" + `customerId` + "`" + `), or both; the area is that of the document when it
+  is not given. The area must be for the customer, have room, and accept the content in force. One that is there already stays as it
+  is.
+  """
+  documentMove(id: ID!, expectedVersion: Int!, areaKey: String, customerId: ID): DocumentPayload!
   "Takes a document out of the default view, with all its versions."
   documentArchive(id: ID!, expectedVersion: Int!): DocumentPayload!
-  "Brings an archived document back."
+  "Brings an archived document back. Its area must have room for it."
   documentRestore(id: ID!, expectedVersion: Int!): DocumentPayload!
+  """
+  Deletes an archived document for good, with all its contents, and gives the storage back. Not before ` + "`" + `retentionUntil` + "`" + ` is over. The
+  timeline keeps that it was there. Deleting it again changes nothing. Needs ` + "`" + `documents:delete` + "`" + `, which the role ADMIN has.
+  """
+  documentDelete(id: ID!, expectedVersion: Int!): DocumentDeletePayload!
   "Plans (in the future) or logs (in the past) something on a customer's timeline."
   timelineEntryCreate(customerId: ID!, input: TimelineEntryInput!, idempotencyKey: String): TimelineEntryPayload!
   "Changes an entry that staff made. Entries that Dossier made cannot be changed."
@@ -4595,8 +4979,20 @@ input DocumentUploadInput {
   customerId: ID!
   "Titles in the order of the files; at most 200 characters each. A file without one is called by its name."
   titles: [String]
+  "The key of the area that the documents are filed in; without it the general one."
+  areaKey: String
+  "What there is to say about the documents; at most 2,000 characters."
+  description: String
+  "What the documents are for."
+  purpose: DocumentPurpose
+  "Who may see the documents."
+  visibility: Visibility! = STAFF_ONLY
+  "Words to sort documents by; at most 20 of 50 characters each."
+  tags: [String!]
   "The last day on which the documents are valid."
   expiresOn: Date
+  "The last day on which the documents must be kept."
+  retentionUntil: Date
 }
 
 "What became of one file."
@@ -4625,10 +5021,43 @@ input DocumentUploadBeginInput {
   fileName: String!
   "The exact size in bytes."
   sizeBytes: BigInt!
+  "How the bytes will be sent."
+  method: UploadMethod! = PUT
+  "The media type that the client takes the file for. The content decides; a file that claims to be one to run is refused at once."
+  contentType: String
+  "The CRC32C (Castagnoli) of the bytes, 8 hexadecimal digits, if it is known: other bytes are refused."
+  crc32c: String
+  "The SHA-256 of the bytes, 64 hexadecimal digits, if it is known: other bytes are refused."
+  sha256: String
   "The title; the file's name if it is not given."
   title: String
+  "The key of the area that the document is filed in; without it the general one."
+  areaKey: String
+  "What there is to say about the document; at most 2,000 characters."
+  description: String
+  "What the document is for."
+  purpose: DocumentPurpose
+  "Who may see the document."
+  visibility: Visibility! = STAFF_ONLY
+  "Words to sort documents by; at most 20 of 50 characters each."
+  tags: [String!]
   "The last day on which the document is valid."
   expiresOn: Date
+  "The last day on which the document must be kept."
+  retentionUntil: Date
+}
+
+"How the bytes of a file are sent straight to the object store."
+enum UploadMethod {
+  "Everything in one PUT. When the connection breaks, it is sent again from the beginning."
+  PUT
+  """
+  In one PUT or in several, one after the other, with the protocol of Google Cloud Storage's resumable uploads. Each has
+  ` + "`" + `Content-Range: bytes first-last/size` + "`" + `; 308 says in ` + "`" + `Range: bytes=0-last` + "`" + ` what is stored so far, 200 that all is. After a broken
+  connection and after a status of 500 or more, a PUT without body and with ` + "`" + `Content-Range: bytes */size` + "`" + ` asks what is stored, and the
+  rest is sent from there. DELETE throws the upload away. 404 or 410 mean that it has ended.
+  """
+  RESUMABLE
 }
 
 "A request header."
@@ -4643,14 +5072,28 @@ type HttpHeader {
 type UploadSession {
   "The id to complete it with, ` + "`" + `ups_...` + "`" + `."
   id: ID!
-  "Where to send the bytes."
+  "How the bytes are sent."
+  method: UploadMethod!
+  "Whether the upload goes on where it was after a broken connection."
+  resumable: Boolean!
+  "What the length of each part but the last must be a multiple of; null when there are no parts."
+  chunkGranularityBytes: Int
+  "Where to send the bytes. Whoever has it can send them, so treat it as a secret."
   uploadUrl: URL!
   "The HTTP method to send them with."
   uploadMethod: String!
   "The headers to send with them, exactly as they are."
   uploadHeaders: [HttpHeader!]!
-  "Until when it can be completed."
+  "Until when it can be completed: two hours, and a second for each 64,000 bytes."
   expiresAt: DateTime!
+}
+
+"The answer of ` + "`" + `documentUploadCancel` + "`" + `."
+type DocumentUploadCancelPayload {
+  "The id of the session that has ended; null when there are user errors."
+  uploadSessionId: ID
+  "What stands in the way; empty on success."
+  userErrors: [UserError!]!
 }
 
 "The answer of ` + "`" + `documentUploadBegin` + "`" + `."
@@ -4665,14 +5108,32 @@ type UploadSessionPayload {
 input DocumentUpdateInput {
   "The title; at most 200 characters. Cannot be empty."
   title: String
+  "What there is to say about it; at most 2,000 characters."
+  description: String
+  "Words to sort documents by, all of them from now on; at most 20 of 50 characters each."
+  tags: [String!]
+  "What it is for."
+  purpose: DocumentPurpose
+  "Who may see it. Cannot be empty."
+  visibility: Visibility
   "The last day on which it is valid."
   expiresOn: Date
+  "The last day on which it must be kept."
+  retentionUntil: Date
 }
 
 "The answer of a mutation of a document."
 type DocumentPayload {
   "The document as it is now; null when there are user errors."
   document: Document
+  "What stands in the way; empty on success."
+  userErrors: [UserError!]!
+}
+
+"The answer of ` + "`" + `documentDelete` + "`" + `."
+type DocumentDeletePayload {
+  "The id that was deleted; null when there are user errors."
+  deletedId: ID
   "What stands in the way; empty on success."
   userErrors: [UserError!]!
 }
@@ -4949,7 +5410,7 @@ Live events, over graphql-transport-ws (WebSocket) or graphql-sse (Server-Sent E
 the next event; with it, it replays what came after the cursor first. Delivery is in order and loses nothing.
 """
 type Subscription {
-  "The documents of one customer: created, replaced, updated, archived, restored."
+  "All events of one customer's documents: see those of EventType that begin with DOCUMENT."
   documentEvents(customerId: ID!, after: EventCursor): EventMessage!
   "All events of the account, or those of some types or of one customer."
   events(after: EventCursor, types: [EventType!], customerId: ID): EventMessage!
@@ -5924,6 +6385,66 @@ func (ec *executionContext) field_Mutation_documentArchive_args(ctx context.Cont
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_documentDelete_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_documentMove_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "expectedVersion",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["expectedVersion"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "areaKey",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["areaKey"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "customerId",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOID2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["customerId"] = arg3
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_documentReplace_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -5951,6 +6472,14 @@ func (ec *executionContext) field_Mutation_documentReplace_args(ctx context.Cont
 		return nil, err
 	}
 	args["file"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (*model.DocumentUpdateInput, error) {
+			return ec.unmarshalODocumentUpdateInput2ᚖdossierᚋgraphᚋmodelᚐDocumentUpdateInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg3
 	return args, nil
 }
 
@@ -6025,6 +6554,20 @@ func (ec *executionContext) field_Mutation_documentUploadBegin_args(ctx context.
 		return nil, err
 	}
 	args["idempotencyKey"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_documentUploadCancel_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "uploadSessionId",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["uploadSessionId"] = arg0
 	return args, nil
 }
 
@@ -6852,6 +7395,52 @@ func (ec *executionContext) field_Query_attributeDefinitions_args(ctx context.Co
 	return args, nil
 }
 
+func (ec *executionContext) field_Query_auditTrail_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "where",
+		func(ctx context.Context, v any) (*model.AuditWhere, error) {
+			return ec.unmarshalOAuditWhere2ᚖdossierᚋgraphᚋmodelᚐAuditWhere(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["where"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg4
+	return args, nil
+}
+
 func (ec *executionContext) field_Query_customerByExternalId_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -7162,6 +7751,28 @@ func (ec *executionContext) field_Query_customers_args(ctx context.Context, rawA
 	return args, nil
 }
 
+func (ec *executionContext) field_Query_documentAreas_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "customerId",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOID2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["customerId"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "typeId",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOID2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["typeId"] = arg1
+	return args, nil
+}
+
 func (ec *executionContext) field_Query_document_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -7173,6 +7784,60 @@ func (ec *executionContext) field_Query_document_args(ctx context.Context, rawAr
 		return nil, err
 	}
 	args["id"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_documents_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "where",
+		func(ctx context.Context, v any) (*model.DocumentWhere, error) {
+			return ec.unmarshalODocumentWhere2ᚖdossierᚋgraphᚋmodelᚐDocumentWhere(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["where"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "orderBy",
+		func(ctx context.Context, v any) (*model.DocumentListOrder, error) {
+			return ec.unmarshalODocumentListOrder2ᚖdossierᚋgraphᚋmodelᚐDocumentListOrder(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["orderBy"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg4
+	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg5
 	return args, nil
 }
 
@@ -8160,6 +8825,50 @@ func (ec *executionContext) fieldContext_Mutation_documentUploadComplete(ctx con
 	return fc, nil
 }
 
+func (ec *executionContext) _Mutation_documentUploadCancel(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_documentUploadCancel(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DocumentUploadCancel(ctx, fc.Args["uploadSessionId"].(string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNDocumentUploadCancelPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_documentUploadCancel(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_documentUploadCancel_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Mutation_documentReplace(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -8170,7 +8879,7 @@ func (ec *executionContext) _Mutation_documentReplace(ctx context.Context, field
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().DocumentReplace(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int), fc.Args["file"].(transport.Upload))
+			return ec.Resolvers.Mutation().DocumentReplace(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int), fc.Args["file"].(transport.Upload), fc.Args["input"].(*model.DocumentUpdateInput))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
@@ -8242,6 +8951,50 @@ func (ec *executionContext) fieldContext_Mutation_documentUpdate(ctx context.Con
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_documentUpdate_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_documentMove(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_documentMove(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DocumentMove(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int), fc.Args["areaKey"].(*string), fc.Args["customerId"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNDocumentPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_documentMove(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_documentMove_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -8330,6 +9083,50 @@ func (ec *executionContext) fieldContext_Mutation_documentRestore(ctx context.Co
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_documentRestore_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_documentDelete(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_documentDelete(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DocumentDelete(ctx, fc.Args["id"].(string), fc.Args["expectedVersion"].(int))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNDocumentDeletePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_documentDelete(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_documentDelete_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -10952,6 +11749,94 @@ func (ec *executionContext) fieldContext_Query_document(ctx context.Context, fie
 	return fc, nil
 }
 
+func (ec *executionContext) _Query_documents(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_documents(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Documents(ctx, fc.Args["where"].(*model.DocumentWhere), fc.Args["orderBy"].(*model.DocumentListOrder), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNDocumentConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_documents(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_documents_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_documentAreas(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_documentAreas(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().DocumentAreas(ctx, fc.Args["customerId"].(*string), fc.Args["typeId"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNDocumentArea2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_documentAreas(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_documentAreas_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Query_customers(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -11034,6 +11919,50 @@ func (ec *executionContext) fieldContext_Query_events(ctx context.Context, field
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Query_events_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_auditTrail(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_auditTrail(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().AuditTrail(ctx, fc.Args["where"].(*model.AuditWhere), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *read.Object) graphql.Marshaler {
+			return ec.marshalNAuditRecordConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_auditTrail(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type SCALAR")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_auditTrail_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -12935,7 +13864,7 @@ func (ec *executionContext) unmarshalInputAttributeDefinitionCreateInput(ctx con
 		asMap["customerVisible"] = false
 	}
 
-	fieldsInOrder := [...]string{"key", "label", "description", "type", "required", "customerVisible", "options", "customerTypeIds", "validation", "accept", "maxFiles"}
+	fieldsInOrder := [...]string{"key", "label", "description", "type", "required", "customerVisible", "options", "customerTypeIds", "validation", "accept", "maxFiles", "maxFileBytes"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -13019,6 +13948,13 @@ func (ec *executionContext) unmarshalInputAttributeDefinitionCreateInput(ctx con
 				return it, err
 			}
 			it.MaxFiles = graphql.OmittableOf(data)
+		case "maxFileBytes":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("maxFileBytes"))
+			data, err := ec.unmarshalOBigInt2ᚖint64(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.MaxFileBytes = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil
@@ -13047,7 +13983,7 @@ func (ec *executionContext) unmarshalInputAttributeDefinitionUpdateInput(ctx con
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"label", "description", "type", "required", "customerVisible", "options", "customerTypeIds", "validation", "accept", "maxFiles"}
+	fieldsInOrder := [...]string{"label", "description", "type", "required", "customerVisible", "options", "customerTypeIds", "validation", "accept", "maxFiles", "maxFileBytes"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -13124,6 +14060,13 @@ func (ec *executionContext) unmarshalInputAttributeDefinitionUpdateInput(ctx con
 				return it, err
 			}
 			it.MaxFiles = graphql.OmittableOf(data)
+		case "maxFileBytes":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("maxFileBytes"))
+			data, err := ec.unmarshalOBigInt2ᚖint64(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.MaxFileBytes = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil
@@ -13726,6 +14669,69 @@ func (ec *executionContext) unmarshalInputAttributeWhere(ctx context.Context, ob
 func UnmarshalAttributeWhere(ctx context.Context, raw any) (model.AttributeWhere, error) {
 	var out model.AttributeWhere
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "AttributeWhere", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputAuditWhere(ctx context.Context, obj any) (model.AuditWhere, error) {
+	var it model.AuditWhere
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"actions", "outcome", "createdAt", "actorId"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "actions":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("actions"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Actions = graphql.OmittableOf(data)
+		case "outcome":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("outcome"))
+			data, err := ec.unmarshalOAuditOutcome2ᚖdossierᚋgraphᚋmodelᚐAuditOutcome(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Outcome = graphql.OmittableOf(data)
+		case "createdAt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("createdAt"))
+			data, err := ec.unmarshalODateTimeFilter2ᚖdossierᚋgraphᚋmodelᚐDateTimeFilter(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.CreatedAt = graphql.OmittableOf(data)
+		case "actorId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("actorId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ActorID = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalAuditWhere unmarshals raw into the AuditWhere input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalAuditWhere(ctx context.Context, raw any) (model.AuditWhere, error) {
+	var out model.AuditWhere
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "AuditWhere", raw, &out)
 	return out, err
 }
 
@@ -15210,6 +16216,62 @@ func UnmarshalDateTimeFilter(ctx context.Context, raw any) (model.DateTimeFilter
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputDocumentListOrder(ctx context.Context, obj any) (model.DocumentListOrder, error) {
+	var it model.DocumentListOrder
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["field"]; !present {
+		asMap["field"] = "CREATED_AT"
+	}
+	if _, present := asMap["direction"]; !present {
+		asMap["direction"] = "DESC"
+	}
+
+	fieldsInOrder := [...]string{"field", "direction"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "field":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("field"))
+			data, err := ec.unmarshalNDocumentListOrderField2dossierᚋgraphᚋmodelᚐDocumentListOrderField(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Field = data
+		case "direction":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("direction"))
+			data, err := ec.unmarshalNOrderDirection2dossierᚋgraphᚋmodelᚐOrderDirection(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Direction = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalDocumentListOrder unmarshals raw into the DocumentListOrder input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalDocumentListOrder(ctx context.Context, raw any) (model.DocumentListOrder, error) {
+	var out model.DocumentListOrder
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "DocumentListOrder", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputDocumentOrder(ctx context.Context, obj any) (model.DocumentOrder, error) {
 	var it model.DocumentOrder
 	if obj == nil {
@@ -15277,7 +16339,7 @@ func (ec *executionContext) unmarshalInputDocumentUpdateInput(ctx context.Contex
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"title", "expiresOn"}
+	fieldsInOrder := [...]string{"title", "description", "tags", "purpose", "visibility", "expiresOn", "retentionUntil"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -15291,6 +16353,34 @@ func (ec *executionContext) unmarshalInputDocumentUpdateInput(ctx context.Contex
 				return it, err
 			}
 			it.Title = graphql.OmittableOf(data)
+		case "description":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("description"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Description = graphql.OmittableOf(data)
+		case "tags":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("tags"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Tags = graphql.OmittableOf(data)
+		case "purpose":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("purpose"))
+			data, err := ec.unmarshalODocumentPurpose2ᚖdossierᚋgraphᚋmodelᚐDocumentPurpose(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Purpose = graphql.OmittableOf(data)
+		case "visibility":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("visibility"))
+			data, err := ec.unmarshalOVisibility2ᚖdossierᚋgraphᚋmodelᚐVisibility(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Visibility = graphql.OmittableOf(data)
 		case "expiresOn":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expiresOn"))
 			data, err := ec.unmarshalODate2ᚖtimeᚐTime(ctx, v)
@@ -15298,6 +16388,13 @@ func (ec *executionContext) unmarshalInputDocumentUpdateInput(ctx context.Contex
 				return it, err
 			}
 			it.ExpiresOn = graphql.OmittableOf(data)
+		case "retentionUntil":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("retentionUntil"))
+			data, err := ec.unmarshalODate2ᚖtimeᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.RetentionUntil = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil
@@ -15326,7 +16423,14 @@ func (ec *executionContext) unmarshalInputDocumentUploadBeginInput(ctx context.C
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"customerId", "fileName", "sizeBytes", "title", "expiresOn"}
+	if _, present := asMap["method"]; !present {
+		asMap["method"] = "PUT"
+	}
+	if _, present := asMap["visibility"]; !present {
+		asMap["visibility"] = "STAFF_ONLY"
+	}
+
+	fieldsInOrder := [...]string{"customerId", "fileName", "sizeBytes", "method", "contentType", "crc32c", "sha256", "title", "areaKey", "description", "purpose", "visibility", "tags", "expiresOn", "retentionUntil"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -15354,6 +16458,34 @@ func (ec *executionContext) unmarshalInputDocumentUploadBeginInput(ctx context.C
 				return it, err
 			}
 			it.SizeBytes = data
+		case "method":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("method"))
+			data, err := ec.unmarshalNUploadMethod2dossierᚋgraphᚋmodelᚐUploadMethod(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Method = data
+		case "contentType":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("contentType"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ContentType = graphql.OmittableOf(data)
+		case "crc32c":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("crc32c"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Crc32c = graphql.OmittableOf(data)
+		case "sha256":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("sha256"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Sha256 = graphql.OmittableOf(data)
 		case "title":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("title"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
@@ -15361,6 +16493,41 @@ func (ec *executionContext) unmarshalInputDocumentUploadBeginInput(ctx context.C
 				return it, err
 			}
 			it.Title = graphql.OmittableOf(data)
+		case "areaKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("areaKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.AreaKey = graphql.OmittableOf(data)
+		case "description":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("description"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Description = graphql.OmittableOf(data)
+		case "purpose":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("purpose"))
+			data, err := ec.unmarshalODocumentPurpose2ᚖdossierᚋgraphᚋmodelᚐDocumentPurpose(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Purpose = graphql.OmittableOf(data)
+		case "visibility":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("visibility"))
+			data, err := ec.unmarshalNVisibility2dossierᚋgraphᚋmodelᚐVisibility(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Visibility = data
+		case "tags":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("tags"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Tags = graphql.OmittableOf(data)
 		case "expiresOn":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expiresOn"))
 			data, err := ec.unmarshalODate2ᚖtimeᚐTime(ctx, v)
@@ -15368,6 +16535,13 @@ func (ec *executionContext) unmarshalInputDocumentUploadBeginInput(ctx context.C
 				return it, err
 			}
 			it.ExpiresOn = graphql.OmittableOf(data)
+		case "retentionUntil":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("retentionUntil"))
+			data, err := ec.unmarshalODate2ᚖtimeᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.RetentionUntil = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil
@@ -15396,7 +16570,11 @@ func (ec *executionContext) unmarshalInputDocumentUploadInput(ctx context.Contex
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"customerId", "titles", "expiresOn"}
+	if _, present := asMap["visibility"]; !present {
+		asMap["visibility"] = "STAFF_ONLY"
+	}
+
+	fieldsInOrder := [...]string{"customerId", "titles", "areaKey", "description", "purpose", "visibility", "tags", "expiresOn", "retentionUntil"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -15417,6 +16595,41 @@ func (ec *executionContext) unmarshalInputDocumentUploadInput(ctx context.Contex
 				return it, err
 			}
 			it.Titles = graphql.OmittableOf(data)
+		case "areaKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("areaKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.AreaKey = graphql.OmittableOf(data)
+		case "description":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("description"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Description = graphql.OmittableOf(data)
+		case "purpose":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("purpose"))
+			data, err := ec.unmarshalODocumentPurpose2ᚖdossierᚋgraphᚋmodelᚐDocumentPurpose(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Purpose = graphql.OmittableOf(data)
+		case "visibility":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("visibility"))
+			data, err := ec.unmarshalNVisibility2dossierᚋgraphᚋmodelᚐVisibility(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Visibility = data
+		case "tags":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("tags"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Tags = graphql.OmittableOf(data)
 		case "expiresOn":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expiresOn"))
 			data, err := ec.unmarshalODate2ᚖtimeᚐTime(ctx, v)
@@ -15424,6 +16637,13 @@ func (ec *executionContext) unmarshalInputDocumentUploadInput(ctx context.Contex
 				return it, err
 			}
 			it.ExpiresOn = graphql.OmittableOf(data)
+		case "retentionUntil":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("retentionUntil"))
+			data, err := ec.unmarshalODate2ᚖtimeᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.RetentionUntil = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil
@@ -15452,7 +16672,7 @@ func (ec *executionContext) unmarshalInputDocumentWhere(ctx context.Context, obj
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"status", "source", "titleContains", "createdAt"}
+	fieldsInOrder := [...]string{"status", "source", "kind", "areaKey", "purpose", "visibility", "contentType", "tags", "titleContains", "text", "expiresOn", "retentionUntil", "createdAt", "updatedAt"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -15473,6 +16693,48 @@ func (ec *executionContext) unmarshalInputDocumentWhere(ctx context.Context, obj
 				return it, err
 			}
 			it.Source = graphql.OmittableOf(data)
+		case "kind":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("kind"))
+			data, err := ec.unmarshalODocumentKind2ᚕdossierᚋgraphᚋmodelᚐDocumentKindᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Kind = graphql.OmittableOf(data)
+		case "areaKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("areaKey"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.AreaKey = graphql.OmittableOf(data)
+		case "purpose":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("purpose"))
+			data, err := ec.unmarshalODocumentPurpose2ᚕdossierᚋgraphᚋmodelᚐDocumentPurposeᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Purpose = graphql.OmittableOf(data)
+		case "visibility":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("visibility"))
+			data, err := ec.unmarshalOVisibility2ᚕdossierᚋgraphᚋmodelᚐVisibilityᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Visibility = graphql.OmittableOf(data)
+		case "contentType":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("contentType"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ContentType = graphql.OmittableOf(data)
+		case "tags":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("tags"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Tags = graphql.OmittableOf(data)
 		case "titleContains":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("titleContains"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
@@ -15480,6 +16742,27 @@ func (ec *executionContext) unmarshalInputDocumentWhere(ctx context.Context, obj
 				return it, err
 			}
 			it.TitleContains = graphql.OmittableOf(data)
+		case "text":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("text"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Text = graphql.OmittableOf(data)
+		case "expiresOn":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expiresOn"))
+			data, err := ec.unmarshalODateRange2ᚖdossierᚋgraphᚋmodelᚐDateRange(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExpiresOn = graphql.OmittableOf(data)
+		case "retentionUntil":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("retentionUntil"))
+			data, err := ec.unmarshalODateRange2ᚖdossierᚋgraphᚋmodelᚐDateRange(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.RetentionUntil = graphql.OmittableOf(data)
 		case "createdAt":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("createdAt"))
 			data, err := ec.unmarshalODateTimeFilter2ᚖdossierᚋgraphᚋmodelᚐDateTimeFilter(ctx, v)
@@ -15487,6 +16770,13 @@ func (ec *executionContext) unmarshalInputDocumentWhere(ctx context.Context, obj
 				return it, err
 			}
 			it.CreatedAt = graphql.OmittableOf(data)
+		case "updatedAt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("updatedAt"))
+			data, err := ec.unmarshalODateTimeFilter2ᚖdossierᚋgraphᚋmodelᚐDateTimeFilter(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.UpdatedAt = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil
@@ -16877,6 +18167,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "documentUploadCancel":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_documentUploadCancel(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "documentReplace":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_documentReplace(ctx, field)
@@ -16891,6 +18188,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "documentMove":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_documentMove(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "documentArchive":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_documentArchive(ctx, field)
@@ -16901,6 +18205,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "documentRestore":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_documentRestore(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "documentDelete":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_documentDelete(ctx, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
@@ -17351,6 +18662,18 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_document(ctx, field)
 				})
+		case "documents":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_documents(ctx, field)
+				})
+		case "documentAreas":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_documentAreas(ctx, field)
+				})
 		case "customers":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
 				true, true,
@@ -17362,6 +18685,12 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				true, true,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_events(ctx, field)
+				})
+		case "auditTrail":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_auditTrail(ctx, field)
 				})
 		case "customerStats":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
@@ -17968,6 +19297,20 @@ func (ec *executionContext) unmarshalNAttributeWhere2ᚖdossierᚋgraphᚋmodel�
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalNAuditRecordConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNAuditRecordConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "AuditRecordConnection!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
 func (ec *executionContext) unmarshalNBigInt2int64(ctx context.Context, v any) (int64, error) {
 	res, err := scalar.UnmarshalBigInt(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -18347,6 +19690,68 @@ func (ec *executionContext) marshalNDateTime2timeᚐTime(ctx context.Context, se
 	return res
 }
 
+func (ec *executionContext) unmarshalNDocumentArea2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDocumentArea2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "DocumentArea!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNDocumentConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDocumentConnection2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "DocumentConnection!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNDocumentDeletePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDocumentDeletePayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "DocumentDeletePayload!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNDocumentKind2dossierᚋgraphᚋmodelᚐDocumentKind(ctx context.Context, v any) (model.DocumentKind, error) {
+	var res model.DocumentKind
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDocumentKind2dossierᚋgraphᚋmodelᚐDocumentKind(ctx context.Context, sel ast.SelectionSet, v model.DocumentKind) graphql.Marshaler {
+	return v
+}
+
+func (ec *executionContext) unmarshalNDocumentListOrderField2dossierᚋgraphᚋmodelᚐDocumentListOrderField(ctx context.Context, v any) (model.DocumentListOrderField, error) {
+	var res model.DocumentListOrderField
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDocumentListOrderField2dossierᚋgraphᚋmodelᚐDocumentListOrderField(ctx context.Context, sel ast.SelectionSet, v model.DocumentListOrderField) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) unmarshalNDocumentOrderField2dossierᚋgraphᚋmodelᚐDocumentOrderField(ctx context.Context, v any) (model.DocumentOrderField, error) {
 	var res model.DocumentOrderField
 	err := res.UnmarshalGQL(v)
@@ -18369,6 +19774,16 @@ func (ec *executionContext) marshalNDocumentPayload2ᚖdossierᚋinternalᚋread
 		return graphql.Null
 	}
 	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNDocumentPurpose2dossierᚋgraphᚋmodelᚐDocumentPurpose(ctx context.Context, v any) (model.DocumentPurpose, error) {
+	var res model.DocumentPurpose
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDocumentPurpose2dossierᚋgraphᚋmodelᚐDocumentPurpose(ctx context.Context, sel ast.SelectionSet, v model.DocumentPurpose) graphql.Marshaler {
+	return v
 }
 
 func (ec *executionContext) unmarshalNDocumentSource2dossierᚋgraphᚋmodelᚐDocumentSource(ctx context.Context, v any) (model.DocumentSource, error) {
@@ -18399,6 +19814,20 @@ func (ec *executionContext) unmarshalNDocumentUpdateInput2dossierᚋgraphᚋmode
 func (ec *executionContext) unmarshalNDocumentUploadBeginInput2dossierᚋgraphᚋmodelᚐDocumentUploadBeginInput(ctx context.Context, v any) (model.DocumentUploadBeginInput, error) {
 	res, err := ec.unmarshalInputDocumentUploadBeginInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNDocumentUploadCancelPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
+	var res = new(read.Object)
+	err := res.UnmarshalGQLContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDocumentUploadCancelPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, sel ast.SelectionSet, v *read.Object) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "DocumentUploadCancelPayload!")
+		return graphql.Null
+	}
+	return graphql.WrapContextMarshaler(ctx, v)
 }
 
 func (ec *executionContext) unmarshalNDocumentUploadInput2dossierᚋgraphᚋmodelᚐDocumentUploadInput(ctx context.Context, v any) (model.DocumentUploadInput, error) {
@@ -19157,6 +20586,16 @@ func (ec *executionContext) marshalNUpload2ᚖdossierᚋinternalᚋtransportᚐU
 	return res
 }
 
+func (ec *executionContext) unmarshalNUploadMethod2dossierᚋgraphᚋmodelᚐUploadMethod(ctx context.Context, v any) (model.UploadMethod, error) {
+	var res model.UploadMethod
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNUploadMethod2dossierᚋgraphᚋmodelᚐUploadMethod(ctx context.Context, sel ast.SelectionSet, v model.UploadMethod) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) unmarshalNUploadSessionPayload2ᚖdossierᚋinternalᚋreadᚐObject(ctx context.Context, v any) (*read.Object, error) {
 	var res = new(read.Object)
 	err := res.UnmarshalGQLContext(ctx, v)
@@ -19183,6 +20622,16 @@ func (ec *executionContext) marshalNViewer2ᚖdossierᚋinternalᚋreadᚐObject
 		return graphql.Null
 	}
 	return graphql.WrapContextMarshaler(ctx, v)
+}
+
+func (ec *executionContext) unmarshalNVisibility2dossierᚋgraphᚋmodelᚐVisibility(ctx context.Context, v any) (model.Visibility, error) {
+	var res model.Visibility
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNVisibility2dossierᚋgraphᚋmodelᚐVisibility(ctx context.Context, sel ast.SelectionSet, v model.Visibility) graphql.Marshaler {
+	return v
 }
 
 func (ec *executionContext) marshalN__Directive2githubᚗcomᚋ99designsᚋgqlgenᚋgraphqlᚋintrospectionᚐDirective(ctx context.Context, sel ast.SelectionSet, v introspection.Directive) graphql.Marshaler {
@@ -19476,6 +20925,30 @@ func (ec *executionContext) unmarshalOAttributeWhere2ᚕᚖdossierᚋgraphᚋmod
 		}
 	}
 	return res, nil
+}
+
+func (ec *executionContext) unmarshalOAuditOutcome2ᚖdossierᚋgraphᚋmodelᚐAuditOutcome(ctx context.Context, v any) (*model.AuditOutcome, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(model.AuditOutcome)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOAuditOutcome2ᚖdossierᚋgraphᚋmodelᚐAuditOutcome(ctx context.Context, sel ast.SelectionSet, v *model.AuditOutcome) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
+}
+
+func (ec *executionContext) unmarshalOAuditWhere2ᚖdossierᚋgraphᚋmodelᚐAuditWhere(ctx context.Context, v any) (*model.AuditWhere, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputAuditWhere(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalOBigInt2ᚕint64ᚄ(ctx context.Context, v any) ([]int64, error) {
@@ -19870,6 +21343,102 @@ func (ec *executionContext) marshalODocument2ᚖdossierᚋinternalᚋreadᚐObje
 	return graphql.WrapContextMarshaler(ctx, v)
 }
 
+func (ec *executionContext) unmarshalODocumentKind2ᚕdossierᚋgraphᚋmodelᚐDocumentKindᚄ(ctx context.Context, v any) ([]model.DocumentKind, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]model.DocumentKind, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNDocumentKind2dossierᚋgraphᚋmodelᚐDocumentKind(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalODocumentKind2ᚕdossierᚋgraphᚋmodelᚐDocumentKindᚄ(ctx context.Context, sel ast.SelectionSet, v []model.DocumentKind) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNDocumentKind2dossierᚋgraphᚋmodelᚐDocumentKind(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalODocumentListOrder2ᚖdossierᚋgraphᚋmodelᚐDocumentListOrder(ctx context.Context, v any) (*model.DocumentListOrder, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputDocumentListOrder(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalODocumentPurpose2ᚕdossierᚋgraphᚋmodelᚐDocumentPurposeᚄ(ctx context.Context, v any) ([]model.DocumentPurpose, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]model.DocumentPurpose, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNDocumentPurpose2dossierᚋgraphᚋmodelᚐDocumentPurpose(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalODocumentPurpose2ᚕdossierᚋgraphᚋmodelᚐDocumentPurposeᚄ(ctx context.Context, sel ast.SelectionSet, v []model.DocumentPurpose) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNDocumentPurpose2dossierᚋgraphᚋmodelᚐDocumentPurpose(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalODocumentPurpose2ᚖdossierᚋgraphᚋmodelᚐDocumentPurpose(ctx context.Context, v any) (*model.DocumentPurpose, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(model.DocumentPurpose)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalODocumentPurpose2ᚖdossierᚋgraphᚋmodelᚐDocumentPurpose(ctx context.Context, sel ast.SelectionSet, v *model.DocumentPurpose) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
+}
+
 func (ec *executionContext) unmarshalODocumentSource2ᚕdossierᚋgraphᚋmodelᚐDocumentSourceᚄ(ctx context.Context, v any) ([]model.DocumentSource, error) {
 	if v == nil {
 		return nil, nil
@@ -19940,6 +21509,22 @@ func (ec *executionContext) marshalODocumentStatus2ᚕdossierᚋgraphᚋmodelᚐ
 	}
 
 	return ret
+}
+
+func (ec *executionContext) unmarshalODocumentUpdateInput2ᚖdossierᚋgraphᚋmodelᚐDocumentUpdateInput(ctx context.Context, v any) (*model.DocumentUpdateInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputDocumentUpdateInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalODocumentWhere2ᚖdossierᚋgraphᚋmodelᚐDocumentWhere(ctx context.Context, v any) (*model.DocumentWhere, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputDocumentWhere(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalOEmailAddressInput2ᚕᚖdossierᚋgraphᚋmodelᚐEmailAddressInputᚄ(ctx context.Context, v any) ([]*model.EmailAddressInput, error) {
@@ -20465,6 +22050,58 @@ func (ec *executionContext) marshalOURL2ᚖstring(ctx context.Context, sel ast.S
 	_ = ctx
 	res := scalar.MarshalText(*v)
 	return res
+}
+
+func (ec *executionContext) unmarshalOVisibility2ᚕdossierᚋgraphᚋmodelᚐVisibilityᚄ(ctx context.Context, v any) ([]model.Visibility, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]model.Visibility, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNVisibility2dossierᚋgraphᚋmodelᚐVisibility(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOVisibility2ᚕdossierᚋgraphᚋmodelᚐVisibilityᚄ(ctx context.Context, sel ast.SelectionSet, v []model.Visibility) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNVisibility2dossierᚋgraphᚋmodelᚐVisibility(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalOVisibility2ᚖdossierᚋgraphᚋmodelᚐVisibility(ctx context.Context, v any) (*model.Visibility, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(model.Visibility)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOVisibility2ᚖdossierᚋgraphᚋmodelᚐVisibility(ctx context.Context, sel ast.SelectionSet, v *model.Visibility) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
 }
 
 func (ec *executionContext) marshalO__EnumValue2ᚕgithubᚗcomᚋ99designsᚋgqlgenᚋgraphqlᚋintrospectionᚐEnumValueᚄ(ctx context.Context, sel ast.SelectionSet, v []introspection.EnumValue) graphql.Marshaler {

@@ -62,10 +62,12 @@ type AttributeDefinitionCreateInput struct {
 	CustomerTypeIds graphql.Omittable[[]string] `json:"customerTypeIds,omitempty"`
 	// What values must satisfy beyond their type.
 	Validation graphql.Omittable[*AttributeValidationInput] `json:"validation,omitempty"`
-	// The media types that files may have, of FILE; at most 50.
+	// The types that files may have, of FILE, see `AttributeDefinition.accept`; at most 50.
 	Accept graphql.Omittable[[]string] `json:"accept,omitempty"`
-	// The most files, of FILE; from 1 to 1,000.
+	// The most documents of a customer, of FILE; from 1 to 1,000.
 	MaxFiles graphql.Omittable[*int] `json:"maxFiles,omitempty"`
+	// The most bytes of one file, of FILE; at least 1. The account's limit holds in any case.
+	MaxFileBytes graphql.Omittable[*int64] `json:"maxFileBytes,omitempty"`
 }
 
 // What to change of a custom attribute. A field that is not given stays as it is; null empties it.
@@ -74,7 +76,8 @@ type AttributeDefinitionUpdateInput struct {
 	Label graphql.Omittable[*string] `json:"label,omitempty"`
 	// What it is for; at most 2,000 characters.
 	Description graphql.Omittable[*string] `json:"description,omitempty"`
-	// What it holds. Cannot be changed while a customer has a value. Options and rules that the new type does not have are dropped.
+	// What it holds. Cannot be changed while a customer has a value, nor to or from FILE. Options and rules that the new type does not
+	// have are dropped.
 	Type graphql.Omittable[*AttributeType] `json:"type,omitempty"`
 	// Whether a new customer must have a value.
 	Required graphql.Omittable[*bool] `json:"required,omitempty"`
@@ -86,10 +89,12 @@ type AttributeDefinitionUpdateInput struct {
 	CustomerTypeIds graphql.Omittable[[]string] `json:"customerTypeIds,omitempty"`
 	// All rules from now on.
 	Validation graphql.Omittable[*AttributeValidationInput] `json:"validation,omitempty"`
-	// The media types that files may have from now on, of FILE; at most 50.
+	// The types that files may have from now on, of FILE, see `AttributeDefinition.accept`; at most 50. Documents that are there stay.
 	Accept graphql.Omittable[[]string] `json:"accept,omitempty"`
-	// The most files, of FILE; from 1 to 1,000.
+	// The most documents of a customer, of FILE; from 1 to 1,000. Documents that are there stay.
 	MaxFiles graphql.Omittable[*int] `json:"maxFiles,omitempty"`
+	// The most bytes of one file, of FILE; at least 1. The account's limit holds in any case. Documents that are there stay.
+	MaxFileBytes graphql.Omittable[*int64] `json:"maxFileBytes,omitempty"`
 }
 
 // Which custom attributes. All that is given must hold.
@@ -196,7 +201,7 @@ type AttributeValueInput struct {
 type AttributeWhere struct {
 	// The key of the definition.
 	Key string `json:"key"`
-	// Whether there is a value. True when it is not given; false stands alone.
+	// Whether there is a value, of FILE a document that was not archived. True when it is not given; false stands alone.
 	Exists graphql.Omittable[*bool] `json:"exists,omitempty"`
 	// Of TEXT.
 	Text graphql.Omittable[*AttributeTextWhere] `json:"text,omitempty"`
@@ -220,6 +225,18 @@ type AttributeWhere struct {
 	Email graphql.Omittable[*AttributeTextWhere] `json:"email,omitempty"`
 	// Of PHONE, as E.164.
 	Phone graphql.Omittable[*AttributeTextWhere] `json:"phone,omitempty"`
+}
+
+// Which records. All that is given must hold.
+type AuditWhere struct {
+	// Of one of these actions, at most 100.
+	Actions graphql.Omittable[[]string] `json:"actions,omitempty"`
+	// With this outcome.
+	Outcome graphql.Omittable[*AuditOutcome] `json:"outcome,omitempty"`
+	// At this time.
+	CreatedAt graphql.Omittable[*DateTimeFilter] `json:"createdAt,omitempty"`
+	// By this person or key: the id of a `StaffUser` or `ApiKey`.
+	ActorID graphql.Omittable[*string] `json:"actorId,omitempty"`
 }
 
 // A contact of a new customer, or a new contact. A given name, a family name or both must be there.
@@ -548,6 +565,14 @@ type DateTimeFilter struct {
 	Lt graphql.Omittable[*time.Time] `json:"lt,omitempty"`
 }
 
+// An order of the documents of all customers.
+type DocumentListOrder struct {
+	// What to order by.
+	Field DocumentListOrderField `json:"field"`
+	// Which way.
+	Direction OrderDirection `json:"direction"`
+}
+
 // An order of documents.
 type DocumentOrder struct {
 	// What to order by.
@@ -560,8 +585,18 @@ type DocumentOrder struct {
 type DocumentUpdateInput struct {
 	// The title; at most 200 characters. Cannot be empty.
 	Title graphql.Omittable[*string] `json:"title,omitempty"`
+	// What there is to say about it; at most 2,000 characters.
+	Description graphql.Omittable[*string] `json:"description,omitempty"`
+	// Words to sort documents by, all of them from now on; at most 20 of 50 characters each.
+	Tags graphql.Omittable[[]string] `json:"tags,omitempty"`
+	// What it is for.
+	Purpose graphql.Omittable[*DocumentPurpose] `json:"purpose,omitempty"`
+	// Who may see it. Cannot be empty.
+	Visibility graphql.Omittable[*Visibility] `json:"visibility,omitempty"`
 	// The last day on which it is valid.
 	ExpiresOn graphql.Omittable[*time.Time] `json:"expiresOn,omitempty"`
+	// The last day on which it must be kept.
+	RetentionUntil graphql.Omittable[*time.Time] `json:"retentionUntil,omitempty"`
 }
 
 // A file that will be sent straight to the object store.
@@ -572,10 +607,30 @@ type DocumentUploadBeginInput struct {
 	FileName string `json:"fileName"`
 	// The exact size in bytes.
 	SizeBytes int64 `json:"sizeBytes"`
+	// How the bytes will be sent.
+	Method UploadMethod `json:"method"`
+	// The media type that the client takes the file for. The content decides; a file that claims to be one to run is refused at once.
+	ContentType graphql.Omittable[*string] `json:"contentType,omitempty"`
+	// The CRC32C (Castagnoli) of the bytes, 8 hexadecimal digits, if it is known: other bytes are refused.
+	Crc32c graphql.Omittable[*string] `json:"crc32c,omitempty"`
+	// The SHA-256 of the bytes, 64 hexadecimal digits, if it is known: other bytes are refused.
+	Sha256 graphql.Omittable[*string] `json:"sha256,omitempty"`
 	// The title; the file's name if it is not given.
 	Title graphql.Omittable[*string] `json:"title,omitempty"`
+	// The key of the area that the document is filed in; without it the general one.
+	AreaKey graphql.Omittable[*string] `json:"areaKey,omitempty"`
+	// What there is to say about the document; at most 2,000 characters.
+	Description graphql.Omittable[*string] `json:"description,omitempty"`
+	// What the document is for.
+	Purpose graphql.Omittable[*DocumentPurpose] `json:"purpose,omitempty"`
+	// Who may see the document.
+	Visibility Visibility `json:"visibility"`
+	// Words to sort documents by; at most 20 of 50 characters each.
+	Tags graphql.Omittable[[]string] `json:"tags,omitempty"`
 	// The last day on which the document is valid.
 	ExpiresOn graphql.Omittable[*time.Time] `json:"expiresOn,omitempty"`
+	// The last day on which the document must be kept.
+	RetentionUntil graphql.Omittable[*time.Time] `json:"retentionUntil,omitempty"`
 }
 
 // Where uploaded files go.
@@ -584,8 +639,20 @@ type DocumentUploadInput struct {
 	CustomerID string `json:"customerId"`
 	// Titles in the order of the files; at most 200 characters each. A file without one is called by its name.
 	Titles graphql.Omittable[[]*string] `json:"titles,omitempty"`
+	// The key of the area that the documents are filed in; without it the general one.
+	AreaKey graphql.Omittable[*string] `json:"areaKey,omitempty"`
+	// What there is to say about the documents; at most 2,000 characters.
+	Description graphql.Omittable[*string] `json:"description,omitempty"`
+	// What the documents are for.
+	Purpose graphql.Omittable[*DocumentPurpose] `json:"purpose,omitempty"`
+	// Who may see the documents.
+	Visibility Visibility `json:"visibility"`
+	// Words to sort documents by; at most 20 of 50 characters each.
+	Tags graphql.Omittable[[]string] `json:"tags,omitempty"`
 	// The last day on which the documents are valid.
 	ExpiresOn graphql.Omittable[*time.Time] `json:"expiresOn,omitempty"`
+	// The last day on which the documents must be kept.
+	RetentionUntil graphql.Omittable[*time.Time] `json:"retentionUntil,omitempty"`
 }
 
 // Which documents. All that is given must hold.
@@ -594,10 +661,30 @@ type DocumentWhere struct {
 	Status graphql.Omittable[[]DocumentStatus] `json:"status,omitempty"`
 	// Brought in by one of these.
 	Source graphql.Omittable[[]DocumentSource] `json:"source,omitempty"`
+	// Come about in one of these ways.
+	Kind graphql.Omittable[[]DocumentKind] `json:"kind,omitempty"`
+	// In one of the areas with these keys, at most 100. `general` is the general area.
+	AreaKey graphql.Omittable[[]string] `json:"areaKey,omitempty"`
+	// For one of these purposes.
+	Purpose graphql.Omittable[[]DocumentPurpose] `json:"purpose,omitempty"`
+	// For the eyes of one of these.
+	Visibility graphql.Omittable[[]Visibility] `json:"visibility,omitempty"`
+	// The content in force is of one of these media types, at most 100: such as `application/pdf`, or all of a kind such as `image/*`.
+	ContentType graphql.Omittable[[]string] `json:"contentType,omitempty"`
+	// Has one of these tags, letter by letter; at most 100.
+	Tags graphql.Omittable[[]string] `json:"tags,omitempty"`
 	// The title holds this text. Case makes no difference.
 	TitleContains graphql.Omittable[*string] `json:"titleContains,omitempty"`
+	// The title, the description or the name of the file in force holds this text. Case and accents make no difference.
+	Text graphql.Omittable[*string] `json:"text,omitempty"`
+	// Valid until a day of this range.
+	ExpiresOn graphql.Omittable[*DateRange] `json:"expiresOn,omitempty"`
+	// To be kept until a day of this range.
+	RetentionUntil graphql.Omittable[*DateRange] `json:"retentionUntil,omitempty"`
 	// Created then.
 	CreatedAt graphql.Omittable[*DateTimeFilter] `json:"createdAt,omitempty"`
+	// Changed last then.
+	UpdatedAt graphql.Omittable[*DateTimeFilter] `json:"updatedAt,omitempty"`
 }
 
 // An e-mail address to store. In an update an entry with `id` changes that address, one without adds an address, and those not in
@@ -867,7 +954,7 @@ const (
 	AttributeTypeEmail AttributeType = "EMAIL"
 	// A telephone number.
 	AttributeTypePhone AttributeType = "PHONE"
-	// An area for documents. It has no value of its own.
+	// An area for documents, see `DocumentArea`. Its value is the documents in it. It cannot become another type, nor another type it.
 	AttributeTypeFile AttributeType = "FILE"
 )
 
@@ -925,6 +1012,64 @@ func (e *AttributeType) UnmarshalJSON(b []byte) error {
 }
 
 func (e AttributeType) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// How what somebody asked for came out.
+type AuditOutcome string
+
+const (
+	// It was done.
+	AuditOutcomeDone AuditOutcome = "DONE"
+	// It was refused, because the principal has no permission for it.
+	AuditOutcomeDenied AuditOutcome = "DENIED"
+)
+
+var AllAuditOutcome = []AuditOutcome{
+	AuditOutcomeDone,
+	AuditOutcomeDenied,
+}
+
+func (e AuditOutcome) IsValid() bool {
+	switch e {
+	case AuditOutcomeDone, AuditOutcomeDenied:
+		return true
+	}
+	return false
+}
+
+func (e AuditOutcome) String() string {
+	return string(e)
+}
+
+func (e *AuditOutcome) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = AuditOutcome(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid AuditOutcome", str)
+	}
+	return nil
+}
+
+func (e AuditOutcome) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *AuditOutcome) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e AuditOutcome) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil
@@ -1460,15 +1605,21 @@ type DocumentKind string
 const (
 	// A file that was uploaded.
 	DocumentKindUpload DocumentKind = "UPLOAD"
+	// Made from a template.
+	DocumentKindGenerated DocumentKind = "GENERATED"
+	// A form that was filled in.
+	DocumentKindForm DocumentKind = "FORM"
 )
 
 var AllDocumentKind = []DocumentKind{
 	DocumentKindUpload,
+	DocumentKindGenerated,
+	DocumentKindForm,
 }
 
 func (e DocumentKind) IsValid() bool {
 	switch e {
-	case DocumentKindUpload:
+	case DocumentKindUpload, DocumentKindGenerated, DocumentKindForm:
 		return true
 	}
 	return false
@@ -1509,24 +1660,91 @@ func (e DocumentKind) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// What the documents of all customers can be ordered by: the orders that an index serves. Equal ones are ordered by id.
+type DocumentListOrderField string
+
+const (
+	// By the time of creation.
+	DocumentListOrderFieldCreatedAt DocumentListOrderField = "CREATED_AT"
+	// By the last day on which they are valid. Documents without one are left out.
+	DocumentListOrderFieldExpiresOn DocumentListOrderField = "EXPIRES_ON"
+	// By the last day on which they must be kept. Documents without one are left out.
+	DocumentListOrderFieldRetentionUntil DocumentListOrderField = "RETENTION_UNTIL"
+)
+
+var AllDocumentListOrderField = []DocumentListOrderField{
+	DocumentListOrderFieldCreatedAt,
+	DocumentListOrderFieldExpiresOn,
+	DocumentListOrderFieldRetentionUntil,
+}
+
+func (e DocumentListOrderField) IsValid() bool {
+	switch e {
+	case DocumentListOrderFieldCreatedAt, DocumentListOrderFieldExpiresOn, DocumentListOrderFieldRetentionUntil:
+		return true
+	}
+	return false
+}
+
+func (e DocumentListOrderField) String() string {
+	return string(e)
+}
+
+func (e *DocumentListOrderField) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = DocumentListOrderField(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid DocumentListOrderField", str)
+	}
+	return nil
+}
+
+func (e DocumentListOrderField) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *DocumentListOrderField) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e DocumentListOrderField) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
 // What documents can be ordered by. Equal ones are ordered by id.
 type DocumentOrderField string
 
 const (
 	// By the time of creation.
 	DocumentOrderFieldCreatedAt DocumentOrderField = "CREATED_AT"
+	// By the time of the last change.
+	DocumentOrderFieldUpdatedAt DocumentOrderField = "UPDATED_AT"
 	// By title, character by character.
 	DocumentOrderFieldTitle DocumentOrderField = "TITLE"
+	// By the last day on which they are valid. Documents without one are left out.
+	DocumentOrderFieldExpiresOn DocumentOrderField = "EXPIRES_ON"
 )
 
 var AllDocumentOrderField = []DocumentOrderField{
 	DocumentOrderFieldCreatedAt,
+	DocumentOrderFieldUpdatedAt,
 	DocumentOrderFieldTitle,
+	DocumentOrderFieldExpiresOn,
 }
 
 func (e DocumentOrderField) IsValid() bool {
 	switch e {
-	case DocumentOrderFieldCreatedAt, DocumentOrderFieldTitle:
+	case DocumentOrderFieldCreatedAt, DocumentOrderFieldUpdatedAt, DocumentOrderFieldTitle, DocumentOrderFieldExpiresOn:
 		return true
 	}
 	return false
@@ -1562,6 +1780,67 @@ func (e *DocumentOrderField) UnmarshalJSON(b []byte) error {
 }
 
 func (e DocumentOrderField) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What a document is for.
+type DocumentPurpose string
+
+const (
+	// The work itself, for example a plan or a photograph of the site.
+	DocumentPurposeOperational DocumentPurpose = "OPERATIONAL"
+	// What binds, for example a contract or a consent.
+	DocumentPurposeLegal DocumentPurpose = "LEGAL"
+	// What the office needs, for example an invoice or a certificate.
+	DocumentPurposeAdministrative DocumentPurpose = "ADMINISTRATIVE"
+)
+
+var AllDocumentPurpose = []DocumentPurpose{
+	DocumentPurposeOperational,
+	DocumentPurposeLegal,
+	DocumentPurposeAdministrative,
+}
+
+func (e DocumentPurpose) IsValid() bool {
+	switch e {
+	case DocumentPurposeOperational, DocumentPurposeLegal, DocumentPurposeAdministrative:
+		return true
+	}
+	return false
+}
+
+func (e DocumentPurpose) String() string {
+	return string(e)
+}
+
+func (e *DocumentPurpose) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = DocumentPurpose(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid DocumentPurpose", str)
+	}
+	return nil
+}
+
+func (e DocumentPurpose) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *DocumentPurpose) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e DocumentPurpose) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil
@@ -1952,8 +2231,10 @@ const (
 	EventTypeDocumentCreated EventType = "DOCUMENT_CREATED"
 	// A document got a new content.
 	EventTypeDocumentReplaced EventType = "DOCUMENT_REPLACED"
-	// The title or the validity of a document was changed, or what is known about a content of it (`currentVersion`, `versions`).
+	// What is said about a document was changed, or what is known about a content of it (`currentVersion`, `versions`).
 	EventTypeDocumentUpdated EventType = "DOCUMENT_UPDATED"
+	// A document was moved to another area, or to another customer: then one event of each of the two, that of the former one first.
+	EventTypeDocumentMoved EventType = "DOCUMENT_MOVED"
 	// A document was archived.
 	EventTypeDocumentArchived EventType = "DOCUMENT_ARCHIVED"
 	// A document was restored.
@@ -1965,6 +2246,12 @@ const (
 	EventTypeDocumentQuarantined EventType = "DOCUMENT_QUARANTINED"
 	// The preview and the thumbnail of a content are there. `changedFields` says whether it is the `currentVersion`.
 	EventTypeDocumentPreviewReady EventType = "DOCUMENT_PREVIEW_READY"
+	// A document was deleted for good, with all its contents.
+	EventTypeDocumentDeleted EventType = "DOCUMENT_DELETED"
+	// A document is valid for 30 days more at most. Once for each `expiresOn`; archived documents are not told of.
+	EventTypeDocumentExpiresSoon EventType = "DOCUMENT_EXPIRES_SOON"
+	// A document must be kept for 30 days more at most. Once for each `retentionUntil`.
+	EventTypeDocumentRetentionEnding EventType = "DOCUMENT_RETENTION_ENDING"
 	// Staff made a timeline entry.
 	EventTypeTimelineEntryCreated EventType = "TIMELINE_ENTRY_CREATED"
 	// Staff changed a timeline entry.
@@ -2018,11 +2305,15 @@ var AllEventType = []EventType{
 	EventTypeDocumentCreated,
 	EventTypeDocumentReplaced,
 	EventTypeDocumentUpdated,
+	EventTypeDocumentMoved,
 	EventTypeDocumentArchived,
 	EventTypeDocumentRestored,
 	EventTypeDocumentAvailable,
 	EventTypeDocumentQuarantined,
 	EventTypeDocumentPreviewReady,
+	EventTypeDocumentDeleted,
+	EventTypeDocumentExpiresSoon,
+	EventTypeDocumentRetentionEnding,
 	EventTypeTimelineEntryCreated,
 	EventTypeTimelineEntryUpdated,
 	EventTypeTimelineEntryDeleted,
@@ -2045,7 +2336,7 @@ var AllEventType = []EventType{
 
 func (e EventType) IsValid() bool {
 	switch e {
-	case EventTypeCustomerCreated, EventTypeCustomerUpdated, EventTypeCustomerArchived, EventTypeCustomerRestored, EventTypeCustomerMerged, EventTypeCustomerMergeUndone, EventTypeContactCreated, EventTypeContactUpdated, EventTypeContactArchived, EventTypeDocumentCreated, EventTypeDocumentReplaced, EventTypeDocumentUpdated, EventTypeDocumentArchived, EventTypeDocumentRestored, EventTypeDocumentAvailable, EventTypeDocumentQuarantined, EventTypeDocumentPreviewReady, EventTypeTimelineEntryCreated, EventTypeTimelineEntryUpdated, EventTypeTimelineEntryDeleted, EventTypeAttributeDefinitionCreated, EventTypeAttributeDefinitionUpdated, EventTypeAttributeDefinitionArchived, EventTypeAttributeDefinitionRestored, EventTypeAttributeDefinitionDeleted, EventTypeNoteCreated, EventTypeNoteUpdated, EventTypeNoteDeleted, EventTypeAccountSettingsChanged, EventTypeStorageLimitChanged, EventTypeStorageNearlyFull, EventTypeStorageFull, EventTypeJobCreated, EventTypeJobProgress, EventTypeJobFinished:
+	case EventTypeCustomerCreated, EventTypeCustomerUpdated, EventTypeCustomerArchived, EventTypeCustomerRestored, EventTypeCustomerMerged, EventTypeCustomerMergeUndone, EventTypeContactCreated, EventTypeContactUpdated, EventTypeContactArchived, EventTypeDocumentCreated, EventTypeDocumentReplaced, EventTypeDocumentUpdated, EventTypeDocumentMoved, EventTypeDocumentArchived, EventTypeDocumentRestored, EventTypeDocumentAvailable, EventTypeDocumentQuarantined, EventTypeDocumentPreviewReady, EventTypeDocumentDeleted, EventTypeDocumentExpiresSoon, EventTypeDocumentRetentionEnding, EventTypeTimelineEntryCreated, EventTypeTimelineEntryUpdated, EventTypeTimelineEntryDeleted, EventTypeAttributeDefinitionCreated, EventTypeAttributeDefinitionUpdated, EventTypeAttributeDefinitionArchived, EventTypeAttributeDefinitionRestored, EventTypeAttributeDefinitionDeleted, EventTypeNoteCreated, EventTypeNoteUpdated, EventTypeNoteDeleted, EventTypeAccountSettingsChanged, EventTypeStorageLimitChanged, EventTypeStorageNearlyFull, EventTypeStorageFull, EventTypeJobCreated, EventTypeJobProgress, EventTypeJobFinished:
 		return true
 	}
 	return false
@@ -2676,13 +2967,13 @@ func (e OrderDirection) MarshalJSON() ([]byte, error) {
 type PreviewState string
 
 const (
-	// None is made of contents of this type: only of JPEG, PNG, GIF (its first picture) and WebP.
+	// None is made of contents of this type: only of JPEG, PNG, GIF (its first picture), WebP and, where the operator has turned that on, PDF (its first page).
 	PreviewStateNone PreviewState = "NONE"
 	// It is being made, usually within a second; DOCUMENT_PREVIEW_READY tells when. Of a content that is held back it is made afterwards.
 	PreviewStatePending PreviewState = "PENDING"
 	// It is there.
 	PreviewStateReady PreviewState = "READY"
-	// None could be made: the picture is damaged, has over 20 megapixels or 20 MB, or is of a kind that is not supported, such as an animated WebP.
+	// None could be made: the file is damaged, locked by a password, over 20 megapixels or 20 MB, or of a kind that is not supported, such as an animated WebP.
 	PreviewStateImpossible PreviewState = "IMPOSSIBLE"
 )
 
@@ -2940,6 +3231,8 @@ const (
 	SetupTaskAddPhone SetupTask = "ADD_PHONE"
 	// There is no postal address, neither of the customer nor of a contact.
 	SetupTaskAddAddress SetupTask = "ADD_ADDRESS"
+	// An area for documents that is required (a custom attribute of the type FILE) has no document.
+	SetupTaskAddDocument SetupTask = "ADD_DOCUMENT"
 )
 
 var AllSetupTask = []SetupTask{
@@ -2947,11 +3240,12 @@ var AllSetupTask = []SetupTask{
 	SetupTaskAddEmail,
 	SetupTaskAddPhone,
 	SetupTaskAddAddress,
+	SetupTaskAddDocument,
 }
 
 func (e SetupTask) IsValid() bool {
 	switch e {
-	case SetupTaskAddContact, SetupTaskAddEmail, SetupTaskAddPhone, SetupTaskAddAddress:
+	case SetupTaskAddContact, SetupTaskAddEmail, SetupTaskAddPhone, SetupTaskAddAddress, SetupTaskAddDocument:
 		return true
 	}
 	return false
@@ -3198,8 +3492,14 @@ const (
 	TimelineKindDocumentAdded TimelineKind = "DOCUMENT_ADDED"
 	// A document got a new content.
 	TimelineKindDocumentReplaced TimelineKind = "DOCUMENT_REPLACED"
+	// A document was moved from or to another customer.
+	TimelineKindDocumentMoved TimelineKind = "DOCUMENT_MOVED"
+	// A document was deleted for good.
+	TimelineKindDocumentDeleted TimelineKind = "DOCUMENT_DELETED"
 	// A document ends to be valid.
 	TimelineKindDocumentExpires TimelineKind = "DOCUMENT_EXPIRES"
+	// The last day on which a document must be kept.
+	TimelineKindDocumentRetentionEnds TimelineKind = "DOCUMENT_RETENTION_ENDS"
 	// A visit, planned or past. Made by staff.
 	TimelineKindVisit TimelineKind = "VISIT"
 	// A call, planned or past. Made by staff.
@@ -3219,7 +3519,10 @@ var AllTimelineKind = []TimelineKind{
 	TimelineKindContactAdded,
 	TimelineKindDocumentAdded,
 	TimelineKindDocumentReplaced,
+	TimelineKindDocumentMoved,
+	TimelineKindDocumentDeleted,
 	TimelineKindDocumentExpires,
+	TimelineKindDocumentRetentionEnds,
 	TimelineKindVisit,
 	TimelineKindCall,
 	TimelineKindTask,
@@ -3228,7 +3531,7 @@ var AllTimelineKind = []TimelineKind{
 
 func (e TimelineKind) IsValid() bool {
 	switch e {
-	case TimelineKindCustomerCreated, TimelineKindCustomerArchived, TimelineKindCustomerRestored, TimelineKindCustomerMerged, TimelineKindCustomerMergeUndone, TimelineKindContactAdded, TimelineKindDocumentAdded, TimelineKindDocumentReplaced, TimelineKindDocumentExpires, TimelineKindVisit, TimelineKindCall, TimelineKindTask, TimelineKindNote:
+	case TimelineKindCustomerCreated, TimelineKindCustomerArchived, TimelineKindCustomerRestored, TimelineKindCustomerMerged, TimelineKindCustomerMergeUndone, TimelineKindContactAdded, TimelineKindDocumentAdded, TimelineKindDocumentReplaced, TimelineKindDocumentMoved, TimelineKindDocumentDeleted, TimelineKindDocumentExpires, TimelineKindDocumentRetentionEnds, TimelineKindVisit, TimelineKindCall, TimelineKindTask, TimelineKindNote:
 		return true
 	}
 	return false
@@ -3264,6 +3567,125 @@ func (e *TimelineKind) UnmarshalJSON(b []byte) error {
 }
 
 func (e TimelineKind) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// How the bytes of a file are sent straight to the object store.
+type UploadMethod string
+
+const (
+	// Everything in one PUT. When the connection breaks, it is sent again from the beginning.
+	UploadMethodPut UploadMethod = "PUT"
+	// In one PUT or in several, one after the other, with the protocol of Google Cloud Storage's resumable uploads. Each has
+	// `Content-Range: bytes first-last/size`; 308 says in `Range: bytes=0-last` what is stored so far, 200 that all is. After a broken
+	// connection and after a status of 500 or more, a PUT without body and with `Content-Range: bytes */size` asks what is stored, and the
+	// rest is sent from there. DELETE throws the upload away. 404 or 410 mean that it has ended.
+	UploadMethodResumable UploadMethod = "RESUMABLE"
+)
+
+var AllUploadMethod = []UploadMethod{
+	UploadMethodPut,
+	UploadMethodResumable,
+}
+
+func (e UploadMethod) IsValid() bool {
+	switch e {
+	case UploadMethodPut, UploadMethodResumable:
+		return true
+	}
+	return false
+}
+
+func (e UploadMethod) String() string {
+	return string(e)
+}
+
+func (e *UploadMethod) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = UploadMethod(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid UploadMethod", str)
+	}
+	return nil
+}
+
+func (e UploadMethod) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *UploadMethod) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e UploadMethod) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// Who may see something.
+type Visibility string
+
+const (
+	// The staff only.
+	VisibilityStaffOnly Visibility = "STAFF_ONLY"
+	// The customer too, in forms and links that are made for them.
+	VisibilityCustomer Visibility = "CUSTOMER"
+)
+
+var AllVisibility = []Visibility{
+	VisibilityStaffOnly,
+	VisibilityCustomer,
+}
+
+func (e Visibility) IsValid() bool {
+	switch e {
+	case VisibilityStaffOnly, VisibilityCustomer:
+		return true
+	}
+	return false
+}
+
+func (e Visibility) String() string {
+	return string(e)
+}
+
+func (e *Visibility) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = Visibility(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid Visibility", str)
+	}
+	return nil
+}
+
+func (e Visibility) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *Visibility) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e Visibility) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

@@ -30,7 +30,7 @@ func (ch Change) Nothing() bool { return !ch.New && !ch.Delete && len(ch.Fields)
 
 // Use is how customers use a definition, and could.
 type Use struct {
-	// Values says whether any customer has a value.
+	// Values says whether any customer has a value, of FILE a document, archived or not, or an upload in progress.
 	Values bool
 	// Options are those that a customer has.
 	Options map[uuid.UUID]bool
@@ -53,13 +53,14 @@ func create(c *check, all []Definition, d Draft) Change {
 		def.Position = max(def.Position, other.Position+1)
 	}
 	taken := func(key string) bool {
-		return slices.ContainsFunc(all, func(other Definition) bool { return other.Key == key })
+		return def.Type == File && key == GeneralKey || slices.ContainsFunc(all, func(other Definition) bool { return other.Key == key })
 	}
 	def.Key = c.key(at(path, "key"), d.Key, def.Label, "attribute", taken, "custom attribute")
 	def.CustomerTypes = c.customerTypes(at(path, "customerTypeIds"), d.CustomerTypeIDs)
 	def.Options, _ = c.options(at(path, "options"), nil, d.Options, nil)
 	def.Validation = c.validation(at(path, "validation"), def.Type, d.Validation)
 	def.Accept, def.MaxFiles = c.accept(at(path, "accept"), d.Accept), c.maxFiles(at(path, "maxFiles"), d.MaxFiles)
+	def.MaxFileBytes = c.maxFileBytes(at(path, "maxFileBytes"), d.MaxFileBytes)
 	c.fits(path, def)
 	return Change{Definition: def, New: true, Event: timeline.AttributeCreated}
 }
@@ -107,6 +108,9 @@ func update(c *check, old Definition, p Patch, use Use) Change {
 	if p.MaxFiles.Given {
 		next.MaxFiles = c.maxFiles(at(path, "maxFiles"), p.MaxFiles.Value)
 	}
+	if p.MaxFileBytes.Given {
+		next.MaxFileBytes = c.maxFileBytes(at(path, "maxFileBytes"), p.MaxFileBytes.Value)
+	}
 	c.fits(path, next)
 	ch.Definition, ch.Fields = next, diff(old, next)
 	return ch
@@ -125,9 +129,6 @@ func (d Definition) forType() Definition {
 		d.Options = nil
 	}
 	d.Validation = d.Validation.of(d.Type)
-	if d.Type != File {
-		d.Accept, d.MaxFiles = nil, 0
-	}
 	return d
 }
 
@@ -137,6 +138,7 @@ func diff(a, b Definition) []string {
 		"customerVisible": a.CustomerVisible != b.CustomerVisible, "options": !slices.Equal(a.Options, b.Options),
 		"customerTypeIds": !slices.Equal(a.CustomerTypes, b.CustomerTypes),
 		"validation":      !a.Validation.equal(b.Validation), "accept": !slices.Equal(a.Accept, b.Accept), "maxFiles": a.MaxFiles != b.MaxFiles,
+		"maxFileBytes": a.MaxFileBytes != b.MaxFileBytes,
 	})
 }
 
@@ -168,6 +170,10 @@ func move(all []Definition, i int, after *uuid.UUID) (Change, error) {
 
 // remove deletes a definition that nobody uses.
 func remove(all []Definition, i int, use Use) (Change, error) {
+	if use.Values && all[i].Type == File {
+		return Change{}, fault.At(fault.Conflict, []string{"id"},
+			"There are documents in this area, or uploads to it. Archive the custom attribute, or move or delete them first.")
+	}
 	if use.Values {
 		return Change{}, fault.At(fault.Conflict, []string{"id"}, "Customers have values of this custom attribute. Archive it, or empty it first.")
 	}
@@ -199,6 +205,10 @@ func (c *check) changeType(path []string, old Definition, t Type, use Use) Type 
 		return old.Type
 	case !slices.Contains(types, t):
 		c.bad(path, "There is no such type of custom attributes.")
+		return old.Type
+	case t != old.Type && (t == File || old.Type == File):
+		c.faults = append(c.faults, fault.At(fault.Conflict, path,
+			"An area for documents (FILE) stays one, and nothing else becomes one. Define another custom attribute."))
 		return old.Type
 	}
 	return t

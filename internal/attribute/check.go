@@ -96,6 +96,9 @@ func (c *check) fits(path []string, d Definition) {
 	if d.Type != File && d.MaxFiles != 0 {
 		c.bad(at(path, "maxFiles"), "Only FILE has a number of files.")
 	}
+	if d.Type != File && d.MaxFileBytes != 0 {
+		c.bad(at(path, "maxFileBytes"), "Only FILE has a size of files.")
+	}
 }
 
 // of drops the rules that values of the type are not measured by.
@@ -252,10 +255,13 @@ func (c *check) accept(path []string, list []string) []string {
 	}
 	var out []string
 	for i, s := range list {
-		s = strings.ToLower(strings.TrimSpace(s))
+		s = strings.TrimSpace(s)
+		if !slices.Contains(AcceptGroups, s) {
+			s = strings.ToLower(s)
+		}
 		switch {
-		case !mediaRange.MatchString(s):
-			c.bad(item(path, i), "A media type looks like application/pdf or image/*.")
+		case !mediaRange.MatchString(s) && !slices.Contains(AcceptGroups, s):
+			c.bad(item(path, i), "A media type looks like application/pdf or image/*; the groups are %s.", strings.Join(AcceptGroups, ", "))
 		case !slices.Contains(out, s):
 			out = append(out, s)
 		}
@@ -269,6 +275,16 @@ func (c *check) maxFiles(path []string, n *int) int {
 	}
 	if *n < 1 || *n > MaxFiles {
 		c.bad(path, "maxFiles is from 1 to %d, or null for no limit of its own.", MaxFiles)
+	}
+	return *n
+}
+
+func (c *check) maxFileBytes(path []string, n *int64) int64 {
+	if n == nil {
+		return 0
+	}
+	if *n < 1 {
+		c.bad(path, "maxFileBytes is at least 1, or null for the account's limit.")
 	}
 	return *n
 }

@@ -7,6 +7,12 @@ import (
 	"github.com/google/uuid"
 )
 
+// The area for documents that is always there has this key and this label. It has no definition, and no FILE has its key.
+const (
+	GeneralKey   = "general"
+	GeneralLabel = "General documents"
+)
+
 // Limits of the schema, in characters and items.
 const (
 	MaxDefinitions = 100
@@ -56,6 +62,9 @@ const (
 // types lists them in the order of the SDL.
 var types = []Type{Text, LongText, Integer, Decimal, Boolean, Date, DateTime, Select, MultiSelect, URL, Email, Phone, File}
 
+// AcceptGroups are the names that stand for many media types in Definition.Accept: those of document.Groups, which a test holds.
+var AcceptGroups = []string{"IMAGE", "TEXT", "TABLE", "OFFICE", "ARCHIVE", "AUDIO", "VIDEO"}
+
 // chosen says whether values are chosen from options.
 func (t Type) chosen() bool { return t == Select || t == MultiSelect }
 
@@ -76,9 +85,10 @@ type Definition struct {
 	CustomerTypes []uuid.UUID
 	// Options are in order, the archived ones among them.
 	Options []Option
-	// Accept and MaxFiles are of FILE; nil and 0 stand for no rule.
-	Accept   []string
-	MaxFiles int
+	// Accept, MaxFiles and MaxFileBytes are of FILE; nil and 0 stand for no rule.
+	Accept       []string
+	MaxFiles     int
+	MaxFileBytes int64
 }
 
 // Archived says whether the attribute is out of use.

@@ -21,6 +21,7 @@ type Draft struct {
 	Validation      *ValidationInput `json:"validation,omitempty"`
 	Accept          []string         `json:"accept,omitempty"`
 	MaxFiles        *int             `json:"maxFiles,omitempty"`
+	MaxFileBytes    *int64           `json:"maxFileBytes,omitempty"`
 }
 
 // OptionInput is an option of an input. ID is the TypeID of the option to change, nil for a new one.
@@ -56,6 +57,7 @@ type Patch struct {
 	Validation      optional.Field[*ValidationInput]
 	Accept          optional.Field[[]string]
 	MaxFiles        optional.Field[*int]
+	MaxFileBytes    optional.Field[*int64]
 }
 
 // fields names what the input gives, in the spelling of the schema.
@@ -65,6 +67,7 @@ func (p Patch) fields() []string {
 		"customerVisible": p.CustomerVisible.Given, "options": p.Options.Given, "validation": p.Validation.Given,
 		"customerTypeIds": p.CustomerTypeIDs.Given,
 		"accept":          p.Accept.Given, "maxFiles": p.MaxFiles.Given,
+		"maxFileBytes": p.MaxFileBytes.Given,
 	})
 }
 

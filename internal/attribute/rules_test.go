@@ -296,3 +296,43 @@ func TestOnlyAnUnusedDefinitionIsDeleted(t *testing.T) {
 		t.Errorf("got %+v, %v", ch, err)
 	}
 }
+
+func TestAnAreaStaysOneAndTheGeneralAreaHasNoRival(t *testing.T) {
+	t.Parallel()
+	for _, d := range []struct {
+		draft Draft
+		key   string
+		want  []string
+	}{
+		{Draft{Label: "General", Type: File}, "general_2", []string{}},
+		{Draft{Label: "General", Type: Text}, "general", []string{}},
+		{Draft{Label: "x", Key: ptr(GeneralKey), Type: File}, "general", []string{"CONFLICT input.key"}},
+		{
+			Draft{Label: "Papers", Type: File, Accept: []string{"IMAGE", " Application/PDF ", "image"}, MaxFileBytes: ptr(int64(0))},
+			"papers",
+			[]string{"BAD_USER_INPUT input.accept.2", "BAD_USER_INPUT input.maxFileBytes"},
+		},
+		{Draft{Label: "x", Type: Text, MaxFileBytes: ptr(int64(1))}, "x", []string{"BAD_USER_INPUT input.maxFileBytes"}},
+	} {
+		c := &check{newID: numbered()}
+		ch := create(c, nil, d.draft)
+		if got := paths(c.faults); !slices.Equal(got, d.want) || ch.Definition.Key != d.key {
+			t.Errorf("%+v: key %s, %q, want %s, %q", d.draft, ch.Definition.Key, got, d.key, d.want)
+		}
+	}
+	for from, to := range map[Type]Type{File: Text, Text: File} {
+		c := &check{newID: numbered()}
+		update(c, Definition{Key: "x", Label: "X", Type: from}, Patch{Type: optional.Some(&to)}, Use{})
+		if got := paths(c.faults); !slices.Equal(got, []string{"CONFLICT input.type"}) {
+			t.Errorf("%s to %s: %q", from, to, got)
+		}
+	}
+	c := &check{newID: numbered()}
+	area := Definition{Label: "X", Type: File, MaxFileBytes: 5}
+	if ch := update(c, area, Patch{MaxFileBytes: optional.Some(ptr(int64(6)))}, Use{}); ch.Definition.MaxFileBytes != 6 || !slices.Equal(ch.Fields, []string{"maxFileBytes"}) {
+		t.Errorf("got %+v", ch)
+	}
+	if _, err := remove([]Definition{area}, 0, Use{Values: true}); fault.CodeOf(err) != fault.Conflict {
+		t.Errorf("an area with documents: %v", err)
+	}
+}

@@ -73,6 +73,10 @@ type StaffRecord struct {
 	DisplayName string
 	// Active is false for a user that an administrator locked out, whatever the issuer says.
 	Active bool
+	// Role is that of the newest token, IssuerURL the issuer that the account trusts now. StaffByID gives both;
+	// EnsureStaff need not.
+	Role      Role
+	IssuerURL string
 }
 
 // KeyRecord is an API key as the database has it.

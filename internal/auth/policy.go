@@ -32,8 +32,11 @@ const (
 	CustomersWrite Permission = "customers:write"
 	// DocumentsRead: documents with their versions and downloads.
 	DocumentsRead Permission = "documents:read"
-	// DocumentsWrite: upload, replace, change, archive and restore them.
+	// DocumentsWrite: upload, replace, change, move, archive and restore them.
 	DocumentsWrite Permission = "documents:write"
+	// DocumentsDelete: delete them for good. Archiving is for work; what was deleted nobody brings back, so it is for who
+	// answers for the business.
+	DocumentsDelete Permission = "documents:delete"
 	// TimelineRead: timeline entries.
 	TimelineRead Permission = "timeline:read"
 	// TimelineWrite: create, change and delete them.
@@ -56,6 +59,9 @@ const (
 	NotesRead Permission = "notes:read"
 	// NotesWrite: write, change, pin and delete them.
 	NotesWrite Permission = "notes:write"
+	// AuditRead: who did what, from where, and who was refused. It shows what colleagues do all day, so it is for who
+	// answers for the business.
+	AuditRead Permission = "audit:read"
 )
 
 // permissionTable is the policy: each permission with the lowest role that has it. A role has everything that the
@@ -73,7 +79,8 @@ var permissionTable = []struct {
 	{CustomersRead, Viewer, "read customers, contacts and their addresses"},
 	{CustomersWrite, Editor, "create, change, archive and restore customers and contacts"},
 	{DocumentsRead, Viewer, "read and download documents"},
-	{DocumentsWrite, Editor, "upload, replace, change, archive and restore documents"},
+	{DocumentsWrite, Editor, "upload, replace, change, move, archive and restore documents"},
+	{DocumentsDelete, Admin, "delete archived documents for good"},
 	{TimelineRead, Viewer, "read timeline entries"},
 	{TimelineWrite, Editor, "create, change and delete timeline entries"},
 	{EventsRead, Viewer, "read and follow the event log"},
@@ -83,6 +90,7 @@ var permissionTable = []struct {
 	{CustomersExport, Admin, "export the directory as a file and download it"},
 	{NotesRead, Viewer, "read the staff's notes about customers"},
 	{NotesWrite, Editor, "write, change, pin and delete notes about customers"},
+	{AuditRead, Admin, "read the audit trail: changes, downloads and denials"},
 	{AccountOperate, operator, "set the storage that the account has booked"},
 }
 
@@ -107,8 +115,12 @@ var fieldTable = map[string]Permission{
 	"Mutation.customerMerge":        CustomersWrite, // the preview of a dry run needs CustomersRead as well
 	"Mutation.customerMergeUndo":    CustomersWrite,
 
-	"Query.document": DocumentsRead,
-	"Query.events":   EventsRead,
+	"Query.document":      DocumentsRead,
+	"Query.documents":     DocumentsRead,
+	"Query.documentAreas": DocumentsRead, // the definitions in it need CustomersRead by their type
+	"Query.events":        EventsRead,
+
+	"Query.auditTrail": AuditRead,
 
 	"Query.customerStats": CustomersRead, // the nodes in it need what their types need
 
@@ -139,10 +151,13 @@ var fieldTable = map[string]Permission{
 	"Mutation.documentUpload":         DocumentsWrite,
 	"Mutation.documentUploadBegin":    DocumentsWrite,
 	"Mutation.documentUploadComplete": DocumentsWrite,
+	"Mutation.documentUploadCancel":   DocumentsWrite,
 	"Mutation.documentReplace":        DocumentsWrite,
 	"Mutation.documentUpdate":         DocumentsWrite,
 	"Mutation.documentArchive":        DocumentsWrite,
 	"Mutation.documentRestore":        DocumentsWrite,
+	"Mutation.documentMove":           DocumentsWrite,
+	"Mutation.documentDelete":         DocumentsDelete,
 	"Mutation.timelineEntryCreate":    TimelineWrite,
 	"Mutation.timelineEntryUpdate":    TimelineWrite,
 	"Mutation.timelineEntryDelete":    TimelineWrite,
@@ -220,6 +235,7 @@ var typeTable = map[string]Permission{
 	"CustomerMergeCounts": CustomersRead,
 
 	"Document":        DocumentsRead,
+	"DocumentArea":    DocumentsRead,
 	"DocumentVersion": DocumentsRead,
 	"TimelineEntry":   TimelineRead,
 	"Note":            NotesRead,
@@ -232,6 +248,7 @@ var typeTable = map[string]Permission{
 	"JobProgress":     JobsRead,
 	"JobCounts":       JobsRead,
 	"JobRowError":     JobsRead,
+	"AuditRecord":     AuditRead,
 
 	"AttributeDefinition":       CustomersRead,
 	"AttributeValidation":       CustomersRead,
@@ -248,6 +265,7 @@ var typeTable = map[string]Permission{
 	"UrlAttributeValue":         CustomersRead,
 	"EmailAttributeValue":       CustomersRead,
 	"PhoneAttributeValue":       CustomersRead,
+	"FileAttributeValue":        CustomersRead, // the documents in it need DocumentsRead
 }
 
 // memberTable is fields of types that need more than their type does. A field that is not listed needs what its type
@@ -260,6 +278,8 @@ var memberTable = map[string]Permission{
 	"ApiKey.revokedAt": AccountAdmin,
 	"ApiKey.createdAt": AccountAdmin,
 	"Job.downloadUrl":  CustomersExport,
+
+	"Customer.documentsZipUrl": DocumentsRead,
 }
 
 // presetTable is the API key scopes that stand for everything a role may do.

@@ -27,10 +27,11 @@ func apiKey(scopes ...string) auth.Principal {
 func TestEveryRootFieldAndTypeHasAPermission(t *testing.T) {
 	t.Parallel()
 	fields := map[string]string{
-		"Query": "viewer account node nodes customer customerByExternalId document customers events storage " +
+		"Query": "viewer account node nodes customer customerByExternalId document documents documentAreas customers events storage auditTrail " +
 			"customerStats attributeDefinitions job jobs customerDuplicates customerDuplicateGroups customerMerges customerTypes customerOrigins offices services fieldPolicy staffUsers",
 		"Mutation": "customerCreate customerUpdate customerUpsert customerArchive customerRestore customerMerge customerMergeUndo contactCreate contactUpdate contactArchive " +
-			"documentUpload documentUploadBegin documentUploadComplete documentReplace documentUpdate documentArchive documentRestore " +
+			"documentUpload documentUploadBegin documentUploadComplete documentUploadCancel documentReplace documentUpdate documentArchive documentRestore " +
+			"documentMove documentDelete " +
 			"attributeDefinitionCreate attributeDefinitionUpdate attributeDefinitionMove attributeDefinitionArchive " +
 			"attributeDefinitionRestore attributeDefinitionDelete " +
 			"timelineEntryCreate timelineEntryUpdate timelineEntryDelete noteCreate noteUpdate noteDelete customerImageSet customerImageRemove apiKeyCreate apiKeyRevoke " +
@@ -52,7 +53,7 @@ func TestEveryRootFieldAndTypeHasAPermission(t *testing.T) {
 				t.Errorf("%s.%s: got %q, want a permission of the table", root, name, perm)
 			}
 			writes := strings.HasSuffix(string(perm), ":write") || perm == auth.AccountAdmin || perm == auth.CustomersImport || perm == auth.CustomersExport ||
-				perm == auth.AccountOperate
+				perm == auth.AccountOperate || perm == auth.DocumentsDelete
 			if writes != (root == "Mutation") {
 				t.Errorf("%s.%s: got %s, want mutations and only mutations to need a right to write", root, name, perm)
 			}
@@ -66,7 +67,7 @@ func TestEveryRootFieldAndTypeHasAPermission(t *testing.T) {
 	if got := len(auth.PolicyFields()); got != count {
 		t.Errorf("got %d fields in the policy, want %d", got, count)
 	}
-	for name := range strings.FieldsSeq("Customer Contact EmailAddress PhoneNumber PostalAddress Document DocumentVersion " +
+	for name := range strings.FieldsSeq("Customer Contact EmailAddress PhoneNumber PostalAddress Document DocumentArea DocumentVersion " +
 		"TimelineEntry Event StaffUser ApiKey Account StorageUsage AccountLimits Viewer CustomerType CustomerOrigin Office Service " +
 		"Note Image CustomerStat") {
 		if !staff(auth.Viewer).CanRead(name) {
@@ -108,11 +109,13 @@ func TestRolesIncludeTheOnesBelow(t *testing.T) {
 		{auth.CustomersWrite, false, true, true},
 		{auth.DocumentsRead, true, true, true},
 		{auth.DocumentsWrite, false, true, true},
+		{auth.DocumentsDelete, false, false, true},
 		{auth.TimelineRead, true, true, true},
 		{auth.TimelineWrite, false, true, true},
 		{auth.EventsRead, true, true, true},
 		{auth.NotesRead, true, true, true},
 		{auth.NotesWrite, false, true, true},
+		{auth.AuditRead, false, false, true},
 		{"customers:delete", false, false, false},
 		{"", false, false, false},
 	} {

@@ -2,17 +2,23 @@ package main
 
 import (
 	"crypto/sha256"
+	"encoding"
+	"encoding/binary"
 	"encoding/hex"
 	"io"
 	"math/rand/v2"
+	"sync/atomic"
 )
 
-// content is what an uploaded file holds: the head of a PDF, then noise that does not compress. It is the same in every
-// run, and its hash is what the server must answer.
+// content is what an uploaded file holds: the head of a PDF, noise that does not compress, and a number, so that no two
+// files of a run are equal. Its hash is what the server must answer.
 type content struct {
 	size  int64
 	block []byte
-	sum   string
+	// common is the state of the hash before the number.
+	common []byte
+	number [8]byte
+	sum    string
 }
 
 const (
@@ -32,18 +38,44 @@ func noise() []byte {
 func newContent(size int64, block []byte) (content, error) {
 	c := content{size: size, block: block}
 	h := sha256.New()
-	err := c.writeTo(h)
-	c.sum = hex.EncodeToString(h.Sum(nil))
+	if err := c.writeCommon(h); err != nil {
+		return c, err
+	}
+	var err error
+	c.common, err = h.(encoding.BinaryMarshaler).MarshalBinary() //nolint:errcheck // the hashes of the library can
 	return c, err
+}
+
+// counted is how many contents were numbered.
+var counted atomic.Uint64
+
+// next gives a content that no other upload has.
+func (c content) next() (content, error) {
+	binary.BigEndian.PutUint64(c.number[:], counted.Add(1))
+	h := sha256.New()
+	if err := h.(encoding.BinaryUnmarshaler).UnmarshalBinary(c.common); err != nil { //nolint:errcheck // the hashes of the library can
+		return c, err
+	}
+	h.Write(c.number[:])
+	c.sum = hex.EncodeToString(h.Sum(nil))
+	return c, nil
 }
 
 // writeTo writes the content in pieces of at most 64 KiB.
 func (c content) writeTo(w io.Writer) error {
+	err := c.writeCommon(w)
+	if err == nil {
+		_, err = w.Write(c.number[:])
+	}
+	return err
+}
+
+func (c content) writeCommon(w io.Writer) error {
 	const piece = 64 << 10
 	if _, err := io.WriteString(w, pdfHead); err != nil {
 		return err
 	}
-	left := c.size - int64(len(pdfHead))
+	left := c.size - int64(len(pdfHead)+len(c.number))
 	for at := 0; left > 0; at = (at + piece) % blockBytes {
 		n := min(left, piece)
 		if _, err := w.Write(c.block[at : at+int(n)]); err != nil {

@@ -31,8 +31,9 @@ type dossierServer struct {
 // it needs less is what the wall costs.
 const unwalled = "unwalled"
 
-// startDossier starts the program as a user would, on a database of the bench. name is dossier or unwalled.
-func (b *bench) startDossier(ctx context.Context, name, database string) (*dossierServer, error) {
+// startDossier starts the program as a user would, on a database of the bench. name is dossier or unwalled. The last of equal
+// flags counts.
+func (b *bench) startDossier(ctx context.Context, name, database string, flags ...string) (*dossierServer, error) {
 	program, err := filepath.Abs(b.dossier)
 	if err != nil {
 		return nil, err
@@ -55,10 +56,10 @@ func (b *bench) startDossier(ctx context.Context, name, database string) (*dossi
 	p, err := b.start(ctx, command{
 		name: name, path: program, addr: addr, ready: admin + "/readyz",
 		// The bench's events are years old; the default would prune them while it measures.
-		args: []string{
+		args: append([]string{
 			"serve", "--listen", addr, "--admin-listen", admin, "--data-dir", files, "--event-retention", "87000h",
 			"--max-sockets", "20000", "--log-level", "warn",
-		},
+		}, flags...),
 		env: []string{"DATABASE_URL=" + dsn, "DOSSIER_SECRET=" + secretHex},
 	})
 	if err != nil {

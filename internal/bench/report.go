@@ -20,6 +20,8 @@ type report struct {
 	Reads   []*readCell   `json:"reads,omitempty"`
 	Uploads []*uploadCell `json:"uploads,omitempty"`
 	Live    []*liveCell   `json:"live,omitempty"`
+	// Slow is reads beside uploads that take their time.
+	Slow *slowCell `json:"slow,omitempty"`
 	// Directory is measured in the database, and beside nobody.
 	Directory []*directoryCell `json:"directory,omitempty"`
 }
@@ -142,7 +144,7 @@ func (r *report) write(dir string) error {
 	for _, t := range []struct {
 		have  bool
 		table func() string
-	}{{len(r.Reads) > 0, r.readTable}, {len(r.Uploads) > 0, r.uploadTable}, {len(r.Live) > 0, r.liveTable}, {len(r.Directory) > 0, r.directoryTable}} {
+	}{{len(r.Reads) > 0, r.readTable}, {len(r.Uploads) > 0, r.uploadTable}, {r.Slow != nil, r.slowLine}, {len(r.Live) > 0, r.liveTable}, {len(r.Directory) > 0, r.directoryTable}} {
 		if t.have {
 			text.WriteString("\n```text" + t.table() + "```\n")
 		}

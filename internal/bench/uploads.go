@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -69,16 +70,25 @@ type uploader struct {
 	*process
 	// files is where it stores; whatever else it opens on disk is a temporary file.
 	files string
-	// admin is where Dossier can be profiled; empty for the others.
-	admin string
+	// admin is where Dossier can be profiled, and key what it is asked with; empty for the others.
+	admin, key string
 	// open writes a request's head and what comes before the content; its end is what comes behind.
 	open func(c content, chunked bool) (head, before, end string)
 	// check says whether the answer is the one for this content.
 	check func(c content, answer []byte) error
 }
 
-// uploads measures the upload of files.
+// uploads measures the upload of files, and what slow ones do to reads.
 func (b *bench) uploads(ctx context.Context) error {
+	if strings.Contains(slowName, b.files) {
+		if err := b.slow(ctx); err != nil {
+			return err
+		}
+	}
+	return b.uploadFiles(ctx)
+}
+
+func (b *bench) uploadFiles(ctx context.Context) error {
 	list, err := b.startUploaders(ctx)
 	defer func() {
 		for _, u := range list {
@@ -130,7 +140,7 @@ func (b *bench) startUploaders(ctx context.Context) (list []*uploader, err error
 	starts := []struct {
 		name  string
 		start func(context.Context, string) (*uploader, error)
-	}{{"dossier", b.startDossierUploader}, {unwalled, b.startDossierUploader}, {"put", b.startPut}}
+	}{{"dossier", b.startScratchUploader}, {unwalled, b.startScratchUploader}, {"put", b.startPut}}
 	for _, s := range starts {
 		if b.skips(s.name) {
 			continue
@@ -160,16 +170,21 @@ func (b *bench) firstCustomer(ctx context.Context, database string) (account, cu
 	return account, customer, err
 }
 
-func (b *bench) startDossierUploader(ctx context.Context, name string) (*uploader, error) {
+// startScratchUploader is startDossierUploader on a database of its own.
+func (b *bench) startScratchUploader(ctx context.Context, name string) (*uploader, error) {
 	database, err := b.scratch(ctx, name)
 	if err != nil {
 		return nil, err
 	}
+	return b.startDossierUploader(ctx, name, database)
+}
+
+func (b *bench) startDossierUploader(ctx context.Context, name, database string, flags ...string) (*uploader, error) {
 	account, customer, err := b.firstCustomer(ctx, database)
 	if err != nil {
 		return nil, err
 	}
-	d, err := b.startDossier(ctx, name, database)
+	d, err := b.startDossier(ctx, name, database, flags...)
 	if err != nil {
 		return nil, err
 	}
@@ -188,7 +203,7 @@ func (b *bench) startDossierUploader(ctx context.Context, name string) (*uploade
 	before := part + "\"operations\"\r\n\r\n" + operations + "\r\n" + part + "\"map\"\r\n\r\n{\"0\":[\"variables.files.0\"]}\r\n" +
 		part + "\"0\"; filename=\"contract.pdf\"\r\nContent-Type: application/pdf\r\n\r\n"
 	end := "\r\n--" + boundary + "--\r\n"
-	u := &uploader{name: name, process: d.process, files: d.files, admin: d.admin}
+	u := &uploader{name: name, process: d.process, files: d.files, admin: d.admin, key: key}
 	u.open = func(c content, chunked bool) (string, string, string) {
 		head := "POST /graphql HTTP/1.1\r\nHost: " + d.addr + "\r\nAuthorization: Bearer " + key +
 			"\r\nGraphQL-Require-Preflight: 1\r\nContent-Type: multipart/form-data; boundary=" + boundary + "\r\n" +
@@ -248,8 +263,20 @@ func (w chunks) Write(p []byte) (int, error) {
 	return len(p), w.c.writeAll(parts)
 }
 
+// writer is where the body of a request goes.
+type writer interface{ Write(p []byte) (int, error) }
+
 // send uploads one file and checks the answer.
 func (u *uploader) send(ctx context.Context, w workload, c content) error {
+	return u.sendTo(ctx, w, c, func(conn net.Conn) writer { return conn })
+}
+
+// sendTo is send with a way of writing the content.
+func (u *uploader) sendTo(ctx context.Context, w workload, c content, way func(net.Conn) writer) error {
+	c, err := c.next()
+	if err != nil {
+		return err
+	}
 	conn, err := dial(ctx, u.addr)
 	if err != nil {
 		return err
@@ -259,7 +286,7 @@ func (u *uploader) send(ctx context.Context, w workload, c content) error {
 	if _, err := conn.conn.Write([]byte(head)); err != nil {
 		return err
 	}
-	var out interface{ Write(p []byte) (int, error) } = conn.conn
+	out := way(conn.conn)
 	if w.chunked {
 		out = chunks{conn}
 	}

@@ -13,8 +13,8 @@ const OctetStream = "application/octet-stream"
 // Attachment is the disposition without a file name.
 const Attachment = "attachment"
 
-// maxFilenameBytes is what file systems commonly allow.
-const maxFilenameBytes = 255
+// maxFilenameBytes is what the 255 characters that file systems commonly allow can take.
+const maxFilenameBytes = 4 * 255
 
 // SafeContentType gives the type if a browser cannot be made to run something in it, else OctetStream.
 //

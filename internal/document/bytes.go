@@ -86,10 +86,10 @@ func (s *Service) store(ctx context.Context, p auth.Principal, a Attempt, src *s
 		return Content{}, s.putError(ctx, err, src, lost, path)
 	}
 	s.at(pointStored)
-	c := Content{
+	c := s.checks(src, Content{
 		DocumentID: s.NewID(), VersionID: s.NewID(), ContentType: mediaType,
 		SizeBytes: src.size, SHA256: src.sum(), CRC32C: obj.CRC32C, Generation: obj.Generation,
-	}
+	})
 	if a.DocumentID != [16]byte{} {
 		c.DocumentID = a.DocumentID
 	}

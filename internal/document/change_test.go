@@ -23,7 +23,7 @@ func TestReplaceAddsAVersion(t *testing.T) {
 	e := newEnv(t)
 	first, second := pdf(40_000, 1), pdf(50_000, 2)
 	id := e.stored("a.pdf", first)
-	if err := e.service.Replace(t.Context(), e.ada, id, 1, incoming("b.pdf", second)); err != nil {
+	if err := e.service.Replace(t.Context(), e.ada, id, 1, incoming("b.pdf", second), document.Patch{}); err != nil {
 		t.Fatal(err)
 	}
 	e.acknowledge(id, second)
@@ -50,14 +50,16 @@ func TestReplaceFindsConflictsBeforeAndAfterTheBytes(t *testing.T) {
 		t.Fatal(err)
 	}
 	unread := incoming("b.pdf", pdf(50_000, 2))
-	wantCode(t, e.service.Replace(t.Context(), e.ada, id, 1, unread), fault.VersionConflict)
+	wantCode(t, e.service.Replace(t.Context(), e.ada, id, 1, unread, document.Patch{}), fault.VersionConflict)
 	if unread.read != 0 {
 		t.Errorf("%d bytes were read although the version was wrong", unread.read)
 	}
 	content := pdf(200_000, 3)
 	gate := newGate(content, 100_000)
 	done := make(chan error, 1)
-	go func() { done <- e.service.Replace(t.Context(), e.ada, id, 2, &file{name: "c.pdf", bound: -1, r: gate}) }()
+	go func() {
+		done <- e.service.Replace(t.Context(), e.ada, id, 2, &file{name: "c.pdf", bound: -1, r: gate}, document.Patch{})
+	}()
 	<-gate.reached
 	if err := e.service.Update(t.Context(), e.ada, id, 2, document.Patch{Title: optional.Some(ptr("Newer"))}); err != nil {
 		t.Fatal(err)
@@ -74,9 +76,9 @@ func TestReplaceFindsConflictsBeforeAndAfterTheBytes(t *testing.T) {
 	if got := e.number(`SELECT count(*) FROM garbage`); got != 1 {
 		t.Errorf("%d objects are garbage, want 1", got)
 	}
-	wantCode(t, e.service.Replace(t.Context(), e.ada, uuid.New(), 1, unread), fault.NotFound)
-	wantCode(t, e.service.Replace(t.Context(), e.bob, id, 3, unread), fault.NotFound)
-	wantCode(t, e.service.Replace(t.Context(), e.ada, id, 3, incoming("d.pdf", []byte("<html>"))), fault.UnsupportedMediaType)
+	wantCode(t, e.service.Replace(t.Context(), e.ada, uuid.New(), 1, unread, document.Patch{}), fault.NotFound)
+	wantCode(t, e.service.Replace(t.Context(), e.bob, id, 3, unread, document.Patch{}), fault.NotFound)
+	wantCode(t, e.service.Replace(t.Context(), e.ada, id, 3, incoming("d.pdf", []byte("<html>")), document.Patch{}), fault.UnsupportedMediaType)
 	CheckInvariants(t, e)
 }
 
@@ -161,7 +163,7 @@ func TestChangesCheckTheirInput(t *testing.T) {
 		"viewer update":   {e.service.Update(ctx, viewer(e.ada), id, 1, title), fault.Forbidden},
 		"viewer archive":  {e.service.Archive(ctx, viewer(e.ada), id, 1), fault.Forbidden},
 		"viewer restore":  {e.service.Restore(ctx, viewer(e.ada), id, 1), fault.Forbidden},
-		"viewer replace":  {e.service.Replace(ctx, viewer(e.ada), id, 1, incoming("b.pdf", nil)), fault.Forbidden},
+		"viewer replace":  {e.service.Replace(ctx, viewer(e.ada), id, 1, incoming("b.pdf", nil), document.Patch{}), fault.Forbidden},
 	} {
 		if got := fault.CodeOf(c.err); got != c.want {
 			t.Errorf("%s: got %v, want %s", name, c.err, c.want)
@@ -209,12 +211,12 @@ func TestADownloadLinkLeadsToTheContentWhileItMay(t *testing.T) {
 	links := &document.Links{Secret: []byte(strings.Repeat("s", 32)), BaseURL: "https://api.example.com/files/"}
 	follow := func(link string) (int, []byte, http.Header) {
 		t.Helper()
-		url, err := e.service.DownloadRequest(t.Context(), links, link)
+		offer, err := e.service.DownloadRequest(t.Context(), links, link, document.Visit{})
 		if err != nil {
 			wantCode(t, err, fault.NotFound)
 			return http.StatusNotFound, nil, nil
 		}
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, offer.URL, http.NoBody)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -230,7 +232,7 @@ func TestADownloadLinkLeadsToTheContentWhileItMay(t *testing.T) {
 		}
 		return res.StatusCode, body, res.Header
 	}
-	status, body, header := follow(links.URL(e.ada.AccountID, version))
+	status, body, header := follow(links.URLFor(e.ada.Holder(), e.ada.AccountID, version))
 	if status != http.StatusOK || string(body) != string(content) {
 		t.Errorf("got status %d and %d bytes, want the content", status, len(body))
 	}
@@ -240,14 +242,14 @@ func TestADownloadLinkLeadsToTheContentWhileItMay(t *testing.T) {
 	if err := e.service.Archive(t.Context(), e.ada, id, 1); err != nil {
 		t.Fatal(err)
 	}
-	if status, _, _ := follow(links.URL(e.ada.AccountID, version)); status != http.StatusOK {
+	if status, _, _ := follow(links.URLFor(e.ada.Holder(), e.ada.AccountID, version)); status != http.StatusOK {
 		t.Errorf("an archived document: status %d, want 200", status)
 	}
-	if status, _, _ := follow(links.URL(e.bob.AccountID, version)); status != http.StatusNotFound {
+	if status, _, _ := follow(links.URLFor(e.bob.Holder(), e.bob.AccountID, version)); status != http.StatusNotFound {
 		t.Errorf("a version of another account: status %d, want 404", status)
 	}
 	e.exec(`UPDATE document_version SET state = 'QUARANTINED'`)
-	if status, _, _ := follow(links.URL(e.ada.AccountID, version)); status != http.StatusNotFound {
+	if status, _, _ := follow(links.URLFor(e.ada.Holder(), e.ada.AccountID, version)); status != http.StatusNotFound {
 		t.Errorf("a version that is held back: status %d, want 404", status)
 	}
 }

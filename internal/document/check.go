@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"dossier/internal/blob"
+	"dossier/internal/pdfpage"
 	"dossier/internal/thumbnail"
 	"dossier/internal/typeid"
 )
@@ -64,8 +65,10 @@ type Checker struct {
 	Scanner Scanner
 	// Thumbnails makes pictures small, few at a time.
 	Thumbnails *thumbnail.Maker
-	Log        *slog.Logger
-	NewID      func() uuid.UUID
+	// Pages draws pages of PDFs; nil when there are no previews of them.
+	Pages *pdfpage.Renderer
+	Log   *slog.Logger
+	NewID func() uuid.UUID
 	// Workers is how many contents are checked at a time on this node.
 	Workers int
 	// Lease is how long a content waits for a node that is gone. Poll is how often it is looked whether one is due.

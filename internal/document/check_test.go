@@ -117,7 +117,7 @@ func (e *env) version(id uuid.UUID) uuid.UUID {
 
 func (e *env) downloadable(id uuid.UUID) bool {
 	e.t.Helper()
-	_, err := e.store.Documents().Download(e.t.Context(), e.ada.AccountID, e.version(id))
+	_, err := e.store.Documents().Download(e.t.Context(), e.ada, e.version(id), document.Reading{Unrecorded: true})
 	if err != nil && fault.CodeOf(err) != fault.NotFound {
 		e.t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func (e *env) downloadable(id uuid.UUID) bool {
 
 func (e *env) replace(id uuid.UUID, version int, content []byte) {
 	e.t.Helper()
-	if err := e.service.Replace(e.t.Context(), e.ada, id, version, incoming("b.pdf", content)); err != nil {
+	if err := e.service.Replace(e.t.Context(), e.ada, id, version, incoming("b.pdf", content), document.Patch{}); err != nil {
 		e.t.Fatal(err)
 	}
 }

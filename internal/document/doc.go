@@ -9,10 +9,18 @@
 //
 //	look     who may, which customer, what fits                                         one statement
 //	sniff    the first 4 KiB of the file say what it is
-//	begin    upload PENDING with a lease, quota reserved, idempotency key claimed       transaction 1
+//	begin    upload PENDING with a lease, quota and a place in its area reserved, idempotency key claimed   transaction 1
 //	bytes    into a new object under a random key; SHA-256 and CRC32C on the way; the lease is extended meanwhile
 //	check    size and CRC32C that the object store counted are ours
 //	complete PENDING -> DONE, quota settled, document and version, timeline, event, key answered   transaction 2
+//
+// Straight to the object store it is the same with the bytes in the client's hands: begin gives a session that the client
+// sends them with, in one PUT or resumable, and complete reads the object once, compares it with what was announced, sniffs
+// it, and looks again as the last thing before transaction 2 whether it is still that object. The lease of a session is
+// hours; cancelling it is FAILED at once.
+//
+// What a file is decides its content (media.go); what is accepted is a list of groups and media types (accept.go), and a name
+// that would make somebody run the file is refused whatever is in it (extension.go).
 //
 // The rules that nothing may be lost by: PENDING -> DONE and PENDING -> FAILED are compare-and-set, so exactly one of
 // them happens. An object becomes garbage only after FAILED was committed. A commit whose outcome is unknown is asked

@@ -3,27 +3,43 @@ package document
 import (
 	"context"
 
+	"dossier/internal/auth"
 	"dossier/internal/blob"
 	"dossier/internal/fault"
 )
 
-// DownloadRequest gives the URL at the object store that a download link leads to now. It looks again whether the
-// content may be read: a version that was held back or deleted since the link was made is NOT_FOUND, as a forged and an
-// expired link are.
-func (s *Service) DownloadRequest(ctx context.Context, links *Links, path string) (url string, err error) {
-	account, version, err := links.Verify(path)
-	if err != nil {
-		return "", err
+// Offer is where a link leads to now, and what is there.
+type Offer struct {
+	// URL is at the object store and works for Limits.Redirect. It is "" for who only peeks.
+	URL string
+	// FileName is what the content is offered as, ContentType what it is served as, see blob.SafeContentType.
+	FileName, ContentType string
+	SizeBytes             int64
+}
+
+// OfferOf makes the offer of an object.
+func (s *Service) OfferOf(ctx context.Context, key string, o Offer, v Visit) (Offer, error) {
+	o.ContentType = blob.SafeContentType(o.ContentType)
+	if v.Peek {
+		return o, nil
 	}
-	d, err := s.Store.Download(ctx, account, version)
+	req, err := s.Blobs.SignGet(ctx, key, blob.SignGetOptions{Filename: o.FileName, ContentType: o.ContentType, Expires: s.Limits.Redirect})
+	o.URL = req.URL
+	return o, err
+}
+
+// DownloadRequest gives where a download link leads to now. It looks again whether the holder may read documents and
+// whether the content may be read: a version that was held back or deleted since the link was made is NOT_FOUND, as a
+// forged and an expired link are. The download is in the audit trail before the URL is given.
+func (s *Service) DownloadRequest(ctx context.Context, links *Links, path string, v Visit) (Offer, error) {
+	p, version, reading, err := s.Follow(ctx, links, path, v, auth.DocumentsRead, ActionDocument)
 	if err != nil {
-		return "", fault.Wrap("document.DownloadRequest", err)
+		return Offer{}, err
 	}
-	req, err := s.Blobs.SignGet(ctx, d.ObjectKey, blob.SignGetOptions{
-		Filename: d.FileName, ContentType: d.ContentType, Expires: s.Limits.Redirect,
-	})
+	d, err := s.Store.Download(ctx, p, version, reading)
 	if err != nil {
-		return "", fault.Wrap("document.DownloadRequest", err)
+		return Offer{}, fault.Wrap("document.DownloadRequest", err)
 	}
-	return req.URL, nil
+	o, err := s.OfferOf(ctx, d.ObjectKey, Offer{FileName: d.FileName, ContentType: d.ContentType, SizeBytes: d.SizeBytes}, v)
+	return o, fault.Wrap("document.DownloadRequest", err)
 }

@@ -65,9 +65,25 @@ func newEnv(t testing.TB) *env {
 	t.Cleanup(e.store.Close)
 	e.openBlobs()
 	e.service = document.New(e.store.Documents(), e.store.Images(), e.blobs)
+	e.service.Rights = e.authenticator()
 	e.ada, e.adasCustomer = e.account("Ada")
 	e.bob, e.bobsCustomer = e.account("Bob")
 	return e
+}
+
+// authenticator says what Ada and Bob may do now.
+func (e *env) authenticator() *auth.Authenticator {
+	e.t.Helper()
+	pepper, err := auth.DerivePepper(bytes.Repeat([]byte{5}, 32))
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	a, err := auth.New(auth.Config{Directory: e.store, Pepper: pepper})
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	e.t.Cleanup(a.Close)
+	return a
 }
 
 func (e *env) openBlobs() {
@@ -306,22 +322,29 @@ func (e *env) checkObjects(t testing.TB) {
 			t.Fatal(err)
 		}
 		objects++
-		if n := e.number(`SELECT count(*) FROM (SELECT object_key, size_bytes FROM document_version UNION ALL
-			SELECT object_key, size_bytes FROM image_file UNION ALL SELECT object_key, size_bytes FROM document_rendition) o WHERE object_key = $1 AND size_bytes = $2`, obj.Key, obj.Size); n != 1 {
-			t.Errorf("object %s of %d bytes has %d rows, want 1", obj.Key, obj.Size, n)
+		if n := e.number(`SELECT count(*) FROM (SELECT DISTINCT object_key, size_bytes, sha256, crc32c FROM document_version WHERE state <> 'DELETED' UNION ALL
+			SELECT object_key, size_bytes, NULL, NULL FROM image_file UNION ALL
+			SELECT object_key, size_bytes, NULL, NULL FROM document_rendition) o WHERE object_key = $1 AND size_bytes = $2`, obj.Key, obj.Size); n != 1 {
+			t.Errorf("object %s of %d bytes is that of %d contents, want 1", obj.Key, obj.Size, n)
 		}
 	}
-	if rows := e.number(`SELECT (SELECT count(*) FROM document_version) + (SELECT count(*) FROM image_file) + (SELECT count(*) FROM document_rendition)`); rows != objects {
-		t.Errorf("there are %d versions, renditions and files of pictures, and %d objects", rows, objects)
+	if rows := e.number(`SELECT (SELECT count(DISTINCT object_key) FROM document_version WHERE state <> 'DELETED') + (SELECT count(*) FROM image_file)
+		+ (SELECT count(*) FROM document_rendition)`); rows != objects {
+		t.Errorf("versions, renditions and files of pictures have %d objects, and there are %d", rows, objects)
 	}
 }
 
 func (e *env) checkAccount(t testing.TB, account uuid.UUID) {
 	t.Helper()
 	for query, what := range map[string]string{
-		`SELECT used_bytes - (SELECT coalesce(sum(size_bytes), 0) FROM document_version v WHERE v.account_id = u.account_id)
+		`SELECT used_bytes - (SELECT coalesce(sum(size_bytes), 0) FROM document_version v WHERE v.account_id = u.account_id AND v.state <> 'DELETED')
 			- (SELECT coalesce(sum(size_bytes), 0) FROM image_file f WHERE f.account_id = u.account_id)
 			FROM storage_usage u WHERE account_id = $1`: "used bytes beyond the sum of the live sizes",
+		`SELECT count(*) FROM blob b WHERE account_id = $1 AND refs <> (SELECT count(*) FROM document_version v
+			WHERE v.blob_id = b.id AND v.account_id = b.account_id AND v.state <> 'DELETED' AND v.sha256 = b.sha256 AND v.size_bytes = b.size_bytes
+			AND v.crc32c = b.crc32c AND v.object_key = b.object_key AND v.object_generation = b.object_generation)`: "blobs that do not count their versions",
+		`SELECT count(*) FROM document_version v WHERE account_id = $1 AND blob_id IS NOT NULL AND NOT EXISTS (SELECT FROM blob b
+			WHERE b.id = v.blob_id AND b.object_key = v.object_key)`: "versions whose object is not that of their blob",
 		`SELECT reserved_bytes FROM storage_usage WHERE account_id = $1`:                                                            "bytes reserved at rest",
 		`SELECT count(*) FROM upload WHERE account_id = $1 AND state = 'PENDING'`:                                                   "pending uploads at rest",
 		`SELECT event_seq - (SELECT count(*) FROM event v WHERE v.account_id = a.id) FROM account a WHERE id = $1`:                  "gaps in the numbers of the events",

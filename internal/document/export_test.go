@@ -40,3 +40,13 @@ const (
 
 // CleanFileName is cleanFileName.
 func CleanFileName(name string) (string, error) { return cleanFileName(name, nil) }
+
+// ArchivePaths are the paths in a ZIP of some documents.
+func ArchivePaths(items ...ArchiveItem) []string {
+	names := newArchiveNames()
+	paths := make([]string, len(items))
+	for i, item := range items {
+		paths[i] = names.path(item)
+	}
+	return paths
+}

@@ -48,7 +48,7 @@ const (
 )
 
 // imageTypes is the media types that a picture may have; an animated PNG is one, too.
-var imageTypes = set("image/png", "image/apng", "image/jpeg", "image/gif", "image/webp")
+var imageTypes = []string{"image/png", "image/apng", "image/jpeg", "image/gif", "image/webp"}
 
 // Image is a picture whose objects are in the object store.
 type Image struct {
@@ -163,11 +163,9 @@ func checkImageHead(src *source, path []string) (mediaType string, err error) {
 		return "", fault.At(fault.BadUserInput, path, "The file is empty. Choose a file with content.")
 	}
 	mediaType = detect(src.head)
-	if !imageTypes[mediaType] {
-		e := fault.At(fault.UnsupportedMediaType, path, "The content of the file is %s, which is not accepted as a picture, whatever its name says. "+
-			"Accepted are PNG, JPEG, GIF and WebP.", describe(mediaType))
-		e.Detail = fault.MediaTypeDetail{ContentType: mediaType}
-		return "", e
+	if !Accepts(imageTypes, mediaType) {
+		return "", errUnsupported(mediaType, imageTypes, path, "The content of the file is %s, which is not accepted as a picture, "+
+			"whatever its name says. Accepted are PNG, JPEG, GIF and WebP.", describe(mediaType))
 	}
 	var large *thumbnail.TooLargeError
 	if _, err := thumbnail.Inspect(src.head); errors.As(err, &large) {

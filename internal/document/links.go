@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"hash"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -13,14 +14,17 @@ import (
 
 	"github.com/google/uuid"
 
+	"dossier/internal/auth"
 	"dossier/internal/fault"
 )
 
-// DefaultLinkTTL is how long a download link works at least.
-const DefaultLinkTTL = 5 * time.Minute
+// MaxLinkTTL is how long a link works at most.
+const MaxLinkTTL = 5 * time.Minute
 
-// Links makes and reads download links. A link is <BaseURL>/<end of its life in Unix seconds>.<64 characters>: whoever
-// has it may download this content, of this account, until then, and nothing else.
+// Links makes and reads download links. A link is <BaseURL>/<end of its life in Unix seconds>.<98 characters>: whoever has
+// it may download this content, of this account, until then, and nothing else. With a holder it is a link in the name of a
+// principal: it is worth what the principal may do when it is followed (see Service.Follow). Links of another Secret are
+// links of another kind.
 //
 // It is called for each row of a list, so it allocates the URL and nothing more. The fields must not change after the
 // first use; it is safe for concurrent use.
@@ -29,8 +33,9 @@ type Links struct {
 	Secret []byte
 	// BaseURL is where the server mounts the route; a slash at its end makes no difference.
 	BaseURL string
-	// TTL is how long a link works at least; 0 means DefaultLinkTTL. The end is rounded up to a minute, so that a list
-	// that is read twice within a minute has the same links, which lets clients compare and cache it.
+	// TTL is how long a link works at most; 0, or more than MaxLinkTTL, means MaxLinkTTL. The end is rounded down to a fifth
+	// of it (of 5 minutes, to a minute), so that a list that is read twice soon after one another has the same links, which
+	// lets clients compare and cache it.
 	TTL time.Duration
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
@@ -41,17 +46,29 @@ type Links struct {
 }
 
 const (
-	macBytes   = 16 // 128 bits: as hard to guess as the ids
-	tokenBytes = 16 + 16 + macBytes
+	macBytes = 16 // 128 bits: as hard to guess as the ids
+	// claimBytes are the account, what is linked to, and the holder: its kind, its id and the mark of its issuer.
+	claimBytes = 16 + 16 + 1 + 16 + 8
+	tokenBytes = claimBytes + macBytes
 )
 
 // linkPurpose is signed too, so that no signature that was made with the secret for something else is a link.
-const linkPurpose = "dossier download link 1"
+const linkPurpose = "dossier download link 2"
+
+// holderKinds are the kinds of holders, by the byte that stands for them.
+var holderKinds = [...]auth.Kind{"", auth.KindStaff, auth.KindAPIKey}
+
+// Grant is what a link says.
+type Grant struct {
+	Account, ID uuid.UUID
+	Holder      auth.Holder
+	token       [tokenBytes]byte
+}
 
 // signer is one HMAC with room for what goes in and comes out.
 type signer struct {
 	mac   hash.Hash
-	input [len(linkPurpose) + 16 + 16 + 8]byte
+	input [len(linkPurpose) + claimBytes + 8]byte
 	sum   [sha256.Size]byte
 }
 
@@ -64,16 +81,15 @@ func (l *Links) prepare() {
 	}
 }
 
-// sign writes the signature to dst, which has macBytes.
-func (l *Links) sign(dst []byte, account, version uuid.UUID, expires int64) {
+// sign puts the signature behind the claims of a token.
+func (l *Links) sign(token *[tokenBytes]byte, expires int64) {
 	s, _ := l.macs.Get().(*signer)
 	rest := s.input[len(linkPurpose):]
-	copy(rest, account[:])
-	copy(rest[16:], version[:])
-	binary.BigEndian.PutUint64(rest[32:], uint64(expires))
+	copy(rest, token[:claimBytes])
+	binary.BigEndian.PutUint64(rest[claimBytes:], uint64(expires))
 	s.mac.Reset()
 	s.mac.Write(s.input[:])
-	copy(dst, s.mac.Sum(s.sum[:0])[:macBytes])
+	copy(token[claimBytes:], s.mac.Sum(s.sum[:0])[:macBytes])
 	l.macs.Put(s)
 }
 
@@ -87,59 +103,71 @@ func (l *Links) now() time.Time {
 // expires is the end of a link that is made now, in Unix seconds.
 func (l *Links) expires() int64 {
 	ttl := l.TTL
-	if ttl <= 0 {
-		ttl = DefaultLinkTTL
+	if ttl <= 0 || ttl > MaxLinkTTL {
+		ttl = MaxLinkTTL
 	}
-	end := l.now().Add(ttl).Unix()
-	return (end + 59) / 60 * 60
+	step := max(1, int64(ttl/time.Second)/5)
+	return l.now().Add(ttl).Unix() / step * step
 }
 
-// URL gives a link to the content of a version.
-func (l *Links) URL(account, version uuid.UUID) string {
-	var buf [256]byte // on the stack: enough for every base URL but a very long one
-	return string(l.Append(buf[:0], account, version))
-}
+// URL gives a link that has no holder.
+func (l *Links) URL(account, id uuid.UUID) string { return l.URLFor(auth.Holder{}, account, id) }
 
-// Append appends a link to dst.
-func (l *Links) Append(dst []byte, account, version uuid.UUID) []byte {
+// URLFor gives a link in the name of a holder.
+func (l *Links) URLFor(h auth.Holder, account, id uuid.UUID) string {
 	l.once.Do(l.prepare)
+	var buf [320]byte // on the stack: enough for every base URL but a very long one
 	expires := l.expires()
 	var token [tokenBytes]byte
 	copy(token[:], account[:])
-	copy(token[16:], version[:])
-	l.sign(token[32:], account, version, expires)
-	dst = append(dst, l.base...)
+	copy(token[16:], id[:])
+	token[32] = byte(max(0, slices.Index(holderKinds[:], h.Kind))) //nolint:gosec // there are three
+	copy(token[33:], h.ID[:])
+	copy(token[49:], h.Issuer[:])
+	l.sign(&token, expires)
+	dst := append(buf[:0], l.base...)
 	dst = strconv.AppendInt(dst, expires, 10)
 	dst = append(dst, '.')
-	return base64.RawURLEncoding.AppendEncode(dst, token[:])
+	return string(base64.RawURLEncoding.AppendEncode(dst, token[:]))
 }
 
-// Verify reads the last segment of a link's path. Every link that is not ours, was changed or has expired gives the same
-// NOT_FOUND.
-func (l *Links) Verify(path string) (account, version uuid.UUID, err error) {
+// Verify reads the last segment of the path of a link that has no holder. Every link that is not ours, was changed, has
+// expired or is in somebody's name gives the same NOT_FOUND.
+func (l *Links) Verify(path string) (account, id uuid.UUID, err error) {
+	g, err := l.read(path)
+	if err != nil || g.Holder != (auth.Holder{}) {
+		return uuid.Nil, uuid.Nil, errLink()
+	}
+	return g.Account, g.ID, nil
+}
+
+// read reads the last segment of a link's path.
+func (l *Links) read(path string) (g Grant, err error) {
 	l.once.Do(l.prepare)
 	seconds, text, ok := strings.Cut(path[strings.LastIndexByte(path, '/')+1:], ".")
 	if !ok || len(text) != base64.RawURLEncoding.EncodedLen(tokenBytes) || len(seconds) > 11 {
-		return uuid.Nil, uuid.Nil, errLink()
+		return Grant{}, errLink()
 	}
-	var token [tokenBytes]byte
 	// Strict refuses bits that mean nothing, so that a link has one spelling.
-	if n, err := base64.RawURLEncoding.Strict().Decode(token[:], []byte(text)); err != nil || n != tokenBytes {
-		return uuid.Nil, uuid.Nil, errLink()
+	if n, err := base64.RawURLEncoding.Strict().Decode(g.token[:], []byte(text)); err != nil || n != tokenBytes {
+		return Grant{}, errLink()
 	}
 	expires, err := strconv.ParseInt(seconds, 10, 64)
 	if err != nil || strconv.FormatInt(expires, 10) != seconds {
-		return uuid.Nil, uuid.Nil, errLink()
+		return Grant{}, errLink()
 	}
-	copy(account[:], token[:16])
-	copy(version[:], token[16:])
-	var want [macBytes]byte
-	l.sign(want[:], account, version, expires)
+	want := g.token
+	l.sign(&want, expires)
 	// SECURITY: constant time, and before the expiry is believed.
-	if !hmac.Equal(want[:], token[32:]) || l.now().Unix() >= expires {
-		return uuid.Nil, uuid.Nil, errLink()
+	if !hmac.Equal(want[:], g.token[:]) || l.now().Unix() >= expires || int(g.token[32]) >= len(holderKinds) {
+		return Grant{}, errLink()
 	}
-	return account, version, nil
+	copy(g.Account[:], g.token[:])
+	copy(g.ID[:], g.token[16:])
+	g.Holder.Kind = holderKinds[g.token[32]]
+	copy(g.Holder.ID[:], g.token[33:])
+	copy(g.Holder.Issuer[:], g.token[49:])
+	return g, nil
 }
 
 func errLink() error {

@@ -27,10 +27,10 @@ func TestALinkWorksUntilTheTimeInIt(t *testing.T) {
 	links := linksAt(&now)
 	account, version := uuid.New(), uuid.New()
 	link := links.URL(account, version)
-	end := time.Date(2026, 3, 1, 9, 36, 0, 0, time.UTC)
+	end := time.Date(2026, 3, 1, 9, 35, 0, 0, time.UTC) // 4 minutes and 40 seconds
 	prefix := "https://api.example.com/files/" + strconv.FormatInt(end.Unix(), 10) + "."
-	if !strings.HasPrefix(link, prefix) || len(link) != len(prefix)+64 {
-		t.Errorf("got %s, want %s and 64 characters", link, prefix)
+	if !strings.HasPrefix(link, prefix) || len(link) != len(prefix)+98 {
+		t.Errorf("got %s, want %s and 98 characters", link, prefix)
 	}
 	for _, path := range []string{link, strings.TrimPrefix(link, "https://api.example.com"), link[strings.LastIndexByte(link, '/')+1:]} {
 		if a, v, err := links.Verify(path); err != nil || a != account || v != version {
@@ -48,6 +48,31 @@ func TestALinkWorksUntilTheTimeInIt(t *testing.T) {
 	now = end
 	_, _, err := links.Verify(link)
 	wantCode(t, err, fault.NotFound)
+}
+
+func TestALinkWorksForFiveMinutesAtMost(t *testing.T) {
+	t.Parallel()
+	for _, ttl := range []time.Duration{0, -time.Second, 10 * time.Second, time.Minute, 5 * time.Minute, time.Hour} {
+		most := ttl
+		if ttl <= 0 || ttl > document.MaxLinkTTL {
+			most = document.MaxLinkTTL
+		}
+		for second := range 60 {
+			begin := time.Date(2026, 3, 1, 9, 30, second, 999_999_999, time.UTC)
+			now := begin
+			links := linksAt(&now)
+			links.TTL = ttl
+			link := links.URL(uuid.New(), uuid.New())
+			now = begin.Add(most)
+			if _, _, err := links.Verify(link); err == nil {
+				t.Errorf("TTL %s at second %d: the link works after %s", ttl, second, most)
+			}
+			now = begin.Add(most*4/5 - time.Second)
+			if _, _, err := links.Verify(link); err != nil {
+				t.Errorf("TTL %s at second %d: the link ends before four fifths of it", ttl, second)
+			}
+		}
+	}
 }
 
 func TestALinkThatWasChangedIsRefused(t *testing.T) {

@@ -5,14 +5,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
+	"dossier/internal/auth"
 	"dossier/internal/blob"
 	"dossier/internal/fault"
+	"dossier/internal/pdfpage"
 	"dossier/internal/thumbnail"
 )
 
@@ -33,18 +37,18 @@ const (
 	keepRenditions = 10 * time.Minute
 )
 
-// previewTypes is the media types that a preview is made of.
-var previewTypes = imageTypes
+const pdfType = "application/pdf"
 
-// checks says what is to be done with a content once it is stored.
-func (s *Service) checks(c Content) Content {
-	c.Hold, c.Preview = s.Scanner != nil, previewTypes[c.ContentType]
+// checks says what is to be done with the content of a source once it is stored.
+func (s *Service) checks(src *source, c Content) Content {
+	c.Hold = s.Scanner != nil
+	c.Preview = slices.Contains(imageTypes, c.ContentType) || s.Pages && c.ContentType == pdfType && pdfpage.Complete(src.tail)
 	return c
 }
 
 // Preview is what was made of a content.
 type Preview struct {
-	// Width and Height are the original's, as it is shown.
+	// Width and Height are the original's, as it is shown; 0 where that is no picture.
 	Width, Height int
 	// Renditions are the pictures, none when nothing can be made of the content.
 	Renditions []Rendition
@@ -69,15 +73,14 @@ func (c *Checker) preview(ctx context.Context, k Check) error {
 	if k.SizeBytes > maxPreviewBytes || k.Attempt > maxPreviewAttempts {
 		return c.finish(ctx, k, Preview{})
 	}
-	info, small, err := c.Thumbnails.Make(ctx, func(ctx context.Context) ([]byte, error) { return c.read(ctx, k) }, DocumentPreviewSide, DocumentThumbnailSide)
+	p, small, err := c.render(ctx, k)
 	var large *thumbnail.TooLargeError
 	switch {
-	case errors.Is(err, thumbnail.ErrUnreadable) || errors.As(err, &large):
+	case errors.Is(err, thumbnail.ErrUnreadable) || errors.Is(err, pdfpage.ErrUnreadable) || errors.As(err, &large):
 		return c.finish(ctx, k, Preview{})
 	case err != nil:
 		return err
 	}
-	p := Preview{Width: info.Width, Height: info.Height}
 	for i, variant := range []string{ImagePreview, ImageThumbnail} {
 		p.Renditions = append(p.Renditions, Rendition{
 			Variant: variant, ContentType: small[i].ContentType, SizeBytes: int64(len(small[i].Bytes)),
@@ -89,6 +92,26 @@ func (c *Checker) preview(ctx context.Context, k Check) error {
 	}
 	c.at(pointRendered)
 	return c.finish(ctx, k, p)
+}
+
+// render makes the pictures of a content.
+func (c *Checker) render(ctx context.Context, k Check) (p Preview, small []thumbnail.Thumbnail, err error) {
+	read := func(ctx context.Context) ([]byte, error) { return c.read(ctx, k) }
+	if k.ContentType != pdfType {
+		info, small, err := c.Thumbnails.Make(ctx, read, DocumentPreviewSide, DocumentThumbnailSide)
+		return Preview{Width: info.Width, Height: info.Height}, small, err
+	}
+	if c.Pages == nil {
+		return p, nil, pdfpage.ErrUnreadable
+	}
+	small, err = c.Thumbnails.Page(ctx, func(ctx context.Context) (image.Image, error) {
+		content, err := read(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return c.Pages.FirstPage(ctx, content, DocumentPreviewSide)
+	}, DocumentPreviewSide, DocumentThumbnailSide)
+	return p, small, err
 }
 
 func (c *Checker) finish(ctx context.Context, k Check, p Preview) error {
@@ -151,9 +174,9 @@ func NewPreviewLinks(base string, secret func(purpose string) []byte) *PreviewLi
 	return &PreviewLinks{Preview: of(ImagePreview), Thumbnail: of(ImageThumbnail)}
 }
 
-// URL gives a link to a picture of the content of a version.
-func (l *PreviewLinks) URL(variant string, account, version uuid.UUID) string {
-	return l.of(variant).URL(account, version)
+// URLFor gives a link to a picture of the content of a version, in the name of a holder.
+func (l *PreviewLinks) URLFor(variant string, h auth.Holder, account, version uuid.UUID) string {
+	return l.of(variant).URLFor(h, account, version)
 }
 
 func (l *PreviewLinks) of(variant string) *Links {
@@ -163,17 +186,18 @@ func (l *PreviewLinks) of(variant string) *Links {
 	return l.Thumbnail
 }
 
-// OpenPreview opens the picture of a content that a link leads to. The caller closes it. A link that is forged, expired, or
-// to a content that is held back or gone is NOT_FOUND.
+// OpenPreview opens the picture of a content that a link leads to. The caller closes it. It looks again whether the holder
+// may read documents. A link that is forged, expired, of a holder who may not any more, or to a content that is held back or
+// gone is NOT_FOUND. Who looks at a list sees many of them, so a preview is no download and has no record.
 //
 // SECURITY: a browser shows it in the place of this program's origin, so nothing comes from here that is not of the two
 // types that are made here; what was uploaded never does.
 func (s *Service) OpenPreview(ctx context.Context, links *PreviewLinks, variant, path string) (r *blob.Reader, contentType string, err error) {
-	account, version, err := links.of(variant).Verify(path)
+	p, g, err := s.entitled(ctx, links.of(variant), path, auth.DocumentsRead, ActionPreview)
 	if err != nil {
 		return nil, "", err
 	}
-	d, err := s.Store.Rendition(ctx, account, version, variant)
+	d, err := s.Store.Rendition(ctx, p.AccountID, g.ID, variant)
 	if err != nil {
 		return nil, "", fault.Wrap("document.OpenPreview", err)
 	}

@@ -87,7 +87,7 @@ func TestPreviewsAreMadeOfPictures(t *testing.T) {
 
 	links := e.previews()
 	for variant, height := range map[string]int{document.ImagePreview: 800, document.ImageThumbnail: 256} {
-		url := links.URL(variant, e.ada.AccountID, e.version(ids["JPEG"]))
+		url := links.URLFor(variant, e.ada.Holder(), e.ada.AccountID, e.version(ids["JPEG"]))
 		r, contentType, err := e.service.OpenPreview(t.Context(), links, variant, url)
 		if err != nil {
 			t.Fatal(err)
@@ -102,8 +102,8 @@ func TestPreviewsAreMadeOfPictures(t *testing.T) {
 			t.Errorf("%s carries the metadata of the original", variant)
 		}
 		for _, other := range []string{
-			links.URL(variant, e.bob.AccountID, e.version(ids["JPEG"])), links.URL(variant, e.ada.AccountID, e.version(ids["PDF"])),
-			links.URL(map[string]string{document.ImagePreview: document.ImageThumbnail, document.ImageThumbnail: document.ImagePreview}[variant], e.ada.AccountID, e.version(ids["JPEG"])),
+			links.URLFor(variant, e.bob.Holder(), e.bob.AccountID, e.version(ids["JPEG"])), links.URLFor(variant, e.ada.Holder(), e.ada.AccountID, e.version(ids["PDF"])),
+			links.URLFor(map[string]string{document.ImagePreview: document.ImageThumbnail, document.ImageThumbnail: document.ImagePreview}[variant], e.ada.Holder(), e.ada.AccountID, e.version(ids["JPEG"])),
 		} {
 			_, _, err := e.service.OpenPreview(t.Context(), links, variant, other)
 			wantCode(t, err, fault.NotFound)
@@ -159,9 +159,34 @@ func TestAPreviewIsMadeOfAContentThatIsAvailableOnly(t *testing.T) {
 	want(t, "bad", e.previewed(bad)+" "+e.held(bad), "NONE QUARANTINED 2 QUARANTINED/Test.Malware")
 	CheckInvariants(t, e)
 	links := e.previews()
-	url := links.URL(document.ImagePreview, e.ada.AccountID, e.version(good))
+	url := links.URLFor(document.ImagePreview, e.ada.Holder(), e.ada.AccountID, e.version(good))
 	e.exec(`UPDATE document_version SET state = 'QUARANTINED' WHERE id = $1`, e.version(good))
 	_, _, err := e.service.OpenPreview(t.Context(), links, document.ImagePreview, url)
+	wantCode(t, err, fault.NotFound)
+}
+
+func TestAPreviewIsForWhoMayReadDocuments(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	id := e.stored("a.png", picture(t, 300, 200, 1))
+	e.work(e.checker(nil))
+	links := e.previews()
+	url := links.URLFor(document.ImageThumbnail, e.ada.Holder(), e.ada.AccountID, e.version(id))
+	r, _, err := e.service.OpenPreview(t.Context(), links, document.ImageThumbnail, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = r.Close()
+	for _, bad := range []string{
+		links.Thumbnail.URL(e.ada.AccountID, e.version(id)), links.URLFor(document.ImageThumbnail, e.bob.Holder(), e.ada.AccountID, e.version(id)),
+		links.URLFor(document.ImagePreview, e.ada.Holder(), e.ada.AccountID, e.version(id)),
+	} {
+		_, _, err := e.service.OpenPreview(t.Context(), links, document.ImageThumbnail, bad)
+		wantCode(t, err, fault.NotFound)
+	}
+	e.exec(`UPDATE staff_user SET disabled_at = now() WHERE id = $1`, e.ada.ID)
+	e.service.Rights = e.authenticator()
+	_, _, err = e.service.OpenPreview(t.Context(), links, document.ImageThumbnail, url)
 	wantCode(t, err, fault.NotFound)
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"dossier/internal/auth"
 	"dossier/internal/blob"
 	"dossier/internal/fault"
 	"dossier/internal/thumbnail"
@@ -19,14 +20,16 @@ import (
 type Limits struct {
 	// Lease is how long an upload whose server is gone keeps its reservation. It is extended every third of it.
 	Lease time.Duration
-	// Session is how long an upload straight to the object store may take, from begin to complete.
-	Session time.Duration
+	// Session is how long an upload straight to the object store may take, from begin to complete, and a second more for
+	// each SessionRate of its bytes.
+	Session     time.Duration
+	SessionRate int64
 	// Redirect is how long the object store lets a download begin after the link was followed.
 	Redirect time.Duration
 }
 
 // DefaultLimits are the limits of New.
-var DefaultLimits = Limits{Lease: 2 * time.Minute, Session: 2 * time.Hour, Redirect: time.Minute}
+var DefaultLimits = Limits{Lease: 2 * time.Minute, Session: 2 * time.Hour, SessionRate: 64_000, Redirect: time.Minute}
 
 // afterwards bounds what is done for an upload after its request has ended: completing it or giving it up.
 const afterwards = 20 * time.Second
@@ -36,10 +39,16 @@ type Service struct {
 	Store  Store
 	Images ImageStore
 	Blobs  blob.Store
+	// Rights says what the holders of links may do when they follow them. It must be set before the first link is.
+	Rights Rights
+	// Denied is told that the holder of a link may not do what the link is for.
+	Denied func(ctx context.Context, p auth.Principal, action string)
 	// Thumbnails makes pictures small, few at a time.
 	Thumbnails *thumbnail.Maker
 	// Scanner looks for malware; nil when that is off.
 	Scanner Scanner
+	// Pages says that previews are made of PDFs.
+	Pages bool
 	// Wake is told that a content waits for its checks, so that this node looks at once. It must return at once.
 	Wake   func()
 	Now    func() time.Time
@@ -47,6 +56,8 @@ type Service struct {
 	Limits Limits
 	Log    *slog.Logger
 
+	// completing are the sessions that are being completed.
+	completing flights
 	// at is called when an upload has come to a point; a test ends it there, as a crash would.
 	at func(point string)
 }
@@ -55,7 +66,7 @@ type Service struct {
 func New(store Store, images ImageStore, blobs blob.Store) *Service {
 	return &Service{
 		Store: store, Images: images, Blobs: blobs, Thumbnails: thumbnail.NewMaker(), Now: time.Now, NewID: typeid.New, Limits: DefaultLimits,
-		Log: slog.New(slog.DiscardHandler), Wake: func() {}, at: func(string) {},
+		Log: slog.New(slog.DiscardHandler), Wake: func() {}, at: func(string) {}, Denied: func(context.Context, auth.Principal, string) {},
 	}
 }
 
@@ -87,7 +98,7 @@ func (s *Service) giveUp(ctx context.Context, a Attempt, fail func(context.Conte
 func filePath(i int) []string { return []string{"files", strconv.Itoa(i)} }
 
 func errTooLarge(limit int64, path []string) error {
-	e := fault.At(fault.TooLarge, path, "The file is larger than the %d bytes that the account allows. Make it smaller.", limit)
+	e := fault.At(fault.TooLarge, path, "The file is larger than the %d bytes that are allowed here. Make it smaller.", limit)
 	e.Detail = fault.LimitDetail{LimitBytes: limit}
 	return e
 }

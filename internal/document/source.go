@@ -8,6 +8,7 @@ import (
 	"io"
 
 	"dossier/internal/fault"
+	"dossier/internal/pdfpage"
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -27,6 +28,9 @@ type source struct {
 	// it with what it has kept.
 	crc     uint32
 	checked bool
+
+	// tail is the last bytes so far, as many as say whether a PDF is whole.
+	tail []byte
 
 	// limit is how many bytes are let through, over the error for one more.
 	limit int64
@@ -96,10 +100,17 @@ func (s *source) pass(p []byte) error {
 		return s.over
 	}
 	s.sha.Write(p)
+	s.keepTail(p)
 	if s.checked {
 		s.crc = crc32.Update(s.crc, castagnoli, p)
 	}
 	return nil
+}
+
+func (s *source) keepTail(p []byte) {
+	p = p[max(0, len(p)-pdfpage.TrailerBytes):]
+	keep := min(len(s.tail), pdfpage.TrailerBytes-len(p))
+	s.tail = append(append(s.tail[:0], s.tail[len(s.tail)-keep:]...), p...)
 }
 
 // sum gives the SHA-256 so far.

@@ -35,6 +35,8 @@ type SweepStore interface {
 	// Owned gives who owns objects: rows with keys after the first and up to the second one ("" means no end), in the
 	// order of the keys, at most limit.
 	Owned(ctx context.Context, after, through string, limit int) ([]Owned, error)
+	// Unshare keeps further contents from sharing an object: those that have it keep it.
+	Unshare(ctx context.Context, objectKey string) error
 	// PruneIdempotency forgets idempotency keys that were first used longer ago than keep.
 	PruneIdempotency(ctx context.Context, keep time.Duration) (int64, error)
 	// PruneUploads forgets uploads that ended longer ago than keep.
@@ -45,6 +47,8 @@ type SweepStore interface {
 type Garbage struct {
 	ID        uuid.UUID
 	ObjectKey string
+	// SessionURL is that of a resumable upload which could still make the object, "" when there is none.
+	SessionURL string
 	// Owned says that a document or picture has the object, so that deleting it would lose a content.
 	Owned bool
 }
@@ -53,7 +57,8 @@ type Garbage struct {
 type Owned struct {
 	ObjectKey string
 	// Content is the id that clients know of what has the object as its content: the version of a document or the
-	// picture of a customer. "" for the object of an upload that is PENDING and for garbage.
+	// picture of a customer. "" for the object of an upload that is PENDING, for garbage, and for a blob, whose versions
+	// have rows of their own.
 	Content string
 }
 
@@ -222,6 +227,12 @@ func (s *Sweeper) delete(ctx context.Context, g Garbage) error {
 		s.Log.ErrorContext(ctx, "an object is marked as garbage but a document or picture has it; it stays", slog.String("object", g.ObjectKey))
 		return nil
 	}
+	if g.SessionURL != "" {
+		// First, so that nothing can come after the deletion.
+		if err := s.Blobs.CancelResumable(ctx, g.ObjectKey, g.SessionURL); err != nil && !errors.Is(err, blob.ErrNotFound) {
+			return err
+		}
+	}
 	return s.Blobs.Delete(ctx, g.ObjectKey, blob.AnyGeneration)
 }
 
@@ -335,6 +346,10 @@ func (a *audit) missing(ctx context.Context, row Owned) {
 		a.named++
 		a.s.Log.ErrorContext(ctx, "the content of a document or picture is gone from the object store",
 			slog.String("content", row.Content), slog.String("object", row.ObjectKey))
+		// Who uploads the same bytes again must not be given the object that is gone instead of the new one.
+		if err := a.s.Store.Unshare(ctx, row.ObjectKey); err != nil {
+			a.s.Log.WarnContext(ctx, "an object that is gone may still be shared", slog.String("object", row.ObjectKey), slog.Any("cause", err))
+		}
 	}
 	a.r.Missing++
 }

@@ -22,6 +22,7 @@ type UploadDraft struct {
 	// Titles in the order of the files; a nil or empty one, or one that is missing, is the file's name.
 	Titles    []*string
 	ExpiresOn *time.Time
+	DetailsDraft
 }
 
 // UploadResult is what became of one file: a document, or errors.
@@ -41,10 +42,12 @@ type intake struct {
 	fileName string
 	title    string
 	expires  *time.Time
+	details  Details
 	key      *idempotency.Key
-	// of is the document that gets a new content, of this version.
+	// of is the document that gets a new content, of this version; patch is what else changes of it.
 	of       uuid.UUID
 	expected int
+	patch    Patch
 	// take says what becomes of a file that becomes no document; nil for one that does.
 	take *Taking
 }
@@ -64,25 +67,38 @@ func (s *Service) Upload(ctx context.Context, p auth.Principal, draft UploadDraf
 	if err := p.Require(auth.DocumentsWrite); err != nil {
 		return nil, err
 	}
-	titles, err := draft.check(len(files))
+	titles, details, err := draft.check(len(files))
 	if err != nil {
 		return nil, err
 	}
 	if _, err := idempotency.New(uploadField, key, nil); err != nil {
 		return nil, err
 	}
-	target, err := s.Store.UploadTarget(ctx, p, draft.CustomerID)
+	target, err := s.target(ctx, p, draft.CustomerID, draft.AreaKey)
 	if err != nil {
-		return nil, fault.Wrap("document.Upload", withPath(err, []string{"input", "customerId"}))
+		return nil, fault.Wrap("document.Upload", err)
 	}
-	u := &uploading{service: s, p: p, draft: draft, titles: titles, files: files, key: key, target: target}
+	details.AreaID = target.Area.ID
+	u := &uploading{service: s, p: p, draft: draft, titles: titles, details: details, files: files, key: key, target: target}
 	return u.run(ctx)
 }
 
 // uploadField is the mutation, as keys are scoped to it.
 const uploadField = "documentUpload"
 
-func (d UploadDraft) check(files int) ([]string, error) {
+// target says what may be uploaded to an area of a customer that takes new documents.
+func (s *Service) target(ctx context.Context, p auth.Principal, customerID uuid.UUID, key *string) (Target, error) {
+	target, err := s.Store.UploadTarget(ctx, p, customerID, areaKey(key))
+	if err != nil {
+		return target, withPath(err, []string{"input", "customerId"})
+	}
+	if target.Area.Key == "" {
+		return target, errAreaUnknown(areaPath())
+	}
+	return target, target.Area.takesNew(areaPath())
+}
+
+func (d UploadDraft) check(files int) ([]string, Details, error) {
 	var list fault.List
 	add := func(err error) { list = append(list, fault.AsList(err)...) }
 	if files == 0 {
@@ -102,7 +118,9 @@ func (d UploadDraft) check(files int) ([]string, error) {
 		add(err)
 	}
 	add(checkDate(d.ExpiresOn, []string{"input", "expiresOn"}))
-	return titles, list.Err()
+	details, err := d.clean()
+	add(err)
+	return titles, details, list.Err()
 }
 
 // uploading is one call of Upload.
@@ -111,6 +129,7 @@ type uploading struct {
 	p       auth.Principal
 	draft   UploadDraft
 	titles  []string
+	details Details
 	files   []Incoming
 	key     *string
 	target  Target
@@ -162,13 +181,14 @@ func (u *uploading) one(ctx context.Context, i int) (uuid.UUID, error) {
 	// Each file has a use of the key of its own, so that a repeated request goes on where the first one broke.
 	key, err := idempotency.New(uploadField+"["+strconv.Itoa(i)+"]", u.key, uploadInput{
 		CustomerID: u.draft.CustomerID, Title: u.titles[i], ExpiresOn: u.draft.ExpiresOn, Files: len(u.files), FileName: name,
+		DetailsDraft: u.draft.remembered(),
 	})
 	if err != nil {
 		return uuid.Nil, err
 	}
 	return u.service.receive(ctx, u.p, intake{
 		file: file, path: path, target: u.target, last: i == len(u.files)-1,
-		fileName: name, title: titleOf(u.titles[i], name), expires: u.draft.ExpiresOn, key: key,
+		fileName: name, title: titleOf(u.titles[i], name), expires: u.draft.ExpiresOn, details: u.details, key: key,
 	})
 }
 
@@ -179,6 +199,7 @@ type uploadInput struct {
 	ExpiresOn  *time.Time
 	Files      int
 	FileName   string
+	DetailsDraft
 }
 
 // receive takes one file in.
@@ -198,6 +219,7 @@ func (s *Service) receive(ctx context.Context, p auth.Principal, in intake) (uui
 	a := Attempt{
 		ID: s.NewID(), Mode: ModeStream, CustomerID: in.target.CustomerID, DocumentID: in.of, ExpectedVersion: in.expected,
 		ObjectKey: newKey(p), FileName: in.fileName, Title: in.title, ExpiresOn: in.expires, DeclaredBytes: -1,
+		Details: in.details, MaxFiles: in.target.Area.MaxFiles, Patch: in.patch,
 		WantBytes: reserve.want, NeedBytes: reserve.need, Lease: s.Limits.Lease, Key: in.key,
 	}
 	finish := s.Store.CompleteUpload
@@ -224,14 +246,11 @@ func (s *Service) receive(ctx context.Context, p auth.Principal, in intake) (uui
 	if err != nil {
 		return uuid.Nil, err
 	}
-	if in.take == nil {
-		c = s.checks(c)
-	}
 	id, err := s.complete(ctx, p, a, c, finish)
 	return id, withPath(err, in.path)
 }
 
-// checkHead looks at the first bytes of a file: it must not be empty and be of an accepted type.
+// checkHead looks at the first bytes of a file: it must not be empty and be of a type that is accepted where it goes.
 //
 // An empty file is refused: what arrives with 0 bytes in a customer's file is a failed scan or export, and it should be
 // found out by the person who uploads it, not by the one who needs it later.
@@ -242,8 +261,11 @@ func checkHead(src *source, in intake) (mediaType string, err error) {
 	if in.take != nil {
 		return in.take.ContentType, nil
 	}
-	mediaType = detect(src.head)
-	return mediaType, checkType(mediaType, in.path)
+	claim := ""
+	if in.file != nil {
+		claim = in.file.DeclaredType()
+	}
+	return checkFile(src.head, in.fileName, claim, in.target.Area.Accept, in.path)
 }
 
 // brokenBody is the error for a file that ended in a failure: of the client, or of the request as a whole.

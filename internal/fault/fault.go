@@ -106,8 +106,10 @@ type QuotaDetail struct{ LimitBytes, UsedBytes int64 }
 
 // MediaTypeDetail goes with UnsupportedMediaType.
 type MediaTypeDetail struct {
-	// ContentType is what was found in the content.
+	// ContentType is what was found in the content, or what the name or the client says where that is the reason.
 	ContentType string
+	// Accepted is what would be accepted: media types, "image/*" and names of groups.
+	Accepted []string
 }
 
 // Error is for logs.

@@ -146,6 +146,7 @@ type PointWidths struct{ Emails, Phones, Addresses int }
 // Result is the file that an export has made.
 type Result struct {
 	ObjectKey, FileName, ContentType string
+	SizeBytes                        int64
 }
 
 // Store keeps jobs and does their work on the tables. Errors are faults; each method is one transaction.
@@ -158,8 +159,8 @@ type Store interface {
 	// CancelJob ends a job when allow, which is told its kind, says so. A job that has ended stays as it is. A job of
 	// another account is NOT_FOUND at path.
 	CancelJob(ctx context.Context, p auth.Principal, id uuid.UUID, path []string, allow func(Kind) error) error
-	// JobResult gives the file of an export. It asks for no principal: the link is the credential.
-	JobResult(ctx context.Context, accountID, id uuid.UUID) (Result, error)
+	// JobResult gives the file of an export, and writes the record of p's download in the same transaction.
+	JobResult(ctx context.Context, p auth.Principal, id uuid.UUID, r document.Reading) (Result, error)
 
 	// ClaimJob takes the oldest job that waits or whose lease has ended, of an account none of whose jobs is running; false
 	// when there is none. The lease is of the database's clock.

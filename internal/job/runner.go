@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"dossier/internal/auth"
 	"dossier/internal/blob"
 	"dossier/internal/customer"
 	"dossier/internal/fault"
@@ -88,7 +89,9 @@ func (r *Runner) work(ctx context.Context) {
 
 // do works at a job and says how it ended, if it has not done so itself.
 func (r *Runner) do(ctx context.Context, c Claim) {
-	log := r.Log.With(slog.String("job", typeid.Format(typeid.Job, c.ID)), slog.String("kind", string(c.Kind)))
+	id := typeid.Format(typeid.Job, c.ID)
+	log := r.Log.With(slog.String("job", id), slog.String("kind", string(c.Kind)))
+	ctx = auth.WithOrigin(ctx, auth.Origin{RequestID: id}) // what it changes is found in the audit trail by the job
 	if c.Failures > maxFailures {
 		r.settle(ctx, log, func(ctx context.Context) error { return r.Store.FailJob(ctx, c, errGivenUp()) })
 		return

@@ -23,9 +23,6 @@ import (
 // ModeImport is what the upload of a file to import is stored as.
 const ModeImport = "IMPORT"
 
-// redirect is how long the object store lets a download begin after the link was followed.
-const redirect = time.Minute
-
 // Service is the use cases of imports and exports.
 type Service struct {
 	Store Store
@@ -201,17 +198,17 @@ func (s *Service) Cancel(ctx context.Context, p auth.Principal, id uuid.UUID) er
 	return fault.Wrap("job.Cancel", err)
 }
 
-// ResultRequest gives the URL at the object store that a link to an export leads to now. A job that is gone is NOT_FOUND,
-// as a forged and an expired link are.
-func (s *Service) ResultRequest(ctx context.Context, links *document.Links, path string) (url string, err error) {
-	account, id, err := links.Verify(path)
+// ResultRequest gives where a link to an export leads to now, under the rules of document.Service.DownloadRequest. A job
+// that is gone is NOT_FOUND, as a forged and an expired link are. Who may: CustomersExport.
+func (s *Service) ResultRequest(ctx context.Context, links *document.Links, path string, v document.Visit) (document.Offer, error) {
+	p, id, reading, err := s.Files.Follow(ctx, links, path, v, auth.CustomersExport, document.ActionExport)
 	if err != nil {
-		return "", err
+		return document.Offer{}, err
 	}
-	r, err := s.Store.JobResult(ctx, account, id)
+	r, err := s.Store.JobResult(ctx, p, id, reading)
 	if err != nil {
-		return "", fault.Wrap("job.ResultRequest", err)
+		return document.Offer{}, fault.Wrap("job.ResultRequest", err)
 	}
-	req, err := s.Blobs.SignGet(ctx, r.ObjectKey, blob.SignGetOptions{Filename: r.FileName, ContentType: r.ContentType, Expires: redirect})
-	return req.URL, fault.Wrap("job.ResultRequest", err)
+	o, err := s.Files.OfferOf(ctx, r.ObjectKey, document.Offer{FileName: r.FileName, ContentType: r.ContentType, SizeBytes: r.SizeBytes}, v)
+	return o, fault.Wrap("job.ResultRequest", err)
 }

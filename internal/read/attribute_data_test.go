@@ -39,7 +39,8 @@ func (m *maker) definitions(account uuid.UUID) {
 			"required": m.rand.IntN(2) == 0, "customer_visible": m.rand.IntN(2) == 0, "position": int64(m.rand.IntN(6)), "min_length": number(1),
 			"max_length": number(400), "pattern": m.maybe("a|\"b\\\\"), "minimum": m.maybe("-12.5"), "maximum": m.maybe("100000"),
 			"earliest_date": m.maybe(m.day()), "latest_date": m.maybe(m.day()), "earliest_time": m.maybe(m.at()), "latest_time": m.maybe(m.at()),
-			"accept": pick(m, []string{}, []string{"image/*", "application/pdf"}), "max_files": number(3), "archived_at": archived,
+			"accept": pick(m, []string{}, []string{"image/*", "application/pdf"}), "max_files": number(3),
+			"max_file_bytes": nil, "archived_at": archived,
 			"created_at": m.at(), "updated_at": m.at(),
 		}, account)).id()
 		for _, t := range m.rows("customer_type", account, all) {
@@ -66,7 +67,7 @@ func (m *maker) day() time.Time {
 // values gives a customer values of some attributes.
 func (m *maker) values(account, customer uuid.UUID) {
 	for _, d := range m.rows("attribute_definition", account, all) {
-		if m.rand.IntN(3) == 0 {
+		if d["type"] == "FILE" || m.rand.IntN(3) == 0 {
 			continue
 		}
 		v := row{

@@ -20,7 +20,7 @@ var valueTypes = map[any][2]string{
 	"DECIMAL": {"DecimalAttributeValue", "decimal"}, "BOOLEAN": {"BooleanAttributeValue", "boolean"}, "DATE": {"DateAttributeValue", "date"},
 	"DATE_TIME": {"DateTimeAttributeValue", "dateTime"}, "SELECT": {"SelectAttributeValue", "option"},
 	"MULTI_SELECT": {"MultiSelectAttributeValue", "options"}, "URL": {"UrlAttributeValue", "url"}, "EMAIL": {"EmailAttributeValue", "email"},
-	"PHONE": {"PhoneAttributeValue", "phone"},
+	"PHONE": {"PhoneAttributeValue", "phone"}, "FILE": {"FileAttributeValue", "documents"},
 }
 
 // attributes are the values of a customer that can be seen.
@@ -34,6 +34,11 @@ func (n *naive) attributes(c row, args map[string]any) any {
 			list = append(list, seen{v, d})
 		}
 	}
+	for _, d := range n.rows("attribute_definition", n.account, func(d row) bool { return d["type"] == "FILE" && d["archived_at"] == nil }) {
+		if keys, given := field(args, "keys"); (!given || slices.Contains(listOf(keys), d["key"])) && n.filed(c.id(), d.id()) {
+			list = append(list, seen{row{"type": "FILE", "customer_id": c.id(), "definition_id": d.id()}, d})
+		}
+	}
 	slices.SortFunc(list, func(a, b seen) int { return compareRows(a.definition, b.definition, []string{"position", "id"}) })
 	out := make([]any, len(list))
 	for i, s := range list {
@@ -44,7 +49,7 @@ func (n *naive) attributes(c row, args map[string]any) any {
 
 func (n *naive) attributeValue(v, d row) thing {
 	kind := valueTypes[v["type"]]
-	return thing{typeName: kind[0], fields: map[string]func() any{
+	return thing{typeName: kind[0], row: v, fields: map[string]func() any{
 		"key":        func() any { return d["key"] },
 		"definition": func() any { return thing{typeName: "AttributeDefinition", row: d} },
 		kind[1]: func() any {
@@ -141,13 +146,14 @@ func (n *naive) hasAttributes(where any, c row) bool {
 		values := n.rows("attribute_value", n.account, func(v row) bool {
 			return v["customer_id"] == c.id() && n.byID[v["definition_id"].(uuid.UUID)]["key"] == key
 		})
+		filed := len(n.rows("attribute_definition", n.account, func(d row) bool { return d["key"] == key && n.filed(c.id(), d.id()) })) > 0
 		if exists, _ := field(item, "exists"); exists == false {
-			if len(values) > 0 {
+			if len(values) > 0 || filed {
 				return false
 			}
 			continue
 		}
-		if len(values) == 0 || !n.satisfies(item, values[0]) {
+		if !filed && (len(values) == 0 || !n.satisfies(item, values[0])) {
 			return false
 		}
 	}
@@ -252,7 +258,10 @@ func toText(v any) string {
 func (g *generator) attributeWhere() any {
 	kind := oneFrom(g, attributeKinds...)
 	where := map[string]any{"key": strings.ToLower(kind.typeName)}
-	if g.chance(15) {
+	if g.chance(25) {
+		if g.chance(50) {
+			where["key"] = areas[g.n(2)]
+		}
 		where["exists"] = g.chance(60)
 		return where
 	}
@@ -319,7 +328,7 @@ func (g *generator) some(list []string) []any {
 
 // attributeArguments draws the arguments of what is about attributes; the list that cursors are of is "" where there is none.
 func (g *generator) attributeArguments(parent string, f *ast.FieldDefinition, out map[string]any) (list string) {
-	keys := []string{"text", "integer", "select", "multi_select", "old_text", "none"}
+	keys := []string{"text", "integer", "select", "multi_select", "old_text", "none", "contracts", "plans"}
 	switch parent + "." + f.Name {
 	case "Customer.attributes":
 		if g.chance(40) {

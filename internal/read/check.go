@@ -116,7 +116,7 @@ func (c *checker) field(n *noun, f *field, def *ast.FieldDefinition) {
 		}
 		owner := n
 		if f.of != nil {
-			c.column(name, n, f.of.column, kindID, t.NonNull)
+			c.column(name, n, f.of.column, kindID, t.NonNull && f.absent == "")
 			if owner = c.e.nouns[f.of.noun]; owner == nil {
 				c.broken("%s is of %s, which is declared nowhere", name, f.of.noun)
 				return
@@ -127,7 +127,21 @@ func (c *checker) field(n *noun, f *field, def *ast.FieldDefinition) {
 		for _, column := range f.compute.columns {
 			c.column(name, n, column, 0, false)
 		}
+		for _, b := range f.compute.beside {
+			c.column(name, n, b.key, kindID, false)
+			if target := c.e.nouns[b.noun]; target == nil {
+				c.broken("%s reads a row of %s, which is not declared", name, b.noun)
+			} else {
+				c.column(name, target, b.column, 0, false)
+			}
+		}
 		for _, x := range f.compute.exists {
+			if x.own != nil {
+				for _, column := range x.own.columns {
+					c.column(name, n, column, 0, false)
+				}
+				continue
+			}
 			if target := c.e.nouns[x.noun]; target == nil {
 				c.broken("%s asks for rows of %s, which is not declared", name, x.noun)
 			} else {
@@ -158,6 +172,12 @@ func (c *checker) field(n *noun, f *field, def *ast.FieldDefinition) {
 		c.first(name, f.first, def)
 	case f.page != nil:
 		c.connection(name, f.page, def)
+		for _, m := range f.page.matches {
+			c.column(name, n, m.parent, kindID, true)
+			if target := c.e.nouns[f.page.noun]; target != nil {
+				c.column(name, target, m.column, kindID, false)
+			}
+		}
 	case f.constant == nil:
 		c.broken("%s declares nothing", name)
 	}
@@ -277,7 +297,7 @@ func (c *checker) order(name string, n *noun, o order) {
 		c.broken("%s has no order", name)
 	}
 	for _, k := range o.keys {
-		c.column(name, n, k.column, k.kind, true)
+		c.column(name, n, k.column, k.kind, !k.held)
 		col, ok := c.columnOf(n, k.column)
 		if k.kind == kindText && !k.bytewise && ok && col.Collation != "C" {
 			c.broken("%s orders by %s.%s, which is not in the collation C", name, n.table, k.column)

@@ -92,6 +92,7 @@ func (c *checker) where(apply func(*filter) error, args arguments) (string, erro
 	}
 	w := newWriter(comp.u)
 	w.and(f.conds, "t")
+	w.and(f.sifted, "t")
 	if f.having != nil {
 		w.havers(f.having, "t")
 	}

@@ -47,6 +47,9 @@ func (c *checker) list(name string, target *noun, list *toList, def *ast.FieldDe
 			c.column(name, list.through.noun(), column, kindID, true)
 		}
 	}
+	if list.also != nil {
+		c.made(name, target, list.also)
+	}
 	own := order{keys: slices.DeleteFunc(slices.Clone(list.order.keys), func(k orderKey) bool { return k.beside })}
 	beside := order{keys: slices.DeleteFunc(slices.Clone(list.order.keys), func(k orderKey) bool { return !k.beside })}
 	if list.beside != nil {
@@ -68,5 +71,15 @@ func (c *checker) list(name string, target *noun, list *toList, def *ast.FieldDe
 	c.arguments(name, list.arguments, nil, def)
 	if len(c.errs) == 0 && list.filter != nil {
 		c.filters(name, list.arguments, list.filter, def)
+	}
+}
+
+// made checks rows that are made of those of another noun: that each column is of the list's own noun.
+func (c *checker) made(name string, target *noun, also *toMade) {
+	if c.e.nouns[also.noun] == nil {
+		c.broken("%s: %s is declared nowhere", name, also.noun)
+	}
+	for _, column := range also.columns {
+		c.column(name, target, column.name, 0, false)
 	}
 }

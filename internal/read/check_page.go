@@ -115,6 +115,8 @@ func sample(schema *ast.Schema, t *ast.Type, prefix string) any {
 		return def.EnumValues[0].Name
 	case def.Name == "DateTimeFilter":
 		return arguments{"gte": "2026-01-01T00:00:00Z"}
+	case def.Name == "DateRange":
+		return arguments{"from": "2026-01-01"}
 	case def.Kind == ast.InputObject:
 		out := arguments{}
 		for _, f := range def.Fields {

@@ -93,7 +93,7 @@ func (c *compiler) byID(n *noun, many bool, sets []ast.SelectionSet) {
 }
 
 func (c *compiler) level(n *noun, s shape) *level {
-	l := &level{index: len(c.u.levels), noun: n, shape: s, ids: -1, limit: -1, more: -1, redirect: -1}
+	l := &level{index: len(c.u.levels), noun: n, e: c.e, shape: s, ids: -1, limit: -1, more: -1, redirect: -1}
 	c.u.levels = append(c.u.levels, l)
 	return l
 }
@@ -166,12 +166,12 @@ func (c *compiler) field(o *object, at place, d *field, sel selected, path []str
 	switch {
 	case d.of != nil:
 		n := c.e.nouns[d.of.noun]
-		if err := c.mayRead(n, ""); err != nil {
+		if err := c.mayRead(n, ""); err != nil && d.absent == "" {
 			c.fail(path, err)
 			return false
 		}
 		j := at.level.join(joined{noun: n, parent: at.via, column: d.of.column})
-		x.code, x.kind, x.slot = opColumn, d.kind, at.level.slot(j, d.column)
+		x.code, x.kind, x.slot, x.absent = opColumn, d.kind, at.level.slot(j, d.column), d.absent
 	case d.column != "":
 		x.code, x.kind, x.slot = opColumn, d.kind, at.level.slot(at.via, d.column)
 		if d.kind == kindID {
@@ -185,8 +185,12 @@ func (c *compiler) field(o *object, at place, d *field, sel selected, path []str
 		for _, column := range d.compute.columns {
 			x.slots = append(x.slots, at.level.slot(at.via, column))
 		}
+		for _, b := range d.compute.beside {
+			j := at.level.join(joined{noun: c.e.nouns[b.noun], parent: at.via, column: b.key})
+			x.slots = append(x.slots, at.level.slot(j, b.column))
+		}
 		for _, e := range d.compute.exists {
-			x.slots = append(x.slots, at.level.answer(at.via, at.noun().id, question{e, c.e.nouns[e.noun]}))
+			x.slots = append(x.slots, at.level.answer(at.via, at.noun().id, question{e, c.e.nouns[e.noun], c.e}))
 		}
 	case d.embed != "":
 		child, ok := c.object(at, c.e.nouns[d.embed], sel.sets(), path)
@@ -274,6 +278,7 @@ func (c *compiler) page(o *object, at place, d *field, sel selected, x op) bool 
 		return true
 	}
 	l := c.child(at, n, shapePages, d.page.foreignKey)
+	l.matches = d.page.matches
 	if !c.pages(l, d.page, at.noun().name+"."+d.name, sel, x.path) {
 		return false
 	}

@@ -79,6 +79,6 @@ func (c *compiler) filter(l *level, add func(*filter) error, number int, args ar
 	if f.err != nil {
 		return c.refuse(path, f.err)
 	}
-	l.conds, l.having = f.conds, f.having
+	l.conds, l.having, l.sifted = f.conds, f.having, f.sifted
 	return true
 }

@@ -84,6 +84,7 @@ func (c *compiler) rows(l *level, list *toList, sel selected, path []string) boo
 	if list.through != nil {
 		l.through = list.through.noun()
 	}
+	l.also = list.also
 	if list.filter != nil {
 		args, number, ok := c.arguments(sel, path)
 		if !ok || !c.filter(l, list.filter, number, args, path) {

@@ -55,6 +55,9 @@ func (c *compiler) pages(l *level, conn *connection, name string, sel selected, 
 	if !c.pageFields(l, sel, path) {
 		return false
 	}
+	if l.sifted != nil {
+		c.guardSift(l)
+	}
 	c.finish(l)
 	return true
 }

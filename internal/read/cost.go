@@ -12,6 +12,8 @@ const (
 	priceObject     = 1
 	priceConnection = 2
 	priceTotal      = 10
+	// pricedAreas is how many areas a customer is taken to have documents in: each has a page of them.
+	pricedAreas = 4
 	// maxPriced bounds the fields that are looked at, whatever fragments unfold to.
 	maxPriced = 20_000
 )
@@ -90,6 +92,8 @@ func (w *pricer) field(parent *ast.Definition, sel selected, depth int) int64 {
 	case def.Name == "PageInfo":
 		w.depth = max(w.depth, depth+1)
 		return 0
+	case strings.HasSuffix(def.Name, "Connection") && parent.Name == "FileAttributeValue":
+		return saturated(pricedAreas * w.connection(def, sel, depth+1))
 	case strings.HasSuffix(def.Name, "Connection"):
 		return w.connection(def, sel, depth+1)
 	case strings.HasSuffix(def.Name, "Edge"):

@@ -18,6 +18,7 @@ const (
 	cursorVersion      = 1
 	eventCursorVersion = 2
 	maxCursor          = 8192
+	maxDays            = 4_000_000
 )
 
 var errCursor = errors.New("not a cursor of this list")
@@ -118,7 +119,7 @@ func (k kind) size() int {
 		return 16
 	case kindBool:
 		return 1
-	case kindInt:
+	case kindInt, kindDate:
 		return 4
 	default:
 		return 0
@@ -137,6 +138,8 @@ func (k kind) oid() uint32 {
 		return oidBool
 	case kindInt:
 		return oidInt4
+	case kindDate:
+		return oidDate
 	default:
 		return oidText
 	}
@@ -149,6 +152,9 @@ func (k kind) valid(v []byte) bool {
 		return storable(string(v))
 	case kindBool:
 		return v[0] <= 1
+	case kindDate: // within thousands of years, as all dates are that can be stored
+		days := int32(binary.BigEndian.Uint32(v))
+		return days > -maxDays && days < maxDays
 	case kindInstant:
 		micros := int64(binary.BigEndian.Uint64(v))
 		return micros > math.MinInt64/64 && micros < math.MaxInt64/64

@@ -35,8 +35,9 @@ type world struct {
 // tableOrder is the order of inserting.
 var tableOrder = []string{
 	"account", "storage_usage", "staff_user", "api_key", "customer_type", "customer_origin", "office", "service", "customer", "contact", "email_address", "phone_number", "postal_address",
-	"customer_search", "document", "document_version", "timeline_entry", "note", "customer_image", "event", "job", "job_row_error", "customer_merge",
-	"attribute_definition", "attribute_definition_type", "attribute_option", "attribute_value", "attribute_value_option",
+	"customer_search", "attribute_definition", "document", "document_version", "timeline_entry", "note", "customer_image", "event", "job", "job_row_error", "customer_merge",
+	"attribute_definition_type", "attribute_option", "attribute_value", "attribute_value_option",
+	"audit_record",
 }
 
 // maker makes a world of random rows. Few different names and times, so that orders have ties; NULLs, archived rows,
@@ -150,6 +151,7 @@ func (m *maker) account(number, customers int) {
 		m.list(table, account)
 	}
 	m.definitions(account)
+	m.areas(account)
 	for range customers {
 		m.customer(account)
 	}
@@ -162,6 +164,7 @@ func (m *maker) account(number, customers int) {
 	m.subjects(account)
 	m.merges(account)
 	m.documents(account)
+	m.audit(account)
 }
 
 // merges are the records of merges; they need not fit the customers, which say themselves what they were merged into.
@@ -367,27 +370,6 @@ func (m *maker) points(account, customer uuid.UUID, contact any) {
 		r["locality_key"], r["postal_key"] = fold.Text(orEmpty(r["address_locality"])), fold.PostalCode(orEmpty(r["postal_code"]))
 		m.put("postal_address", r)
 	}
-}
-
-func (m *maker) document(account, customer uuid.UUID) {
-	doc, versions := m.id(), 1+m.rand.IntN(3)
-	var current uuid.UUID
-	for i := range versions {
-		current = m.put("document_version", m.actor(row{
-			"account_id": account, "document_id": doc, "number": int64(i + 1), "file_name": m.name() + ".pdf", "content_type": "application/pdf",
-			"size_bytes": int64(m.rand.IntN(1 << 40)), "sha256": bytes.Repeat([]byte{byte(m.rand.Uint32())}, 32), "crc32c": int64(1),
-			"object_key": fmt.Sprint("o", m.n), "object_generation": int64(1), "state": pick(m, "STORED", "AVAILABLE", "AVAILABLE", "QUARANTINED"),
-			"scanned_at": m.maybe(m.at()), "scan_signature": m.maybe(m.name()), "scan_problem": m.maybe(pick(m, "FILE_TOO_LARGE", "SCANNER_FAILED")),
-			"preview_state": pick(m, "NONE", "PENDING", "READY", "READY", "IMPOSSIBLE"), "width": m.maybe(int64(640)), "height": m.maybe(int64(480)),
-			"created_at": m.at(),
-		}, account)).id()
-	}
-	m.put("document", m.actor(row{
-		"id": doc, "account_id": account, "customer_id": customer, "version": int64(1), "kind": "UPLOAD",
-		"status": pick(m, "ACTIVE", "ACTIVE", "QUARANTINED", "ARCHIVED"), "source": pick(m, "STAFF", "CUSTOMER", "SYSTEM"), "title": m.name(),
-		"expires_on": m.maybe(time.Date(2024+m.rand.IntN(5), 2, 27+m.rand.IntN(3), 0, 0, 0, 0, time.UTC)), "current_version_id": current,
-		"archived_at": m.maybe(m.at()), "created_at": m.at(), "updated_at": m.at(),
-	}, account))
 }
 
 // subjects points timeline entries at things, and fills the log.

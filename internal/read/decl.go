@@ -55,8 +55,10 @@ type field struct {
 	name   string
 	column string
 	kind   kind
-	// of is the row that column is of, where it is not the noun's own.
-	of *toOne
+	// of is the row that column is of, where it is not the noun's own. With absent, the JSON that stands for a row that is not
+	// there, the column counts as the noun's own: reading it needs what the noun needs.
+	of     *toOne
+	absent string
 	// held says that a check of the table keeps the column from being null in rows of this type, though it can be in others.
 	held bool
 	// embed is a type whose columns are in the same row.
@@ -71,16 +73,33 @@ type field struct {
 	page     *connection
 }
 
-// computed is a field that is a function of columns, and of whether rows that belong to this one exist.
+// computed is a field that is a function of columns, of columns of rows that this one points at, and of whether rows that
+// belong to this one exist.
 type computed struct {
 	columns []string
+	beside  []besideColumn
 	exists  []existence
+	// personal says that the value depends on who asks, and not only on what they may see.
+	personal bool
 	// write appends the JSON value.
 	write func(e *environment, dst []byte, columns [][]byte) []byte
 }
 
-// existence asks whether there is a row of a noun that has this row's id in its foreign key, and for which where holds.
-type existence struct{ noun, foreignKey, where string }
+// besideColumn is a column of a row whose id is in a column.
+type besideColumn struct{ noun, key, column string }
+
+// existence asks whether there is a row of a noun that has this row's id in its foreign key, and for which where holds, or
+// whatever own asks.
+type existence struct {
+	noun, foreignKey, where string
+	own                     *ownQuestion
+}
+
+// ownQuestion is a condition on a row of which some columns are needed.
+type ownQuestion struct {
+	columns []string
+	write   func(w *writer, nouns map[string]*noun, t string)
+}
 
 // toOne is a row of another noun whose id is in a column, or in the column fallback where that one is null.
 type toOne struct{ noun, column, fallback string }
@@ -106,6 +125,23 @@ type toList struct {
 	beside *toOne
 	// through is a table of pairs of a parent and a row (many to many): foreignKey is its column with the parent's id.
 	through *pairs
+	// also are further rows of the list, which are not in the noun's table.
+	also *toMade
+}
+
+// toMade are rows that are made of those of another noun, one for each for which holds writes true. columns are those of the
+// list's own noun that its types are read from; made gives the expression of each in a row d, of the parent whose id is the
+// expression parent, "" standing for NULL.
+type toMade struct {
+	noun    string
+	columns []madeColumn
+	holds   func(w *writer, nouns map[string]*noun, d string, parent func())
+}
+
+// madeColumn is a column with its type in SQL.
+type madeColumn struct {
+	name, sql string
+	made      func(w *writer, d string, parent func())
 }
 
 // pairs is a table between two nouns; column holds the id of a list's row.
@@ -127,6 +163,8 @@ type connection struct {
 	noun string
 	// foreignKey is the column of noun's table that holds the parent's id, "" for what belongs to the account itself.
 	foreignKey string
+	// matches are columns of noun's table that equal columns of the parent's row, where no column of it holds the parent's id.
+	matches []match
 	// where always holds; {t} stands for the table.
 	where string
 	// arguments are those that filter and orders read; first, after, last and before are known without.
@@ -142,6 +180,9 @@ type connection struct {
 	// searched says how the argument search finds rows; nil where there is none.
 	searched *searched
 }
+
+// match is a column that equals a column of the parent.
+type match struct{ column, parent string }
 
 // counter is a column of the account's row that the write side keeps equal to the number of a connection's rows.
 type counter struct {
@@ -164,6 +205,8 @@ type orderKey struct {
 	bytewise bool
 	// beside says that the column is of the row beside the list's.
 	beside bool
+	// held says that a condition of the list leaves out the rows in which the column is null.
+	held bool
 }
 
 // ascending and descending make orders.
@@ -180,9 +223,12 @@ func titleKey(column string) orderKey {
 func instantKey(column string) orderKey { return orderKey{column: column, kind: kindInstant} }
 func boolKey(column string) orderKey    { return orderKey{column: column, kind: kindBool} }
 func intKey(column string) orderKey     { return orderKey{column: column, kind: kindInt} }
-func bigKey(column string) orderKey     { return orderKey{column: column, kind: kindBig} }
-func smallKey(column string) orderKey   { return orderKey{column: column, kind: kindZero} }
-func idKey() orderKey                   { return orderKey{column: "id", kind: kindID} }
+func dateKey(column string) orderKey {
+	return orderKey{column: column, kind: kindDate, held: true}
+}
+func bigKey(column string) orderKey   { return orderKey{column: column, kind: kindBig} }
+func smallKey(column string) orderKey { return orderKey{column: column, kind: kindZero} }
+func idKey() orderKey                 { return orderKey{column: "id", kind: kindID} }
 
 // The constructors of fields.
 
@@ -202,6 +248,13 @@ func boolean(name, column string) field {
 // of is a field whose column is of the row that the column key points at.
 func of(f field, nounName, key string) field {
 	f.of = &toOne{noun: nounName, column: key}
+	return f
+}
+
+// ofOr is of a row that may not be there; absent is the JSON that stands for it then.
+func ofOr(f field, nounName, key, absent string) field {
+	f = of(f, nounName, key)
+	f.absent = absent
 	return f
 }
 
@@ -225,6 +278,12 @@ func constant(name string, value func(*Config) int64) field {
 
 func compute(name string, columns []string, write func(*environment, []byte, [][]byte) []byte) field {
 	return field{name: name, compute: &computed{columns: columns, write: write}}
+}
+
+// personal is compute of a value that is the viewer's own, such as a link in their name. An answer that has one is never
+// given to anybody else: see Personal.
+func personal(name string, columns []string, write func(*environment, []byte, [][]byte) []byte) field {
+	return field{name: name, compute: &computed{columns: columns, personal: true, write: write}}
 }
 
 func embed(name, typeName string) field { return field{name: name, embed: typeName} }

@@ -13,6 +13,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"dossier/internal/auth"
 	"dossier/internal/wall"
 )
 
@@ -27,13 +28,15 @@ type Config struct {
 	Viewer func(context.Context) (Viewer, error)
 	// Now is the clock that splits timelines; time.Now when it is nil.
 	Now func() time.Time
-	// DownloadURL makes the URL of the content of a document version; without it there are no downloads.
-	DownloadURL func(account, version uuid.UUID) string
-	// JobURL makes the URL of what an export has made; without it there are none.
-	JobURL func(account, job uuid.UUID) string
-	// PreviewURL makes the URL of a picture of the content of a document version in a size: PREVIEW or THUMBNAIL. Without it
-	// there are none.
-	PreviewURL func(size string, account, version uuid.UUID) string
+	// DownloadURL makes the URL of the content of a document version for a holder; without it there are no downloads.
+	DownloadURL func(h auth.Holder, account, version uuid.UUID) string
+	// DocumentsZipURL makes the URL of all documents of a customer for a holder; without it there are none.
+	DocumentsZipURL func(h auth.Holder, account, customer uuid.UUID) string
+	// JobURL makes the URL of what an export has made for a holder; without it there are none.
+	JobURL func(h auth.Holder, account, job uuid.UUID) string
+	// PreviewURL makes the URL of a picture of the content of a document version for a holder, in a size: PREVIEW or
+	// THUMBNAIL. Without it there are none.
+	PreviewURL func(size string, h auth.Holder, account, version uuid.UUID) string
 	// ImageURL makes the URL of a customer's picture in a size: ORIGINAL, PREVIEW or THUMBNAIL. Without it they are "".
 	ImageURL func(size string, account, image uuid.UUID) string
 	// MaxCost and MaxDepth bound an operation; 2,000 and 12 when they are 0.
@@ -70,7 +73,9 @@ type Engine struct {
 	shapes   map[string]map[string]bool
 	plans    *planCache
 	// few is how many customers may have a value of an attribute so that all of them are looked at.
-	few    int
+	few int
+	// sifted is how many rows are looked at for conditions that no index serves.
+	sifted int
 	spaces spacePool
 	tracer pgx.BatchTracer
 	// walled says that the connections of the pool stand behind the wall.
@@ -84,7 +89,7 @@ func New(config Config) (*Engine, error) {
 	if config.Schema == nil {
 		return nil, errors.New("read: no schema")
 	}
-	e := &Engine{few: 10_000, config: config, nouns: map[string]*noun{}, prefixes: map[string]string{}}
+	e := &Engine{few: 10_000, sifted: maxSifted, config: config, nouns: map[string]*noun{}, prefixes: map[string]string{}}
 	for _, n := range declared() {
 		e.nouns[n.name] = n
 		if n.prefix != "" {
@@ -117,11 +122,11 @@ func New(config Config) (*Engine, error) {
 func declared() []*noun {
 	list := []*noun{
 		accountNoun(), limitsNoun(), storageNoun(), staffUserNoun(), apiKeyNoun(), customerNoun(), contactNoun(), emailNoun(), phoneNoun(),
-		postalNoun(), documentNoun(), documentVersionNoun(), timelineNoun(), eventNoun(),
+		postalNoun(), documentNoun(), documentVersionNoun(), areaNoun(), timelineNoun(), eventNoun(),
 		customerTypeNoun(), customerOriginNoun(), officeNoun(), serviceNoun(),
 		jobNoun(), jobProgressNoun(), jobCountsNoun(), jobRowErrorNoun(),
 		mergeNoun(), mergeCountsNoun(),
-		noteNoun(), imageNoun(), customerStatNoun(),
+		noteNoun(), imageNoun(), customerStatNoun(), auditNoun(),
 	}
 	return append(list, attributeNouns()...)
 }
@@ -129,11 +134,12 @@ func declared() []*noun {
 // roots are the connections of Query.
 func (e *Engine) roots() map[string]connection {
 	return map[string]connection{
-		"customers": customersRoot(), "events": eventsRoot(),
+		"customers": customersRoot(), "events": eventsRoot(), "documents": documentsRoot(),
 		"customerTypes": listRoot("CustomerType"), "customerOrigins": listRoot("CustomerOrigin"),
 		"offices": listRoot("Office"), "services": listRoot("Service"), "staffUsers": staffRoot(),
 		"jobs":                 jobsRoot(),
 		"customerMerges":       mergesRoot(),
+		"auditTrail":           auditTrail(""),
 		"attributeDefinitions": attributesRoot(),
 	}
 }

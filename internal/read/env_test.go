@@ -71,14 +71,17 @@ func attach(t testing.TB, dsn string, pool *pgxpool.Pool, change ...func(*read.C
 	t.Cleanup(e.reads.Close)
 	cfg := read.Config{
 		Pool: e.reads, Schema: schema().Schema(), Now: func() time.Time { return testNow }, MaxCost: 1_000_000, MaxDepth: 50,
-		DownloadURL: func(account, version uuid.UUID) string {
-			return "https://files.test/" + account.String() + "/" + version.String() + "?a=1&b=\""
+		DownloadURL: func(h auth.Holder, account, version uuid.UUID) string {
+			return "https://files.test/" + h.ID.String() + "/" + account.String() + "/" + version.String() + "?a=1&b=\""
 		},
-		JobURL: func(account, job uuid.UUID) string {
-			return "https://exports.test/" + account.String() + "/" + job.String()
+		DocumentsZipURL: func(h auth.Holder, account, customer uuid.UUID) string {
+			return "https://archives.test/" + h.ID.String() + "/" + account.String() + "/" + customer.String()
 		},
-		PreviewURL: func(size string, account, version uuid.UUID) string {
-			return "https://previews.test/" + size + "/" + account.String() + "/" + version.String()
+		JobURL: func(h auth.Holder, account, job uuid.UUID) string {
+			return "https://exports.test/" + h.ID.String() + "/" + account.String() + "/" + job.String()
+		},
+		PreviewURL: func(size string, h auth.Holder, account, version uuid.UUID) string {
+			return "https://previews.test/" + size + "/" + h.ID.String() + "/" + account.String() + "/" + version.String()
 		},
 		ImageURL: func(size string, account, image uuid.UUID) string {
 			return "https://images.test/" + size + "/" + account.String() + "/" + image.String()
@@ -179,6 +182,14 @@ func (q queries) CustomerByExternalID(ctx context.Context, _ string) (*read.Obje
 
 func (q queries) Document(ctx context.Context, _ string) (*read.Object, error) { return q.e.Field(ctx) }
 
+func (q queries) Documents(ctx context.Context, _ *model.DocumentWhere, _ *model.DocumentListOrder, _ *int, _ *string, _ *int, _ *string) (*read.Object, error) {
+	return q.e.Field(ctx)
+}
+
+func (q queries) DocumentAreas(ctx context.Context, _, _ *string) (*read.Object, error) {
+	return q.e.Render(ctx, []any{})
+}
+
 func (q queries) Customers(ctx context.Context, _ *model.CustomerWhere, _ *string, _ *model.CustomerOrder, _ *int, _ *string, _ *int, _ *string,
 ) (*read.Object, error) {
 	return q.e.Field(ctx)
@@ -187,6 +198,11 @@ func (q queries) Customers(ctx context.Context, _ *model.CustomerWhere, _ *strin
 func (q queries) Events(ctx context.Context, _ *string, _ []model.EventType, _ *string, _ *int) (*read.Object, error) {
 	return q.e.Field(ctx)
 }
+
+func (q queries) AuditTrail(ctx context.Context, _ *model.AuditWhere, _ *int, _ *string, _ *int, _ *string) (*read.Object, error) {
+	return q.e.Field(ctx)
+}
+
 func (q queries) Job(ctx context.Context, _ string) (*read.Object, error) { return q.e.Field(ctx) }
 
 func (q queries) Jobs(ctx context.Context, _ *model.JobWhere, _ *int, _ *string, _ *int, _ *string) (*read.Object, error) {

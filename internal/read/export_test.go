@@ -15,3 +15,6 @@ type Kind = kind
 
 // LookAtFew makes the engine take more than n customers who have a value of an attribute for many.
 func LookAtFew(e *Engine, n int) { e.few = n }
+
+// Sift makes the engine look at n rows for conditions that no index serves.
+func Sift(e *Engine, n int) { e.sifted = n }

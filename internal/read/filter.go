@@ -60,6 +60,8 @@ type filter struct {
 	conds     []cond
 	// having is the condition on an attribute that the rows are found by.
 	having *having
+	// sifted are conditions that no index serves: the first rows in order, so many at most, are looked at.
+	sifted []cond
 	err    error
 }
 
@@ -282,6 +284,46 @@ func (in input) contains(name, column string) cond {
 		w.param(slot)
 		w.text(")) > 0")
 	}
+}
+
+// holds: the column, which is folded, holds the folded text.
+func (in input) holds(name, column string, fold func(string) string) cond {
+	if !in.has(name) {
+		return nil
+	}
+	slot := in.param(oidText, textOf(name, fold), name)
+	return func(w *writer, t string) {
+		w.text("strpos(" + t + "." + column + ", ")
+		w.param(slot)
+		w.text(") > 0")
+	}
+}
+
+// anyTag: the column, a list of texts, has one of the texts.
+func (in input) anyTag(name, column string) cond {
+	slot, given := in.textList(name, asItIs)
+	if !given {
+		return nil
+	}
+	return func(w *writer, t string) {
+		w.text(t + "." + column + " ?| ")
+		w.param(slot)
+	}
+}
+
+// days: the column, a date, is in the range of a DateRange.
+func (in input) days(name, column string) cond {
+	where, ok := in.sub(name)
+	if !ok {
+		return nil
+	}
+	var conds []cond
+	for _, end := range []struct{ name, comparison string }{{"from", " >= "}, {"to", " <= "}} {
+		if where.has(end.name) {
+			conds = append(conds, compare(column+end.comparison, where.param(oidDate, day.convert(end.name), end.name)))
+		}
+	}
+	return allOf([][]cond{conds})
 }
 
 // pointOf: the customer has an e-mail address or number with this key, itself or a contact that is not archived.

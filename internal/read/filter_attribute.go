@@ -49,6 +49,8 @@ type having struct {
 	table, definition *noun
 	key               int
 	conds             []cond
+	// files are the documents, in whose area a customer may have one instead; nil where only a value will do.
+	files *noun
 	// few is up to how many customers all are looked at, as it is written.
 	few string
 }
@@ -56,7 +58,7 @@ type having struct {
 // attribute is one AttributeWhere: a value that is there, or the condition that none is.
 func (in input) attribute() (*having, cond) {
 	nouns := in.f.c.e.nouns
-	value, definition, option := nouns["AttributeValue"], nouns["AttributeDefinition"], nouns["AttributeOption"]
+	value, definition, option, document := nouns["AttributeValue"], nouns["AttributeDefinition"], nouns["AttributeOption"], nouns["Document"]
 	key := in.param(oidText, textOf("key", asItIs), "key")
 	var members []string
 	for name, v := range in.values {
@@ -70,7 +72,7 @@ func (in input) attribute() (*having, cond) {
 		if len(members) > 0 && in.f.err == nil {
 			in.f.err = fault.At(fault.BadUserInput, in.names(members[0]), "A value that is not there has no %s. Give exists: false alone.", members[0])
 		}
-		return nil, func(w *writer, t string) { w.lacksAttribute(t, value, definition, key) }
+		return nil, func(w *writer, t string) { w.lacksAttribute(t, value, document, definition, key) }
 	}
 	few := strconv.Itoa(in.f.c.e.few)
 	conds := in.all(
@@ -83,9 +85,13 @@ func (in input) attribute() (*having, cond) {
 	}
 	if list, ok := in.keysOf("options"); ok { // whoever has an option has a value
 		chosen := func(w *writer, v string) { w.isOption(v, option, definition, key, list) }
-		return &having{optionPairs.noun(), definition, key, []cond{chosen}, few}, nil
+		return &having{table: optionPairs.noun(), definition: definition, key: key, conds: []cond{chosen}, few: few}, nil
 	}
-	return &having{value, definition, key, conds, few}, nil
+	h := &having{table: value, definition: definition, key: key, conds: conds, few: few}
+	if len(members) == 0 {
+		h.files = document
+	}
+	return h, nil
 }
 
 // guardAttribute refuses a key that names no attribute in use, and a member that is not of its type: without it a slip of

@@ -36,15 +36,16 @@ func oneFrom[T any](g *generator, list ...T) T { return list[g.n(len(list))] }
 
 // roots are the fields of Query, the richer ones more often.
 var roots = []string{
-	"viewer", "account", "storage", "node", "node", "node", "nodes", "nodes", "customer", "customer", "customer", "document", "events", "events", "customerStats", "customerStats",
+	"viewer", "account", "storage", "node", "node", "node", "nodes", "nodes", "customer", "customer", "customer", "document", "documents", "documents", "documents", "events", "events", "customerStats", "customerStats",
 	"customers", "customers", "customers", "customers", "customers", "customers", "customerByExternalId",
 	"customerTypes", "customerOrigins", "offices", "services", "staffUsers", "fieldPolicy", "job", "job", "jobs", "jobs", "customerMerges", "attributeDefinitions",
+	"auditTrail", "auditTrail",
 }
 
 // weights are the fields that are chosen more often than others.
 var weights = map[string]int{
 	"nodes": 5, "edges": 4, "node": 6, "documents": 4, "contacts": 3, "timeline": 4, "emails": 2, "subject": 2, "pageInfo": 2,
-	"attributes": 4, "definition": 2, "notes": 3,
+	"attributes": 4, "definition": 2, "notes": 3, "area": 3,
 }
 
 // query writes an operation and its variables.
@@ -266,7 +267,17 @@ func (g *generator) choose(parent string, f *ast.FieldDefinition) map[string]any
 		if g.chance(50) {
 			out["where"] = g.documentWhere()
 		}
-		list = "Customer.documents/" + g.documentOrder(out)
+		list = "Customer.documents/" + g.documentOrder(out, "CREATED_AT", "UPDATED_AT", "TITLE", "EXPIRES_ON")
+	case "FileAttributeValue.documents":
+		if g.chance(50) {
+			out["where"] = g.documentWhere()
+		}
+		list = "FileAttributeValue.documents/" + g.documentOrder(out, "CREATED_AT", "UPDATED_AT", "TITLE", "EXPIRES_ON")
+	case "Query.documents":
+		if g.chance(60) {
+			out["where"] = g.documentWhere()
+		}
+		list = "Query.documents/" + g.documentOrder(out, "CREATED_AT", "EXPIRES_ON", "RETENTION_UNTIL")
 	case "Customer.contacts":
 		if g.chance(40) {
 			out["where"] = oneFrom[any](g, map[string]any{}, map[string]any{"isPrimary": g.chance(50)}, nil)
@@ -305,6 +316,11 @@ func (g *generator) choose(parent string, f *ast.FieldDefinition) map[string]any
 			out["customerId"] = typeid.Format("cus", oneFrom(g, g.world.rows("customer", g.world.accounts[g.own], all)...).id())
 		}
 		list = "Query.customerMerges/true"
+	case "Query.auditTrail", "Customer.auditTrail":
+		if g.chance(50) {
+			out["where"] = g.auditWhere()
+		}
+		list = strings.TrimPrefix(parent+"."+f.Name, "Query.") + "/true"
 	case "Customer.mergedCustomers":
 		list = "Customer.mergedCustomers/false"
 	case "Account.staffUsers":
@@ -375,23 +391,6 @@ func (g *generator) customerOrder(out map[string]any) string {
 		out["orderBy"] = by
 	}
 	return column + "/" + fmt.Sprint(desc)
-}
-
-func (g *generator) documentOrder(out map[string]any) string {
-	name, desc := "CREATED_AT", true
-	if g.chance(60) {
-		by := map[string]any{}
-		if g.chance(70) {
-			name = oneFrom(g, "CREATED_AT", "TITLE")
-			by["field"] = name
-		}
-		if g.chance(60) {
-			by["direction"] = oneFrom(g, "ASC", "DESC")
-			desc = by["direction"] == "DESC"
-		}
-		out["orderBy"] = by
-	}
-	return name + "/" + fmt.Sprint(desc)
 }
 
 func (g *generator) enums(typeName string) []any {
@@ -482,23 +481,6 @@ func (g *generator) searchText() any {
 	return oneFrom(g, texts...)
 }
 
-func (g *generator) documentWhere() any {
-	where := map[string]any{}
-	for range g.n(3) {
-		switch g.n(4) {
-		case 0:
-			where["status"] = g.enums("DocumentStatus")
-		case 1:
-			where["source"] = g.enums("DocumentSource")
-		case 2:
-			where["titleContains"] = oneFrom(g, "A", "%", "_", "\\", "ö", "ü", "zoë", "")
-		case 3:
-			where["createdAt"] = g.timeFilter()
-		}
-	}
-	return where
-}
-
 func (g *generator) timeFilter() any {
 	filter := map[string]any{}
 	for _, end := range []string{"gte", "lt"} {
@@ -515,7 +497,7 @@ func (g *generator) anyID(for_ string) string {
 	tables := []string{
 		"customer", "contact", "document", "document_version", "timeline_entry", "event", "staff_user", "api_key", "email_address", "account",
 		"customer_type", "customer_origin", "office", "service", "job", "customer_merge", "attribute_definition", "attribute_option",
-		"note", "customer_image",
+		"note", "customer_image", "audit_record",
 	}
 	if for_ != "node" && g.chance(80) {
 		tables = []string{for_}

@@ -203,6 +203,12 @@ func (n *naive) setupTasks(c row) []string {
 			tasks = append(tasks, p.task)
 		}
 	}
+	for _, d := range n.rows("attribute_definition", n.account, func(d row) bool { return d["type"] == "FILE" && d["required"] == true && d["archived_at"] == nil }) {
+		pairs := n.rows("attribute_definition_type", n.account, func(p row) bool { return p["definition_id"] == d.id() })
+		if !n.filed(c.id(), d.id()) && (len(pairs) == 0 || slices.ContainsFunc(pairs, func(p row) bool { return p["type_id"] == c["type_id"] })) {
+			return append(tasks, "ADD_DOCUMENT")
+		}
+	}
 	return tasks
 }
 

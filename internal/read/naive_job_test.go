@@ -11,7 +11,7 @@ func (n *naive) job(r row, name string, args map[string]any) (any, bool) {
 		if r["state"] != "SUCCEEDED" || r["result_key"] == nil {
 			return nil, true
 		}
-		return "https://exports.test/" + n.account.String() + "/" + r.id().String(), true
+		return "https://exports.test/" + n.staff.String() + "/" + n.account.String() + "/" + r.id().String(), true
 	case "rowErrors":
 		list := n.rows("job_row_error", n.account, func(e row) bool { return e["job_id"] == r["id"] })
 		return n.connection("JobRowError", "Job.rowErrors", list, []string{"number"}, false, args), true

@@ -53,7 +53,7 @@ var tableTypes = map[string]string{
 	"job": "Job", "job_row_error": "JobRowError",
 	"customer_merge":       "CustomerMerge",
 	"attribute_definition": "AttributeDefinition", "attribute_option": "AttributeOption",
-	"note": "Note", "customer_image": "Image",
+	"note": "Note", "customer_image": "Image", "audit_record": "AuditRecord",
 }
 
 var typePrefixes = map[string]string{
@@ -62,7 +62,7 @@ var typePrefixes = map[string]string{
 	"CustomerType": "cty", "CustomerOrigin": "cor", "Office": "off", "Service": "srv",
 	"Job": "job", "CustomerMerge": "mrg",
 	"AttributeDefinition": "atd", "AttributeOption": "ato",
-	"Note": "not", "Image": "img",
+	"Note": "not", "Image": "img", "AuditRecord": "aud",
 }
 
 func (n *naive) answer(op *ast.OperationDefinition) any {
@@ -163,6 +163,10 @@ func (n *naive) complete(v any, below []ast.SelectionSet) any {
 
 func (n *naive) resolve(t thing, name string, args map[string]any) any {
 	switch {
+	case t.typeName == "FileAttributeValue" && name == "documents":
+		return n.documents("FileAttributeValue.documents", args, func(d row) bool {
+			return d["customer_id"] == t.row["customer_id"] && d["area_id"] == t.row["definition_id"]
+		})
 	case t.fields != nil:
 		return t.fields[name]()
 	case t.typeName == "Query":
@@ -199,7 +203,7 @@ func (n *naive) resolve(t thing, name string, args map[string]any) any {
 	case "Customer.contacts":
 		return n.contacts(r, args)
 	case "Customer.documents":
-		return n.documents(r, args)
+		return n.documents("Customer.documents", args, func(d row) bool { return d["customer_id"] == r.id() })
 	case "Customer.timeline":
 		return n.timeline(r, args)
 	case "Customer.mergedInto":
@@ -264,8 +268,10 @@ func (n *naive) resolve(t thing, name string, args map[string]any) any {
 		return !r["secondary"].(bool)
 	case "EmailAddress.isPrimary", "PhoneNumber.isPrimary", "PostalAddress.isPrimary":
 		return r["position"] == int64(0)
-	case "Document.expiresOn":
-		return dateText(r["expires_on"])
+	case "Document.expiresOn", "Document.retentionUntil":
+		return dateText(r[snake(name)])
+	case "Document.area":
+		return n.area(r)
 	case "Document.currentVersion":
 		return n.thing("document_version", r["current_version_id"])
 	case "Document.versions":
@@ -279,7 +285,9 @@ func (n *naive) resolve(t thing, name string, args map[string]any) any {
 		if r["state"] != "AVAILABLE" {
 			return nil
 		}
-		return "https://files.test/" + n.account.String() + "/" + r.id().String() + "?a=1&b=\""
+		return "https://files.test/" + n.staff.String() + "/" + n.account.String() + "/" + r.id().String() + "?a=1&b=\""
+	case "Customer.auditTrail", "Customer.documentsZipUrl", "AuditRecord.subject", "AuditRecord.subjectId", "AuditRecord.at":
+		return n.audited(r, name, args)
 	case "Event.cursor":
 		return place{"log", r.id()}
 	case "Event.at":
@@ -352,8 +360,9 @@ func (n *naive) query(name string, args map[string]any) any {
 			"permissions": func() any {
 				return []string{
 					"account:read", "account:admin", "staff:read", "customers:read", "customers:write", "documents:read", "documents:write",
+					"documents:delete",
 					"timeline:read", "timeline:write", "events:read", "jobs:read", "jobs:write", "customers:import", "customers:export",
-					"notes:read", "notes:write",
+					"notes:read", "notes:write", "audit:read",
 				}
 			},
 		}}
@@ -380,6 +389,8 @@ func (n *naive) query(name string, args map[string]any) any {
 		return out
 	case "customers":
 		return n.customers(args)
+	case "documents":
+		return n.documents("Query.documents", args, all)
 	case "customerByExternalId":
 		list := n.rows("customer", n.account, func(r row) bool { return r["external_id"] == args["externalId"] })
 		if len(list) == 0 {
@@ -396,6 +407,8 @@ func (n *naive) query(name string, args map[string]any) any {
 		return n.events(args)
 	case "jobs":
 		return n.jobs(args)
+	case "auditTrail":
+		return n.auditTrail("auditTrail", all, args)
 	case "attributeDefinitions":
 		return n.attributeDefinitions(args)
 	case "customerStats":

@@ -23,6 +23,7 @@ func definitionNoun() *noun {
 		embed("validation", "AttributeValidation"),
 		stringList("accept", "accept"),
 		integer("maxFiles", "max_files"),
+		big("maxFileBytes", "max_file_bytes"),
 		actor("createdBy"),
 		instant("createdAt", "created_at"),
 		instant("updatedAt", "updated_at"),
@@ -77,6 +78,7 @@ func valueNoun() *noun {
 			{"URL", "UrlAttributeValue"},
 			{"EMAIL", "EmailAttributeValue"},
 			{"PHONE", "PhoneAttributeValue"},
+			{"FILE", "FileAttributeValue"},
 		},
 	}}
 }
@@ -109,7 +111,7 @@ func valueNouns() []*noun {
 			kind.value,
 		}})
 	}
-	return list
+	return append(list, fileValueNoun())
 }
 
 // attributesOf is the values of a customer in the order of their definitions, without those that were archived.
@@ -126,6 +128,7 @@ func attributesOf(name string) field {
 			}
 			return f.err
 		},
+		also: fileValues(),
 	}}
 }
 
@@ -141,7 +144,7 @@ func (in input) forType(name string) cond {
 	pair := typePairs.noun()
 	return func(w *writer, t string) {
 		w.text("(NOT ")
-		w.exists(&question{existence{foreignKey: "definition_id"}, pair}, t+".id")
+		w.exists(&question{existence: existence{foreignKey: "definition_id"}, of: pair}, t+".id")
 		p := w.alias()
 		w.text(" OR EXISTS (SELECT 1")
 		w.from(pair, p, nil)

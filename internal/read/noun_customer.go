@@ -71,6 +71,8 @@ func customerNoun() *noun {
 		}),
 		attributesOf("attributes"),
 		page("notes", notesOfCustomer()),
+		page("auditTrail", auditTrail("customer_id")),
+		personal("documentsZipUrl", []string{"id"}, documentsZipURL),
 		one("image", "Image", "image_id"),
 		compute("viewerPermissions", []string{"status"}, viewerPermissions),
 		actor("createdBy"),
@@ -122,10 +124,11 @@ func setupTasks() *computed {
 	return &computed{
 		columns: []string{"kind"},
 		exists: []existence{
-			{"Contact", "customer_id", "{t}.archived_at IS NULL"},
-			{"EmailAddress", "customer_id", ""},
-			{"PhoneNumber", "customer_id", ""},
-			{"PostalAddress", "customer_id", ""},
+			{noun: "Contact", foreignKey: "customer_id", where: "{t}.archived_at IS NULL"},
+			{noun: "EmailAddress", foreignKey: "customer_id"},
+			{noun: "PhoneNumber", foreignKey: "customer_id"},
+			{noun: "PostalAddress", foreignKey: "customer_id"},
+			{own: lacksRequiredFile},
 		},
 		write: func(_ *environment, dst []byte, columns [][]byte) []byte {
 			dst = append(dst, '[')
@@ -137,6 +140,9 @@ func setupTasks() *computed {
 				if columns[2+i][0] == 0 {
 					dst = appendItem(dst, start, name)
 				}
+			}
+			if columns[5][0] == 1 {
+				dst = appendItem(dst, start, `"ADD_DOCUMENT"`)
 			}
 			return append(dst, ']')
 		},

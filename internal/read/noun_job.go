@@ -19,7 +19,7 @@ func jobNoun() *noun {
 			noun: "JobRowError", foreignKey: "job_id",
 			orders: func(arguments) order { return ascending("NUMBER", intKey("number")) },
 		}),
-		compute("downloadUrl", []string{"state", "result_key", "id"}, jobURL),
+		personal("downloadUrl", []string{"state", "result_key", "id"}, jobURL),
 		plain("errorCode", "error_code"),
 		text("errorMessage", "error_message"),
 		actor("createdBy"),
@@ -34,7 +34,7 @@ func jobURL(e *environment, dst []byte, columns [][]byte) []byte {
 	if string(columns[0]) != "SUCCEEDED" || columns[1] == nil || e.config.JobURL == nil || len(columns[2]) != 16 {
 		return append(dst, "null"...)
 	}
-	return appendString(dst, e.config.JobURL(e.account, uuid.UUID(columns[2])))
+	return appendString(dst, e.config.JobURL(e.holder, e.account, uuid.UUID(columns[2])))
 }
 
 // jobProgressNoun and jobCountsNoun are parts of a job's row.

@@ -82,7 +82,7 @@ func (e *Engine) begin(ctx context.Context, signature string) (*operation, error
 		return nil, err
 	}
 	oc := graphql.GetOperationContext(ctx)
-	env := &environment{config: &e.config, viewer: viewer, account: viewer.Account()}
+	env := &environment{config: &e.config, viewer: viewer, account: viewer.Account(), holder: viewer.Holder()}
 	return &operation{
 		e:         e,
 		rq:        &request{env: env, vars: oc.Variables, now: e.config.Now()},

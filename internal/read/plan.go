@@ -5,6 +5,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/vektah/gqlparser/v2/ast"
+
+	"dossier/internal/auth"
 )
 
 // unit is the compiled form of one selection: a tree of levels with a statement each. It holds no value of a request, so
@@ -28,7 +30,7 @@ type unit struct {
 // and a unit outlives it.
 func (u *unit) seal() {
 	for _, l := range u.levels {
-		l.conds, l.bounds, l.derived, l.search, l.base, l.having = nil, nil, nil, nil, columns{}, nil
+		l.conds, l.bounds, l.sifted, l.derived, l.search, l.base, l.having = nil, nil, nil, nil, nil, columns{}, nil
 	}
 }
 
@@ -75,6 +77,7 @@ type environment struct {
 	config  *Config
 	viewer  Viewer
 	account uuid.UUID
+	holder  auth.Holder
 }
 
 // binding is one use of a unit by one request: its values.
@@ -85,6 +88,8 @@ type binding struct {
 	ids    []uuid.UUID
 	args   []arguments
 	values [][]byte
+	// endless says that there are more rows than are sifted for a page, uncounted that there are for a count.
+	endless, uncounted bool
 }
 
 // argument gives the value at a place of the arguments of a site.
@@ -147,6 +152,8 @@ type level struct {
 	via *joined
 	// foreignKey is the column that holds the parent's id, "" where the account is the parent.
 	foreignKey string
+	// matches are columns that equal the parent's, where foreignKey does not hold its id.
+	matches []match
 	// grouped says that the rows of several parents come, each behind its parent's key.
 	grouped bool
 	// ids is the slot of the ids to find, -1 where rows are found by their parent. many says that it is a list.
@@ -157,9 +164,13 @@ type level struct {
 	// when there are more of them than the limit.
 	derived func(w *writer)
 	over    error
+	// short is the answer when the rows that are sifted do not fill the page; nil where all rows are.
+	short error
 
-	conds    []cond
-	bounds   []cond
+	conds  []cond
+	bounds []cond
+	// sifted are conditions that are looked at on the first rows only, see sift.go.
+	sifted   []cond
 	search   *found
 	order    order
 	backward bool
@@ -172,6 +183,9 @@ type level struct {
 	having *having
 	// through is the table of pairs that holds the parent's id; nil where the own table does.
 	through *noun
+	// also are further rows, which are made of those of another noun; nil where there are none.
+	also *toMade
+	e    *Engine
 
 	joins []*joined
 	slots []columnSlot
@@ -209,6 +223,7 @@ type columnSlot struct {
 type question struct {
 	existence
 	of *noun
+	e  *Engine
 }
 
 // joined is a row of another table that is found by an id in a row of the level.
@@ -281,6 +296,11 @@ func (l *level) addSlot(s columnSlot) int {
 	l.slots = append(l.slots, s)
 	if s.via == nil {
 		l.base.add(s.column)
+		if s.asks != nil && s.asks.own != nil {
+			for _, column := range s.asks.own.columns {
+				l.base.add(column)
+			}
+		}
 	}
 	return len(l.slots) - 1
 }
@@ -342,6 +362,8 @@ type op struct {
 	slot    int
 	key     []byte
 	prefix  string
+	// absent is written where the column is null.
+	absent  string
 	object  *object
 	arms    []arm
 	level   *level

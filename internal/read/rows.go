@@ -103,6 +103,9 @@ func (r *unitRun) readCounts(l *level, rows *pgconn.ResultReader) {
 		row := rows.Values()
 		if !l.grouped {
 			s.count = integerOf(row[0])
+			if l.short != nil && r.uncounted && s.count < countLimit && r.refused == nil {
+				r.refused = l.short
+			}
 			continue
 		}
 		if row[0] == nil {
@@ -175,6 +178,12 @@ func (r *unitRun) readGroups(l *level, rows *pgconn.ResultReader) error {
 	}
 	if g.more && l.over != nil && r.refused == nil {
 		r.refused = l.over
+	}
+	if l.short != nil && r.endless && !g.more {
+		if g.n < size && r.refused == nil {
+			r.refused = l.short
+		}
+		g.more = true
 	}
 	return r.closeGroup(l, s)
 }

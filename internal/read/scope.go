@@ -1,6 +1,9 @@
 package read
 
-import "dossier/internal/wall"
+import (
+	"dossier/internal/attribute"
+	"dossier/internal/wall"
+)
 
 // SECURITY: this file is the tenancy of all reads. Tables get into a statement through the methods below and nowhere else
 // (a test of the sources holds that), and each of them writes the account's predicate for the table in the same breath.
@@ -168,14 +171,21 @@ func (w *writer) hasAttribute(t string, h *having) {
 
 // havers writes a query for the customers who have what h asks for, or whether the one with the alias t has it.
 func (w *writer) havers(h *having, t string) {
-	v := w.alias()
-	w.text("SELECT " + v + ".customer_id")
-	w.from(h.table, v, nil)
-	w.text(" AND " + v + ".definition_id = ")
-	w.definitionWithKey(h.definition, h.key)
-	w.and(h.conds, v)
-	if t != "" {
-		w.text(" AND " + v + ".customer_id = " + t + ".id")
+	havers := func(table *noun, definition string, conds []cond) {
+		v := w.alias()
+		w.text("SELECT " + v + ".customer_id")
+		w.from(table, v, nil)
+		w.text(" AND " + v + "." + definition + " = ")
+		w.definitionWithKey(h.definition, h.key)
+		w.and(conds, v)
+		if t != "" {
+			w.text(" AND " + v + ".customer_id = " + t + ".id")
+		}
+	}
+	havers(h.table, "definition_id", h.conds)
+	if h.files != nil {
+		w.text(" UNION ALL ")
+		havers(h.files, "area_id", []cond{raw(filed)})
 	}
 }
 
@@ -208,14 +218,86 @@ func (w *writer) fromEither(n *noun, t string, one, other, joins func()) {
 	w.owned(n, t)
 }
 
-// lacksAttribute writes the condition that the customer t has no value of the custom attribute.
-func (w *writer) lacksAttribute(t string, value, definition *noun, key int) {
-	v := w.alias()
+// lacksAttribute writes the condition that the customer t has no value of the custom attribute, and no document in its area.
+func (w *writer) lacksAttribute(t string, value, document, definition *noun, key int) {
+	v, x := w.alias(), w.alias()
 	w.text("NOT EXISTS (SELECT 1")
 	w.from(value, v, nil)
 	w.text(" AND " + v + ".customer_id = " + t + ".id AND " + v + ".definition_id = ")
 	w.definitionWithKey(definition, key)
+	w.text(") AND NOT EXISTS (SELECT 1")
+	w.from(document, x, nil)
+	w.text(" AND " + x + ".customer_id = " + t + ".id AND " + x + ".area_id = ")
+	w.definitionWithKey(definition, key)
+	w.text(" AND ")
+	w.template(filed, x)
 	w.text(")")
+}
+
+// filed is what counts as a document of an area.
+const filed = "{t}.status <> 'ARCHIVED'"
+
+// hasFiled writes the condition that the customer, whose id is an expression, has a document in the area d.
+func (w *writer) hasFiled(document *noun, d string, customer func()) {
+	x := w.alias()
+	w.text("EXISTS (SELECT 1")
+	w.from(document, x, nil)
+	w.text(" AND " + x + ".area_id = " + d + ".id AND " + x + ".customer_id = ")
+	customer()
+	w.text(" AND ")
+	w.template(filed, x)
+	w.text(")")
+}
+
+// lacksRequiredFile writes the condition that there is an area which requires a document, for customers such as t, in which t has
+// none.
+func (w *writer) lacksRequiredFile(t string, definition, pair, document *noun) {
+	d, any, own := w.alias(), w.alias(), w.alias()
+	w.text("EXISTS (SELECT 1")
+	w.from(definition, d, nil)
+	w.text(" AND " + d + ".type = 'FILE' AND " + d + ".required AND " + d + ".archived_at IS NULL AND (NOT EXISTS (SELECT 1")
+	w.from(pair, any, nil)
+	w.text(" AND " + any + ".definition_id = " + d + ".id) OR EXISTS (SELECT 1")
+	w.from(pair, own, nil)
+	w.text(" AND " + own + ".definition_id = " + d + ".id AND " + own + ".type_id = " + t + ".type_id)) AND NOT ")
+	w.hasFiled(document, d, func() { w.text(t + ".id") })
+	w.text(")")
+}
+
+// inAreas writes the condition that the document t is in an area with one of the keys in a slot; one says that it holds one key and
+// no list. general stands for the area that has no row.
+func (w *writer) inAreas(t string, definition *noun, keys int, one bool) {
+	is := func() {
+		if one {
+			w.text(" = ")
+			w.param(keys)
+			return
+		}
+		w.text(" = ANY(")
+		w.param(keys)
+		w.text(")")
+	}
+	d := w.alias()
+	w.text("(" + t + ".area_id = ANY(ARRAY(SELECT " + d + ".id")
+	w.from(definition, d, nil)
+	w.text(" AND " + d + ".type = 'FILE' AND " + d + ".key")
+	is()
+	w.text(")) OR " + t + ".area_id IS NULL AND '" + attribute.GeneralKey + "'")
+	is()
+	w.text(")")
+}
+
+// contentIs writes the condition that the content in force of the document t is of one of the media types or ranges in a slot. A query
+// for a value is run row by row, for the page at hand.
+func (w *writer) contentIs(t string, version *noun, types int) {
+	v := w.alias()
+	w.text("(SELECT " + v + ".content_type = ANY(")
+	w.param(types)
+	w.text(") OR split_part(" + v + ".content_type, '/', 1) || '/*' = ANY(")
+	w.param(types)
+	w.text(")")
+	w.from(version, v, nil)
+	w.text(" AND " + v + ".id = " + t + ".current_version_id)")
 }
 
 // definitionWithKey writes a query for one id, which is run once per statement.

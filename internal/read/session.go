@@ -11,7 +11,7 @@ import (
 )
 
 // rendered are the root fields of Query whose values a use case gives, for Render.
-var rendered = map[string]bool{"fieldPolicy": true, "customerDuplicates": true, "customerDuplicateGroups": true}
+var rendered = map[string]bool{"fieldPolicy": true, "customerDuplicates": true, "customerDuplicateGroups": true, "documentAreas": true}
 
 // Session is one operation: what its root fields share.
 type Session struct {

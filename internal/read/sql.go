@@ -148,6 +148,48 @@ func (l *level) narrowed(w *writer, t string, joins func(), paged bool, limit in
 	w.fromEither(l.noun, t, branch(w.isFewHaver), branch(w.isOneOfMany), joins)
 }
 
+// withMade writes the level's own rows and those that are made of another noun's, as one table.
+func (l *level) withMade(w *writer, t string, joins func()) {
+	parent := func() {
+		if l.grouped {
+			w.text("p.id")
+		} else {
+			w.param(l.parent.ids)
+		}
+	}
+	own := func() {
+		a := w.alias()
+		w.text("SELECT ")
+		for i, c := range l.also.columns {
+			if i > 0 {
+				w.text(", ")
+			}
+			w.text(a + "." + c.name)
+		}
+		w.from(l.noun, a, nil)
+		w.text(" AND " + a + "." + l.foreignKey + " = ")
+		parent()
+	}
+	made := func() {
+		d := w.alias()
+		w.text("SELECT ")
+		for i, c := range l.also.columns {
+			if i > 0 {
+				w.text(", ")
+			}
+			if c.made == nil {
+				w.text("NULL::" + c.sql)
+			} else {
+				c.made(w, d, parent)
+			}
+		}
+		w.from(l.e.nouns[l.also.noun], d, nil)
+		w.text(" AND ")
+		l.also.holds(w, l.e.nouns, d, parent)
+	}
+	w.fromEither(l.noun, t, own, made, joins)
+}
+
 // rows writes FROM and WHERE of the level. paged adds the conditions of after and before. limit is the slot of how many are
 // wanted, -1 for all; it only helps to find them.
 func (l *level) rows(w *writer, t string, joins func(), paged bool, limit int) {
@@ -164,6 +206,13 @@ func (l *level) rows(w *writer, t string, joins func(), paged bool, limit int) {
 		return
 	case l.having != nil:
 		l.narrowed(w, t, attached, paged, limit)
+		return
+	case l.sifted != nil:
+		l.sift(w, t, attached, paged)
+		return
+	case l.also != nil:
+		l.withMade(w, t, attached)
+		w.and(l.conds, t)
 		return
 	}
 	w.from(l.noun, t, attached)
@@ -185,6 +234,10 @@ func (l *level) rows(w *writer, t string, joins func(), paged bool, limit int) {
 	case l.ids >= 0:
 		w.text(" AND " + t + "." + l.noun.id + " = ")
 		w.param(l.ids)
+	case l.matches != nil:
+		for _, m := range l.matches {
+			w.text(" AND " + owner + "." + m.column + " = p." + m.parent)
+		}
 	case l.foreignKey != "" && l.grouped:
 		w.text(" AND " + owner + "." + l.foreignKey + " = p.id")
 	case l.foreignKey != "":
@@ -239,11 +292,20 @@ func (l *level) keyList(w *writer, t string, desc bool) {
 	}
 }
 
+// parents writes a query for the keys of the level's parents, with the columns that its rows are found by.
+func (l *level) parents(w *writer) {
+	var more []string
+	for _, m := range l.matches {
+		more = append(more, m.parent)
+	}
+	l.parent.keys(w, l.via, more)
+}
+
 // keys writes a query for the column id: the keys of the parents of a child that hangs on this level's row (via nil) or on
-// a row joined to it.
-func (l *level) keys(w *writer, via *joined) {
+// a row joined to it. more are further columns of the level's row.
+func (l *level) keys(w *writer, via *joined, more []string) {
 	if via == nil {
-		l.ownKeys(w)
+		l.ownKeys(w, more)
 		return
 	}
 	chain := via.chain()
@@ -271,20 +333,21 @@ func (l *level) keys(w *writer, via *joined) {
 	joins()
 }
 
-func (l *level) ownKeys(w *writer) {
+func (l *level) ownKeys(w *writer, more []string) {
 	if l.ids >= 0 {
 		w.text("SELECT unnest(")
 		w.param(l.ids)
 		w.text(") AS id")
 		return
 	}
+	names := append([]string{l.noun.id}, more...)
 	if !l.grouped {
-		l.page(w, w.alias(), []string{l.noun.id}, true, l.limit)
+		l.page(w, w.alias(), names, true, l.limit)
 		return
 	}
 	t := w.alias()
-	w.text("SELECT " + t + "." + l.noun.id)
-	l.source(w, t, []string{l.noun.id}, l.limit)
+	w.text("SELECT " + t + "." + strings.Join(names, ", "+t+"."))
+	l.source(w, t, names, l.limit)
 }
 
 // source writes FROM with the level's page under the alias t.
@@ -292,7 +355,7 @@ func (l *level) source(w *writer, t string, names []string, limit int) {
 	inner := w.alias()
 	rows := func() { l.page(w, inner, names, true, limit) }
 	if l.grouped {
-		w.perParent(func() { l.parent.keys(w, l.via) }, t, rows)
+		w.perParent(func() { l.parents(w) }, t, rows)
 		return
 	}
 	w.fromPage(t, rows)
@@ -321,7 +384,7 @@ func (l *level) rowsStatement(u *unit) *statement {
 		for i := range l.slots {
 			w.text(", " + outer + ".c" + strconv.Itoa(i))
 		}
-		w.perParent(func() { l.parent.keys(w, l.via) }, outer, func() { l.select1(w, t, more, true) })
+		w.perParent(func() { l.parents(w) }, outer, func() { l.select1(w, t, more, true) })
 	default:
 		l.select1(w, t, more, false)
 	}
@@ -339,10 +402,13 @@ func (l *level) select1(w *writer, t string, limit int, named bool) {
 		if s.via != nil {
 			alias = s.via.alias
 		}
-		if s.asks != nil {
-			w.exists(s.asks, alias+"."+s.column)
-		} else {
+		switch {
+		case s.asks == nil:
 			w.text(alias + "." + s.column)
+		case s.asks.own != nil:
+			s.asks.own.write(w, s.asks.e.nouns, alias)
+		default:
+			w.exists(s.asks, alias+"."+s.column)
 		}
 		if named {
 			w.text(" AS c" + strconv.Itoa(i))
@@ -404,6 +470,6 @@ func (l *level) countStatement(u *unit) *statement {
 	}
 	outer := w.alias()
 	w.text("SELECT p.id, " + outer + ".c0")
-	w.perParent(func() { l.parent.keys(w, l.via) }, outer, rows)
+	w.perParent(func() { l.parents(w) }, outer, rows)
 	return w.statement()
 }

@@ -16,6 +16,8 @@ type Viewer interface {
 	Account() uuid.UUID
 	// Actor is the node behind the credential; an empty type means that there is none.
 	Actor() (typeName string, id uuid.UUID)
+	// Holder is who the links in the answer are for.
+	Holder() auth.Holder
 	// MayRead gives nil, or why the field of a type cannot be read. An empty field stands for the type as a whole.
 	MayRead(typeName, field string) error
 	// MayAsk is the same for a root field of Query.

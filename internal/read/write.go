@@ -23,6 +23,10 @@ func (r *unitRun) object(dst []byte, o *object, row [][]byte) ([]byte, bool) {
 				dst = appendValue(dst, x.kind, x.prefix, v)
 				continue
 			}
+			if x.absent != "" {
+				dst = append(dst, x.absent...)
+				continue
+			}
 		case opCompute:
 			dst = r.compute(dst, x, row)
 			continue

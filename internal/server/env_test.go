@@ -49,20 +49,51 @@ type versions struct {
 	document.Store
 	account, version uuid.UUID
 	key              string
-	withdrawn        atomic.Bool
+	withdrawn, down  atomic.Bool
+
+	mu       sync.Mutex
+	readings []document.Reading
 }
 
-func (v *versions) Download(_ context.Context, account, version uuid.UUID) (document.Download, error) {
-	if account != v.account || version != v.version || v.withdrawn.Load() {
+func (v *versions) Download(_ context.Context, p auth.Principal, version uuid.UUID, r document.Reading) (document.Download, error) {
+	if v.down.Load() {
+		return document.Download{}, fault.New(fault.Unavailable, "The database is gone.")
+	}
+	if p.AccountID != v.account || version != v.version || v.withdrawn.Load() {
 		return document.Download{}, fault.New(fault.NotFound, "It does not exist.")
 	}
-	return document.Download{ObjectKey: v.key, FileName: "Vertrag.pdf", ContentType: "application/pdf"}, nil
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.readings = append(v.readings, r)
+	return document.Download{ObjectKey: v.key, FileName: "Vertrag.pdf", ContentType: "application/pdf", SizeBytes: 1234}, nil
+}
+
+func (v *versions) last() document.Reading {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.readings[len(v.readings)-1]
+}
+
+// holder holds every link that is made here. It may read documents until it is locked out.
+type holder struct {
+	auth.Principal
+	locked atomic.Bool
+}
+
+func (h *holder) PrincipalOf(_ context.Context, account uuid.UUID, who auth.Holder) (auth.Principal, error) {
+	if h.locked.Load() || who != h.Holder() {
+		return auth.Principal{}, fault.New(fault.Unauthenticated, "Nobody.")
+	}
+	p := h.Principal
+	p.AccountID = account
+	return p, nil
 }
 
 type env struct {
 	server   *Server
 	log      *logs
 	versions *versions
+	holder   *holder
 	blobs    *disk.Store
 	ready    atomic.Bool
 	now      atomic.Int64 // seconds that the clock of the links is ahead
@@ -84,6 +115,7 @@ func start(t *testing.T, change ...func(*Config, *Deps)) *env {
 		t.Fatal(err)
 	}
 	e.versions = &versions{account: uuid.New(), version: uuid.New()}
+	e.holder = &holder{Principal: auth.Principal{AccountID: e.versions.account, Kind: auth.KindStaff, ID: uuid.New(), Role: auth.Viewer}}
 	engine, err := read.New(read.Config{Schema: graph.Schema()})
 	if err != nil {
 		t.Fatal(err)
@@ -113,6 +145,7 @@ func start(t *testing.T, change ...func(*Config, *Deps)) *env {
 			return nil
 		},
 	}
+	deps.Resolver.Documents.Rights = e.holder
 	for _, f := range change {
 		f(&cfg, &deps)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"dossier/graph"
+	"dossier/internal/auth"
 )
 
 // recorder remembers the status and size of an answer for the log and the metrics.
@@ -81,7 +82,7 @@ func (s *Server) observe(next http.Handler) http.Handler {
 				panic(p)
 			}
 		}()
-		next.ServeHTTP(rec, r.WithContext(graph.WithRequestID(r.Context(), id)))
+		next.ServeHTTP(rec, r.WithContext(auth.WithOrigin(r.Context(), auth.Origin{RequestID: id, ClientAddress: s.proxies.client(r)})))
 	})
 }
 
@@ -116,6 +117,8 @@ func route(r *http.Request) string {
 		return "/files/"
 	case len(p) > 8 && p[:9] == "/exports/":
 		return "/exports/"
+	case len(p) > 9 && p[:10] == "/archives/":
+		return "/archives/"
 	case len(p) > 6 && p[:7] == "/blobs/":
 		return "/blobs/"
 	case len(p) > 6 && p[:7] == pagePath:

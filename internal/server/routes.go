@@ -28,12 +28,13 @@ func (s *Server) routes() (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.Handle("/graphql", s.graphql())
 	mux.Handle("GET /schema.graphql", schemaHandler(s.cfg.SDL))
-	mux.Handle("GET /files/{token}", s.download(func(ctx context.Context, token string) (string, error) {
-		return s.deps.Resolver.Documents.DownloadRequest(ctx, s.deps.Links, token)
+	mux.Handle("GET /files/{token}", s.download(func(ctx context.Context, token string, v document.Visit) (document.Offer, error) {
+		return s.deps.Resolver.Documents.DownloadRequest(ctx, s.deps.Links, token, v)
 	}))
-	mux.Handle("GET /exports/{token}", s.download(func(ctx context.Context, token string) (string, error) {
-		return s.deps.Resolver.Jobs.ResultRequest(ctx, s.deps.ExportLinks, token)
+	mux.Handle("GET /exports/{token}", s.download(func(ctx context.Context, token string, v document.Visit) (document.Offer, error) {
+		return s.deps.Resolver.Jobs.ResultRequest(ctx, s.deps.ExportLinks, token, v)
 	}))
+	mux.Handle("GET /archives/{token}", s.archive())
 	mux.Handle("GET /images/original/{token}", s.originalImage())
 	for path, variant := range map[string]string{"preview": document.ImagePreview, "thumbnail": document.ImageThumbnail} {
 		mux.Handle("GET /images/"+path+"/{token}", s.smallImage(func(ctx context.Context, token string) (*blob.Reader, string, error) {
@@ -130,23 +131,6 @@ func (s *Server) cors(next http.Handler) http.Handler {
 		ExposedHeaders: []string{"X-Request-Id", "Retry-After", "Range"},
 		MaxAge:         600,
 	}).Handler(next)
-}
-
-// download answers a link of DocumentVersion.downloadUrl or Job.downloadUrl: it looks again whether the content may be read, then sends the
-// browser to the store, with a signature that is shorter still. The answer itself is never cached.
-func (s *Server) download(find func(ctx context.Context, token string) (url string, err error)) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Cache-Control", "no-store")
-		w.Header().Set("Referrer-Policy", "no-referrer")
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		to, err := find(r.Context(), r.PathValue("token"))
-		if err != nil {
-			// One answer for a forged, an expired and a withdrawn link.
-			http.Error(w, "This link does not work, or no longer. Ask for a new downloadUrl.", http.StatusNotFound)
-			return
-		}
-		http.Redirect(w, r, to, http.StatusFound)
-	})
 }
 
 func (s *Server) adminRoutes() http.Handler {

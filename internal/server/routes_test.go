@@ -7,10 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-
 	"dossier/graph"
-	"dossier/internal/blob"
 )
 
 func TestTheSchemaIsServedWithAnETag(t *testing.T) {
@@ -74,6 +71,26 @@ func TestCrossOriginRequestsAreOfConfiguredOrigins(t *testing.T) {
 	}, "")
 	if refused.header.Get("Access-Control-Allow-Headers") != "" {
 		t.Errorf("a header that nobody needs is allowed: %v", refused.header)
+	}
+}
+
+// TestAPageMaySendToTheDiskStore holds what a browser asks for before it sends the parts of a resumable upload.
+func TestAPageMaySendToTheDiskStore(t *testing.T) {
+	t.Parallel()
+	e := start(t, func(_ *Config, d *Deps) {
+		d.BlobRoutes = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Range", "bytes=0-9") })
+	})
+	for _, method := range []string{http.MethodPut, http.MethodDelete} {
+		preflight := ask(t, http.MethodOptions, e.server.URL()+"/blobs/x", map[string]string{
+			"Origin": "https://app.example", "Access-Control-Request-Method": method, "Access-Control-Request-Headers": "content-range,content-type",
+		}, "")
+		if got := preflight.header; got.Get("Access-Control-Allow-Methods") != method || got.Get("Access-Control-Allow-Headers") == "" {
+			t.Errorf("preflight of %s: %v", method, got)
+		}
+		answer := ask(t, method, e.server.URL()+"/blobs/x", map[string]string{"Origin": "https://app.example"}, "")
+		if !strings.Contains(strings.ToLower(answer.header.Get("Access-Control-Expose-Headers")), "range") {
+			t.Errorf("%s: the page does not see what is stored: %v", method, answer.header)
+		}
 	}
 }
 
@@ -143,60 +160,5 @@ func TestHealthAndReadiness(t *testing.T) {
 	}
 	if r := get(t, e.server.URL()+"/healthz"); r.status != http.StatusOK {
 		t.Errorf("stopping: healthz is %d, want 200: it still answers", r.status)
-	}
-}
-
-func TestADownloadLink(t *testing.T) {
-	t.Parallel()
-	e := start(t)
-	key := blob.NewKey(e.versions.account)
-	e.versions.key = key
-	path := e.server.deps.Links.URL(e.versions.account, e.versions.version)
-	link := e.server.URL() + path
-	r := get(t, link)
-	to := r.header.Get("Location")
-	if r.status != http.StatusFound || !strings.HasPrefix(to, "http://api.example/blobs/") {
-		t.Fatalf("a good link gives %d to %q, want a redirect to the store", r.status, to)
-	}
-	if strings.Contains(to, e.versions.version.String()) {
-		t.Errorf("the link of the store %s holds the id of the version", to)
-	}
-	noStore := map[string]string{"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"}
-	for name, value := range noStore {
-		if got := r.header.Get(name); got != value {
-			t.Errorf("%s is %q, want %q", name, got, value)
-		}
-	}
-	forged := link[:len(link)-1] + "A"
-	if forged == link {
-		forged = link[:len(link)-1] + "B"
-	}
-	bad := map[string]string{
-		"forged": forged, "cut": link[:len(link)-5], "no token": e.server.URL() + "/files/x", "of another account": e.server.URL() +
-			e.server.deps.Links.URL(uuid.New(), e.versions.version), "of another version": e.server.URL() + e.server.deps.Links.URL(e.versions.account, uuid.New()),
-	}
-	var first string
-	for name, url := range bad {
-		r := get(t, url)
-		if r.status != http.StatusNotFound || r.header.Get("Location") != "" {
-			t.Errorf("%s: %d, want 404", name, r.status)
-		}
-		if first == "" {
-			first = r.body
-		} else if r.body != first {
-			t.Errorf("%s: the answer %q tells it from another bad link", name, r.body)
-		}
-	}
-	e.versions.withdrawn.Store(true)
-	if r := get(t, link); r.status != http.StatusNotFound || r.body != first {
-		t.Errorf("a withdrawn content: %d %q, want 404 as for a forged link", r.status, r.body)
-	}
-	e.versions.withdrawn.Store(false)
-	e.now.Store(2 * 3600)
-	if r := get(t, link); r.status != http.StatusNotFound || r.body != first {
-		t.Errorf("an expired link: %d %q, want 404 as for a forged link", r.status, r.body)
-	}
-	if log := e.log.String(); strings.Contains(log, strings.TrimPrefix(path, "/files/")) {
-		t.Error("the log holds a link, which is a credential")
 	}
 }

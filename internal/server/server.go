@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -19,7 +20,7 @@ import (
 	"dossier/internal/transport"
 )
 
-// Config is what the server can be told. All fields but Origins, Traces and DrainDelay are required.
+// Config is what the server can be told. All fields but Origins, Proxies, Traces and DrainDelay are required.
 type Config struct {
 	// Addr and AdminAddr are host:port. Port 0 chooses a free one, see Server.URL.
 	Addr, AdminAddr string
@@ -27,6 +28,8 @@ type Config struct {
 	PublicURL string
 	// Origins may use the API from a browser, besides PublicURL's own.
 	Origins []string
+	// Proxies are the addresses of the load balancers in front, whose X-Forwarded-For is believed.
+	Proxies []netip.Prefix
 	// SDL is the text of the schema.
 	SDL string
 	// SampleQuery stands in the query page when it is opened.
@@ -50,8 +53,10 @@ type Deps struct {
 	Links    *document.Links
 	// ExportLinks are those to the files of exports. Their key is another one, so that no link is good for both.
 	ExportLinks *document.Links
-	Log         *slog.Logger
-	Images      *document.ImageLinks
+	// ArchiveLinks are those to the ZIPs of all documents of a customer.
+	ArchiveLinks *document.Links
+	Log          *slog.Logger
+	Images       *document.ImageLinks
 	// Previews are the links to the pictures of documents.
 	Previews *document.PreviewLinks
 	// BlobRoutes serves the signed requests of the disk store below /blobs/; nil for a store with URLs of its own.
@@ -81,6 +86,7 @@ type Server struct {
 	log     *slog.Logger
 	metrics *metrics
 	origins origins
+	proxies proxies
 
 	public, admin         *http.Server
 	publicAddr, adminAddr net.Listener
@@ -91,7 +97,7 @@ type Server struct {
 
 // Open puts the server together and takes its addresses; Serve begins to answer.
 func Open(cfg Config, deps Deps) (*Server, error) {
-	s := &Server{cfg: cfg, deps: deps, log: deps.Log, metrics: newMetrics(), origins: newOrigins(cfg.PublicURL, cfg.Origins)}
+	s := &Server{cfg: cfg, deps: deps, log: deps.Log, metrics: newMetrics(), origins: newOrigins(cfg.PublicURL, cfg.Origins), proxies: cfg.Proxies}
 	s.openLive()
 	s.metrics.publish(deps)
 	handler, err := s.routes()

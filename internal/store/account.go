@@ -14,12 +14,24 @@ import (
 	"dossier/internal/auth"
 	"dossier/internal/catalog"
 	"dossier/internal/fault"
+	"dossier/internal/timeline"
 )
 
 var (
 	_ area.Store     = (*Store)(nil)
 	_ auth.Directory = (*Store)(nil)
 )
+
+// The actions of records about what is not in the log.
+const (
+	accountCreated = "ACCOUNT_CREATED"
+	accountUpdated = "ACCOUNT_UPDATED"
+	keyCreated     = "API_KEY_CREATED"
+	keyRevoked     = "API_KEY_REVOKED"
+)
+
+// subjectKey is what records about API keys are about.
+const subjectKey timeline.Subject = "ApiKey"
 
 // AccountCreate implements account.Store.
 func (s *Store) AccountCreate(ctx context.Context, id uuid.UUID, draft area.Draft) error {
@@ -48,29 +60,33 @@ func (s *Store) AccountCreate(ctx context.Context, id uuid.UUID, draft area.Draf
 				return err
 			}
 		}
+		t.record(record{action: accountCreated, subject: timeline.SubjectAccount, subjectID: id})
 		return nil
 	})
 }
 
 // AccountSetIssuer implements account.Store.
 func (s *Store) AccountSetIssuer(ctx context.Context, id uuid.UUID, issuer auth.Issuer) error {
-	const op = "store.AccountSetIssuer"
 	algorithms, err := json.Marshal(issuer.Algorithms)
 	if err != nil {
-		return translate(op, err)
+		return translate("store.AccountSetIssuer", err)
 	}
-	n, err := s.in(id).exec(ctx, `UPDATE account SET oidc_issuer = $2, oidc_audience = $3, oidc_algorithms = $4::jsonb WHERE id = $1`,
-		issuer.URL, issuer.Audience, string(algorithms))
-	if err == nil && n == 0 {
-		err = fault.New(fault.NotFound, "The account does not exist.")
-	}
-	return translate(op, err)
+	return s.inTx(ctx, "store.AccountSetIssuer", auth.System(id), func(ctx context.Context, t *tx) error {
+		const update = `UPDATE account SET oidc_issuer = $2, oidc_audience = $3, oidc_algorithms = $4::jsonb WHERE id = $1`
+		n, err := t.exec(ctx, update, issuer.URL, issuer.Audience, string(algorithms))
+		if err == nil && n == 0 {
+			err = fault.New(fault.NotFound, "The account does not exist.")
+		}
+		t.record(record{action: accountUpdated, subject: timeline.SubjectAccount, subjectID: id, fields: []string{"issuer"}})
+		return err
+	})
 }
 
 // KeyInsert implements account.Store.
 func (s *Store) KeyInsert(ctx context.Context, p auth.Principal, key auth.NewKey, draft area.KeyDraft) error {
 	return s.inTx(ctx, "store.KeyInsert", p, func(ctx context.Context, t *tx) error {
 		kind, id := t.actor()
+		t.record(record{action: keyCreated, subject: subjectKey, subjectID: key.ID})
 		return t.keyCreate().SetID(key.ID).SetCreatedAt(t.now).SetName(draft.Name).SetHint(key.Hint).SetHash(key.Hash).
 			SetScopes(draft.Scopes).SetNillableExpiresAt(draft.ExpiresAt).
 			SetNillableCreatedByKind(kind).SetNillableCreatedByID(id).Exec(ctx)
@@ -87,7 +103,11 @@ func (s *Store) KeyRevoke(ctx context.Context, p auth.Principal, id uuid.UUID) e
 		if !known {
 			return fault.At(fault.NotFound, []string{"id"}, "The API key does not exist in this account.")
 		}
-		return t.keyUpdate().Where(apikey.ID(id), apikey.RevokedAtIsNil()).SetRevokedAt(t.now).Exec(ctx)
+		n, err := t.keyUpdate().Where(apikey.ID(id), apikey.RevokedAtIsNil()).SetRevokedAt(t.now).Save(ctx)
+		if n > 0 {
+			t.record(record{action: keyRevoked, subject: subjectKey, subjectID: id, fields: []string{"revokedAt"}})
+		}
+		return err
 	})
 }
 

@@ -202,6 +202,9 @@ func definitionOf(r *ent.AttributeDefinition) attribute.Definition {
 	if r.MaxFiles != nil {
 		d.MaxFiles = int(*r.MaxFiles)
 	}
+	if r.MaxFileBytes != nil {
+		d.MaxFileBytes = *r.MaxFileBytes
+	}
 	return d
 }
 
@@ -218,6 +221,10 @@ func (t *tx) attributeUse(ctx context.Context, d attribute.Definition) (attribut
 	use := attribute.Use{Options: map[uuid.UUID]bool{}}
 	var err error
 	if use.CustomerTypes, err = t.customerTypeIDs(ctx); err != nil {
+		return use, err
+	}
+	if d.Type == attribute.File {
+		use.Values, err = t.areaInUse(ctx, d.ID)
 		return use, err
 	}
 	use.Values, err = t.attributeValues().Where(attributevalue.DefinitionID(d.ID)).Exist(ctx)
@@ -298,6 +305,9 @@ func (t *tx) deleteDefinition(ctx context.Context, ch attribute.Change) error {
 	if err := t.writeTypes(ctx, d.ID, nil); err != nil {
 		return err
 	}
+	if err := t.leaveArea(ctx, d.ID); err != nil {
+		return err
+	}
 	if _, err := t.attributeDelete().Where(attributedefinition.ID(d.ID)).Exec(ctx); err != nil {
 		return err
 	}
@@ -370,6 +380,11 @@ func fillDefinition(m *ent.AttributeDefinitionMutation, d attribute.Definition) 
 		files = &n
 	}
 	setOrClear(files, m.SetMaxFiles, m.ClearMaxFiles)
+	var fileBytes *int64
+	if d.MaxFileBytes > 0 {
+		fileBytes = &d.MaxFileBytes
+	}
+	setOrClear(fileBytes, m.SetMaxFileBytes, m.ClearMaxFileBytes)
 }
 
 func setOrClear[T any](v *T, set func(T), clearIt func()) {

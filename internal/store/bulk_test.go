@@ -15,6 +15,7 @@ import (
 
 	"dossier/internal/auth"
 	"dossier/internal/customer"
+	"dossier/internal/document"
 	"dossier/internal/fault"
 	"dossier/internal/job"
 	"dossier/internal/optional"
@@ -453,10 +454,10 @@ func TestTheFileOfAnExportIsAccountedFor(t *testing.T) {
 	if err := jobs.FinishExport(t.Context(), c, 1, 100); err != nil {
 		t.Fatal(err)
 	}
-	if r, err := jobs.JobResult(t.Context(), e.ada.AccountID, c.ID); err != nil || r.ObjectKey != "second" {
+	if r, err := jobs.JobResult(t.Context(), e.ada, c.ID, document.Reading{}); err != nil || r.ObjectKey != "second" {
 		t.Errorf("the result is %+v, %v", r, err)
 	}
-	if _, err := jobs.JobResult(t.Context(), e.bob.AccountID, c.ID); fault.CodeOf(err) != fault.NotFound {
+	if _, err := jobs.JobResult(t.Context(), e.bob, c.ID, document.Reading{}); fault.CodeOf(err) != fault.NotFound {
 		t.Errorf("another account's result: %v, want NOT_FOUND", err)
 	}
 	if _, err := e.store.PruneJobs(t.Context(), 0); err != nil {

@@ -151,8 +151,9 @@ func (t *tx) moveDocument(ctx context.Context, d document.Document, status, even
 		return err
 	}
 	t.emit(d.EventOf(event, fields))
+	before := d
 	d.Status = status
-	return t.moveExpiry(ctx, d)
+	return t.placeDates(ctx, before, d)
 }
 
 // postponeCheck gives the problem before and after it.
@@ -225,13 +226,21 @@ func (s checker) FinishPreview(ctx context.Context, c document.Check, p document
 			_, err := t.exec(ctx, finishPreview, c.VersionID, "IMPOSSIBLE", nil, nil)
 			return err
 		}
-		n, err := t.exec(ctx, finishPreview, c.VersionID, "READY", narrow(p.Width), narrow(p.Height))
+		n, err := t.exec(ctx, finishPreview, c.VersionID, "READY", nullSide(p.Width), nullSide(p.Height))
 		if err != nil || n == 0 {
 			return err
 		}
 		t.emit(d.EventOf(timeline.DocumentPreviewReady, []string{contentField(current)}))
 		return t.insertRenditions(ctx, c.VersionID, p.Renditions)
 	})
+}
+
+// nullSide is the side of a picture, null for what is none.
+func nullSide(pixels int) *int32 {
+	if pixels == 0 {
+		return nil
+	}
+	return narrowed(&pixels)
 }
 
 func (t *tx) insertRenditions(ctx context.Context, versionID uuid.UUID, list []document.Rendition) error {
@@ -248,21 +257,6 @@ func (t *tx) insertRenditions(ctx context.Context, versionID uuid.UUID, list []d
 	if err == nil && int(n) != len(keys) {
 		err = document.ErrCheckLost // it took so long that the sweeper comes: the next try writes other objects
 	}
-	return err
-}
-
-const dropRenditions = `
-WITH gone AS (
-	DELETE FROM document_rendition WHERE account_id = $1 AND version_id = ANY ($2::uuid[]) RETURNING object_key
-)
-INSERT INTO garbage (account_id, id, created_at, object_key, until, next_at)
-SELECT $1, gen_random_uuid(), now(), object_key, now() + $3 * interval '1 microsecond', now() FROM gone
-ON CONFLICT (object_key) DO UPDATE SET until = greatest(garbage.until, excluded.until), next_at = now()`
-
-// dropRenditions deletes what was made of versions, which must happen before they are deleted themselves: the objects
-// become garbage. The caller has locked the document, so that no preview is finished meanwhile.
-func (t *tx) dropRenditions(ctx context.Context, versionIDs []uuid.UUID) error {
-	_, err := t.exec(ctx, dropRenditions, versionIDs, garbageTime.Microseconds())
 	return err
 }
 

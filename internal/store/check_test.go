@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-
 	"dossier/internal/auth"
 	"dossier/internal/blob"
 	"dossier/internal/document"
@@ -90,7 +88,7 @@ func TestACheckIsOfItsAccount(t *testing.T) {
 	}
 }
 
-func TestRenditionsGoBeforeTheirVersion(t *testing.T) {
+func TestRenditionsGoWithTheirVersion(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	checks, ctx := e.store.Checks(), t.Context()
@@ -125,7 +123,8 @@ func TestRenditionsGoBeforeTheirVersion(t *testing.T) {
 	}
 	drop := func(p auth.Principal) {
 		err := e.store.inTx(ctx, "test", p, func(ctx context.Context, t *tx) error {
-			return t.dropRenditions(ctx, []uuid.UUID{k.VersionID})
+			_, err := t.releaseVersions(ctx, k.VersionID)
+			return err
 		})
 		if err != nil {
 			t.Fatal(err)

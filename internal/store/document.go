@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"entgo.io/ent/dialect/sql"
@@ -11,7 +12,6 @@ import (
 	"dossier/ent"
 	entdocument "dossier/ent/document"
 	"dossier/ent/documentversion"
-	"dossier/ent/timelineentry"
 	"dossier/internal/auth"
 	"dossier/internal/document"
 	"dossier/internal/timeline"
@@ -44,21 +44,6 @@ func (s documents) ChangeDocument(
 	})
 }
 
-const findDownload = `
-SELECT v.object_key, v.file_name, v.content_type, v.size_bytes, v.sha256
-FROM document_version v JOIN document d ON d.account_id = v.account_id AND d.id = v.document_id
-WHERE v.account_id = $1 AND v.id = $2 AND v.state = 'AVAILABLE'`
-
-// Download implements document.Store.
-func (s documents) Download(ctx context.Context, accountID, versionID uuid.UUID) (document.Download, error) {
-	var d document.Download
-	err := s.in(accountID).queryOne(ctx, []any{&d.ObjectKey, &d.FileName, &d.ContentType, &d.SizeBytes, &d.SHA256}, findDownload, versionID)
-	if missing(err) {
-		err = notFound(nil, "document")
-	}
-	return d, translate("store.Download", err)
-}
-
 // lockDocument reads a document, locked against other changes until the end of the transaction.
 func (t *tx) lockDocument(ctx context.Context, id uuid.UUID) (document.Document, error) {
 	q := t.documents().Where(entdocument.ID(id))
@@ -76,6 +61,10 @@ func (t *tx) lockDocument(ctx context.Context, id uuid.UUID) (document.Document,
 func documentOf(r *ent.Document) document.Document {
 	return document.Document{
 		ID: r.ID, CustomerID: r.CustomerID, Version: int(r.Version), Status: r.Status, Title: r.Title, ExpiresOn: r.ExpiresOn,
+		Details: document.Details{
+			AreaID: derefID(r.AreaID), Description: deref(r.Description), Purpose: deref(r.Purpose), Visibility: r.Visibility, Tags: r.Tags,
+			RetentionUntil: r.RetentionUntil,
+		},
 	}
 }
 
@@ -83,18 +72,9 @@ func documentOf(r *ent.Document) document.Document {
 func (t *tx) changeDocument(ctx context.Context, before document.Document, ch document.Change) error {
 	d, version := ch.Document, before.Version+1
 	u := t.documentUpdate().Where(entdocument.ID(d.ID), entdocument.Version(narrow(before.Version))).
-		SetVersion(narrow(version)).SetUpdatedAt(t.now).SetStatus(d.Status).SetTitle(d.Title)
-	if d.ExpiresOn != nil {
-		u.SetExpiresOn(*d.ExpiresOn)
-	} else {
-		u.ClearExpiresOn()
-	}
-	switch {
-	case d.Status == before.Status:
-	case d.Status == document.StatusArchived:
-		u.SetArchivedAt(t.now)
-	default:
-		u.ClearArchivedAt()
+		SetVersion(narrow(version)).SetUpdatedAt(t.now)
+	if err := t.fillDocument(ctx, u.Mutation(), before, ch); err != nil {
+		return err
 	}
 	if err := t.one(u.Save(ctx)); err != nil {
 		return err
@@ -102,11 +82,28 @@ func (t *tx) changeDocument(ctx context.Context, before document.Document, ch do
 	if err := t.revise(ctx, timeline.SubjectDocument, d.ID, version, ch.Fields); err != nil {
 		return err
 	}
-	if err := t.moveExpiry(ctx, d); err != nil {
+	if err := t.placeDates(ctx, before, d); err != nil {
 		return err
+	}
+	if ch.From != uuid.Nil {
+		if err := t.giveDocument(ctx, d, ch); err != nil {
+			return err
+		}
 	}
 	t.emit(d.EventOf(ch.Event, ch.Fields))
 	return nil
+}
+
+// giveDocument gives a document to another customer. Who follows the former one is told too, and first: there it is gone.
+func (t *tx) giveDocument(ctx context.Context, d document.Document, ch document.Change) error {
+	n, err := t.exec(ctx, `UPDATE document SET customer_id = $3 WHERE account_id = $1 AND id = $2`, d.ID, d.CustomerID)
+	if err := t.one(int(n), err); err != nil {
+		return err
+	}
+	gone := d
+	gone.CustomerID = ch.From
+	t.emit(gone.EventOf(ch.Event, ch.Fields))
+	return t.addLines(ctx, d.MovedLines(ch.From)...)
 }
 
 // one holds that an update touched the one row that was locked for it.
@@ -117,32 +114,21 @@ func (t *tx) one(n int, err error) error {
 	return err
 }
 
-// moveExpiry makes the document's entry on the coming timeline what it must be.
-func (t *tx) moveExpiry(ctx context.Context, d document.Document) error {
-	line := d.ExpiryLine()
-	if line == nil {
-		_, err := t.entryDelete().Where(timelineentry.SubjectID(d.ID), timelineentry.Kind(timeline.KindDocumentExpires)).Exec(ctx)
-		return err
-	}
-	n, err := t.entryUpdate().Where(timelineentry.SubjectID(d.ID), timelineentry.Kind(timeline.KindDocumentExpires)).
-		SetAt(line.At).SetTitle(line.Title).AddVersion(1).SetUpdatedAt(t.now).Save(ctx)
-	if err != nil || n > 0 {
-		return err
-	}
-	return t.addLines(ctx, *line)
-}
-
 // insertDocument stores a new document with its first version, the revision and the lines on the timeline. The version's
-// bytes are durable: it is AVAILABLE at once, or STORED until a scanner has passed it; see contentState.
-const insertDocument = `
-WITH made AS (
+// bytes are durable: it is AVAILABLE at once, or STORED until a scanner has passed it; see contentState. Its object is that of
+// a blob where equal bytes are there already.
+var insertDocument = sharing(placeholders{now: "$2", id: "$34", sha256: "$15", size: "$14", crc32c: "$16", key: "$17", generation: "$18"}) + `, made AS (
 	INSERT INTO document (account_id, created_at, updated_at, created_by_kind, created_by_id,
-		id, customer_id, status, source, title, expires_on, current_version_id)
-	VALUES ($1, $2, $2, $3, $4, $5, $6, $7, $8, $9, $10::date, $11)
+		id, customer_id, status, source, title, expires_on, current_version_id,
+		area_id, description, purpose, visibility, tags, retention_until, search_key)
+	VALUES ($1, $2, $2, $3, $4, $5, $6, $7, $8, $9, $10::date, $11, $24, $25, $26, $27, $28::jsonb, $29::date, $30)
 ), content AS (
 	INSERT INTO document_version (account_id, created_at, created_by_kind, created_by_id,
-		id, document_id, number, file_name, content_type, size_bytes, sha256, crc32c, object_key, object_generation, state, preview_state, check_at)
-	VALUES ($1, $2, $3, $4, $11, $5, 1, $12, $13, $14, $15, $16, $17, $18, $24, $25, CASE WHEN $26 THEN now() END)
+		id, document_id, number, file_name, content_type, size_bytes, sha256, crc32c, object_key, object_generation, blob_id,
+		state, preview_state, check_at)
+	SELECT $1, $2, $3, $4, $11, $5, 1, $12, $13, $14, $15, $16,
+		coalesce(shared.object_key, $17), coalesce(shared.object_generation, $18), shared.id, $31, $32, CASE WHEN $33 THEN now() END
+	FROM (VALUES (1)) AS one LEFT JOIN shared ON true
 ), revised AS (
 	INSERT INTO revision (account_id, created_at, created_by_kind, created_by_id, id, subject_type, subject_id, version, fields)
 	VALUES ($1, $2, $3, $4, $19, 'Document', $5, 1, '[]')
@@ -161,8 +147,10 @@ func (t *tx) documentArgs(d document.Document, a document.Attempt, c document.Co
 	}
 	lines := []timeline.Line{d.AddedLine()}
 	lines[0].At = t.now
-	if expiry := d.ExpiryLine(); expiry != nil {
-		lines = append(lines, *expiry)
+	for _, date := range []*timeline.Line{d.ExpiryLine(), d.RetentionLine()} {
+		if date != nil {
+			lines = append(lines, *date)
+		}
 	}
 	n := len(lines)
 	ids, ats, kinds, titles := make([]pgtype.UUID, n), make([]time.Time, n), make([]string, n), make([]string, n)
@@ -175,7 +163,9 @@ func (t *tx) documentArgs(d document.Document, a document.Attempt, c document.Co
 		t.now, kind, optionalID(actorID),
 		idArg(d.ID), idArg(d.CustomerID), d.Status, source, d.Title, d.ExpiresOn, idArg(c.VersionID),
 		a.FileName, c.ContentType, c.SizeBytes, c.SHA256[:], int64(c.CRC32C), a.ObjectKey, c.Generation,
-		idArg(t.newID()), ids, ats, kinds, titles, state, preview, due,
+		idArg(t.newID()), ids, ats, kinds, titles,
+		optionalID(nullID(d.AreaID)), null(d.Description), null(d.Purpose), d.Visibility, tagList(d.Tags), d.RetentionUntil,
+		document.SearchKey(d.Title, d.Description, a.FileName), state, preview, due, idArg(t.newID()),
 	}
 }
 
@@ -185,10 +175,14 @@ func (t *tx) replaceContent(ctx context.Context, a document.Attempt, c document.
 	if err != nil {
 		return err
 	}
-	fields := []string{document.FieldCurrentVersion}
+	fields := append(a.Patch.Fields(), document.FieldCurrentVersion)
 	if err := t.conflict(ctx, timeline.SubjectDocument, d.ID, d.Version, a.ExpectedVersion, fields); err != nil {
 		return err
 	}
+	ch := a.Patch.Apply(d)
+	ch.Fields = append(ch.Fields, document.FieldCurrentVersion)
+	slices.Sort(ch.Fields)
+	next := ch.Document
 	last, err := t.documentVersions().Where(documentversion.DocumentID(d.ID)).Aggregate(ent.Max(documentversion.FieldNumber)).Int(ctx)
 	if err != nil {
 		return err
@@ -196,32 +190,42 @@ func (t *tx) replaceContent(ctx context.Context, a document.Attempt, c document.
 	if err := t.insertVersion(ctx, last+1, a, c); err != nil {
 		return err
 	}
-	err = t.one(t.documentUpdate().Where(entdocument.ID(d.ID), entdocument.Version(narrow(d.Version))).
-		SetVersion(narrow(d.Version + 1)).SetUpdatedAt(t.now).SetCurrentVersionID(c.VersionID).Save(ctx))
-	if err != nil {
+	u := t.documentUpdate().Where(entdocument.ID(d.ID), entdocument.Version(narrow(d.Version))).
+		SetVersion(narrow(d.Version + 1)).SetUpdatedAt(t.now).SetCurrentVersionID(c.VersionID)
+	setDetails(u.Mutation(), d, next)
+	u.SetSearchKey(document.SearchKey(next.Title, next.Description, a.FileName))
+	if err := t.one(u.Save(ctx)); err != nil {
 		return err
 	}
-	if err := t.revise(ctx, timeline.SubjectDocument, d.ID, d.Version+1, fields); err != nil {
+	if err := t.revise(ctx, timeline.SubjectDocument, d.ID, d.Version+1, ch.Fields); err != nil {
 		return err
 	}
-	t.emit(d.EventOf(timeline.DocumentReplaced, fields))
+	if err := t.placeDates(ctx, d, next); err != nil {
+		return err
+	}
+	t.emit(next.EventOf(timeline.DocumentReplaced, ch.Fields))
 	if d.Status == document.StatusQuarantined && !c.Hold {
-		d.Version++
-		if err := t.releaseDocument(ctx, d); err != nil {
+		healed := next
+		healed.Version = d.Version + 1
+		if err := t.releaseDocument(ctx, healed); err != nil {
 			return err
 		}
 	}
-	return t.addLines(ctx, d.ReplacedLine())
+	return t.addLines(ctx, next.ReplacedLine())
 }
 
 // insertVersion stores a content whose bytes are durable.
 func (t *tx) insertVersion(ctx context.Context, number int, a document.Attempt, c document.Content) error {
+	o, err := t.share(ctx, a, c)
+	if err != nil {
+		return err
+	}
 	kind, actorID := t.actor()
 	state, preview, due := contentState(c)
 	create := t.documentVersionCreate().SetID(c.VersionID).SetCreatedAt(t.now).SetNillableCreatedByKind(kind).SetNillableCreatedByID(actorID).
 		SetDocumentID(c.DocumentID).SetNumber(narrow(number)).SetFileName(a.FileName).SetContentType(c.ContentType).
 		SetSizeBytes(c.SizeBytes).SetSha256(c.SHA256[:]).SetCrc32c(int64(c.CRC32C)).
-		SetObjectKey(a.ObjectKey).SetObjectGeneration(c.Generation).SetState(state).SetPreviewState(preview)
+		SetObjectKey(o.key).SetObjectGeneration(o.generation).SetNillableBlobID(o.blob).SetState(state).SetPreviewState(preview)
 	if due {
 		create.SetCheckAt(t.now)
 	}
@@ -244,6 +248,7 @@ func contentState(c document.Content) (state, preview string, due bool) {
 func newDocument(a document.Attempt, c document.Content) document.Document {
 	return document.Document{
 		ID: c.DocumentID, CustomerID: a.CustomerID, Version: 1, Status: document.StatusActive, Title: a.Title, ExpiresOn: dateOf(a.ExpiresOn),
+		Details: detailsOf(a),
 	}
 }
 

@@ -44,6 +44,10 @@ var constraints = map[string]*fault.Error{
 	"attribute_value_definition_fk":    fault.New(fault.Conflict, attributeRace),
 	"attribute_value_option_fk":        fault.New(fault.Conflict, attributeRace),
 	"attribute_value_option_option_fk": fault.New(fault.Conflict, attributeRace),
+
+	// Documents and uploads of an area that somebody deletes meanwhile.
+	"document_area_fk": fault.New(fault.Conflict, attributeRace),
+	"upload_area_fk":   fault.New(fault.Conflict, attributeRace),
 }
 
 const attributeRace = "A custom attribute was changed at the same time. Read its definition again and repeat the request."

@@ -42,7 +42,8 @@ func (s documents) ImageTarget(ctx context.Context, p auth.Principal, customerID
 	if err != nil {
 		return document.Target{}, translate("store.ImageTarget", err)
 	}
-	return s.UploadTarget(ctx, p, customerID)
+	target, err := s.target(ctx, p, customerID, areaName{})
+	return target, translate("store.ImageTarget", err)
 }
 
 // CompleteImage implements document.ImageStore.

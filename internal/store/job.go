@@ -101,19 +101,6 @@ func (s jobs) CancelJob(ctx context.Context, p auth.Principal, id uuid.UUID, pat
 	})
 }
 
-const findResult = `SELECT result_key, file_name, result_type FROM job
-WHERE account_id = $1 AND id = $2 AND state = 'SUCCEEDED' AND result_key IS NOT NULL`
-
-// JobResult implements job.Store.
-func (s jobs) JobResult(ctx context.Context, accountID, id uuid.UUID) (job.Result, error) {
-	var r job.Result
-	err := s.in(accountID).queryOne(ctx, []any{&r.ObjectKey, &r.FileName, &r.ContentType}, findResult, id)
-	if missing(err) {
-		err = notFound(nil, "file")
-	}
-	return r, translate("store.JobResult", err)
-}
-
 // waiting is a job that a runner may take; {now} is the database's clock, so that nodes need not agree on the time.
 const waiting = `(state = 'QUEUED' AND coalesce(lease_until, now()) <= now() OR state = 'RUNNING' AND lease_until <= now())`
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -106,12 +107,14 @@ func (c scope) items(ctx context.Context, table listTable) ([]catalog.Item, erro
 }
 
 func (t *tx) applyListChange(ctx context.Context, l catalog.List, table listTable, ch catalog.Change) error {
-	item := ch.Item
+	item, action := ch.Item, "_UPDATED"
 	var err error
 	switch {
 	case ch.New:
+		action = "_CREATED"
 		err = t.insertItem(ctx, table, item)
 	case ch.Remove:
+		action = "_DELETED"
 		item.Version++
 		err = t.removeItem(ctx, l, table, item)
 	default:
@@ -126,13 +129,26 @@ func (t *tx) applyListChange(ctx context.Context, l catalog.List, table listTabl
 			return err
 		}
 	}
-	t.settingsChanged(l.Query)
+	t.settingsChanged(l.Query, record{action: upperSnake(l.Noun) + action, subject: timeline.Subject(l.Noun), subjectID: item.ID, fields: ch.Fields})
 	return t.revise(ctx, timeline.Subject(l.Noun), item.ID, item.Version, ch.Fields)
 }
 
-// settingsChanged adds the event that tells which settings of the account to read again.
-func (t *tx) settingsChanged(fields ...string) {
-	t.emit(timeline.Event{Type: timeline.SettingsChanged, Subject: timeline.SubjectAccount, SubjectID: t.account, ChangedFields: fields})
+// settingsChanged adds the event that tells which field of Query to read again, and the record of what was changed.
+func (t *tx) settingsChanged(field string, r record) {
+	t.emit(timeline.Event{Type: timeline.SettingsChanged, Subject: timeline.SubjectAccount, SubjectID: t.account, ChangedFields: []string{field}})
+	t.record(r)
+}
+
+// upperSnake is the name of a type in the spelling of actions: CustomerType is CUSTOMER_TYPE.
+func upperSnake(name string) string {
+	var b strings.Builder
+	for i, r := range name {
+		if i > 0 && 'A' <= r && r <= 'Z' {
+			b.WriteByte('_')
+		}
+		b.WriteRune(r)
+	}
+	return strings.ToUpper(b.String())
 }
 
 func (t *tx) insertItem(ctx context.Context, table listTable, i catalog.Item) error {

@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
+	"dossier/internal/attribute"
 	"dossier/internal/auth"
 	"dossier/internal/customer"
 	"dossier/internal/document"
@@ -285,7 +286,7 @@ func TestMergesThatCannotBe(t *testing.T) {
 			Kind: timeline.KindCall, At: time.Now(), Title: "x",
 		}, nil)), fault.Conflict, "customerId"},
 		"a contact for it": {second(svc.ContactCreate(t.Context(), e.ada, b, customer.ContactDraft{GivenName: ptr("x")}, nil)), fault.Conflict, ""},
-		"an upload for it": {second(e.store.Documents().UploadTarget(t.Context(), e.ada, b)), fault.Conflict, ""},
+		"an upload for it": {second(e.store.Documents().UploadTarget(t.Context(), e.ada, b, attribute.GeneralKey)), fault.Conflict, ""},
 		"an unknown pick": {second(svc.Merge(t.Context(), e.ada, customer.MergeInput{
 			WinnerID: a, LoserID: c, ExpectedWinner: 2, ExpectedLoser: 1, Picks: []string{"SHOE_SIZE"},
 		}, nil)), fault.BadUserInput, "picks"},

@@ -34,7 +34,7 @@ const migrationWait = 300
 
 // Migrate brings the tables up to date. Several nodes may call it at once: one works, the others wait and find nothing
 // left to do. It gives the versions that it applied. Row-level security is raised around the tables that they make: see package
-// wall. What a migration cannot compute in SQL is filled in behind it: see fillSearch.
+// wall. What a migration cannot compute in SQL is filled in behind it: see fillSearch and fillDocuments.
 func Migrate(ctx context.Context, dsn string, log *slog.Logger) ([]int64, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -85,6 +85,13 @@ func Migrate(ctx context.Context, dsn string, log *slog.Logger) ([]int64, error)
 	}
 	if filled > 0 {
 		log.InfoContext(ctx, "customers indexed for the search", "customers", filled)
+	}
+	keyed, err := fillDocuments(ctx, cc)
+	if err != nil {
+		return applied, fmt.Errorf("store: key documents for the filter by text: %w", err)
+	}
+	if keyed > 0 {
+		log.InfoContext(ctx, "documents keyed for the filter by text", "documents", keyed)
 	}
 	return applied, nil
 }

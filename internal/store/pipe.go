@@ -20,10 +20,17 @@ func (s *Store) atOnce(ctx context.Context, p auth.Principal, build func(t *tx, 
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
-	t := &tx{scope: scope{account: p.AccountID}, by: p, now: s.now(), newID: s.cfg.NewID}
+	t := &tx{scope: scope{account: p.AccountID}, by: p, now: s.now(), newID: s.cfg.NewID, origin: auth.OriginOf(ctx)}
 	b := &statements{account: p.AccountID}
 	s.behindWall(&b.batch, p.AccountID)
 	build(t, b)
+	if len(t.records) > 0 {
+		args, err := t.recordArgs()
+		if err != nil {
+			return false, err
+		}
+		b.add(insertRecords, args...)
+	}
 	if len(t.events) > 0 {
 		args, err := t.numbers()
 		if err != nil {

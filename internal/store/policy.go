@@ -136,7 +136,7 @@ SELECT $1, $2, $3, r.id, r.field, r.required, r.visible FROM unnest($4::uuid[], 
 	if err != nil {
 		return err
 	}
-	t.settingsChanged(policyQuery)
+	t.settingsChanged(policyQuery, record{action: "FIELD_POLICY_UPDATED", subject: subjectPolicy, subjectID: id, fields: []string{"rules"}})
 	return t.revise(ctx, subjectPolicy, id, version, []string{"rules"})
 }
 

@@ -22,6 +22,12 @@ import (
 // subjectStaff is what revisions of staff users are about; events about them are about the account.
 const subjectStaff timeline.Subject = "StaffUser"
 
+// The actions of records about the staff. A person who signs in makes and changes their own record.
+const (
+	staffCreated = "STAFF_USER_CREATED"
+	staffUpdated = "STAFF_USER_UPDATED"
+)
+
 // staffQuery is the field of Query to read again when the staff changed.
 const staffQuery = "staffUsers"
 
@@ -55,19 +61,33 @@ func (s *Store) ensureStaff(ctx context.Context, in scope, c auth.StaffClaims) (
 	}
 	email := sql.NullString{String: c.Email, Valid: c.Email != ""}
 	key := sql.NullString{String: fold.Email(c.Email), Valid: email.Valid}
-	if _, err := in.exec(ctx, upsertStaff, s.cfg.NewID(), s.now(), c.Subject, name, fold.Text(name), email, key, string(c.Role)); err != nil {
+	o := auth.OriginOf(ctx)
+	if _, err := in.exec(ctx, upsertStaff, s.cfg.NewID(), s.now(), c.Subject, name, fold.Text(name), email, key, string(c.Role),
+		null(o.RequestID), null(o.ClientAddress), s.cfg.NewID()); err != nil {
 		return nil, err
 	}
 	return bySubject()
 }
 
 const upsertStaff = `
-INSERT INTO staff_user AS u (account_id, id, created_at, updated_at, signed_in_at, subject, display_name, sort_name, email, email_key, role)
-VALUES ($1, $2, $3, $3, $3, $4, $5, $6, $7, $8, $9)
-ON CONFLICT (account_id, subject) DO UPDATE
-SET updated_at = excluded.updated_at, version = u.version + 1, display_name = excluded.display_name, sort_name = excluded.sort_name,
-	email = excluded.email, email_key = excluded.email_key, role = excluded.role
-WHERE (u.display_name, u.email, u.role) IS DISTINCT FROM (excluded.display_name, excluded.email, excluded.role)`
+WITH before AS (
+	SELECT display_name, email, role FROM staff_user WHERE account_id = $1 AND subject = $4
+), made AS (
+	INSERT INTO staff_user AS u (account_id, id, created_at, updated_at, signed_in_at, subject, display_name, sort_name, email, email_key, role)
+	VALUES ($1, $2, $3, $3, $3, $4, $5, $6, $7, $8, $9)
+	ON CONFLICT (account_id, subject) DO UPDATE
+	SET updated_at = excluded.updated_at, version = u.version + 1, display_name = excluded.display_name, sort_name = excluded.sort_name,
+		email = excluded.email, email_key = excluded.email_key, role = excluded.role
+	WHERE (u.display_name, u.email, u.role) IS DISTINCT FROM (excluded.display_name, excluded.email, excluded.role)
+	RETURNING u.id, u.display_name, u.email, u.role
+)
+INSERT INTO audit_record (` + recordColumns + `, id, action, subject_type, subject_id, changed_fields)
+SELECT $1, $3, 'STAFF', made.id, $10, $11, 'DONE', $12, CASE WHEN b.role IS NULL THEN '` + staffCreated + `' ELSE '` + staffUpdated + `' END,
+	'StaffUser', made.id, (
+		SELECT coalesce(jsonb_agg(f.name), '[]') FROM (VALUES ('displayName', b.display_name IS DISTINCT FROM made.display_name),
+			('email', b.email IS DISTINCT FROM made.email), ('role', b.role <> made.role)) AS f(name, changed)
+		WHERE f.changed AND b.role IS NOT NULL)
+FROM made LEFT JOIN before AS b ON true`
 
 // claimStaff gives the record of somebody who was awaited to the person whose first token this is.
 //
@@ -78,7 +98,8 @@ func (s *Store) claimStaff(ctx context.Context, in scope, c auth.StaffClaims) er
 	if !c.EmailVerified || c.Email == "" {
 		return nil
 	}
-	_, err := in.exec(ctx, claimStaff, c.Subject, s.now(), fold.Email(c.Email))
+	o := auth.OriginOf(ctx)
+	_, err := in.exec(ctx, claimStaff, c.Subject, s.now(), fold.Email(c.Email), null(o.RequestID), null(o.ClientAddress), s.cfg.NewID())
 	if pe := pgError(err); pe != nil && pe.Code == uniqueViolation {
 		return nil // another node was faster with the same person, whom the caller finds
 	}
@@ -87,10 +108,15 @@ func (s *Store) claimStaff(ctx context.Context, in scope, c auth.StaffClaims) er
 
 // Somebody who was archived before their first token is claimed too and stays archived, unless another one is awaited.
 const claimStaff = `
-UPDATE staff_user SET subject = $2, signed_in_at = $3, updated_at = $3, version = version + 1
-WHERE account_id = $1 AND subject IS NULL AND id = (
-	SELECT id FROM staff_user WHERE account_id = $1 AND subject IS NULL AND email_key = $4
-	ORDER BY archived_at NULLS FIRST, id LIMIT 1)`
+WITH claimed AS (
+	UPDATE staff_user SET subject = $2, signed_in_at = $3, updated_at = $3, version = version + 1
+	WHERE account_id = $1 AND subject IS NULL AND id = (
+		SELECT id FROM staff_user WHERE account_id = $1 AND subject IS NULL AND email_key = $4
+		ORDER BY archived_at NULLS FIRST, id LIMIT 1)
+	RETURNING id
+)
+INSERT INTO audit_record (` + recordColumns + `, id, action, subject_type, subject_id, changed_fields)
+SELECT $1, $3, 'STAFF', id, $5, $6, 'DONE', $7, '` + staffUpdated + `', 'StaffUser', id, '["signedInAt"]' FROM claimed`
 
 func textOf(s *string) string {
 	if s == nil {
@@ -99,13 +125,18 @@ func textOf(s *string) string {
 	return *s
 }
 
+const findStaff = `
+SELECT u.display_name, u.role, u.disabled_at IS NULL, coalesce(a.oidc_issuer, '') FROM staff_user u JOIN account a ON a.id = u.account_id
+WHERE u.account_id = $1 AND u.id = $2`
+
 // StaffByID implements auth.Directory.
 func (s *Store) StaffByID(ctx context.Context, accountID, id uuid.UUID) (auth.StaffRecord, error) {
-	u, err := s.in(accountID).staff().Where(staffuser.ID(id)).Only(ctx)
-	if err != nil {
-		return auth.StaffRecord{}, translate("store.StaffByID", err)
+	r := auth.StaffRecord{ID: id}
+	err := s.in(accountID).queryOne(ctx, []any{&r.DisplayName, &r.Role, &r.Active, &r.IssuerURL}, findStaff, id)
+	if missing(err) {
+		err = notFound(nil, "staff user")
 	}
-	return staffRecord(u), nil
+	return r, translate("store.StaffByID", err)
 }
 
 func staffRecord(u *ent.StaffUser) auth.StaffRecord {
@@ -141,7 +172,7 @@ VALUES ($1, $2, $3, $3, $4, $5, $6, $7, $8)`
 		string(auth.Viewer)); err != nil {
 		return err
 	}
-	t.settingsChanged(staffQuery)
+	t.settingsChanged(staffQuery, record{action: staffCreated, subject: subjectStaff, subjectID: person.ID})
 	return t.revise(ctx, subjectStaff, person.ID, person.Version, nil)
 }
 
@@ -211,6 +242,6 @@ WHERE account_id = $1 AND id = $2`
 	if _, err := t.exec(ctx, update, next.ID, next.Version, t.now, next.DisplayName, fold.Text(next.DisplayName), email, key, nullTime(next.ArchivedAt)); err != nil {
 		return err
 	}
-	t.settingsChanged(staffQuery)
+	t.settingsChanged(staffQuery, record{action: staffUpdated, subject: subjectStaff, subjectID: next.ID, fields: fields})
 	return t.revise(ctx, subjectStaff, next.ID, next.Version, fields)
 }

@@ -83,7 +83,7 @@ func watchLead(ctx context.Context, conn *pgx.Conn, stop context.CancelCauseFunc
 
 const expireUploads = `
 WITH expired AS (
-	SELECT id, account_id, object_key, reserved_bytes FROM upload
+	SELECT id, account_id, object_key, session_url, reserved_bytes FROM upload
 	WHERE state = 'PENDING' AND lease_until <= now() ORDER BY lease_until LIMIT $1 FOR UPDATE SKIP LOCKED
 ), failed AS (
 	UPDATE upload u SET state = 'FAILED', reserved_bytes = 0, updated_at = now() FROM expired e WHERE u.id = e.id
@@ -91,8 +91,8 @@ WITH expired AS (
 	UPDATE storage_usage s SET reserved_bytes = s.reserved_bytes - e.bytes
 	FROM (SELECT account_id, sum(reserved_bytes)::bigint AS bytes FROM expired GROUP BY account_id) e WHERE s.account_id = e.account_id
 ), thrown AS (
-	INSERT INTO garbage (id, account_id, created_at, object_key, until, next_at)
-	SELECT gen_random_uuid(), account_id, now(), object_key, now() + $2 * interval '1 microsecond', now() FROM expired
+	INSERT INTO garbage (id, account_id, created_at, object_key, session_url, until, next_at)
+	SELECT gen_random_uuid(), account_id, now(), object_key, session_url, now() + $2 * interval '1 microsecond', now() FROM expired
 	ON CONFLICT (object_key) DO NOTHING
 )
 SELECT count(*) FROM expired`
@@ -104,9 +104,9 @@ func (s sweeps) ExpireUploads(ctx context.Context, limit int, keep time.Duration
 }
 
 const dueGarbage = `
-SELECT g.id, g.object_key, EXISTS (SELECT FROM document_version v WHERE v.object_key = g.object_key AND v.state <> 'DELETED')
+SELECT g.id, g.object_key, coalesce(g.session_url, ''), EXISTS (SELECT FROM document_version v WHERE v.object_key = g.object_key AND v.state <> 'DELETED')
 	OR EXISTS (SELECT FROM job j WHERE j.source_key = g.object_key) OR EXISTS (SELECT FROM job j WHERE j.result_key = g.object_key)
-	OR EXISTS (SELECT FROM image_file f WHERE f.object_key = g.object_key)
+	OR EXISTS (SELECT FROM image_file f WHERE f.object_key = g.object_key) OR EXISTS (SELECT FROM blob b WHERE b.object_key = g.object_key)
 	OR EXISTS (SELECT FROM document_rendition r WHERE r.object_key = g.object_key)
 FROM garbage g WHERE g.next_at <= now() ORDER BY g.next_at LIMIT $1`
 
@@ -117,7 +117,7 @@ func (s sweeps) DueGarbage(ctx context.Context, limit int) ([]document.Garbage, 
 		return nil, translate("store.DueGarbage", err)
 	}
 	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (g document.Garbage, err error) {
-		return g, row.Scan(&g.ID, &g.ObjectKey, &g.Owned)
+		return g, row.Scan(&g.ID, &g.ObjectKey, &g.SessionURL, &g.Owned)
 	})
 	return list, translate("store.DueGarbage", err)
 }
@@ -156,7 +156,7 @@ INSERT INTO garbage (id, account_id, created_at, object_key, until, next_at)
 SELECT gen_random_uuid(), a.id, now(), k.key, now() + $2 * interval '1 microsecond', now()
 FROM (SELECT key, split_part(key, '/', 1)::uuid AS account FROM unnest($1::text[]) AS key OFFSET 0) k JOIN account a ON a.id = k.account
 WHERE NOT EXISTS (SELECT FROM document_version v WHERE v.object_key = k.key AND v.state <> 'DELETED')
-	AND NOT EXISTS (SELECT FROM image_file f WHERE f.object_key = k.key)
+	AND NOT EXISTS (SELECT FROM image_file f WHERE f.object_key = k.key) AND NOT EXISTS (SELECT FROM blob b WHERE b.object_key = k.key)
 	AND NOT EXISTS (SELECT FROM document_rendition r WHERE r.object_key = k.key)
 	AND NOT EXISTS (SELECT FROM upload u WHERE u.object_key = k.key AND u.state = 'PENDING')
 	AND NOT EXISTS (SELECT FROM job j WHERE j.source_key = k.key) AND NOT EXISTS (SELECT FROM job j WHERE j.result_key = k.key)
@@ -178,6 +178,8 @@ SELECT object_key, version_id, image_id FROM (
 	(SELECT object_key, NULL, image_id FROM image_file WHERE object_key > $1 AND object_key <= $2 ORDER BY object_key LIMIT $3)
 	UNION ALL
 	(SELECT object_key, NULL, NULL FROM document_rendition WHERE object_key > $1 AND object_key <= $2 ORDER BY object_key LIMIT $3)
+	UNION ALL
+	(SELECT object_key, NULL, NULL FROM blob WHERE object_key > $1 AND object_key <= $2 ORDER BY object_key LIMIT $3)
 	UNION ALL
 	(SELECT source_key, NULL, NULL FROM job WHERE source_key > $1 AND source_key <= $2 ORDER BY source_key LIMIT $3)
 	UNION ALL

@@ -209,6 +209,27 @@ func (s *Store) behindWall(b *pgx.Batch, account uuid.UUID) {
 	}
 }
 
+// readAll gives the rows of a query in which $1 is the account, as readOne gives one. The connection is free again when it
+// returns.
+func readAll[R any](
+	ctx context.Context, s *Store, account uuid.UUID, row func(pgx.CollectableRow) (R, error), statement string, args ...any,
+) ([]R, error) {
+	conn, err := s.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Release()
+	b := &pgx.Batch{}
+	s.behindWall(b, account)
+	var list []R
+	b.Queue(statement, append([]any{idArg(account)}, args...)...).Query(func(rows pgx.Rows) (err error) {
+		list, err = pgx.CollectRows(rows, row)
+		return err
+	})
+	err = conn.SendBatch(ctx, b).Close()
+	return list, err
+}
+
 func (c scope) accounts() *ent.AccountQuery {
 	return c.raw.Account.Query().Where(account.ID(c.account))
 }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"math/rand/v2"
 	"time"
@@ -27,7 +26,11 @@ type tx struct {
 	now   time.Time
 	newID func() uuid.UUID
 
-	events []numbered
+	// origin is where the request came from that the transaction is for.
+	origin auth.Origin
+
+	events  []numbered
+	records []record
 	// counts is by how many the transaction changes the number of customers of each status.
 	counts map[customer.Status]int64
 }
@@ -83,8 +86,13 @@ func (s *Store) tryTx(ctx context.Context, p auth.Principal, fn func(ctx context
 		return err
 	}
 	defer raw.Rollback() //nolint:errcheck // after the commit it does nothing, before it the error of fn is the one to tell
-	t := &tx{scope: scope{raw: raw.Client(), account: p.AccountID}, by: p, now: s.now(), newID: s.cfg.NewID}
+	t := &tx{
+		scope: scope{raw: raw.Client(), account: p.AccountID}, by: p, now: s.now(), newID: s.cfg.NewID, origin: auth.OriginOf(ctx),
+	}
 	if err := fn(ctx, t); err != nil {
+		return err
+	}
+	if err := t.writeRecords(ctx); err != nil {
 		return err
 	}
 	xid, err := t.finish(ctx)
@@ -122,12 +130,19 @@ func (t *tx) actor() (kind *string, id *uuid.UUID) {
 // locked until the commit, which puts the numbers in commit order; that is why it must be the last statement: a lock
 // taken earlier would make all writers of the account wait for the whole of this transaction, and any lock taken later
 // could close a circle with a transaction that waits for the account. The counters ride along: another statement for them
-// would cost as much as this one.
+// would cost as much as this one. So do the records of the audit trail, which are written before the account is locked.
 const numberEvents = `
-WITH head AS (
+WITH audited AS (
+	INSERT INTO audit_record (` + recordColumns + `, id, action, customer_id, subject_type, subject_id, changed_fields)
+	SELECT $1, $3, $4, $5, $14, $15, 'DONE', e.id, e.type, e.customer_id, e.subject_type, e.subject_id, e.changed_fields::jsonb
+	FROM unnest($6::uuid[], $7::text[], $8::uuid[], $9::text[], $10::uuid[], $11::text[])
+		AS e(id, type, customer_id, subject_type, subject_id, changed_fields)
+	WHERE e.type NOT IN ('` + timeline.JobProgress + `', '` + timeline.SettingsChanged + `')
+	RETURNING 1
+), head AS (
 	UPDATE account SET event_seq = event_seq + $2,
 		active_customers = active_customers + $12, archived_customers = archived_customers + $13
-	WHERE id = $1 RETURNING event_seq
+	WHERE id = $1 AND (SELECT count(*) FROM audited) >= 0 RETURNING event_seq
 )
 INSERT INTO event (account_id, created_at, created_by_kind, created_by_id, seq,
 	id, type, customer_id, subject_type, subject_id, changed_fields)
@@ -164,20 +179,15 @@ func (t *tx) numbers() ([]any, error) {
 	for i, e := range t.events {
 		ids[i], types[i], customers[i] = idArg(e.id), e.Type, optionalID(e.CustomerID)
 		subjects[i], subjectIDs[i] = string(e.Subject), idArg(e.SubjectID)
-		changed := e.ChangedFields
-		if changed == nil {
-			changed = []string{}
-		}
-		b, err := json.Marshal(changed)
-		if err != nil {
+		var err error
+		if fields[i], err = fieldList(e.ChangedFields); err != nil {
 			return nil, err
 		}
-		fields[i] = string(b)
 	}
 	kind, actorID := t.actor()
 	return []any{
 		int64(n), t.now, kind, optionalID(actorID), ids, types, customers, subjects, subjectIDs, fields,
-		t.counts[customer.Active], t.counts[customer.Archived],
+		t.counts[customer.Active], t.counts[customer.Archived], null(t.origin.RequestID), null(t.origin.ClientAddress),
 	}, nil
 }
 

@@ -4,60 +4,17 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/google/uuid"
 
-	entdocument "dossier/ent/document"
 	"dossier/internal/auth"
-	"dossier/internal/customer"
 	"dossier/internal/document"
 	"dossier/internal/fault"
-	"dossier/internal/timeline"
 )
 
 // Locks are taken in the same order by all that touches an upload: its row, its idempotency key, the document, the
 // account's storage, and last, with the events, the account.
-
-const findTarget = `
-SELECT a.max_file_bytes, coalesce(u.limit_bytes, 0), coalesce(u.used_bytes + u.reserved_bytes, 0),
-	coalesce((SELECT c.status FROM customer c WHERE c.account_id = a.id AND c.id = $2), '')
-FROM account a LEFT JOIN storage_usage u ON u.account_id = a.id WHERE a.id = $1`
-
-// UploadTarget implements document.Store.
-func (s documents) UploadTarget(ctx context.Context, p auth.Principal, customerID uuid.UUID) (document.Target, error) {
-	t := document.Target{CustomerID: customerID}
-	var status string
-	err := s.readOne(patiently(ctx), p.AccountID, []any{&t.MaxFileBytes, &t.Quota.LimitBytes, &t.Quota.UsedBytes, &status},
-		findTarget, idArg(customerID))
-	if err == nil && status == "" {
-		err = notFound(nil, "customer")
-	}
-	if err == nil && status == string(customer.Merged) {
-		err = mergedCustomer(nil)
-	}
-	return t, translate("store.UploadTarget", err)
-}
-
-// ReplaceTarget implements document.Store.
-func (s documents) ReplaceTarget(ctx context.Context, p auth.Principal, id uuid.UUID, expectedVersion int) (document.Target, error) {
-	t := &tx{scope: s.in(p.AccountID), by: p}
-	row, err := t.documents().Where(entdocument.ID(id)).Only(ctx)
-	if missing(err) {
-		err = notFound([]string{"id"}, "document")
-	}
-	if err != nil {
-		return document.Target{}, translate("store.ReplaceTarget", err)
-	}
-	d := documentOf(row)
-	if err := t.conflict(ctx, timeline.SubjectDocument, id, d.Version, expectedVersion, []string{document.FieldCurrentVersion}); err != nil {
-		return document.Target{}, translate("store.ReplaceTarget", err)
-	}
-	target, err := s.UploadTarget(ctx, p, d.CustomerID)
-	target.Title, target.ExpiresOn = d.Title, d.ExpiresOn
-	return target, err
-}
 
 // insertUpload locks the customer as tx.adds does, in the same statement. The file of a job is of no customer.
 const insertUpload = `
@@ -65,9 +22,9 @@ WITH held AS MATERIALIZED (
 	SELECT FROM customer WHERE account_id = $1 AND id = $5 AND status <> 'MERGED' FOR SHARE
 )
 INSERT INTO upload (account_id, id, created_at, updated_at, created_by_kind, created_by_id, customer_id, document_id, mode, state,
-	object_key, file_name, title, expires_on, declared_bytes, reserved_bytes, lease_until)
+	object_key, file_name, title, expires_on, declared_bytes, reserved_bytes, lease_until, area_id, draft)
 SELECT $1, $2::uuid, now(), now(), $3::text, $4::uuid, $5::uuid, $6::uuid, $7::text, 'PENDING', $8::text, $9::text, $10::text, $11::date,
-	$12::bigint, $13::bigint, now() + $14 * interval '1 microsecond'
+	$12::bigint, $13::bigint, now() + $14 * interval '1 microsecond', $15::uuid, $16::jsonb
 WHERE $5::uuid IS NULL OR EXISTS (SELECT FROM held)
 RETURNING lease_until`
 
@@ -89,21 +46,22 @@ WITH relaxed AS MATERIALIZED (
 	RETURNING limit_bytes, used_bytes + reserved_bytes AS used_bytes
 )
 INSERT INTO upload (account_id, id, created_at, updated_at, created_by_kind, created_by_id, customer_id, document_id, mode, state,
-	object_key, file_name, title, expires_on, declared_bytes, reserved_bytes, lease_until)
-SELECT $1, $2, now(), now(), $3, $4, $5, $6, 'STREAM', 'PENDING', $7, $8, $9, $10::date, $11, $12, now() + $14 * interval '1 microsecond'
+	object_key, file_name, title, expires_on, declared_bytes, reserved_bytes, lease_until, area_id)
+SELECT $1, $2, now(), now(), $3, $4, $5, $6, 'STREAM', 'PENDING', $7, $8, $9, $10::date, $11, $12, now() + $14 * interval '1 microsecond', $15
 FROM reserved, relaxed
 RETURNING lease_until, (SELECT limit_bytes FROM reserved), (SELECT used_bytes FROM reserved)`
 
 // beginAtOnce tries beginStream. False means that BeginUpload has to look closer, and that nothing was done.
 func (s documents) beginAtOnce(ctx context.Context, p auth.Principal, a document.Attempt) (begun document.Begun, ok bool, err error) {
-	if a.Mode != document.ModeStream || a.Key != nil || p.IsZero() {
+	if a.Mode != document.ModeStream || a.Key != nil || p.IsZero() || limited(a) {
 		return begun, false, nil
 	}
 	t := &tx{by: p}
 	kind, actorID := t.actor()
 	err = s.readOne(ctx, p.AccountID, []any{&begun.LeaseUntil, &begun.Quota.LimitBytes, &begun.Quota.UsedBytes}, beginStream,
 		idArg(a.ID), kind, optionalID(actorID), optionalID(nullID(a.CustomerID)), optionalID(nullID(a.DocumentID)),
-		a.ObjectKey, a.FileName, a.Title, dateOf(a.ExpiresOn), declared(a), a.WantBytes, a.NeedBytes, a.Lease.Microseconds())
+		a.ObjectKey, a.FileName, a.Title, dateOf(a.ExpiresOn), declared(a), a.WantBytes, a.NeedBytes, a.Lease.Microseconds(),
+		optionalID(nullID(a.Details.AreaID)))
 	if missing(err) || retryable(err) {
 		return document.Begun{}, false, nil
 	}
@@ -135,16 +93,27 @@ func (s documents) BeginUpload(ctx context.Context, p auth.Principal, a document
 				return err
 			}
 		}
+		if err := t.holdPlace(ctx, a); err != nil {
+			return err
+		}
 		if begun.ReservedBytes, begun.Quota, err = t.reserve(ctx, a.WantBytes, a.NeedBytes); err != nil {
+			return err
+		}
+		draft, err := draftOf(a)
+		if err != nil {
 			return err
 		}
 		kind, actorID := t.actor()
 		err = t.queryOne(ctx, []any{&begun.LeaseUntil}, insertUpload, a.ID, kind, actorID, nullID(a.CustomerID), nullID(a.DocumentID), a.Mode,
-			a.ObjectKey, a.FileName, a.Title, dateOf(a.ExpiresOn), declared(a), begun.ReservedBytes, a.Lease.Microseconds())
+			a.ObjectKey, a.FileName, a.Title, dateOf(a.ExpiresOn), declared(a), begun.ReservedBytes, a.Lease.Microseconds(),
+			nullID(a.Details.AreaID), draft)
 		if missing(err) && a.CustomerID != uuid.Nil {
 			return cmp.Or(t.adds(ctx, a.CustomerID, nil), errLostLock)
 		}
 		if err != nil || a.Mode != document.ModeDirect {
+			return err
+		}
+		if err := t.noteSending(ctx, a); err != nil {
 			return err
 		}
 		return t.idempotencyAnswer(ctx, a.Key, a.ID[:])
@@ -346,8 +315,9 @@ func (t *tx) completeUpload(ctx context.Context, row uploadRow, a document.Attem
 const garbageTime = 24 * time.Hour
 
 const addGarbage = `
-INSERT INTO garbage (account_id, id, created_at, object_key, until, next_at)
-VALUES ($1, $2, now(), $3, now() + $4 * interval '1 microsecond', now())
+INSERT INTO garbage (account_id, id, created_at, object_key, session_url, until, next_at)
+VALUES ($1, $2, now(), $3, (SELECT session_url FROM upload WHERE account_id = $1 AND object_key = $3),
+	now() + $4 * interval '1 microsecond', now())
 ON CONFLICT (object_key) DO UPDATE SET until = greatest(garbage.until, excluded.until), next_at = now()`
 
 // FailUpload implements document.Store.
@@ -384,24 +354,34 @@ func (t *tx) failUpload(ctx context.Context, row uploadRow, a document.Attempt) 
 }
 
 const findDirect = `
-SELECT state, customer_id, document_id, object_key, file_name, title, expires_on, coalesce(declared_bytes, -1), lease_until, lease_until <= now()
-FROM upload WHERE account_id = $1 AND id = $2 AND mode = 'DIRECT'`
+SELECT u.state, u.customer_id, u.document_id, u.object_key, u.file_name, u.title, u.expires_on, coalesce(u.declared_bytes, -1), u.lease_until,
+	u.lease_until <= now(), coalesce(u.method, 'PUT'), coalesce(u.session_url, ''), u.declared_crc32c, u.declared_sha256,
+	u.area_id, u.draft, coalesce(d.key, ''), d.accept
+FROM upload u LEFT JOIN attribute_definition d ON d.account_id = u.account_id AND d.id = u.area_id
+WHERE u.account_id = $1 AND u.id = $2 AND u.mode = 'DIRECT'`
 
 // DirectUpload implements document.Store.
 func (s documents) DirectUpload(ctx context.Context, p auth.Principal, id uuid.UUID) (document.Direct, error) {
 	d := document.Direct{Attempt: document.Attempt{ID: id, Mode: document.ModeDirect}}
-	var made *uuid.UUID
+	var made, area *uuid.UUID
+	var draft, accept []byte
+	var crc *int64
 	err := s.in(p.AccountID).queryOne(ctx, []any{
 		&d.State, &d.CustomerID, &made, &d.ObjectKey, &d.FileName, &d.Title, &d.ExpiresOn, &d.DeclaredBytes, &d.LeaseUntil, &d.Expired,
+		&d.Sending.Method, &d.Sending.SessionURL, &crc, &d.Sending.SHA256, &area, &draft, &d.AreaKey, &accept,
 	}, findDirect, id)
+	d.Sending.CRC32C = crcOf(crc)
 	if missing(err) {
 		err = notFound(nil, "upload session")
 	}
 	if err == nil && d.State == document.UploadDone && made == nil {
-		err = fmt.Errorf("upload %s is done without a document", id)
+		err = fault.New(fault.Conflict, "The document of this upload was deleted.")
 	}
 	if made != nil {
 		d.DocumentID = *made
+	}
+	if err == nil {
+		err = readDraft(&d.Attempt, area, draft, accept)
 	}
 	return d, translate("store.DirectUpload", err)
 }

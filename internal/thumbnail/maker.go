@@ -82,6 +82,26 @@ func (m *Maker) Make(ctx context.Context, read func(context.Context) ([]byte, er
 	return info, list, err
 }
 
+// Page is Make for a picture that draw makes, such as the page of a document. No picture is decoded meanwhile, so that what
+// draw takes is within the bounds of all makings.
+func (m *Maker) Page(ctx context.Context, draw func(context.Context) (image.Image, error), sizes ...int) ([]Thumbnail, error) {
+	turn, cancel := context.WithTimeoutCause(ctx, patience, ErrBusy)
+	defer cancel()
+	if m.files.Acquire(turn, 1) != nil {
+		return nil, context.Cause(turn)
+	}
+	defer m.files.Release(1)
+	if m.memory.Acquire(turn, memoryBytes) != nil {
+		return nil, context.Cause(turn)
+	}
+	defer m.memory.Release(memoryBytes)
+	src, err := draw(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return smaller(src, 0, sizes)
+}
+
 func (i Info) make(content []byte, sizes []int) (list []Thumbnail, err error) {
 	defer func() {
 		// SECURITY: a decoder that trips over a hostile file must not take the upload's state with it.
@@ -93,10 +113,15 @@ func (i Info) make(content []byte, sizes []int) (list []Thumbnail, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnreadable, err)
 	}
+	return smaller(src, i.orientation, sizes)
+}
+
+// smaller gives a picture in each of the sizes, upright.
+func smaller(src image.Image, o orientation, sizes []int) (list []Thumbnail, err error) {
 	for _, size := range sizes {
 		small := scale(src, size)
 		src = small // the next one is smaller, and made of this one
-		t, err := encode(i.orientation.apply(small))
+		t, err := encode(o.apply(small))
 		if err != nil {
 			return nil, err
 		}

@@ -26,6 +26,11 @@ const (
 	DocumentUpdated  = "DOCUMENT_UPDATED"
 	DocumentArchived = "DOCUMENT_ARCHIVED"
 	DocumentRestored = "DOCUMENT_RESTORED"
+	DocumentMoved    = "DOCUMENT_MOVED"
+	DocumentDeleted  = "DOCUMENT_DELETED"
+
+	DocumentExpiresSoon     = "DOCUMENT_EXPIRES_SOON"
+	DocumentRetentionEnding = "DOCUMENT_RETENTION_ENDING"
 
 	// A scanner has passed the content in force, or found malware in it; a preview was made.
 	DocumentAvailable    = "DOCUMENT_AVAILABLE"
@@ -111,9 +116,14 @@ const (
 	KindDocumentAdded    = "DOCUMENT_ADDED"
 	KindDocumentReplaced = "DOCUMENT_REPLACED"
 	KindDocumentExpires  = "DOCUMENT_EXPIRES"
-	KindVisit            = "VISIT"
-	KindCall             = "CALL"
-	KindTask             = "TASK"
+	KindDocumentMoved    = "DOCUMENT_MOVED"
+	KindDocumentDeleted  = "DOCUMENT_DELETED"
+
+	KindDocumentRetentionEnds = "DOCUMENT_RETENTION_ENDS"
+
+	KindVisit = "VISIT"
+	KindCall  = "CALL"
+	KindTask  = "TASK"
 
 	KindCustomerMerged      = "CUSTOMER_MERGED"
 	KindCustomerMergeUndone = "CUSTOMER_MERGE_UNDONE"

@@ -36,6 +36,7 @@ const (
 	Job            = "job"
 
 	CustomerMerge = "mrg"
+	AuditRecord   = "aud"
 
 	AttributeDefinition = "atd"
 	AttributeOption     = "ato"

@@ -27,6 +27,8 @@ var appRights = map[string][]string{
 var systemRights = map[string][]string{
 	"account":            {read, change}, // keys and tokens name it; pruning raises the floor of its log
 	"api_key":            {read},
+	"blob":               {remove, read, change}, // an object that is gone is not shared any more
+	"document":           {read},                 // whose dates are near
 	"document_rendition": {read},
 	"document_version":   {read, change}, // a checker claims what is due
 	"event":              {remove, read},

@@ -81,12 +81,15 @@ test('query, upload and live event', async t => {
 
   const seen = [];
   for (const result of data.documentUpload.results) {
-    const message = await events.next('the event of ' + result.fileName);
-    assert.equal(message.error, undefined);
+    let message;
+    do { // the preview of the first one can be told of before the second one
+      message = await events.next('the event of ' + result.fileName);
+      assert.equal(message.error, undefined);
+    } while (message.data.documentEvents.event?.type !== 'DOCUMENT_CREATED');
     assert.equal(message.data.documentEvents.event.subject.id, result.document.id);
     seen.push(message.data.documentEvents.event.seq);
   }
-  assert.equal(seen[1], seen[0] + 1);
+  assert.ok(seen[1] > seen[0]);
 
   const profile = await client.query({ query: PROFILE, variables: { id: customerId }, fetchPolicy: 'network-only' });
   assert.equal(profile.data.node.displayName, 'Apollo');

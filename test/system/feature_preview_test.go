@@ -19,14 +19,14 @@ const readPreview = `query($id: ID!) { document(id: $id) { version currentVersio
 // awaitPreview asks until the preview of a document's content is in the state.
 func (a actor) awaitPreview(t testing.TB, document, state string) (version any) {
 	t.Helper()
-	eventually(t, 30*time.Second, func() error {
+	eventually(t, 2*time.Minute, func() error {
 		version = at(a.must(t, readPreview, map[string]any{"id": document}), "document.currentVersion")
 		if got := text(version, "previewState"); got != state {
 			return fmt.Errorf("the preview is %s, want %s", got, state)
 		}
 		return nil
 	})
-	if ready := state == "READY"; ready != (at(version, "previewUrl") != nil) || ready != (at(version, "thumbnailUrl") != nil) || ready != (at(version, "width") != nil) {
+	if ready := state == "READY"; ready != (at(version, "previewUrl") != nil) || ready != (at(version, "thumbnailUrl") != nil) {
 		t.Errorf("a preview that is %s: %v", state, version)
 	}
 	return version
@@ -92,18 +92,58 @@ func TestRowA14PicturesHaveAPreviewAndAThumbnail(t *testing.T) {
 	token := thumbnail[strings.LastIndexByte(thumbnail, '/')+1:]
 	for _, url := range []string{
 		s.URL + "/previews/preview/" + token, s.URL + "/files/" + token, s.URL + "/images/thumbnail/" + token, s.URL + "/previews/thumbnail/x",
-		s.URL + "/previews/thumbnail/" + token[:len(token)-1] + "A",
+		s.URL + "/previews/thumbnail/" + spoilt(token),
 	} {
 		if resp, body := a.fetch(t, url); resp.StatusCode != http.StatusNotFound || bytes.Contains(body, []byte("JFIF")) {
 			t.Errorf("%s gives %d", url, resp.StatusCode)
 		}
 	}
-	a.awaitPreview(t, a.mustUpload(t, customer, pdf("a.pdf", 2000)), "NONE")
+	a.awaitPreview(t, a.mustUpload(t, customer, file{"a.txt", "text/plain", []byte("hello")}), "NONE")
+	a.awaitPreview(t, a.mustUpload(t, customer, pdf("a.pdf", 2000)), "NONE") // it begins as one and has no end
 	broken := picture("broken.png", 300, 300)
 	broken.content = broken.content[:len(broken.content)/2]
 	id = a.mustUpload(t, customer, broken)
 	a.awaitPreview(t, id, "IMPOSSIBLE")
 	a.wantContent(t, id, broken.sha256())
+	wantInvariants(t, db, s.DataDir)
+}
+
+// page is a PDF of one page, half of which is red.
+func page(name string) file {
+	const content = "1 0 0 rg 0 421 595 421 re f BT /F1 48 Tf 60 200 Td (Contract) Tj ET"
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "%%PDF-1.7\n1 0 obj\n<< /Type /Catalog /Pages 2 0 R >>\nendobj\n2 0 obj\n<< /Type /Pages /Kids [3 0 R] /Count 1 >>\nendobj\n"+
+		"3 0 obj\n<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >> >>\nendobj\n"+
+		"4 0 obj\n<< /Length %d >>\nstream\n%s\nendstream\nendobj\n5 0 obj\n<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>\nendobj\n"+
+		"trailer << /Size 6 /Root 1 0 R >>\n%%%%EOF\n", len(content), content)
+	return file{name: name, contentType: "application/pdf", content: b.Bytes()}
+}
+
+func TestRowA14TheFirstPageOfAPDFIsDrawn(t *testing.T) {
+	t.Parallel()
+	system(t)
+	s := apitest.Start(t, 0, "--pdf-previews")
+	db := database(t, s)
+	a := staff(t, s, auth.Editor)
+	customer := a.customer(t, "Contracted")
+	version := a.awaitPreview(t, a.mustUpload(t, customer, page("contract.pdf")), "READY")
+	resp, content := a.fetch(t, text(version, "previewUrl"))
+	img, err := jpeg.Decode(bytes.NewReader(content))
+	if err != nil || img.Bounds().Dy() != 1024 || resp.Header.Get("Content-Type") != "image/jpeg" {
+		t.Fatalf("the preview: status %d, %v", resp.StatusCode, err)
+	}
+	_, above, _, _ := img.At(300, 200).RGBA()
+	_, below, _, _ := img.At(300, 980).RGBA()
+	if above > 0x4000 || below < 0xf000 || at(version, "width") != nil {
+		t.Errorf("the page is not drawn: green is %x above and %x below; width %v", above, below, at(version, "width"))
+	}
+	hostile := file{"no.pdf", "application/pdf", []byte("%PDF-1.7\nnothing of one\n%%EOF\n")}
+	id := a.mustUpload(t, customer, hostile)
+	a.awaitPreview(t, id, "IMPOSSIBLE")
+	a.wantContent(t, id, hostile.sha256())
+	off := s.Peer(t, "--pdf-previews=false")
+	a.on(off).awaitPreview(t, a.on(off).mustUpload(t, customer, page("b.pdf")), "NONE")
+	t.Logf("peak %d MiB with the renderer made", procNumber(t, s, "status", "VmHWM")>>10)
 	wantInvariants(t, db, s.DataDir)
 }
 

@@ -20,7 +20,7 @@ const (
 	readStorage = `{ storage { usedBytes reservedBytes limitBytes availableBytes maxFileBytes warnedPercent } account { limits { maxFileBytes } } }`
 	setStorage  = `mutation($input: StorageLimitSetInput!) { storageLimitSet(input: $input) {
 		storage { usedBytes limitBytes availableBytes maxFileBytes warnedPercent }` + errorFields + ` } }`
-	beginUpload = `mutation($c: ID!, $size: BigInt!) { documentUploadBegin(input: {customerId: $c, fileName: "direct.pdf", sizeBytes: $size}) {
+	beginSized = `mutation($c: ID!, $size: BigInt!) { documentUploadBegin(input: {customerId: $c, fileName: "direct.pdf", sizeBytes: $size}) {
 		uploadSession { id uploadUrl uploadMethod uploadHeaders { name value } } userErrors { __typename code message path
 			... on FileTooLargeError { limitBytes } ... on QuotaExceededError { limitBytes usedBytes } } } }`
 	uploadNumbers = `mutation($input: DocumentUploadInput!, $files: [Upload!]!) { documentUpload(input: $input, files: $files) {
@@ -47,7 +47,7 @@ func (a actor) tooMuch(t testing.TB, customer string, f file) (streamed, direct 
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := a.do(t, beginUpload, map[string]any{"c": customer, "size": len(f.content)})
+	b := a.do(t, beginSized, map[string]any{"c": customer, "size": len(f.content)})
 	if len(userErrors(r)) != 1 || len(userErrors(b)) != 1 {
 		t.Fatalf("streamed: %v %v, direct: %v %v, want one error of each", r.Errors, userErrors(r), b.Errors, userErrors(b))
 	}
@@ -57,7 +57,7 @@ func (a actor) tooMuch(t testing.TB, customer string, f file) (streamed, direct 
 // direct uploads a file straight to the object store and gives the id of the document.
 func (a actor) direct(t testing.TB, customer string, f file) string {
 	t.Helper()
-	session := at(a.must(t, beginUpload, map[string]any{"c": customer, "size": len(f.content)}), "documentUploadBegin.uploadSession")
+	session := at(a.must(t, beginSized, map[string]any{"c": customer, "size": len(f.content)}), "documentUploadBegin.uploadSession")
 	req, err := http.NewRequestWithContext(t.Context(), text(session, "uploadMethod"), text(session, "uploadUrl"), bytes.NewReader(f.content))
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +122,7 @@ func TestRowE6TheStorageOfAnAccountIsLimited(t *testing.T) {
 	s.Command(t, "limits", "set", "--account="+accountOf(t, a), "--storage=1MB")
 	a.mustUpload(t, customer, pdf("first.pdf", 700_000))
 	// A session reserves its bytes before any of them is sent.
-	session := at(a.must(t, beginUpload, map[string]any{"c": customer, "size": 100_000}), "documentUploadBegin.uploadSession")
+	session := at(a.must(t, beginSized, map[string]any{"c": customer, "size": 100_000}), "documentUploadBegin.uploadSession")
 	st = at(a.must(t, readStorage, nil), "storage")
 	if number(st, "usedBytes") != 700_000 || number(st, "reservedBytes") != 100_000 || number(st, "availableBytes") != 200_000 {
 		t.Errorf("%v, want 700,000 used, 100,000 reserved, 200,000 left", st)

@@ -189,7 +189,7 @@ func pour(t *testing.T, a actor, customer string, size int64, chunked bool) apit
 	return readRaw(t, conn)
 }
 
-// TestAClientThatLeavesLeavesNothing is row 20 of hardening.md: a disconnect at 5 points of an upload.
+// TestAClientThatLeavesLeavesNothing is row 20 of hardening.md: a disconnect at 0, 1, 50, 99 and 100 % of a file, and before it.
 func TestAClientThatLeavesLeavesNothing(t *testing.T) {
 	t.Parallel()
 	system(t)
@@ -205,7 +205,9 @@ func TestAClientThatLeavesLeavesNothing(t *testing.T) {
 		"after the headers":    head,
 		"in the operations":    head + preamble[:200],
 		"before the file":      head + preamble,
-		"in the file":          head + preamble + string(content[:size/2]),
+		"after 1 %":            head + preamble + string(content[:size/100]),
+		"after 50 %":           head + preamble + string(content[:size/2]),
+		"after 99 %":           head + preamble + string(content[:size*99/100]),
 		"in the last boundary": head + preamble + string(content) + closing[:len(closing)-6],
 	}
 	for name, send := range points {
@@ -330,8 +332,10 @@ func TestExactlyAsManyUploadsWinAsFit(t *testing.T) {
 	}
 }
 
-// TestSlowUploadsHoldNoConnection is row 27 of hardening.md: 4 connections, 20 uploads that hang, and reads as fast as ever.
-func TestSlowUploadsHoldNoConnection(t *testing.T) { //nolint:paralleltest // measures time
+// TestSlowUploadsHoldNoConnection is row 27 of hardening.md: 4 connections, and 20 uploads that hang. How fast reads are
+// meanwhile is measured by the bench.
+func TestSlowUploadsHoldNoConnection(t *testing.T) {
+	t.Parallel()
 	system(t)
 	s := apitest.Start(t, 20, "--read-conns=4", "--write-conns=4")
 	a := staff(t, s, auth.Editor)
@@ -358,17 +362,8 @@ func TestSlowUploadsHoldNoConnection(t *testing.T) { //nolint:paralleltest // me
 		AND backend_type = 'client backend' AND state IN ('active', 'idle in transaction') AND query NOT LIKE 'LISTEN%'`); n != 0 {
 		t.Errorf("%d connections are in use while 20 uploads wait for their clients", n)
 	}
-	took := make([]time.Duration, 0, 300)
-	for range cap(took) {
-		began := time.Now()
+	for range 20 {
 		a.must(t, `{ customers(first: 20) { nodes { id displayName contacts(first: 3) { nodes { id } } documents(first: 5) { nodes { id } } } } }`, nil)
-		took = append(took, time.Since(began))
-	}
-	slices.Sort(took)
-	if p95 := took[len(took)*95/100]; p95 > 200*time.Millisecond {
-		t.Errorf("p95 of reads is %s, want at most 200 ms", p95)
-	} else {
-		t.Logf("p95 of reads: %s", p95)
 	}
 	for _, conn := range conns {
 		if _, err := io.WriteString(conn, string(content[size/2:])+closing); err != nil {

@@ -38,12 +38,14 @@ func TestEveryRootFieldHasARow(t *testing.T) {
 var foreign = withSettings(map[string]string{
 	"Query.viewer": "own", "Query.account": "own", "Query.storage": "own",
 	"Query.node": "null", "Query.customer": "null", "Query.customerByExternalId": "null", "Query.document": "null", "Query.nodes": "nulls",
-	"Query.customers": "empty", "Query.events": "NOT_FOUND",
+	"Query.customers": "empty", "Query.events": "NOT_FOUND", "Query.documents": "own", "Query.documentAreas": "NOT_FOUND",
+	"Mutation.documentMove": "NOT_FOUND", "Mutation.documentDelete": "NOT_FOUND",
 	"Mutation.customerCreate": "own", "Mutation.customerUpsert": "own", "Mutation.apiKeyCreate": "own",
 	"Mutation.customerUpdate": "NOT_FOUND", "Mutation.customerArchive": "NOT_FOUND", "Mutation.customerRestore": "NOT_FOUND",
 	"Mutation.contactCreate": "NOT_FOUND", "Mutation.contactUpdate": "NOT_FOUND", "Mutation.contactArchive": "NOT_FOUND",
 	"Mutation.documentUpload": "NOT_FOUND", "Mutation.documentUploadBegin": "NOT_FOUND", "Mutation.documentUploadComplete": "NOT_FOUND",
-	"Mutation.documentReplace": "NOT_FOUND", "Mutation.documentUpdate": "NOT_FOUND", "Mutation.documentArchive": "NOT_FOUND",
+	"Mutation.documentUploadCancel": "NOT_FOUND",
+	"Mutation.documentReplace":      "NOT_FOUND", "Mutation.documentUpdate": "NOT_FOUND", "Mutation.documentArchive": "NOT_FOUND",
 	"Mutation.documentRestore": "NOT_FOUND", "Mutation.timelineEntryCreate": "NOT_FOUND", "Mutation.timelineEntryUpdate": "NOT_FOUND",
 	"Mutation.timelineEntryDelete": "NOT_FOUND", "Mutation.apiKeyRevoke": "NOT_FOUND",
 	"Query.job": "null", "Query.jobs": "own", "Mutation.importStart": "own", "Mutation.exportStart": "own", "Mutation.jobCancel": "NOT_FOUND",
@@ -51,6 +53,7 @@ var foreign = withSettings(map[string]string{
 	"Mutation.customerMerge": "NOT_FOUND", "Mutation.customerMergeUndo": "NOT_FOUND",
 	"Query.customerStats":       "no rows",
 	"Mutation.storageLimitSet":  "FORBIDDEN", // an administrator's key; what a key of the operator's sets is its own account's
+	"Query.auditTrail":          "own",
 	"Mutation.customerImageSet": "NOT_FOUND", "Mutation.customerImageRemove": "NOT_FOUND",
 	"Mutation.noteCreate": "NOT_FOUND", "Mutation.noteUpdate": "NOT_FOUND", "Mutation.noteDelete": "NOT_FOUND",
 	"Subscription.documentEvents": "NOT_FOUND", "Subscription.events": "NOT_FOUND",
@@ -160,6 +163,20 @@ func wantNestedForeign(t *testing.T, b actor, theirs world) {
 			t.Errorf("another account's id in %s gives %v %v", what, got, userErrors(r))
 		}
 	}
+	document := b.mustUpload(t, own, pdf("own.pdf", 500))
+	for what, r := range map[string]apitest.Result{
+		"documentMove to a customer": b.do(t, `mutation($id: ID!, $c: ID) { documentMove(id: $id, expectedVersion: 1, customerId: $c)`+justErrors+` }`,
+			map[string]any{"id": document, "c": theirs.customer}),
+		"documentMove to an area": b.do(t, `mutation($id: ID!, $k: String) { documentMove(id: $id, expectedVersion: 1, areaKey: $k)`+justErrors+` }`,
+			map[string]any{"id": document, "k": theirs.areaKey}),
+		"documentUploadBegin in an area": b.do(t, `mutation($c: ID!, $k: String) {
+			documentUploadBegin(input: {customerId: $c, areaKey: $k, fileName: "a.pdf", sizeBytes: 9})`+justErrors+` }`, map[string]any{"c": own, "k": theirs.areaKey}),
+		"documentAreas of a type": b.do(t, `query($t: ID) { documentAreas(typeId: $t) { key } }`, map[string]any{"t": theirs.customerType}),
+	} {
+		if got := codes(r); len(got) != 1 || got[0] != "NOT_FOUND" {
+			t.Errorf("%s of another account gives %v %v %v", what, got, userErrors(r), r.Errors)
+		}
+	}
 	// A cursor is of its account.
 	r := b.do(t, `query($after: EventCursor) { events(after: $after) { nodes { id } } }`, map[string]any{"after": theirs.cursor})
 	if !slices.Equal(codes(r), []string{"INVALID_CURSOR"}) {
@@ -195,6 +212,7 @@ func subscribeOnce(t *testing.T, a actor, sse bool, variables map[string]any) er
 func wantOwn(t *testing.T, b actor, theirs world) {
 	t.Helper()
 	r := b.do(t, `{ account { id name apiKeys { nodes { id } } staffUsers { nodes { id } } } viewer { account { id } }
+		documents(where: {status: [ACTIVE, ARCHIVED, QUARANTINED]}) { nodes { id area { definition { id } } } } documentAreas { key definition { id } }
 		customers(first: 10, where: {status: [ACTIVE, ARCHIVED]}) { nodes { id contacts { nodes { id } } documents { nodes { id } } timeline { nodes { id } } notes { nodes { id } } } }
 		events(first: 100) { nodes { id customer { id } } } }`, nil)
 	wantSuccess(t, "everything", r)

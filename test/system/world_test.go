@@ -22,12 +22,15 @@ type world struct {
 	document, version, entry, session        string
 	event, cursor, apiKey, staff, account    string
 	attribute, option, attributeKey          string
-	note, image                              string
-	external                                 string
+	// shelved is an archived document, areaKey an area for documents.
+	shelved, areaKey string
+	note, image      string
+	external         string
 	// other is a second customer, merge a merge of two more.
 	other, merge string
 	settings
-	job string
+	job   string
+	audit string
 }
 
 // build makes one of everything.
@@ -42,6 +45,8 @@ func build(t testing.TB, a actor) world {
 	w.customer, w.contact, w.external = text(c, "id"), text(c, "contacts.nodes.0.id"), "world"
 	w.email, w.phone, w.address = text(c, "emails.0.id"), text(c, "phones.0.id"), text(c, "addresses.0.id")
 	w.document = a.mustUpload(t, w.customer, pdf("world.pdf", 2000))
+	w.shelved = a.mustUpload(t, w.customer, pdf("shelved.pdf", 1000))
+	a.must(t, `mutation($id: ID!) { documentArchive(id: $id, expectedVersion: 1) { userErrors { message path } } }`, map[string]any{"id": w.shelved})
 	data = a.must(t, createEntry, map[string]any{"customer": w.customer, "input": map[string]any{
 		"kind": "VISIT", "at": "2031-01-01T00:00:00Z", "title": "Visit",
 	}})
@@ -56,15 +61,16 @@ func build(t testing.TB, a actor) world {
 		attributeDefinition { id options { id } } userErrors { message } } }`, map[string]any{"key": w.attributeKey})
 	w.attribute = text(data, "attributeDefinitionCreate.attributeDefinition.id")
 	w.option = text(data, "attributeDefinitionCreate.attributeDefinition.options.0.id")
+	w.areaKey = text(a.define(t, map[string]any{"key": "world_papers", "label": "Papers", "type": "FILE"}), "key")
 	w.image = text(a.mustSetImage(t, w.customer, 1, picture("world.png", 40, 30)), "id")
 	w.note = text(a.note(t, w.customer, "What the world is like", false), "id")
 	data = a.must(t, `query($d: ID!) { account { id staffUsers(first: 1) { nodes { id } } } document(id: $d) { currentVersion { id } }
-		events(first: 1) { nodes { id } } }`, map[string]any{"d": w.document})
+		events(first: 1) { nodes { id } } auditTrail(first: 1) { nodes { id } } }`, map[string]any{"d": w.document})
 	r := a.startImport(t, table("world.csv", "givenName", ""), map[string]any{}, true, "")
 	w.job = text(r.Data, "importStart.job.id")
 	a.ended(t, w.job, readJob)
 	w.account, w.version = text(data, "account.id"), text(data, "document.currentVersion.id")
-	w.staff, w.event = text(data, "account.staffUsers.nodes.0.id"), text(data, "events.nodes.0.id")
+	w.staff, w.event, w.audit = text(data, "account.staffUsers.nodes.0.id"), text(data, "events.nodes.0.id"), text(data, "auditTrail.nodes.0.id")
 	w.other = a.customer(t, "Other World")
 	data = a.must(t, mergeCustomers, map[string]any{"winner": a.customer(t, "Winner"), "loser": a.customer(t, "Loser"), "w": 1, "l": 1})
 	w.merge = text(data, "customerMerge.merge.id")
@@ -79,8 +85,8 @@ func nowhere() world {
 		customer: id("cus"), contact: id("con"), email: id("eml"), phone: id("phn"), address: id("adr"), document: id("doc"),
 		version: id("dov"), entry: id("tle"), session: id("ups"), event: id("evt"), apiKey: id("key"), job: id("job"), staff: id("usr"), account: id("acc"),
 		external: "nowhere", settings: settingsOf(id), other: id("cus"), merge: id("mrg"),
-		attribute: id("atd"), option: id("ato"), attributeKey: "nowhere",
-		note: id("not"), image: id("img"),
+		attribute: id("atd"), option: id("ato"), attributeKey: "nowhere", shelved: id("doc"), areaKey: "nowhere",
+		note: id("not"), image: id("img"), audit: id("aud"),
 	}
 }
 
@@ -91,7 +97,7 @@ func (w world) nodes() map[string]string {
 		"Document": w.document, "DocumentVersion": w.version, "TimelineEntry": w.entry, "Event": w.event, "ApiKey": w.apiKey,
 		"StaffUser": w.staff, "Account": w.account, "Job": w.job, "CustomerMerge": w.merge,
 		"AttributeDefinition": w.attribute, "AttributeOption": w.option,
-		"Note": w.note, "Image": w.image,
+		"Note": w.note, "Image": w.image, "AuditRecord": w.audit,
 	}
 	maps.Copy(nodes, w.settings.nodes())
 	return nodes
@@ -142,9 +148,12 @@ func operations(w world) map[string]operation {
 		},
 		"Mutation.customerMergeUndo": {query: call("$id: ID!", `customerMergeUndo(mergeId: $id)`), variables: id(w.merge)},
 
+		"Query.documents":     {query: `{ documents { nodes { id } totalCount } }`},
+		"Query.documentAreas": {query: `query($id: ID!) { documentAreas(customerId: $id) { key } }`, variables: id(w.customer)},
 		"Query.document":      {query: `query($id: ID!) { document(id: $id) { id } }`, variables: id(w.document)},
 		"Query.customers":     {query: `query($id: ID!) { customers(where: {ids: [$id]}) { nodes { id } totalCount } }`, variables: id(w.customer)},
 		"Query.events":        {query: `query($id: ID) { events(customerId: $id) { nodes { id } totalCount } }`, variables: id(w.customer)},
+		"Query.auditTrail":    {query: `{ auditTrail(first: 5) { nodes { id action } totalCount } }`},
 		"Query.customerStats": {query: `query($id: ID!) { customerStats(groupBy: [KIND], where: {ids: [$id]}) { kind count } }`, variables: id(w.customer)},
 
 		"Mutation.customerCreate":  {query: `mutation { customerCreate(input: {givenName: "Matrix"})` + justErrors + ` }`},
@@ -167,9 +176,15 @@ func operations(w world) map[string]operation {
 			query: call("$id: ID!", `documentUploadBegin(input: {customerId: $id, fileName: "m.pdf", sizeBytes: 10})`), variables: id(w.customer),
 		},
 		"Mutation.documentUploadComplete": {query: call("$id: ID!", `documentUploadComplete(uploadSessionId: $id)`), variables: id(w.session)},
+		"Mutation.documentUploadCancel":   {query: call("$id: ID!", `documentUploadCancel(uploadSessionId: $id)`), variables: id(w.session)},
 		"Mutation.documentUpdate":         {query: call(byID, `documentUpdate(id: $id, expectedVersion: $v, input: {title: "Matrix"})`), variables: id(w.document)},
 		"Mutation.documentArchive":        {query: call(byID, `documentArchive(id: $id, expectedVersion: $v)`), variables: id(w.document)},
 		"Mutation.documentRestore":        {query: call(byID, `documentRestore(id: $id, expectedVersion: $v)`), variables: id(w.document)},
+		"Mutation.documentMove": {
+			query:     call(byID+", $other: ID!", `documentMove(id: $id, expectedVersion: $v, customerId: $other)`),
+			variables: map[string]any{"id": w.document, "v": 1, "other": w.other},
+		},
+		"Mutation.documentDelete": {query: call(byID, `documentDelete(id: $id, expectedVersion: $v)`), variables: map[string]any{"id": w.shelved, "v": 2}},
 		"Mutation.timelineEntryCreate": {
 			query:     call("$id: ID!", `timelineEntryCreate(customerId: $id, input: {kind: TASK, at: "2031-01-01T00:00:00Z", title: "Matrix"})`),
 			variables: id(w.customer),

@@ -18,8 +18,11 @@ import (
 // createTemp creates a new temporary file in dir, and dir first if it is missing.
 func (s *Store) createTemp(dir string) (*os.File, error) { return s.create(dir, tempPrefix+randomID()) }
 
+// idLen is how many random bytes the id of a temporary file or a resumable upload has.
+const idLen = 12
+
 func randomID() string {
-	var id [12]byte
+	var id [idLen]byte
 	_, _ = rand.Read(id[:]) // never fails: crypto/rand ends the program instead
 	return hex.EncodeToString(id[:])
 }

@@ -6,6 +6,12 @@
 // for a complete object, at any moment of a crash, and there is no second file that could be missing or stale. The bytes
 // come first in the file so that http.ServeContent and sendfile can serve it without a copy.
 //
-// The package also serves the signed requests that SignPut and SignGet give out, in place of the store's own servers
+// A resumable upload is two files beside where its object will be: the bytes so far, and a state with how many of them are
+// synced and their CRC32C. The state is replaced as a whole after a sync of the bytes, so a crash takes back what came after
+// the last one and nothing else; the checksum goes on from there, and no byte is ever read again. With the last byte the
+// file gets its record and its name. One request has an upload at a time: in one process the newest takes it from the others,
+// between processes a lock on the file decides.
+//
+// The package also serves the signed requests that SignPut, SignGet and StartResumable give out, in place of the store's own servers
 // that a cloud has. It knows nothing about rights: whoever holds a valid signature has been let in before.
 package disk

@@ -91,7 +91,7 @@ func (s *Store) openPartial(ctx context.Context, key, id string) (*partial, erro
 		if err != nil {
 			return nil, err
 		}
-		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) //nolint:gosec // a file descriptor is an int
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if err == nil && !isLinked(f, partPath(dir, id)) {
 			err = unix.EWOULDBLOCK // it became an object, or was thrown away, before the lock
 		}

@@ -2,6 +2,7 @@ package disk
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -24,8 +25,11 @@ const (
 	takeover = 10 * time.Second
 )
 
-// uploadID is what randomID gives.
-var uploadID = regexp.MustCompile(`^[0-9a-f]{24}$`)
+// partialID is the id of the upload that the parameters of a URL name: what randomID gives, and nothing else.
+func partialID(params url.Values) (string, bool) {
+	id, err := hex.DecodeString(params.Get(paramUpload))
+	return hex.EncodeToString(id), err == nil && len(id) == idLen
+}
 
 // StartResumable begins an upload that the holder of the answer sends in parts.
 func (s *Store) StartResumable(_ context.Context, key string, opts blob.ResumableOptions) (blob.Resumable, error) {
@@ -52,10 +56,14 @@ func (s *Store) CancelResumable(ctx context.Context, key, rawURL string) error {
 		return err
 	}
 	u, err := url.Parse(rawURL)
-	if err != nil || !uploadID.MatchString(u.Query().Get(paramUpload)) {
+	if err != nil {
 		return blob.Fail("disk.CancelResumable", blob.ErrInvalid, err)
 	}
-	return s.cancelPartial(ctx, key, u.Query().Get(paramUpload))
+	id, ok := partialID(u.Query())
+	if !ok {
+		return blob.Fail("disk.CancelResumable", blob.ErrInvalid, nil)
+	}
+	return s.cancelPartial(ctx, key, id)
 }
 
 func (s *Store) cancelPartial(ctx context.Context, key, id string) error {
@@ -117,8 +125,8 @@ func (s *Store) claim(ctx context.Context, id string, cut func()) (release func(
 
 // serveResumable answers the requests of blob.Resumable.
 func (s *Store) serveResumable(w http.ResponseWriter, r *http.Request, key string, params url.Values) {
-	id := params.Get(paramUpload)
-	if !uploadID.MatchString(id) {
+	id, ok := partialID(params)
+	if !ok {
 		refuse(w, http.StatusForbidden, "The link is not valid or has expired. Ask for a new one.")
 		return
 	}

@@ -9,5 +9,8 @@
 // that does not say what happened the object is looked up: the attempt id, size and CRC32C say whether it is ours and
 // whole. No upload counts as stored before the bucket's own size and CRC32C equal what was read from the source.
 //
+// StartResumable begins such a session for somebody else: the server sends the first request with its credentials, and
+// gives away the session's URI, with which a client sends one content, and nothing more, to one object.
+//
 // The package knows Google's client; nothing outside it does.
 package gcs

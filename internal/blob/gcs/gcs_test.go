@@ -1,7 +1,6 @@
 package gcs_test
 
 import (
-	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -81,14 +80,7 @@ func TestTheServiceAccountKeySignsURLs(t *testing.T) {
 	if _, err := openAt(t, fake.URL, fake.SignerKey).Put(t.Context(), key, strings.NewReader("content"), blobtest.Sized(7)); err != nil {
 		t.Fatal(err)
 	}
-	credentials, err := json.Marshal(map[string]string{
-		"type": "service_account", "client_email": gcsfake.SignerEmail, "private_key": string(fake.SignerKey),
-		"private_key_id": "1", "token_uri": fake.URL + "/token", "project_id": "dossier-test",
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	store, err := gcs.Open(t.Context(), gcs.Config{Bucket: gcsfake.Bucket, Endpoint: fake.URL, CredentialsJSON: credentials})
+	store, err := gcs.Open(t.Context(), gcs.Config{Bucket: gcsfake.Bucket, Endpoint: fake.URL, CredentialsJSON: fake.Credentials(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package gcs_test
 
 import (
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -80,28 +79,16 @@ func TestTheCredentialsGoToTheBucketAlone(t *testing.T) {
 	} {
 		authorizations := make(chan string, 1)
 		elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path == "/token" {
-				w.Header().Set("Content-Type", "application/json")
-				_ = json.NewEncoder(w).Encode(map[string]any{"access_token": "secret", "token_type": "Bearer", "expires_in": 3600})
-				return
-			}
 			authorizations <- r.Method + r.Header.Get("Authorization")
 			w.WriteHeader(status)
 		}))
 		defer elsewhere.Close()
 		fake := gcsfake.New(t)
-		credentials, err := json.Marshal(map[string]string{
-			"type": "service_account", "client_email": gcsfake.SignerEmail, "private_key": string(fake.SignerKey),
-			"private_key_id": "1", "token_uri": elsewhere.URL + "/token", "project_id": "dossier-test",
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		store := openAt(t, fake.URL, nil, func(cfg *gcs.Config) { cfg.CredentialsJSON, cfg.SignerEmail = credentials, "" })
+		store := openAt(t, fake.URL, nil, func(cfg *gcs.Config) { cfg.CredentialsJSON, cfg.SignerEmail = fake.Credentials(t), "" })
 		if _, err := store.StartResumable(t.Context(), blobtest.Key(), resumable(10)); err != nil {
 			t.Fatal(err)
 		}
-		err = store.CancelResumable(t.Context(), blobtest.Key(), elsewhere.URL+"/session/1")
+		err := store.CancelResumable(t.Context(), blobtest.Key(), elsewhere.URL+"/session/1")
 		if !errors.Is(err, want) || (want == nil) != (err == nil) {
 			t.Errorf("status %d gives %v, want %v", status, err, want)
 		}

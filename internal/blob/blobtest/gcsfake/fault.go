@@ -52,6 +52,8 @@ const (
 	LieAboutSize
 	// LieAboutCRC stores everything and reports another checksum.
 	LieAboutCRC
+	// Rewrite gives what is stored, and stores something of the same length in its place.
+	Rewrite
 	// Incomplete answers "308" and stores nothing: of a chunk half is kept, of the last none.
 	Incomplete
 )

@@ -6,6 +6,7 @@
 package gcsfake
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -17,6 +18,8 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -84,6 +87,29 @@ func New(t testing.TB) *Server {
 	return s
 }
 
+// Credentials is the key of a service account whose signatures the Server accepts, as Google gives it out.
+func (s *Server) Credentials(t testing.TB) []byte {
+	t.Helper()
+	key, err := json.Marshal(map[string]string{
+		"type": "service_account", "project_id": "dossier-test", "private_key_id": "1", "client_email": SignerEmail,
+		"private_key": string(s.SignerKey), "token_uri": s.URL + "/token",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// KeyFile is a file with the Credentials.
+func (s *Server) KeyFile(t testing.TB) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "key.json")
+	if err := os.WriteFile(file, s.Credentials(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
 // Object gives what is stored under the key, or nil.
 func (s *Server) Object(key string) *Object {
 	s.mu.Lock()
@@ -109,6 +135,9 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /storage/v1/b/{bucket}/o/{key...}", s.get)
 	mux.HandleFunc("DELETE /storage/v1/b/{bucket}/o/{key...}", s.delete)
 	mux.HandleFunc("/"+Bucket+"/{key...}", s.signed)
+	mux.HandleFunc("POST /token", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, map[string]any{"access_token": "test", "token_type": "Bearer", "expires_in": 3600})
+	})
 	return mux
 }
 
@@ -173,6 +202,11 @@ func (s *Server) get(w http.ResponseWriter, r *http.Request) {
 	if point == Metadata {
 		writeJSON(w, s.resource(o))
 		return
+	}
+	if fault != nil && fault.Do == Rewrite {
+		other := *o
+		other.Content = bytes.Repeat([]byte{'x'}, len(o.Content))
+		s.commit(&other, "")
 	}
 	s.serveContent(w, r, o, fault)
 }
