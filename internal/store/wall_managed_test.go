@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
 
 	area "dossier/internal/account"
 	"dossier/internal/auth"
@@ -204,6 +205,8 @@ func TestTheWallOnAManagedServer(t *testing.T) {
 		t.Errorf("the statistics of the search show %d lexemes (%v)", len(lexemes), err)
 	}
 	m.loginOfItsOwn()
+	s.Close()
+	m.severalDatabasesAtOnce()
 }
 
 // loginOfItsOwn goes on with a login that owns nothing.
@@ -220,6 +223,7 @@ func (m *managed) loginOfItsOwn() {
 		m.t.Errorf("with a login of its own the program is walled: %t, and logs\n%s", s.walled, &m.log)
 	}
 	m.use(s, "alone")
+	s.Close()
 	for _, forbidden := range []string{
 		`ALTER TABLE customer NO FORCE ROW LEVEL SECURITY`, `ALTER TABLE customer DISABLE ROW LEVEL SECURITY`, `DROP POLICY account ON customer`,
 		`CREATE TABLE mine (id int)`, `TRUNCATE event`, `DELETE FROM audit_record`, `SET ROLE owner`, `SET row_security = off; SELECT FROM customer`,
@@ -227,5 +231,29 @@ func (m *managed) loginOfItsOwn() {
 		if err := m.try(m.app, forbidden); !refused42501(err) {
 			m.t.Errorf("the program's login may %q: %v", forbidden, err)
 		}
+	}
+}
+
+// severalDatabasesAtOnce migrates databases of one server that all find the roles missing, which belong to the server.
+func (m *managed) severalDatabasesAtOnce() {
+	cfg, err := pgx.ParseConfig(m.admin)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	server := strings.Replace(m.admin, "/"+cfg.Database, "/postgres", 1)
+	m.as(server, `DROP DATABASE managed WITH (FORCE)`, `DROP ROLE dossier_app, dossier_system`)
+	var g errgroup.Group
+	for _, name := range []string{"one", "two", "three", "four"} {
+		m.as(server, `CREATE DATABASE `+name)
+		g.Go(func() error {
+			_, err := Migrate(m.t.Context(), strings.Replace(m.admin, "/"+cfg.Database, "/"+name, 1), nil)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		m.t.Error(err)
+	}
+	if n := m.number(server, `SELECT count(*) FROM pg_roles WHERE rolname IN ('dossier_app', 'dossier_system')`); n != 2 {
+		m.t.Errorf("there are %d of the two roles", n)
 	}
 }

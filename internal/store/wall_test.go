@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"dossier/internal/auth"
 	"dossier/internal/typeid"
 	"dossier/internal/wall"
 )
@@ -93,6 +94,35 @@ func TestTheWallIsAroundEveryTable(t *testing.T) {
 		if !strings.HasSuffix(definition, `account_id = ( SELECT (NULLIF(current_setting('app.account'::text, true), ''::text))::uuid AS "nullif"));`) {
 			t.Errorf("%s is defined as\n%s", view, definition)
 		}
+	}
+}
+
+// TestANewTableIsBehindTheWallByItself adds tables as a migration would.
+func TestANewTableIsBehindTheWallByItself(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	exec := func(sql string) {
+		if _, err := e.admin.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec(`CREATE TABLE appointment (id uuid PRIMARY KEY, account_id uuid NOT NULL REFERENCES account)`)
+	if _, err := e.behind(func(b *pgx.Batch) { wall.Account(b, e.ada.AccountID) }, `SELECT FROM appointment`); !refused42501(err) {
+		t.Errorf("before the wall is raised around it: %v, want no right to it", err)
+	}
+	if _, err := Migrate(t.Context(), e.db.DSN(), nil); err != nil {
+		t.Fatal(err)
+	}
+	exec(`INSERT INTO appointment VALUES (gen_random_uuid(), '` + e.bob.AccountID.String() + `')`)
+	for p, want := range map[*auth.Principal]int64{&e.ada: 0, &e.bob: 1} {
+		tag, err := e.behind(func(b *pgx.Batch) { wall.Account(b, p.AccountID) }, `SELECT FROM appointment`)
+		if err != nil || tag.RowsAffected() != want {
+			t.Errorf("%s sees %d rows of a new table (%v), want %d", p.DisplayName, tag.RowsAffected(), err, want)
+		}
+	}
+	exec(`CREATE TABLE holiday (day date PRIMARY KEY)`)
+	if _, err := Migrate(t.Context(), e.db.DSN(), nil); err == nil || !strings.Contains(err.Error(), "holiday has no account_id: give it one, or list it in wall.exempt") {
+		t.Errorf("a table without an account: %v, want what to do about it", err)
 	}
 }
 
