@@ -25,7 +25,7 @@ func TestTheWallChangesNoPlan(t *testing.T) {
 	statements := e.prepared()
 	for name, sql := range map[string]string{
 		"sweep": expireUploads, "garbage": dueGarbage, "orphans": addOrphans, "objects": ownedObjects, "uploads": pruneUploads,
-		"jobs": pruneJobs, "idle": idleAccounts, "events": prunePieceOf, "keys": pruneKeys,
+		"shared": unshareBlob, "checks": claimCheck, "jobs": pruneJobs, "idle": idleAccounts, "events": prunePieceOf, "keys": pruneKeys,
 		"heads": `SELECT id, event_seq FROM account WHERE id = ANY ($1::uuid[])`,
 		"key":   `SELECT id FROM api_key WHERE id = $1::uuid`, "issuer": `SELECT id FROM account WHERE oidc_issuer = $1`,
 	} {

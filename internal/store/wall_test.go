@@ -1,6 +1,7 @@
 package store
 
 import (
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -49,7 +50,12 @@ func (e *env) walledTables() []walledTable {
 // TestTheWallIsAroundEveryTable looks at the catalogue: what a migration adds must be behind the wall as well.
 func TestTheWallIsAroundEveryTable(t *testing.T) {
 	t.Parallel()
-	e := newEnv(t)
+	newEnv(t).wantWall()
+}
+
+func (e *env) wantWall() {
+	t := e.t
+	t.Helper()
 	// The tables that their owner may read without saying so, because the program reads them through a view of the owner's.
 	unforced := []string{"attribute_value", "customer_search"}
 	for _, table := range e.walledTables() {
@@ -123,6 +129,56 @@ func TestANewTableIsBehindTheWallByItself(t *testing.T) {
 	exec(`CREATE TABLE holiday (day date PRIMARY KEY)`)
 	if _, err := Migrate(t.Context(), e.db.DSN(), nil); err == nil || !strings.Contains(err.Error(), "holiday has no account_id: give it one, or list it in wall.exempt") {
 		t.Errorf("a table without an account: %v, want what to do about it", err)
+	}
+}
+
+// TestMigratingRenewsTheWall finds what another version has made, or somebody has changed, and leaves the rest alone.
+func TestMigratingRenewsTheWall(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	for _, sql := range []string{
+		`DROP POLICY account ON contact`, `CREATE POLICY account ON contact USING (true)`, `ALTER TABLE note DISABLE ROW LEVEL SECURITY`,
+		`ALTER TABLE note NO FORCE ROW LEVEL SECURITY`, `GRANT DELETE ON event TO dossier_app`, `REVOKE ALL ON customer FROM dossier_app`,
+		`ALTER TABLE attribute_value ADD COLUMN later int`, `CREATE OR REPLACE FUNCTION customer_search_shares(OUT lexemes text[], OUT shares real[]) LANGUAGE sql AS 'SELECT NULL::text[], NULL::real[]'`,
+		`COMMENT ON FUNCTION customer_search_shares() IS 'older'`,
+	} {
+		if _, err := e.admin.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cfg := e.admin.Config().ConnConfig
+	if n, err := wall.Raise(t.Context(), cfg, slog.New(slog.DiscardHandler)); err != nil || n == 0 {
+		t.Fatalf("%d statements: %v", n, err)
+	}
+	if n, err := wall.Raise(t.Context(), cfg, slog.New(slog.DiscardHandler)); err != nil || n != 0 {
+		t.Errorf("once more: %d statements (%v), want none", n, err)
+	}
+	e.wantWall()
+	if n := e.count(`SELECT count(*) FROM pg_attribute WHERE attrelid = 'attribute_value_own'::regclass AND attname = 'later'`); n != 1 {
+		t.Error("the view lacks the new column")
+	}
+}
+
+// TestIndexesWorkBelowThePolicies holds that each index can be used by the program's role: below a policy PostgreSQL looks rows up
+// only with operators that are leakproof.
+func TestIndexesWorkBelowThePolicies(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	rows, err := e.admin.Query(t.Context(), `SELECT DISTINCT c.relname || ': ' || x.indexrelid::regclass || ' by ' || format_type(o.opcintype, NULL)
+		FROM pg_index x JOIN pg_class c ON c.oid = x.indrelid CROSS JOIN LATERAL unnest(x.indclass) AS class
+		JOIN pg_opclass o ON o.oid = class JOIN pg_am am ON am.oid = o.opcmethod
+		JOIN pg_amop m ON m.amopfamily = o.opcfamily AND m.amoplefttype = o.opcintype AND (am.amname <> 'btree' OR m.amoprighttype = o.opcintype)
+		JOIN pg_operator op ON op.oid = m.amopopr JOIN pg_proc p ON p.oid = op.oprcode
+		WHERE c.relnamespace = 'public'::regnamespace AND c.relrowsecurity AND c.relname NOT IN ('attribute_value', 'customer_search') AND NOT p.proleakproof ORDER BY 1`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, index := range list {
+		t.Errorf("%s: this type has operators that are not leakproof. Read the table through a view, see wall.views, or order by another type", index)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"log/slog"
 	"slices"
 	"strings"
@@ -39,6 +40,11 @@ const sharesForm = `CREATE OR REPLACE FUNCTION customer_search_shares(OUT lexeme
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 	SELECT s.most_common_elems::text::text[], s.most_common_elem_freqs FROM pg_stats AS s
 	WHERE s.schemaname = %s AND s.tablename = 'customer_search' AND s.attname = 'words' $$`
+
+// mark is the comment on what Raise has made: another one stands there when a version of the program makes it otherwise.
+func mark(form string, more ...any) string {
+	return fmt.Sprintf("made by dossier migrate: %08x", crc32.ChecksumIEEE([]byte(form+fmt.Sprint(more...))))
+}
 
 // Hash is of all that Raise makes, to name a database made by it.
 func Hash() string {
@@ -143,20 +149,23 @@ func missingRoles(ctx context.Context, conn *pgx.Conn) (statements []string, err
 
 // table is what there is of the wall around one table.
 type table struct {
-	name                    string
-	hasAccount, on, forced  bool
-	policies, app, system   []string
-	viewColumns, allColumns int
+	name                   string
+	hasAccount, on, forced bool
+	// policies are names with marks, app and system the rights of the roles.
+	policies, app, system []string
+	columns               int
+	// view is the mark of the view of the table, "" where there is none.
+	view string
 }
 
 const catalogue = `
 SELECT c.relname, c.relrowsecurity, c.relforcerowsecurity,
 	EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'account_id' AND NOT a.attisdropped),
-	ARRAY(SELECT p.polname::text FROM pg_policy p WHERE p.polrelid = c.oid ORDER BY 1),
+	ARRAY(SELECT p.polname || ' ' || coalesce(obj_description(p.oid, 'pg_policy'), '') FROM pg_policy p WHERE p.polrelid = c.oid),
 	ARRAY(SELECT DISTINCT x.privilege_type FROM aclexplode(c.relacl) x WHERE x.grantee = to_regrole($1) ORDER BY 1),
 	ARRAY(SELECT DISTINCT x.privilege_type FROM aclexplode(c.relacl) x WHERE x.grantee = to_regrole($2) ORDER BY 1),
 	(SELECT count(*) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
-	(SELECT count(*) FROM pg_attribute a WHERE a.attrelid = to_regclass(quote_ident(c.relname || '_own')) AND a.attnum > 0)
+	coalesce(obj_description(to_regclass(quote_ident(c.relname || '_own')), 'pg_class'), '')
 FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') ORDER BY 1`
 
 // inspect gives the statements that are missing from the wall.
@@ -166,7 +175,7 @@ func inspect(ctx context.Context, tx pgx.Tx) ([]string, error) {
 		return nil, err
 	}
 	tables, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (t table, err error) {
-		return t, row.Scan(&t.name, &t.on, &t.forced, &t.hasAccount, &t.policies, &t.app, &t.system, &t.allColumns, &t.viewColumns)
+		return t, row.Scan(&t.name, &t.on, &t.forced, &t.hasAccount, &t.policies, &t.app, &t.system, &t.columns, &t.view)
 	})
 	if err != nil {
 		return nil, err
@@ -180,17 +189,19 @@ func inspect(ctx context.Context, tx pgx.Tx) ([]string, error) {
 		statements = append(statements, missing...)
 	}
 	var schema string
-	var usable, shares bool
+	var usable bool
+	var shares string
 	err = tx.QueryRow(ctx, `SELECT current_schema(), has_schema_privilege($1, current_schema(), 'USAGE') AND has_schema_privilege($2, current_schema(), 'USAGE'),
-		to_regprocedure('customer_search_shares()') IS NOT NULL`, AppRole, SystemRole).Scan(&schema, &usable, &shares)
+		coalesce(obj_description(to_regprocedure('customer_search_shares()'), 'pg_proc'), '')`, AppRole, SystemRole).Scan(&schema, &usable, &shares)
 	if err != nil {
 		return nil, err
 	}
 	if !usable {
 		statements = append(statements, "GRANT USAGE ON SCHEMA "+ident(schema)+" TO "+AppRole+", "+SystemRole)
 	}
-	if !shares {
+	if want := mark(sharesForm); shares != want {
 		statements = append(statements, fmt.Sprintf(sharesForm, "'"+strings.ReplaceAll(schema, "'", "''")+"'"),
+			`COMMENT ON FUNCTION customer_search_shares() IS '`+want+`'`,
 			`REVOKE ALL ON FUNCTION customer_search_shares() FROM PUBLIC`,
 			`GRANT EXECUTE ON FUNCTION customer_search_shares() TO `+SystemRole)
 	}
@@ -218,14 +229,11 @@ func (t table) missing() (statements []string, err error) {
 		case t.forced && unforced:
 			statements = append(statements, "ALTER TABLE "+name+" NO FORCE ROW LEVEL SECURITY")
 		}
-		if !slices.Contains(t.policies, accountPolicy) {
-			statements = append(statements, fmt.Sprintf(policyForm, accountPolicy, name, column))
-		}
-		if !slices.Contains(t.policies, systemPolicy) {
-			statements = append(statements, fmt.Sprintf(systemForm, systemPolicy, name))
-		}
-		if unforced && t.viewColumns != t.allColumns {
-			statements = append(statements, fmt.Sprintf(viewForm, view, name), "GRANT SELECT ON "+view+" TO "+AppRole)
+		statements = append(statements, t.policy(accountPolicy, policyForm, name, column)...)
+		statements = append(statements, t.policy(systemPolicy, systemForm, name)...)
+		if want := mark(viewForm, t.columns); unforced && t.view != want {
+			statements = append(statements, fmt.Sprintf(viewForm, view, name), "COMMENT ON VIEW "+view+" IS '"+want+"'",
+				"GRANT SELECT ON "+view+" TO "+AppRole)
 		}
 		app = appRights[t.name]
 		if app == nil {
@@ -234,6 +242,20 @@ func (t table) missing() (statements []string, err error) {
 	}
 	statements = append(statements, rights(name, AppRole, t.app, app)...)
 	return append(statements, rights(name, SystemRole, t.system, systemRights[t.name])...), nil
+}
+
+// policy gives the statements that make a policy of a form, in place of one that an earlier version has made.
+func (t table) policy(name, form string, args ...any) []string {
+	want := mark(form)
+	if slices.Contains(t.policies, name+" "+want) {
+		return nil
+	}
+	on := name + " ON " + ident(t.name)
+	return []string{
+		"DROP POLICY IF EXISTS " + on,
+		fmt.Sprintf(form, append([]any{name}, args...)...),
+		"COMMENT ON POLICY " + on + " IS '" + want + "'",
+	}
 }
 
 // rights gives the statements that make the rights of a role on a table those that it should have.
