@@ -28,7 +28,7 @@ async function profile() {
   await c.exposeBinding('pwned', (_, what) => { ran.push(`called pwned(${what})`); });
   await c.route(/pwned\.test/, route => { ran.push(`asked for ${route.request().url()}`); return route.abort(); });
   c.on('page', page => {
-    page.setDefaultTimeout(30_000);
+    page.setDefaultTimeout(90_000);
     page.on('dialog', d => { ran.push(`a dialog "${d.message()}"`); d.dismiss().catch(() => {}); });
     page.on('popup', () => ran.push('a window'));
   });

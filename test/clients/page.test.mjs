@@ -23,7 +23,7 @@ async function open(t) {
   const outside = [];
   page.on('request', r => { if (!/^(http:\/\/127\.0\.0\.1|data:|blob:|ws:\/\/127\.0\.0\.1)/.test(r.url())) outside.push(r.url()); });
   page.on('pageerror', e => console.error('page error:', e.message));
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(90_000);
   await page.goto(`${url}/query/#token=${token}`);
   await query(page).waitFor();
   return { page, outside };
@@ -40,7 +40,7 @@ const query = page => page.locator('.query-editor__input .cm-content');
 const send = page => page.locator('.send-request__button');
 const result = page => page.locator('app-query-result .cm-content').first();
 
-test('a query runs in the page', { skip, timeout: 60_000 }, async t => {
+test('a query runs in the page', { skip, timeout: 180_000 }, async t => {
   const { page, outside } = await open(t);
   await write(page, query(page), '{ viewer { account { name } } customers(first: 2) { nodes { displayName } } }');
   await send(page).click();
@@ -48,7 +48,7 @@ test('a query runs in the page', { skip, timeout: 60_000 }, async t => {
   assert.deepEqual(outside, [], 'the page works without a network');
 });
 
-test('a file is uploaded and a live event arrives in the page', { skip, timeout: 90_000 }, async t => {
+test('a file is uploaded and a live event arrives in the page', { skip, timeout: 240_000 }, async t => {
   const { page } = await open(t);
   const customerId = await customer('Query page');
   const dir = await mkdtemp(join(tmpdir(), 'dossier-page-'));
@@ -67,7 +67,7 @@ test('a file is uploaded and a live event arrives in the page', { skip, timeout:
 
   await write(page, query(page), `subscription { events(customerId: "${customerId}") { cursor ... on EventDelivery { event { type subject { ... on TimelineEntry { title } } } } } }`);
   await send(page).click();
-  const arrived = page.getByText('Seen in the page').first().waitFor({ timeout: 30_000 });
+  const arrived = page.getByText('Seen in the page').first().waitFor({ timeout: 90_000 });
   const timer = setInterval(() => logTask(customerId, 'Seen in the page').catch(() => {}), 1000);
   t.after(() => clearInterval(timer));
   await within(arrived, 'the live event in the page', 35_000);

@@ -61,7 +61,7 @@ async function open(t, where, way) {
   t.after(() => context.close());
   page = await context.newPage();
   page.on('pageerror', e => console.error('page error:', e.message));
-  page.setDefaultTimeout(30_000);
+  page.setDefaultTimeout(90_000);
   const fill = new URLSearchParams({ api: `${where.url}/graphql`, token: where.token, customer: customerId, way });
   await page.goto(`http://127.0.0.1:${port}/#${fill}`);
   await page.locator('.uppy-Dashboard-inner').waitFor();
@@ -75,7 +75,7 @@ async function open(t, where, way) {
 }
 
 const seen = () => page.evaluate(() => globalThis.seen);
-const until = (condition, argument) => page.waitForFunction(condition, argument, { timeout: 60_000, polling: 20 });
+const until = (condition, argument) => page.waitForFunction(condition, argument, { timeout: 120_000, polling: 20 });
 
 /** drop drags files of this machine over the page and lets them go, as the browser's own input. */
 async function drop(devtools, ...files) {
@@ -102,7 +102,7 @@ for (const [name, where, way] of [
   ['streamed on, into a bucket', bucket, 'streamed'],
   ['straight to the bucket', bucket, 'direct'],
 ]) {
-  test(`files that are dropped are uploaded ${name}`, { skip, timeout: 120_000 }, async t => {
+  test(`files that are dropped are uploaded ${name}`, { skip, timeout: 300_000 }, async t => {
     const { customerId, devtools } = await open(t, where, way);
     const files = [await pdf('Contract & <b>annex.pdf', 3_000_000), await file('Größe 報告.png', Buffer.from(png)), await pdf('small.pdf', 1000)];
     await drop(devtools, ...files);
@@ -147,7 +147,7 @@ async function cuttingLine(t, target, cuts) {
 }
 
 for (const [name, where] of [['disk store', disk], ['bucket', bucket]]) {
-  test(`an upload to the ${name} goes on when the line is back`, { skip, timeout: 180_000 }, async t => {
+  test(`an upload to the ${name} goes on when the line is back`, { skip, timeout: 300_000 }, async t => {
     const { customerId, devtools } = await open(t, where, 'direct');
     const cuts = [1_200_000, 900_000, 700_000];
     let line;
@@ -179,7 +179,7 @@ for (const [name, where] of [['disk store', disk], ['bucket', bucket]]) {
 }
 
 for (const way of ['streamed', 'direct']) {
-  test(`a file that is refused says why (${way})`, { skip, timeout: 120_000 }, async t => {
+  test(`a file that is refused says why (${way})`, { skip, timeout: 300_000 }, async t => {
     const { customerId, devtools } = await open(t, disk, way);
     const good = await pdf('good.pdf', 2000);
     await drop(devtools, await file('page.pdf', Buffer.from('<!DOCTYPE html><script>alert(1)</script>')), await file('invoice.pdf.exe', Buffer.from('MZ\x90\x00\x03')), good);
@@ -195,7 +195,7 @@ for (const way of ['streamed', 'direct']) {
   });
 }
 
-test('an upload that is taken out of the list gives its room back', { skip, timeout: 120_000 }, async t => {
+test('an upload that is taken out of the list gives its room back', { skip, timeout: 300_000 }, async t => {
   const { devtools } = await open(t, bucket, 'direct');
   await devtools.send('Network.enable');
   await devtools.send('Network.emulateNetworkConditions', { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: 300_000 });
