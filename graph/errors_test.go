@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -281,7 +282,7 @@ func TestEveryUserErrorHasAllFieldsOfItsType(t *testing.T) {
 			}
 		}
 	}
-	if ref := userError(table["VersionConflictError"]).Fields["current"]; ref != (read.Ref{Type: "Customer", ID: testAccount}) {
+	if ref := userError(table["VersionConflictError"]).Fields["current"]; !reflect.DeepEqual(ref, read.Ref{Type: "Customer", ID: testAccount}) {
 		t.Errorf("current is %v, want the customer", ref)
 	}
 }

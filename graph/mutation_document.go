@@ -35,7 +35,7 @@ func (r mutationResolver) DocumentUpload(
 			}
 			value.Fields["userErrors"] = list
 		} else {
-			value.Fields["document"] = read.Ref{Type: "Document", ID: res.Document}
+			value.Fields["document"] = read.Ref{Type: "Document", ID: res.Document, Known: knownDocument(res)}
 		}
 		values[i] = value
 	}
@@ -48,6 +48,23 @@ func (r mutationResolver) DocumentUpload(
 		out["userErrors"] = list
 	}
 	return r.Engine.Render(ctx, read.Obj{Type: "DocumentUploadPayload", Fields: out})
+}
+
+// knownDocument is what clients usually ask of a document that they have just uploaded.
+func knownDocument(res document.UploadResult) read.Known {
+	if res.Made == nil {
+		return nil
+	}
+	c := res.Made.Content
+	return read.Known{
+		"Document": read.KnownColumns(map[string]any{
+			"id": res.Document, "version": 1, "status": document.StatusActive, "title": res.Made.Title, "current_version_id": c.VersionID,
+		}),
+		"DocumentVersion": read.KnownColumns(map[string]any{
+			"id": c.VersionID, "document_id": res.Document, "number": 1, "file_name": res.Made.FileName, "content_type": c.ContentType,
+			"size_bytes": c.SizeBytes, "sha256": c.SHA256[:],
+		}),
+	}
 }
 
 func (r mutationResolver) upload(

@@ -434,13 +434,15 @@ func watchFiles(pid int, store string) func() int {
 	}
 }
 
-// emptyFiles removes the files of a store and keeps its directories, which the server may know.
+// emptyFiles gives the space of what was stored back between two rounds. The files stay until the end, empty: ext4 looks at each
+// inode that was deleted within the last minutes before it makes a new file, which after 200 files takes longer than all
+// else that a server does for one.
 func emptyFiles(dir string) error {
 	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		return os.Remove(path)
+		return os.Truncate(path, 0)
 	})
 }
 

@@ -132,6 +132,22 @@ func (s faultyStore) BeginUpload(ctx context.Context, p auth.Principal, a docume
 	return begun, err
 }
 
+func (s faultyStore) BeginUnasked(ctx context.Context, p auth.Principal, a document.Attempt) (document.Begun, int64, bool, error) {
+	for _, point := range []string{pointTarget, pointBegin} {
+		if err := s.at(point, false); err != nil {
+			return document.Begun{}, 0, false, err
+		}
+	}
+	begun, most, ok, err := s.Store.BeginUnasked(ctx, p, a)
+	if !ok {
+		return begun, most, ok, err
+	}
+	if injected := s.at(pointBegun, false); injected != nil {
+		return document.Begun{}, 0, false, injected
+	}
+	return begun, most, ok, err
+}
+
 func (s faultyStore) ExtendUpload(ctx context.Context, p auth.Principal, a document.Attempt, lease time.Duration) error {
 	if err := s.at(pointExtend, false); err != nil || s.dead.Load() {
 		return errors.Join(err, ctx.Err())

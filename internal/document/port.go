@@ -43,6 +43,10 @@ type Store interface {
 	// BeginUpload stores a PENDING upload, reserves its bytes and its place in the area, and claims its key, or gives the
 	// answer that is stored under the key.
 	BeginUpload(ctx context.Context, p auth.Principal, a Attempt) (Begun, error)
+	// BeginUnasked is UploadTarget for the general area and BeginUpload at once, of an upload without a key. ok is false where a
+	// condition does not hold; then nothing has begun. maxFileBytes is the account's limit for one file, which is at least
+	// a.WantBytes.
+	BeginUnasked(ctx context.Context, p auth.Principal, a Attempt) (begun Begun, maxFileBytes int64, ok bool, err error)
 	// ExtendUpload moves the leases of the upload and of its key on, by the clock of the database. ErrLeaseLost when the
 	// upload is not PENDING.
 	ExtendUpload(ctx context.Context, p auth.Principal, a Attempt, lease time.Duration) error

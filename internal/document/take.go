@@ -34,11 +34,11 @@ func (s *Service) Take(ctx context.Context, p auth.Principal, file Incoming, pat
 	if err != nil {
 		return uuid.Nil, err
 	}
-	id, err := s.receive(ctx, p, intake{
+	r, err := s.receive(ctx, p, intake{
 		file: &watched{Incoming: file, watch: t.Watch}, path: path, last: true, fileName: name, title: name, key: t.Key, take: &t,
 		target: Target{MaxFileBytes: t.MaxBytes, Quota: Quota{LimitBytes: t.MaxBytes}},
 	})
-	return id, fault.Wrap("document.Take", err)
+	return r.id, fault.Wrap("document.Take", err)
 }
 
 // scanTaken scans a file that becomes no document; one that is not good ends its upload.

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"math"
 	"strconv"
 	"time"
 
 	"github.com/google/uuid"
 
+	"dossier/internal/attribute"
 	"dossier/internal/auth"
 	"dossier/internal/fault"
 	"dossier/internal/idempotency"
@@ -29,7 +31,16 @@ type UploadDraft struct {
 type UploadResult struct {
 	FileName string
 	Document uuid.UUID
-	Errs     fault.List
+	// Made is what is known of a document that this call has made; nil where an earlier use of the key did.
+	Made *Made
+	Errs fault.List
+}
+
+// Made is what is known of a document that an upload has just made, without reading it. It is in its general state: version 1,
+// ACTIVE, with one content.
+type Made struct {
+	Title, FileName string
+	Content         Content
 }
 
 // intake is one file on its way in.
@@ -50,6 +61,8 @@ type intake struct {
 	patch    Patch
 	// take says what becomes of a file that becomes no document; nil for one that does.
 	take *Taking
+	// src is the file when it was opened before.
+	src *source
 }
 
 // Upload stores files as new documents of a customer, one after the other, each by itself. Who may: DocumentsWrite.
@@ -74,12 +87,10 @@ func (s *Service) Upload(ctx context.Context, p auth.Principal, draft UploadDraf
 	if _, err := idempotency.New(uploadField, key, nil); err != nil {
 		return nil, err
 	}
-	target, err := s.target(ctx, p, draft.CustomerID, draft.AreaKey)
-	if err != nil {
+	u := &uploading{service: s, p: p, draft: draft, titles: titles, details: details, files: files, key: key}
+	if err := u.prepare(ctx); err != nil {
 		return nil, fault.Wrap("document.Upload", err)
 	}
-	details.AreaID = target.Area.ID
-	u := &uploading{service: s, p: p, draft: draft, titles: titles, details: details, files: files, key: key, target: target}
 	return u.run(ctx)
 }
 
@@ -133,6 +144,53 @@ type uploading struct {
 	files   []Incoming
 	key     *string
 	target  Target
+	// begun is the only file where it has begun already, opened where it was at least opened.
+	begun  *arrival
+	opened *source
+}
+
+// prepare asks where the files may go, or begins the only file without asking.
+func (u *uploading) prepare(ctx context.Context) (err error) {
+	if err := u.beginUnasked(ctx); err != nil || u.begun != nil {
+		return err
+	}
+	u.target, err = u.service.target(ctx, u.p, u.draft.CustomerID, u.draft.AreaKey)
+	u.details.AreaID = u.target.Area.ID
+	return err
+}
+
+// beginUnasked begins the usual upload, one file of known size for the general area, in one statement that holds all the
+// conditions: whoever asks first what the account allows waits for the database once more. Where a condition does not hold
+// nothing is begun, and asking finds out which.
+func (u *uploading) beginUnasked(ctx context.Context) error {
+	if len(u.files) != 1 || u.key != nil || u.draft.CustomerID == uuid.Nil || areaKey(u.draft.AreaKey) != attribute.GeneralKey {
+		return nil
+	}
+	in, err := u.intake(0)
+	if err != nil || in.file.SizeBound() < 0 {
+		return nil //nolint:nilerr // whoever asks first comes to the same error
+	}
+	in.target = Target{CustomerID: u.draft.CustomerID, MaxFileBytes: math.MaxInt64, Area: GeneralArea(0), Quota: Quota{LimitBytes: math.MaxInt64}}
+	u.opened = open(in.file)
+	in.src = u.opened
+	if in.src.broken != nil {
+		return nil
+	}
+	ar := &arrival{intake: in}
+	if ar.mediaType, err = checkHead(in.src, in); err != nil {
+		return nil //nolint:nilerr // see above
+	}
+	if ar.reserve, err = u.service.reservation(in); err != nil {
+		return nil //nolint:nilerr // see above
+	}
+	ar.attempt = u.service.attempt(u.p, in, ar.reserve)
+	begun, most, ok, err := u.service.Store.BeginUnasked(ctx, u.p, ar.attempt)
+	if err != nil || !ok {
+		return withPath(err, in.path)
+	}
+	ar.begun, ar.target.MaxFileBytes, ar.reserve.most = begun, most, min(ar.reserve.most, most)
+	u.begun = ar
+	return nil
 }
 
 func (u *uploading) run(ctx context.Context) ([]UploadResult, error) {
@@ -140,8 +198,8 @@ func (u *uploading) run(ctx context.Context) ([]UploadResult, error) {
 	for i, file := range u.files {
 		// Only now: to ask a file of a request for its name means to want it, and those before it to be put aside.
 		results[i].FileName, _ = cleanFileName(file.Name(), nil)
-		var err error
-		results[i].Document, err = u.one(ctx, i)
+		made, err := u.one(ctx, i)
+		results[i].Document, results[i].Made = made.id, made.made
 		if c, ok := file.(io.Closer); ok {
 			_ = c.Close() // nothing can be lost: what was wanted of it was read
 		}
@@ -172,24 +230,34 @@ func abandon(results []UploadResult, first int) {
 }
 
 // one stores one file.
-func (u *uploading) one(ctx context.Context, i int) (uuid.UUID, error) {
+func (u *uploading) one(ctx context.Context, i int) (received, error) {
+	if u.begun != nil {
+		return u.service.bring(ctx, u.p, u.begun)
+	}
+	in, err := u.intake(i)
+	if err != nil {
+		return received{}, err
+	}
+	in.target, in.src = u.target, u.opened
+	return u.service.receive(ctx, u.p, in)
+}
+
+// intake is a file without its target.
+func (u *uploading) intake(i int) (intake, error) {
 	file, path := u.files[i], filePath(i)
 	name, err := cleanFileName(file.Name(), path)
 	if err != nil {
-		return uuid.Nil, err
+		return intake{}, err
 	}
 	// Each file has a use of the key of its own, so that a repeated request goes on where the first one broke.
 	key, err := idempotency.New(uploadField+"["+strconv.Itoa(i)+"]", u.key, uploadInput{
 		CustomerID: u.draft.CustomerID, Title: u.titles[i], ExpiresOn: u.draft.ExpiresOn, Files: len(u.files), FileName: name,
 		DetailsDraft: u.draft.remembered(),
 	})
-	if err != nil {
-		return uuid.Nil, err
-	}
-	return u.service.receive(ctx, u.p, intake{
-		file: file, path: path, target: u.target, last: i == len(u.files)-1,
+	return intake{
+		file: file, path: path, last: i == len(u.files)-1,
 		fileName: name, title: titleOf(u.titles[i], name), expires: u.draft.ExpiresOn, details: u.details, key: key,
-	})
+	}, err
 }
 
 // uploadInput is what a key of Upload remembers; the content is compared by its hash.
@@ -202,52 +270,85 @@ type uploadInput struct {
 	DetailsDraft
 }
 
+// arrival is a file whose upload has begun.
+type arrival struct {
+	intake
+	attempt   Attempt
+	begun     Begun
+	reserve   reservation
+	mediaType string
+}
+
+// received is what became of a file.
+type received struct {
+	id   uuid.UUID
+	made *Made
+}
+
 // receive takes one file in.
-func (s *Service) receive(ctx context.Context, p auth.Principal, in intake) (uuid.UUID, error) {
-	reserve, err := s.reservation(in)
-	if err != nil {
-		return uuid.Nil, err
+func (s *Service) receive(ctx context.Context, p auth.Principal, in intake) (received, error) {
+	ar := &arrival{intake: in}
+	var err error
+	if ar.reserve, err = s.reservation(in); err != nil {
+		return received{}, err
 	}
-	src := open(in.file)
-	if src.broken != nil {
-		return uuid.Nil, brokenBody(ctx, src, in.path)
+	if ar.src == nil {
+		ar.src = open(in.file)
 	}
-	mediaType, err := checkHead(src, in)
-	if err != nil {
-		return uuid.Nil, err
+	if ar.src.broken != nil {
+		return received{}, brokenBody(ctx, ar.src, in.path)
 	}
-	a := Attempt{
+	if ar.mediaType, err = checkHead(ar.src, in); err != nil {
+		return received{}, err
+	}
+	ar.attempt = s.attempt(p, in, ar.reserve)
+	if in.take != nil {
+		ar.attempt.Mode = in.take.Mode
+	}
+	if ar.begun, err = s.Store.BeginUpload(ctx, p, ar.attempt); err != nil {
+		return received{}, fault.Wrap("document.begin", withPath(err, in.path))
+	}
+	if ar.begun.Answer != nil {
+		id, err := replay(ar.begun.Answer, ar.src)
+		if ar.src.broken != nil {
+			err = brokenBody(ctx, ar.src, in.path)
+		}
+		return received{id: id}, err
+	}
+	return s.bring(ctx, p, ar)
+}
+
+func (s *Service) attempt(p auth.Principal, in intake, reserve reservation) Attempt {
+	return Attempt{
 		ID: s.NewID(), Mode: ModeStream, CustomerID: in.target.CustomerID, DocumentID: in.of, ExpectedVersion: in.expected,
 		ObjectKey: newKey(p), FileName: in.fileName, Title: in.title, ExpiresOn: in.expires, DeclaredBytes: -1,
 		Details: in.details, MaxFiles: in.target.Area.MaxFiles, Patch: in.patch,
 		WantBytes: reserve.want, NeedBytes: reserve.need, Lease: s.Limits.Lease, Key: in.key,
 	}
+}
+
+// bring stores the bytes of an upload that has begun, and what is made of them.
+func (s *Service) bring(ctx context.Context, p auth.Principal, ar *arrival) (received, error) {
+	a, path := ar.attempt, ar.path
 	finish := s.Store.CompleteUpload
-	if in.take != nil {
-		a.Mode, finish = in.take.Mode, in.take.Complete
-	}
-	begun, err := s.Store.BeginUpload(ctx, p, a)
-	if err != nil {
-		return uuid.Nil, fault.Wrap("document.begin", withPath(err, in.path))
-	}
-	if begun.Answer != nil {
-		id, err := replay(begun.Answer, src)
-		if src.broken != nil {
-			err = brokenBody(ctx, src, in.path)
-		}
-		return id, err
+	if ar.take != nil {
+		finish = ar.take.Complete
 	}
 	s.at(pointBegun)
-	reserve.limit(src, begun, in)
-	c, err := s.store(ctx, p, a, src, mediaType, in.path)
-	if err == nil && in.take != nil {
-		err = s.scanTaken(ctx, p, a, c, in.path)
+	ar.reserve.limit(ar.src, ar.begun, ar.intake)
+	c, err := s.store(ctx, p, a, ar.src, ar.mediaType, path)
+	if err == nil && ar.take != nil {
+		err = s.scanTaken(ctx, p, a, c, path)
 	}
 	if err != nil {
-		return uuid.Nil, err
+		return received{}, err
 	}
 	id, err := s.complete(ctx, p, a, c, finish)
-	return id, withPath(err, in.path)
+	r := received{id: id}
+	if err == nil && id == c.DocumentID {
+		r.made = &Made{Title: a.Title, FileName: a.FileName, Content: c}
+	}
+	return r, withPath(err, path)
 }
 
 // checkHead looks at the first bytes of a file: it must not be empty and be of a type that is accepted where it goes.

@@ -152,6 +152,10 @@ func (m mutations) CustomerArchive(ctx context.Context, _ string, _ int) (*read.
 	return m.env.mutate(ctx)
 }
 
+func (m mutations) DocumentArchive(ctx context.Context, _ string, _ int) (*read.Object, error) {
+	return m.env.mutate(ctx)
+}
+
 func (m mutations) DocumentUploadBegin(ctx context.Context, _ model.DocumentUploadBeginInput, _ *string) (*read.Object, error) {
 	return m.env.mutate(ctx)
 }

@@ -48,7 +48,7 @@ func (p *runPool) get() *unitRun {
 const maxKept = 1 << 20
 
 func (p *runPool) put(r *unitRun) {
-	r.binding, r.redirects = nil, nil
+	r.binding, r.redirects, r.known = nil, nil, nil
 	size := 0
 	for i := range r.states {
 		size += cap(r.states[i].buf)
@@ -121,7 +121,7 @@ func (op *operation) run(ctx context.Context) error {
 		live := make([]*unitRun, 0, len(op.runs))
 		for _, p := range op.runs {
 			p.run.reset()
-			if !p.run.unit.null {
+			if !p.run.unit.null && !p.run.fromKnown() {
 				live = append(live, p.run)
 			}
 		}

@@ -30,6 +30,8 @@ type Obj struct {
 type Ref struct {
 	Type string
 	ID   uuid.UUID
+	// Known is what the caller has just written of it, see Known; nil has all of it read.
+	Known Known
 }
 
 // NodeRef makes a Ref of a global id. What is no id of a node is nil, which renders as null.
@@ -92,16 +94,16 @@ func (op *operation) rootNode(sel selected) *node {
 	switch f.Name {
 	case "viewer":
 		who := Obj{Type: "Viewer", Fields: map[string]any{
-			"account": Ref{"Account", env.account}, "permissions": env.viewer.Permissions(),
+			"account": Ref{Type: "Account", ID: env.account}, "permissions": env.viewer.Permissions(),
 		}}
 		if typeName, id := env.viewer.Actor(); typeName != "" {
-			who.Fields["actor"] = Ref{typeName, id}
+			who.Fields["actor"] = Ref{Type: typeName, ID: id}
 		}
 		v = who
 	case "account":
-		v = Ref{"Account", env.account}
+		v = Ref{Type: "Account", ID: env.account}
 	case "storage":
-		v = Ref{"StorageUsage", env.account}
+		v = Ref{Type: "StorageUsage", ID: env.account}
 	case "customer", "document", "job":
 		if ref, ok := op.e.ref(args.text("id")).(Ref); ok && ref.Type == f.Definition.Type.Name() {
 			v = ref
@@ -127,7 +129,7 @@ func (op *operation) rootNode(sel selected) *node {
 func (e *Engine) ref(id string) any {
 	prefix, u, err := typeid.Parse(id)
 	if typeName := e.prefixes[prefix]; err == nil && typeName != "" {
-		return Ref{typeName, u}
+		return Ref{Type: typeName, ID: u}
 	}
 	return nil
 }
@@ -157,7 +159,9 @@ func (op *operation) build(v any, t *ast.Type, sel selected, path []string) *nod
 		if (v.Type == "Account" || v.Type == "StorageUsage") && v.ID != own {
 			return &node{path: path}
 		}
-		return &node{code: nodeRef, run: op.unitFor(runKey{typeName: v.Type}, sel, path, v.ID), id: v.ID, path: path}
+		run := op.unitFor(runKey{typeName: v.Type}, sel, path, v.ID)
+		run.known = v.Known
+		return &node{code: nodeRef, run: run, id: v.ID, path: path}
 	}
 	out, err := scalarJSON(v, t.NamedType)
 	if err != nil {

@@ -58,6 +58,8 @@ type unitRun struct {
 	// moved maps the rows that another row answers for to that row, as this run of the statements found them; redirects does
 	// so for the rows that were asked for, over all runs.
 	moved, redirects map[uuid.UUID]uuid.UUID
+	// known is what the caller knows of the row that was asked for last.
+	known Known
 }
 
 func (r *unitRun) reset() {
@@ -119,23 +121,26 @@ func (r *unitRun) readCounts(l *level, rows *pgconn.ResultReader) {
 }
 
 func (r *unitRun) readRows(l *level, rows *pgconn.ResultReader) {
-	s := &r.states[l.index]
 	for rows.NextRow() {
-		row := rows.Values()
-		if l.redirect >= 0 && row[l.redirect] != nil {
-			r.follow(uuid.UUID(row[l.ownID]), uuid.UUID(row[l.redirect]))
-			continue
-		}
-		from := len(s.buf)
-		dst, ok := r.object(s.buf, l.lanes[0], row)
-		s.buf = dst
-		at := span{from, len(dst), !ok}
-		if !l.many {
-			s.only = at
-			continue
-		}
-		s.keep(uuid.UUID(row[l.ownID]), at)
+		r.readRow(l, rows.Values())
 	}
+}
+
+func (r *unitRun) readRow(l *level, row [][]byte) {
+	if l.redirect >= 0 && row[l.redirect] != nil {
+		r.follow(uuid.UUID(row[l.ownID]), uuid.UUID(row[l.redirect]))
+		return
+	}
+	s := &r.states[l.index]
+	from := len(s.buf)
+	dst, ok := r.object(s.buf, l.lanes[0], row)
+	s.buf = dst
+	at := span{from, len(dst), !ok}
+	if !l.many {
+		s.only = at
+		return
+	}
+	s.keep(uuid.UUID(row[l.ownID]), at)
 }
 
 func (s *levelState) keep(key uuid.UUID, at span) {

@@ -34,45 +34,57 @@ RETURNING lease_until`
 const relaxedCommit = `SELECT set_config('synchronous_commit', 'off', true) WHERE $1::uuid IS NOT NULL`
 
 // beginStream is BeginUpload in one statement, for the usual case: a new streamed upload for which there is room, for a
-// customer that is not merged, which it locks as tx.adds does, or for none. It gives no row when that is not so.
+// customer that is not merged, which it locks as tx.adds does, or for none, and of a file that the account allows unless that
+// was asked before. It gives no row when that is not so.
 const beginStream = `
 WITH relaxed AS MATERIALIZED (
 	SELECT set_config('synchronous_commit', 'off', true)
+), allowed AS MATERIALIZED (
+	SELECT max_file_bytes FROM account WHERE id = $1 AND ($16::boolean OR max_file_bytes >= $12)
 ), held AS MATERIALIZED (
 	SELECT FROM customer WHERE account_id = $1 AND id = $5 AND status <> 'MERGED' FOR SHARE
 ), reserved AS (
 	UPDATE storage_usage SET reserved_bytes = reserved_bytes + $12
-	WHERE account_id = $1 AND ($5::uuid IS NULL OR EXISTS (SELECT FROM held)) AND used_bytes + reserved_bytes + greatest($12::bigint, $13::bigint) <= limit_bytes
+	WHERE account_id = $1 AND EXISTS (SELECT FROM allowed) AND ($5::uuid IS NULL OR EXISTS (SELECT FROM held)) AND used_bytes + reserved_bytes + greatest($12::bigint, $13::bigint) <= limit_bytes
 	RETURNING limit_bytes, used_bytes + reserved_bytes AS used_bytes
 )
 INSERT INTO upload (account_id, id, created_at, updated_at, created_by_kind, created_by_id, customer_id, document_id, mode, state,
 	object_key, file_name, title, expires_on, declared_bytes, reserved_bytes, lease_until, area_id)
 SELECT $1, $2, now(), now(), $3, $4, $5, $6, 'STREAM', 'PENDING', $7, $8, $9, $10::date, $11, $12, now() + $14 * interval '1 microsecond', $15
 FROM reserved, relaxed
-RETURNING lease_until, (SELECT limit_bytes FROM reserved), (SELECT used_bytes FROM reserved)`
+RETURNING lease_until, (SELECT limit_bytes FROM reserved), (SELECT used_bytes FROM reserved), (SELECT max_file_bytes FROM allowed)`
 
-// beginAtOnce tries beginStream. False means that BeginUpload has to look closer, and that nothing was done.
-func (s documents) beginAtOnce(ctx context.Context, p auth.Principal, a document.Attempt) (begun document.Begun, ok bool, err error) {
+// beginAtOnce tries beginStream. False means that somebody has to look closer, and that nothing was done. asked says that it was
+// asked before what the account allows.
+func (s documents) beginAtOnce(
+	ctx context.Context, p auth.Principal, a document.Attempt, asked bool,
+) (begun document.Begun, maxFileBytes int64, ok bool, err error) {
 	if a.Mode != document.ModeStream || a.Key != nil || p.IsZero() || limited(a) {
-		return begun, false, nil
+		return begun, 0, false, nil
 	}
 	t := &tx{by: p}
 	kind, actorID := t.actor()
-	err = s.readOne(ctx, p.AccountID, []any{&begun.LeaseUntil, &begun.Quota.LimitBytes, &begun.Quota.UsedBytes}, beginStream,
+	err = s.readOne(ctx, p.AccountID, []any{&begun.LeaseUntil, &begun.Quota.LimitBytes, &begun.Quota.UsedBytes, &maxFileBytes}, beginStream,
 		idArg(a.ID), kind, optionalID(actorID), optionalID(nullID(a.CustomerID)), optionalID(nullID(a.DocumentID)),
 		a.ObjectKey, a.FileName, a.Title, dateOf(a.ExpiresOn), declared(a), a.WantBytes, a.NeedBytes, a.Lease.Microseconds(),
-		optionalID(nullID(a.Details.AreaID)))
+		optionalID(nullID(a.Details.AreaID)), asked)
 	if missing(err) || retryable(err) {
-		return document.Begun{}, false, nil
+		return document.Begun{}, 0, false, nil
 	}
 	begun.ReservedBytes = a.WantBytes
-	return begun, err == nil, err
+	return begun, maxFileBytes, err == nil, err
+}
+
+// BeginUnasked implements document.Store.
+func (s documents) BeginUnasked(ctx context.Context, p auth.Principal, a document.Attempt) (document.Begun, int64, bool, error) {
+	begun, maxFileBytes, ok, err := s.beginAtOnce(patiently(ctx), p, a, false)
+	return begun, maxFileBytes, ok, translate("store.BeginUnasked", err)
 }
 
 // BeginUpload implements document.Store. A direct upload is answered with its own id, so its key is done here already.
 func (s documents) BeginUpload(ctx context.Context, p auth.Principal, a document.Attempt) (begun document.Begun, err error) {
 	ctx = patiently(ctx)
-	if begun, ok, err := s.beginAtOnce(ctx, p, a); ok || err != nil {
+	if begun, _, ok, err := s.beginAtOnce(ctx, p, a, true); ok || err != nil {
 		return begun, translate("store.BeginUpload", err)
 	}
 	err = s.inTx(ctx, "store.BeginUpload", p, func(ctx context.Context, t *tx) error {
