@@ -12,6 +12,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/textproto"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -97,6 +98,21 @@ func (a actor) do(t testing.TB, query string, variables map[string]any) apitest.
 	r, err := a.try(t.Context(), query, variables)
 	if err != nil {
 		t.Fatalf("%.80s: %v", query, err)
+	}
+	return r
+}
+
+// patiently is do for an operation that may be repeated: while the service says that it is busy, as on a slow machine, it is
+// asked again, as its message says.
+func (a actor) patiently(t testing.TB, query string, variables map[string]any) apitest.Result {
+	t.Helper()
+	r := a.do(t, query, variables)
+	for range 50 {
+		if !slices.Equal(codes(r), []string{"UNAVAILABLE"}) {
+			break
+		}
+		pause(t.Context(), 200*time.Millisecond)
+		r = a.do(t, query, variables)
 	}
 	return r
 }

@@ -304,7 +304,7 @@ func TestOneOfManyConcurrentUpdatesWins(t *testing.T) {
 	var group sync.WaitGroup
 	for i := range 32 {
 		group.Go(func() {
-			r := a.do(t, updateCustomer, map[string]any{"id": customer, "version": 1, "input": map[string]any{"givenName": fmt.Sprintf("Winner %d", i)}})
+			r := a.patiently(t, updateCustomer, map[string]any{"id": customer, "version": 1, "input": map[string]any{"givenName": fmt.Sprintf("Winner %d", i)}})
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
