@@ -150,8 +150,8 @@ func (s *scanner) header() (textproto.MIMEHeader, error) {
 }
 
 func parseHeader(block []byte) (textproto.MIMEHeader, error) {
-	lines := io.MultiReader(bytes.NewReader(block), bytes.NewReader([]byte("\r\n")))
-	h, err := textproto.NewReader(bufio.NewReader(lines)).ReadMIMEHeader()
+	lines := append(block[:len(block):len(block)], "\r\n"...)
+	h, err := textproto.NewReader(bufio.NewReaderSize(bytes.NewReader(lines), len(lines))).ReadMIMEHeader()
 	if err != nil {
 		return nil, malformedBody("The headers of a part are not well-formed.")
 	}
