@@ -29,7 +29,9 @@ type CustomerSearch struct {
 	// FamilySortName holds the value of the "family_sort_name" field.
 	FamilySortName string `json:"family_sort_name,omitempty"`
 	// Words holds the value of the "words" field.
-	Words        string `json:"words,omitempty"`
+	Words string `json:"words,omitempty"`
+	// Signature holds the value of the "signature" field.
+	Signature    string `json:"signature,omitempty"`
 	selectValues sql.SelectValues
 }
 
@@ -38,7 +40,7 @@ func (*CustomerSearch) scanValues(columns []string) ([]any, error) {
 	values := make([]any, len(columns))
 	for i := range columns {
 		switch columns[i] {
-		case customersearch.FieldStatus, customersearch.FieldSortName, customersearch.FieldFamilySortName, customersearch.FieldWords:
+		case customersearch.FieldStatus, customersearch.FieldSortName, customersearch.FieldFamilySortName, customersearch.FieldWords, customersearch.FieldSignature:
 			values[i] = new(sql.NullString)
 		case customersearch.FieldCreatedAt:
 			values[i] = new(sql.NullTime)
@@ -101,6 +103,12 @@ func (_m *CustomerSearch) assignValues(columns []string, values []any) error {
 			} else if value.Valid {
 				_m.Words = value.String
 			}
+		case customersearch.FieldSignature:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field signature", values[i])
+			} else if value.Valid {
+				_m.Signature = value.String
+			}
 		default:
 			_m.selectValues.Set(columns[i], values[i])
 		}
@@ -154,6 +162,9 @@ func (_m *CustomerSearch) String() string {
 	builder.WriteString(", ")
 	builder.WriteString("words=")
 	builder.WriteString(_m.Words)
+	builder.WriteString(", ")
+	builder.WriteString("signature=")
+	builder.WriteString(_m.Signature)
 	builder.WriteByte(')')
 	return builder.String()
 }

@@ -68,6 +68,12 @@ func (_c *CustomerSearchCreate) SetWords(v string) *CustomerSearchCreate {
 	return _c
 }
 
+// SetSignature sets the "signature" field.
+func (_c *CustomerSearchCreate) SetSignature(v string) *CustomerSearchCreate {
+	_c.mutation.SetSignature(v)
+	return _c
+}
+
 // SetID sets the "id" field.
 func (_c *CustomerSearchCreate) SetID(v uuid.UUID) *CustomerSearchCreate {
 	_c.mutation.SetID(v)
@@ -135,6 +141,9 @@ func (_c *CustomerSearchCreate) check() error {
 	if _, ok := _c.mutation.Words(); !ok {
 		return &ValidationError{Name: "words", err: errors.New(`ent: missing required field "CustomerSearch.words"`)}
 	}
+	if _, ok := _c.mutation.Signature(); !ok {
+		return &ValidationError{Name: "signature", err: errors.New(`ent: missing required field "CustomerSearch.signature"`)}
+	}
 	return nil
 }
 
@@ -194,6 +203,10 @@ func (_c *CustomerSearchCreate) createSpec() (*CustomerSearch, *sqlgraph.CreateS
 	if value, ok := _c.mutation.Words(); ok {
 		_spec.SetField(customersearch.FieldWords, field.TypeString, value)
 		_node.Words = value
+	}
+	if value, ok := _c.mutation.Signature(); ok {
+		_spec.SetField(customersearch.FieldSignature, field.TypeString, value)
+		_node.Signature = value
 	}
 	return _node, _spec
 }
@@ -292,6 +305,18 @@ func (u *CustomerSearchUpsert) SetWords(v string) *CustomerSearchUpsert {
 // UpdateWords sets the "words" field to the value that was provided on create.
 func (u *CustomerSearchUpsert) UpdateWords() *CustomerSearchUpsert {
 	u.SetExcluded(customersearch.FieldWords)
+	return u
+}
+
+// SetSignature sets the "signature" field.
+func (u *CustomerSearchUpsert) SetSignature(v string) *CustomerSearchUpsert {
+	u.Set(customersearch.FieldSignature, v)
+	return u
+}
+
+// UpdateSignature sets the "signature" field to the value that was provided on create.
+func (u *CustomerSearchUpsert) UpdateSignature() *CustomerSearchUpsert {
+	u.SetExcluded(customersearch.FieldSignature)
 	return u
 }
 
@@ -402,6 +427,20 @@ func (u *CustomerSearchUpsertOne) SetWords(v string) *CustomerSearchUpsertOne {
 func (u *CustomerSearchUpsertOne) UpdateWords() *CustomerSearchUpsertOne {
 	return u.Update(func(s *CustomerSearchUpsert) {
 		s.UpdateWords()
+	})
+}
+
+// SetSignature sets the "signature" field.
+func (u *CustomerSearchUpsertOne) SetSignature(v string) *CustomerSearchUpsertOne {
+	return u.Update(func(s *CustomerSearchUpsert) {
+		s.SetSignature(v)
+	})
+}
+
+// UpdateSignature sets the "signature" field to the value that was provided on create.
+func (u *CustomerSearchUpsertOne) UpdateSignature() *CustomerSearchUpsertOne {
+	return u.Update(func(s *CustomerSearchUpsert) {
+		s.UpdateSignature()
 	})
 }
 
@@ -679,6 +718,20 @@ func (u *CustomerSearchUpsertBulk) SetWords(v string) *CustomerSearchUpsertBulk 
 func (u *CustomerSearchUpsertBulk) UpdateWords() *CustomerSearchUpsertBulk {
 	return u.Update(func(s *CustomerSearchUpsert) {
 		s.UpdateWords()
+	})
+}
+
+// SetSignature sets the "signature" field.
+func (u *CustomerSearchUpsertBulk) SetSignature(v string) *CustomerSearchUpsertBulk {
+	return u.Update(func(s *CustomerSearchUpsert) {
+		s.SetSignature(v)
+	})
+}
+
+// UpdateSignature sets the "signature" field to the value that was provided on create.
+func (u *CustomerSearchUpsertBulk) UpdateSignature() *CustomerSearchUpsertBulk {
+	return u.Update(func(s *CustomerSearchUpsert) {
+		s.UpdateSignature()
 	})
 }
 

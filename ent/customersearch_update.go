@@ -84,6 +84,20 @@ func (_u *CustomerSearchUpdate) SetNillableWords(v *string) *CustomerSearchUpdat
 	return _u
 }
 
+// SetSignature sets the "signature" field.
+func (_u *CustomerSearchUpdate) SetSignature(v string) *CustomerSearchUpdate {
+	_u.mutation.SetSignature(v)
+	return _u
+}
+
+// SetNillableSignature sets the "signature" field if the given value is not nil.
+func (_u *CustomerSearchUpdate) SetNillableSignature(v *string) *CustomerSearchUpdate {
+	if v != nil {
+		_u.SetSignature(*v)
+	}
+	return _u
+}
+
 // Mutation returns the CustomerSearchMutation object of the builder.
 func (_u *CustomerSearchUpdate) Mutation() *CustomerSearchMutation {
 	return _u.mutation
@@ -142,6 +156,9 @@ func (_u *CustomerSearchUpdate) sqlSave(ctx context.Context) (_node int, err err
 	}
 	if value, ok := _u.mutation.Words(); ok {
 		_spec.SetField(customersearch.FieldWords, field.TypeString, value)
+	}
+	if value, ok := _u.mutation.Signature(); ok {
+		_spec.SetField(customersearch.FieldSignature, field.TypeString, value)
 	}
 	_spec.AddModifiers(_u.modifiers...)
 	if _node, err = sqlgraph.UpdateNodes(ctx, _u.driver, _spec); err != nil {
@@ -217,6 +234,20 @@ func (_u *CustomerSearchUpdateOne) SetWords(v string) *CustomerSearchUpdateOne {
 func (_u *CustomerSearchUpdateOne) SetNillableWords(v *string) *CustomerSearchUpdateOne {
 	if v != nil {
 		_u.SetWords(*v)
+	}
+	return _u
+}
+
+// SetSignature sets the "signature" field.
+func (_u *CustomerSearchUpdateOne) SetSignature(v string) *CustomerSearchUpdateOne {
+	_u.mutation.SetSignature(v)
+	return _u
+}
+
+// SetNillableSignature sets the "signature" field if the given value is not nil.
+func (_u *CustomerSearchUpdateOne) SetNillableSignature(v *string) *CustomerSearchUpdateOne {
+	if v != nil {
+		_u.SetSignature(*v)
 	}
 	return _u
 }
@@ -309,6 +340,9 @@ func (_u *CustomerSearchUpdateOne) sqlSave(ctx context.Context) (_node *Customer
 	}
 	if value, ok := _u.mutation.Words(); ok {
 		_spec.SetField(customersearch.FieldWords, field.TypeString, value)
+	}
+	if value, ok := _u.mutation.Signature(); ok {
+		_spec.SetField(customersearch.FieldSignature, field.TypeString, value)
 	}
 	_spec.AddModifiers(_u.modifiers...)
 	_node = &CustomerSearch{config: _u.config}

@@ -16157,6 +16157,7 @@ type CustomerSearchMutation struct {
 	sort_name        *string
 	family_sort_name *string
 	words            *string
+	signature        *string
 	clearedFields    map[string]struct{}
 	done             bool
 	oldValue         func(context.Context) (*CustomerSearch, error)
@@ -16483,6 +16484,42 @@ func (m *CustomerSearchMutation) ResetWords() {
 	m.words = nil
 }
 
+// SetSignature sets the "signature" field.
+func (m *CustomerSearchMutation) SetSignature(s string) {
+	m.signature = &s
+}
+
+// Signature returns the value of the "signature" field in the mutation.
+func (m *CustomerSearchMutation) Signature() (r string, exists bool) {
+	v := m.signature
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSignature returns the old "signature" field's value of the CustomerSearch entity.
+// If the CustomerSearch object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CustomerSearchMutation) OldSignature(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSignature is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSignature requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSignature: %w", err)
+	}
+	return oldValue.Signature, nil
+}
+
+// ResetSignature resets all changes to the "signature" field.
+func (m *CustomerSearchMutation) ResetSignature() {
+	m.signature = nil
+}
+
 // Where appends a list predicates to the CustomerSearchMutation builder.
 func (m *CustomerSearchMutation) Where(ps ...predicate.CustomerSearch) {
 	m.predicates = append(m.predicates, ps...)
@@ -16517,7 +16554,7 @@ func (m *CustomerSearchMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *CustomerSearchMutation) Fields() []string {
-	fields := make([]string, 0, 6)
+	fields := make([]string, 0, 7)
 	if m.account_id != nil {
 		fields = append(fields, customersearch.FieldAccountID)
 	}
@@ -16535,6 +16572,9 @@ func (m *CustomerSearchMutation) Fields() []string {
 	}
 	if m.words != nil {
 		fields = append(fields, customersearch.FieldWords)
+	}
+	if m.signature != nil {
+		fields = append(fields, customersearch.FieldSignature)
 	}
 	return fields
 }
@@ -16556,6 +16596,8 @@ func (m *CustomerSearchMutation) Field(name string) (ent.Value, bool) {
 		return m.FamilySortName()
 	case customersearch.FieldWords:
 		return m.Words()
+	case customersearch.FieldSignature:
+		return m.Signature()
 	}
 	return nil, false
 }
@@ -16577,6 +16619,8 @@ func (m *CustomerSearchMutation) OldField(ctx context.Context, name string) (ent
 		return m.OldFamilySortName(ctx)
 	case customersearch.FieldWords:
 		return m.OldWords(ctx)
+	case customersearch.FieldSignature:
+		return m.OldSignature(ctx)
 	}
 	return nil, fmt.Errorf("unknown CustomerSearch field %s", name)
 }
@@ -16627,6 +16671,13 @@ func (m *CustomerSearchMutation) SetField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetWords(v)
+		return nil
+	case customersearch.FieldSignature:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSignature(v)
 		return nil
 	}
 	return fmt.Errorf("unknown CustomerSearch field %s", name)
@@ -16694,6 +16745,9 @@ func (m *CustomerSearchMutation) ResetField(name string) error {
 		return nil
 	case customersearch.FieldWords:
 		m.ResetWords()
+		return nil
+	case customersearch.FieldSignature:
+		m.ResetSignature()
 		return nil
 	}
 	return fmt.Errorf("unknown CustomerSearch field %s", name)

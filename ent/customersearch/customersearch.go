@@ -25,6 +25,8 @@ const (
 	FieldFamilySortName = "family_sort_name"
 	// FieldWords holds the string denoting the words field in the database.
 	FieldWords = "words"
+	// FieldSignature holds the string denoting the signature field in the database.
+	FieldSignature = "signature"
 	// Table holds the table name of the customersearch in the database.
 	Table = "customer_search"
 )
@@ -38,6 +40,7 @@ var Columns = []string{
 	FieldSortName,
 	FieldFamilySortName,
 	FieldWords,
+	FieldSignature,
 }
 
 // ValidColumn reports if the column name is valid (part of the table columns).
@@ -91,4 +94,9 @@ func ByFamilySortName(opts ...sql.OrderTermOption) OrderOption {
 // ByWords orders the results by the words field.
 func ByWords(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldWords, opts...).ToFunc()
+}
+
+// BySignature orders the results by the signature field.
+func BySignature(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldSignature, opts...).ToFunc()
 }

@@ -85,6 +85,11 @@ func Words(v string) predicate.CustomerSearch {
 	return predicate.CustomerSearch(sql.FieldEQ(FieldWords, v))
 }
 
+// Signature applies equality check predicate on the "signature" field. It's identical to SignatureEQ.
+func Signature(v string) predicate.CustomerSearch {
+	return predicate.CustomerSearch(sql.FieldEQ(FieldSignature, v))
+}
+
 // AccountIDEQ applies the EQ predicate on the "account_id" field.
 func AccountIDEQ(v uuid.UUID) predicate.CustomerSearch {
 	return predicate.CustomerSearch(sql.FieldEQ(FieldAccountID, v))
@@ -423,6 +428,71 @@ func WordsEqualFold(v string) predicate.CustomerSearch {
 // WordsContainsFold applies the ContainsFold predicate on the "words" field.
 func WordsContainsFold(v string) predicate.CustomerSearch {
 	return predicate.CustomerSearch(sql.FieldContainsFold(FieldWords, v))
+}
+
+// SignatureEQ applies the EQ predicate on the "signature" field.
+func SignatureEQ(v string) predicate.CustomerSearch {
+	return predicate.CustomerSearch(sql.FieldEQ(FieldSignature, v))
+}
+
+// SignatureNEQ applies the NEQ predicate on the "signature" field.
+func SignatureNEQ(v string) predicate.CustomerSearch {
+	return predicate.CustomerSearch(sql.FieldNEQ(FieldSignature, v))
+}
+
+// SignatureIn applies the In predicate on the "signature" field.
+func SignatureIn(vs ...string) predicate.CustomerSearch {
+	return predicate.CustomerSearch(sql.FieldIn(FieldSignature, vs...))
+}
+
+// SignatureNotIn applies the NotIn predicate on the "signature" field.
+func SignatureNotIn(vs ...string) predicate.CustomerSearch {
+	return predicate.CustomerSearch(sql.FieldNotIn(FieldSignature, vs...))
+}
+
+// SignatureGT applies the GT predicate on the "signature" field.
+func SignatureGT(v string) predicate.CustomerSearch {
+	return predicate.CustomerSearch(sql.FieldGT(FieldSignature, v))
+}
+
+// SignatureGTE applies the GTE predicate on the "signature" field.
+func SignatureGTE(v string) predicate.CustomerSearch {
+	return predicate.CustomerSearch(sql.FieldGTE(FieldSignature, v))
+}
+
+// SignatureLT applies the LT predicate on the "signature" field.
+func SignatureLT(v string) predicate.CustomerSearch {
+	return predicate.CustomerSearch(sql.FieldLT(FieldSignature, v))
+}
+
+// SignatureLTE applies the LTE predicate on the "signature" field.
+func SignatureLTE(v string) predicate.CustomerSearch {
+	return predicate.CustomerSearch(sql.FieldLTE(FieldSignature, v))
+}
+
+// SignatureContains applies the Contains predicate on the "signature" field.
+func SignatureContains(v string) predicate.CustomerSearch {
+	return predicate.CustomerSearch(sql.FieldContains(FieldSignature, v))
+}
+
+// SignatureHasPrefix applies the HasPrefix predicate on the "signature" field.
+func SignatureHasPrefix(v string) predicate.CustomerSearch {
+	return predicate.CustomerSearch(sql.FieldHasPrefix(FieldSignature, v))
+}
+
+// SignatureHasSuffix applies the HasSuffix predicate on the "signature" field.
+func SignatureHasSuffix(v string) predicate.CustomerSearch {
+	return predicate.CustomerSearch(sql.FieldHasSuffix(FieldSignature, v))
+}
+
+// SignatureEqualFold applies the EqualFold predicate on the "signature" field.
+func SignatureEqualFold(v string) predicate.CustomerSearch {
+	return predicate.CustomerSearch(sql.FieldEqualFold(FieldSignature, v))
+}
+
+// SignatureContainsFold applies the ContainsFold predicate on the "signature" field.
+func SignatureContainsFold(v string) predicate.CustomerSearch {
+	return predicate.CustomerSearch(sql.FieldContainsFold(FieldSignature, v))
 }
 
 // And groups predicates with the AND operator between them.

@@ -694,6 +694,7 @@ var (
 		{Name: "sort_name", Type: field.TypeString, Collation: "C", SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "family_sort_name", Type: field.TypeString, Collation: "C", SchemaType: map[string]string{"postgres": "text"}},
 		{Name: "words", Type: field.TypeString, SchemaType: map[string]string{"postgres": "tsvector"}},
+		{Name: "signature", Type: field.TypeString, SchemaType: map[string]string{"postgres": "bit(512)"}},
 	}
 	// CustomerSearchTable holds the schema information for the "customer_search" table.
 	CustomerSearchTable = &schema.Table{
@@ -718,11 +719,37 @@ var (
 				Name:    "customersearch_account_id_sort_name_id",
 				Unique:  false,
 				Columns: []*schema.Column{CustomerSearchColumns[1], CustomerSearchColumns[4], CustomerSearchColumns[0]},
+				Annotation: &entsql.IndexAnnotation{
+					IncludeColumns: []string{
+						CustomerSearchColumns[3].Name,
+
+						CustomerSearchColumns[7].Name,
+					},
+				},
 			},
 			{
 				Name:    "customersearch_account_id_family_sort_name_id",
 				Unique:  false,
 				Columns: []*schema.Column{CustomerSearchColumns[1], CustomerSearchColumns[5], CustomerSearchColumns[0]},
+				Annotation: &entsql.IndexAnnotation{
+					IncludeColumns: []string{
+						CustomerSearchColumns[3].Name,
+
+						CustomerSearchColumns[7].Name,
+					},
+				},
+			},
+			{
+				Name:    "customersearch_account_id_created_at_id",
+				Unique:  false,
+				Columns: []*schema.Column{CustomerSearchColumns[1], CustomerSearchColumns[2], CustomerSearchColumns[0]},
+				Annotation: &entsql.IndexAnnotation{
+					IncludeColumns: []string{
+						CustomerSearchColumns[3].Name,
+
+						CustomerSearchColumns[7].Name,
+					},
+				},
 			},
 		},
 	}

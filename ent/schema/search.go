@@ -9,7 +9,10 @@ import (
 	"entgo.io/ent/schema/index"
 )
 
-var wordsType = map[string]string{dialect.Postgres: "tsvector"}
+var (
+	wordsType     = map[string]string{dialect.Postgres: "tsvector"}
+	signatureType = map[string]string{dialect.Postgres: "bit(512)"}
+)
 
 // CustomerSearch is what the directory's search knows of a customer; its id is the customer's. It is a table of its own
 // because a changed row of customer gets new entries in all indexes of its table, and those of the words are many: they
@@ -24,22 +27,27 @@ func (CustomerSearch) Mixin() []ent.Mixin { return []ent.Mixin{owned{}} }
 
 // Fields of the table. The first ones, and created_at, are copies of columns of customer of the same name, so that a search
 // in one of these orders reads this table alone. words holds lexemes that internal/search makes: folded in Go, each behind a
-// tag of the account, because an index of words cannot have the account as its first column.
+// tag of the account, because an index of words cannot have the account as its first column. signature is a Bloom filter of
+// the words, of internal/search too; it has all bits where it was not made yet.
 func (CustomerSearch) Fields() []ent.Field {
 	return []ent.Field{
 		text("status"),
 		foldedText("sort_name"),
 		foldedText("family_sort_name"),
 		field.String("words").SchemaType(wordsType),
+		field.String("signature").SchemaType(signatureType),
 	}
 }
 
-// Indexes of the table: of the words, and of the two orders by name, along which common words are looked for.
+// Indexes of the table: of the words, and of the orders along which common words are looked for. A walk along these needs the index
+// alone: it has what is looked at of each row.
 func (CustomerSearch) Indexes() []ent.Index {
+	passed := entsql.IncludeColumns("status", "signature")
 	return []ent.Index{
 		index.Fields("words").Annotations(entsql.IndexType("GIN")),
-		index.Fields("account_id", "sort_name", "id"),
-		index.Fields("account_id", "family_sort_name", "id"),
+		index.Fields("account_id", "sort_name", "id").Annotations(passed),
+		index.Fields("account_id", "family_sort_name", "id").Annotations(passed),
+		index.Fields("account_id", "created_at", "id").Annotations(passed),
 	}
 }
 

@@ -248,6 +248,7 @@ func Columns() map[string][]Column {
 			{Name: "sort_name", Type: field.TypeString, SQL: "text", Collation: "C"},
 			{Name: "family_sort_name", Type: field.TypeString, SQL: "text", Collation: "C"},
 			{Name: "words", Type: field.TypeString, SQL: "tsvector"},
+			{Name: "signature", Type: field.TypeString, SQL: "bit(512)"},
 		},
 		"customer_type": {
 			{Name: "id", Type: field.TypeUUID},

@@ -41,7 +41,7 @@ func (f File) After(ch Change) File {
 // Search is what the file can be found by in the directory: the names, e-mail addresses and telephone numbers of the customer and
 // of its contacts that are not archived. Whatever writes a file stores it in the same transaction.
 func (f File) Search() search.Document {
-	d := search.Document{SortName: f.SortName(), FamilySortName: f.FamilySortName()}
+	d := search.Document{SortName: f.SortName(), FamilySortName: f.FamilySortName(), Kind: string(f.Kind)}
 	add := func(p Points, names ...string) {
 		for _, name := range names {
 			if name != "" {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"dossier/internal/fold"
@@ -221,16 +222,18 @@ func orEmpty(v any) string {
 // documents makes what customers are found by, with the code that the store makes it with.
 func (m *maker) documents(account uuid.UUID) {
 	for _, c := range m.rows("customer", account, all) {
-		d := search.Document{SortName: c["sort_name"].(string), FamilySortName: c["family_sort_name"].(string)}
+		d := search.Document{SortName: c["sort_name"].(string), FamilySortName: c["family_sort_name"].(string), Kind: c["kind"].(string)}
 		d.Names = m.namesOf(c)
 		d.Emails, d.Phones = m.reached("email_address", "address", c), m.reached("phone_number", "e164", c)
 		var words []string
 		for _, w := range d.Lexemes(account) {
 			words = append(words, "'"+strings.NewReplacer("'", "''", `\`, `\\`).Replace(w)+"'")
 		}
+		signature := d.Signature()
 		m.tables["customer_search"] = append(m.tables["customer_search"], row{
 			"id": c.id(), "account_id": account, "created_at": c["created_at"], "status": c["status"], "sort_name": c["sort_name"],
 			"family_sort_name": c["family_sort_name"], "words": strings.Join(words, " "),
+			"signature": pgtype.Bits{Bytes: signature[:], Len: search.SignatureBits, Valid: true},
 		})
 	}
 }

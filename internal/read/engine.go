@@ -81,6 +81,8 @@ type Engine struct {
 	// walled says that the connections of the pool stand behind the wall.
 	walled bool
 	words  wordShares
+	// bySignature and byDocument say how many rows a search looks at.
+	bySignature, byDocument pace
 }
 
 // New checks the declarations against the SDL and the tables, and makes an engine of them.
@@ -89,7 +91,10 @@ func New(config Config) (*Engine, error) {
 	if config.Schema == nil {
 		return nil, errors.New("read: no schema")
 	}
-	e := &Engine{few: 10_000, sifted: maxSifted, config: config, nouns: map[string]*noun{}, prefixes: map[string]string{}}
+	e := &Engine{
+		few: 10_000, sifted: maxSifted, config: config, nouns: map[string]*noun{}, prefixes: map[string]string{},
+		bySignature: bySignature, byDocument: byDocument,
+	}
 	for _, n := range declared() {
 		e.nouns[n.name] = n
 		if n.prefix != "" {

@@ -18,3 +18,9 @@ func LookAtFew(e *Engine, n int) { e.few = n }
 
 // Sift makes the engine look at n rows for conditions that no index serves.
 func Sift(e *Engine, n int) { e.sifted = n }
+
+// Pace makes searches look at so many rows of an order before they choose their way, and at so many on the way along it.
+func Pace(e *Engine, sample, enough, walk int) {
+	e.bySignature = pace{sample, enough, walk}
+	e.byDocument = e.bySignature
+}

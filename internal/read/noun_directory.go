@@ -24,6 +24,14 @@ func customersRoot() connection {
 			document: searchDocument,
 			copied:   []string{"DISPLAY_NAME", "FAMILY_NAME", "CREATED_AT"},
 			leads:    map[string]search.Lead{"DISPLAY_NAME": search.LeadDisplay, "FAMILY_NAME": search.LeadFamily},
+			facets: func(where arguments) search.Facets {
+				var f search.Facets
+				if kinds, _ := where["kind"].([]any); len(kinds) == 1 {
+					f.Kind = asText(kinds[0])
+				}
+				f.HasEmail, f.HasPhone = where["hasEmail"] == true, where["hasPhone"] == true
+				return f
+			},
 		},
 		filter: func(f *filter) error {
 			where, ok := f.input("where")

@@ -87,6 +87,42 @@ func (w *writer) matches(document *noun, t string, query int) {
 	w.text(" AND " + s + ".id = " + t + ".id)")
 }
 
+// signed writes whether the document t has all bits of one of the masks in the slots. A mask that is null fits nobody.
+func (w *writer) signed(t string, masks []int) {
+	w.text("(")
+	for i, slot := range masks {
+		if i > 0 {
+			w.text(" OR ")
+		}
+		w.text(t + ".signature & ")
+		w.param(slot)
+		w.text(" = ")
+		w.param(slot)
+	}
+	w.text(")")
+}
+
+// signedMatches is signed and matches of the document of the row t.
+func (w *writer) signedMatches(document *noun, t string, masks []int, query int) {
+	s := w.alias()
+	w.text("(SELECT ")
+	w.signed(s, masks)
+	w.text(" AND " + s + ".words @@ ")
+	w.param(query)
+	w.from(document, s, nil)
+	w.text(" AND " + s + ".id = " + t + ".id)")
+}
+
+// holds writes whether the row of the noun with the id of t fulfils the conditions.
+func (w *writer) holds(n *noun, t string, conds []cond) {
+	r := w.alias()
+	w.text("(SELECT true")
+	w.from(n, r, nil)
+	w.text(" AND " + r + "." + n.id + " = " + t + ".id")
+	w.and(conds, r)
+	w.text(") IS NOT NULL")
+}
+
 // wordFrequencies are what PostgreSQL knows of the commonest lexemes: the text of a list, and how often each is there; walledFrequencies
 // is the same behind the wall. It is the one statement without an account. SECURITY: it tells nothing to clients; it only says in which
 // order to look.

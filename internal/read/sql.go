@@ -24,6 +24,7 @@ const (
 	oidInt8Array   = 1016
 	oidUUIDArray   = 2951
 	oidTSQuery     = 3615
+	oidBit         = 1560
 )
 
 // statement is one finished statement. Its text depends on the shape of the selection only, so that it stays prepared.

@@ -92,8 +92,8 @@ func TestTheWallChangesNoPlan(t *testing.T) {
 	e := attach(t, db.DSN(), db.Pool(t))
 	addNotes(t, e.pool)
 	for _, sql := range []string{
-		`INSERT INTO customer_search (id, account_id, created_at, status, sort_name, family_sort_name, words)
-			SELECT id, account_id, now(), status, sort_name, family_sort_name, to_tsvector('simple', sort_name) FROM customer`,
+		`INSERT INTO customer_search (id, account_id, created_at, status, sort_name, family_sort_name, words, signature)
+			SELECT id, account_id, now(), status, sort_name, family_sort_name, to_tsvector('simple', sort_name), ~ 0::bit(512) FROM customer`,
 		`ANALYZE`,
 	} {
 		if _, err := e.pool.Exec(t.Context(), sql); err != nil {

@@ -53,8 +53,10 @@ var nameClasses = []byte{inside, ledDisplay, ledFamily, ledBoth}
 type Document struct {
 	SortName       string
 	FamilySortName string
-	Names          []string
-	Emails         []string
+	// Kind is the customer's; nobody is found by it, but searches are narrowed by it.
+	Kind   string
+	Names  []string
+	Emails []string
 	// Phones are in the form of E.164.
 	Phones []string
 }

@@ -233,9 +233,7 @@ func (b builder) term(t term) items {
 		either = append(either, combine(opAnd, all))
 	}
 	if t.digits != "" {
-		number := strings.TrimPrefix(t.digits, "00")
-		number = strings.TrimPrefix(number, "0")
-		if number != "" {
+		if number := t.number(); number != "" {
 			either = append(either, b.lexeme(digits, number, true))
 		}
 		either = append(either, b.lexeme(reversed, reverse(t.digits), true))

@@ -2,6 +2,7 @@ package search_test
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -167,5 +168,88 @@ func TestLexemesOfTwoAccountsHaveNothingInCommon(t *testing.T) {
 	one, other := d.Lexemes(account), d.Lexemes(uuid.MustParse("01930000-0000-7000-8000-0123456789ac"))
 	if slices.Equal(one, other) {
 		t.Errorf("both are %q", one)
+	}
+}
+
+// TestWhoMatchesHasAMaskOfTheQuery searches for what a document has: beginnings of its words and numbers, ends of numbers, and
+// what a mistyped word was meant for. A signature that lacked a bit of all masks would hide the customer.
+func TestWhoMatchesHasAMaskOfTheQuery(t *testing.T) {
+	t.Parallel()
+	words := rapid.SampledFrom([]string{"Élodie", "Gross", "Müller", "O'Brien", "Li", "X", "Ω", "GmbH", "Ahmed", "Schneider-Lüdenscheidt", "日本語"})
+	asked := 0
+	rapid.Check(t, func(t *rapid.T) {
+		d := search.Document{
+			Names: rapid.SliceOfN(words, 1, 5).Draw(t, "names"), Kind: rapid.SampledFrom([]string{"PERSON", "COMPANY"}).Draw(t, "kind"),
+			Emails: rapid.SliceOfN(rapid.SampledFrom([]string{"ada.lovelace@example.com", "x@y.z"}), 0, 2).Draw(t, "emails"),
+			Phones: rapid.SliceOfN(rapid.SampledFrom([]string{"+4930901821", "+12025550143", "+3726123"}), 0, 2).Draw(t, "phones"),
+		}
+		var text []string
+		meant := map[string][]string{}
+		for i := range rapid.IntRange(1, 3).Draw(t, "terms") {
+			name := []rune(strings.ReplaceAll(strings.ReplaceAll(rapid.SampledFrom(d.Names).Draw(t, "name"), "-", " "), "'", " "))
+			term := strings.TrimSpace(string(name[:rapid.IntRange(1, len(name)).Draw(t, "letters")]))
+			switch rapid.IntRange(0, 3).Draw(t, "of") {
+			case 0:
+				if len(d.Phones) > 0 && i == 0 { // two in a row are one number
+					p := d.Phones[0][1:]
+					term = p[:rapid.IntRange(3, len(p)).Draw(t, "digits")]
+					if rapid.Bool().Draw(t, "from behind") {
+						term = p[len(p)-len(term):]
+					}
+				}
+			case 1:
+				meant["typo"] = d.Words()
+				if len(meant["typo"]) > 0 {
+					term = "typo"
+				}
+			}
+			text = append(text, term)
+		}
+		q, err := search.Parse(strings.Join(text, " "))
+		if err != nil {
+			t.Fatal(err)
+		}
+		masks := q.Masks(meant, search.Facets{
+			Kind: rapid.SampledFrom([]string{"", d.Kind}).Draw(t, "facet"), HasEmail: len(d.Emails) > 0, HasPhone: len(d.Phones) > 0,
+		})
+		if len(masks) == 0 {
+			return // nobody is hidden
+		}
+		if asked++; len(masks) > search.MaxMasks {
+			t.Fatalf("%d masks", len(masks))
+		}
+		if !slices.ContainsFunc(masks, d.Signature().Has) {
+			t.Fatalf("%q has no mask of %q", d, text)
+		}
+	})
+	if asked < 100 {
+		t.Errorf("only %d queries had masks", asked)
+	}
+}
+
+// TestASignatureTellsCustomersApart: if most customers had the bits of any query, the walk would look at all of them.
+func TestASignatureTellsCustomersApart(t *testing.T) {
+	t.Parallel()
+	q, err := search.Parse("schn")
+	if err != nil {
+		t.Fatal(err)
+	}
+	masks := q.Masks(nil, search.Facets{})
+	fit := 0
+	for i := range 1000 {
+		name := "Ab" + strconv.Itoa(i*7919)
+		d := search.Document{
+			Names: []string{name, "Xaver" + name, "Praxis", "Hotel", "GmbH"}, Emails: []string{name + ".x@gmail.com", "info@" + name + ".example.com"},
+			Phones: []string{"+4930" + strconv.Itoa(1000000+i*7), "+4989" + strconv.Itoa(2000000+i*13)}, Kind: "COMPANY",
+		}
+		if slices.ContainsFunc(masks, d.Signature().Has) {
+			fit++
+		}
+	}
+	if fit > 60 {
+		t.Errorf("%d of 1000 others have the bits of one word, want a few in a hundred", fit)
+	}
+	if all := search.Unknown(); !all.Has(masks[0]) {
+		t.Error("a signature that was not made yet hides its customer")
 	}
 }

@@ -53,7 +53,7 @@ type filling struct {
 const (
 	// unindexed locks, so that nobody changes a file between its being read and its being indexed.
 	unindexed = `SELECT c.id, c.account_id, c.kind, coalesce(c.given_name, ''), coalesce(c.family_name, ''), coalesce(c.company_name, '')
-		FROM customer AS c WHERE c.id > $1 AND NOT EXISTS (SELECT 1 FROM customer_search AS s WHERE s.id = c.id)
+		FROM customer AS c WHERE c.id > $1 AND NOT EXISTS (SELECT 1 FROM customer_search AS s WHERE s.id = c.id AND s.signature <> ~ 0::bit(512))
 		ORDER BY c.id LIMIT $2 FOR NO KEY UPDATE OF c`
 	contactsOf = `SELECT id, customer_id, coalesce(given_name, ''), coalesce(family_name, '') FROM contact
 		WHERE (account_id, customer_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[])) AND archived_at IS NULL`
@@ -144,7 +144,7 @@ func (f *filler) store(ctx context.Context, tx pgx.Tx, list []*filling) error {
 	for _, c := range list {
 		doc := c.file.Search()
 		b.Queue(storeFamily, c.account, c.file.ID, doc.FamilySortName)
-		b.Queue(storeSearch, c.account, c.file.ID, doc.Lexemes(c.account))
+		b.Queue(storeSearch, c.account, c.file.ID, doc.Lexemes(c.account), doc.Signature().Hex())
 		known := f.known[c.account]
 		if known == nil {
 			known = map[string]bool{}

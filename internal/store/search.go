@@ -13,11 +13,11 @@ import (
 
 const (
 	// storeSearch copies what the row of the customer holds already, so that the two cannot differ.
-	storeSearch = `INSERT INTO customer_search (account_id, id, created_at, status, sort_name, family_sort_name, words)
-		SELECT account_id, id, created_at, status, sort_name, family_sort_name, array_to_tsvector($3::text[])
+	storeSearch = `INSERT INTO customer_search (account_id, id, created_at, status, sort_name, family_sort_name, words, signature)
+		SELECT account_id, id, created_at, status, sort_name, family_sort_name, array_to_tsvector($3::text[]), ('x' || $4::text)::bit(512)
 		FROM customer WHERE account_id = $1 AND id = $2
 		ON CONFLICT (id) DO UPDATE SET status = excluded.status, sort_name = excluded.sort_name,
-			family_sort_name = excluded.family_sort_name, words = excluded.words`
+			family_sort_name = excluded.family_sort_name, words = excluded.words, signature = excluded.signature`
 	// newWords are those of a list that the account does not have yet. NOT EXISTS would let PostgreSQL compare the list with the
 	// whole table, which it does as long as it believes that the table is small.
 	newWords = `SELECT n.word FROM unnest($2::text[]) AS n (word) WHERE
@@ -31,12 +31,12 @@ const (
 // one.
 func (t *tx) indexChange(ctx context.Context, before, after customer.File) error {
 	was, is := before.Search(), after.Search()
-	words := is.Lexemes(t.account)
+	words, signature := is.Lexemes(t.account), is.Signature()
 	if before.ID == after.ID && before.Status == after.Status && was.SortName == is.SortName && was.FamilySortName == is.FamilySortName &&
-		slices.Equal(words, was.Lexemes(t.account)) {
+		signature == was.Signature() && slices.Equal(words, was.Lexemes(t.account)) {
 		return nil
 	}
-	if _, err := t.exec(ctx, storeSearch, after.ID, words); err != nil {
+	if _, err := t.exec(ctx, storeSearch, after.ID, words, signature.Hex()); err != nil {
 		return err
 	}
 	fresh := slices.DeleteFunc(is.Words(), func(w string) bool {
@@ -60,20 +60,20 @@ func (t *tx) indexAgain(ctx context.Context, ids ...uuid.UUID) error {
 	return nil
 }
 
-// storeSearches is storeSearch for many: $2 are customers, $3 the words of each as a JSON list.
-const storeSearches = `INSERT INTO customer_search (account_id, id, created_at, status, sort_name, family_sort_name, words)
+// storeSearches is storeSearch for many: $2 are customers, $3 the words of each as a JSON list, $4 the signatures.
+const storeSearches = `INSERT INTO customer_search (account_id, id, created_at, status, sort_name, family_sort_name, words, signature)
 	SELECT c.account_id, c.id, c.created_at, c.status, c.sort_name, c.family_sort_name,
-		array_to_tsvector(ARRAY(SELECT jsonb_array_elements_text(n.words::jsonb)))
-	FROM unnest($2::uuid[], $3::text[]) AS n (id, words) JOIN customer c ON c.account_id = $1 AND c.id = n.id
+		array_to_tsvector(ARRAY(SELECT jsonb_array_elements_text(n.words::jsonb))), ('x' || n.signature)::bit(512)
+	FROM unnest($2::uuid[], $3::text[], $4::text[]) AS n (id, words, signature) JOIN customer c ON c.account_id = $1 AND c.id = n.id
 	ON CONFLICT (id) DO UPDATE SET status = excluded.status, sort_name = excluded.sort_name,
-		family_sort_name = excluded.family_sort_name, words = excluded.words`
+		family_sort_name = excluded.family_sort_name, words = excluded.words, signature = excluded.signature`
 
 // indexMany is indexChange for files that are new or changed.
 func (t *tx) indexMany(ctx context.Context, files []customer.File) error {
 	if len(files) == 0 {
 		return nil
 	}
-	ids, lists := make([]uuid.UUID, len(files)), make([]string, len(files))
+	ids, lists, signatures := make([]uuid.UUID, len(files)), make([]string, len(files)), make([]string, len(files))
 	var words []string
 	for i, f := range files {
 		d := f.Search()
@@ -81,10 +81,10 @@ func (t *tx) indexMany(ctx context.Context, files []customer.File) error {
 		if err != nil {
 			return err
 		}
-		ids[i], lists[i] = f.ID, string(text)
+		ids[i], lists[i], signatures[i] = f.ID, string(text), d.Signature().Hex()
 		words = append(words, d.Words()...)
 	}
-	if _, err := t.exec(ctx, storeSearches, ids, lists); err != nil {
+	if _, err := t.exec(ctx, storeSearches, ids, lists, signatures); err != nil {
 		return err
 	}
 	slices.Sort(words)
