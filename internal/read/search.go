@@ -61,6 +61,8 @@ type found struct {
 	// query leaves out the rows between from and to, of the order's first column; all does not. few and fewAll are of their
 	// terms those to ask the index for.
 	query, all, few, fewAll, from, to int
+	// exact is the slot of whether few and fewAll are all terms.
+	exact int
 	// masks are the slots of the masks, of which one must fit.
 	masks []int
 	// sampled and walked are the slots of how many rows are looked at.
@@ -97,13 +99,23 @@ func (c *compiler) search(l *level, s *searched, site int, args arguments) error
 	}{
 		{&f.query, oidTSQuery, func(q search.Query, b *binding) []byte { return q.Match(b.rq.env.account, f.lead, b.rq.meant) }},
 		{&f.few, oidTSQuery, func(q search.Query, b *binding) []byte {
-			return c.e.words.rare(b.rq.env.account, q).Match(b.rq.env.account, f.lead, b.rq.meant)
+			lead := f.lead
+			if q.Beginning(lead) == "" { // of several words none is left out, also when the index is asked for one of them
+				lead = search.LeadNone
+			}
+			return c.e.words.rare(b.rq.env.account, q).Match(b.rq.env.account, lead, b.rq.meant)
 		}},
 		{&f.fewAll, oidTSQuery, func(q search.Query, b *binding) []byte {
 			return c.e.words.rare(b.rq.env.account, q).Match(b.rq.env.account, search.LeadNone, b.rq.meant)
 		}},
 		{&f.all, oidTSQuery, func(q search.Query, b *binding) []byte {
 			return q.Match(b.rq.env.account, search.LeadNone, b.rq.meant)
+		}},
+		{&f.exact, oidBool, func(q search.Query, b *binding) []byte {
+			if c.e.words.rare(b.rq.env.account, q).Terms() == q.Terms() {
+				return []byte{1}
+			}
+			return []byte{0}
 		}},
 		{&f.from, oidText, func(q search.Query, _ *binding) []byte { return []byte(q.Beginning(f.lead)) }},
 		{&f.to, oidText, func(q search.Query, _ *binding) []byte {
@@ -314,11 +326,13 @@ func (l *level) byWords(w *writer, t string, few, query int, gate func()) {
 		gate()
 		w.text(" AND " + d + ".words @@ ")
 		w.param(few)
-		w.text(" AND ")
+		w.text(" AND (")
+		w.param(l.search.exact)
+		w.text(" OR ")
 		w.signed(d, l.search.masks)
 		w.text(" AND ts_match_vq(" + d + ".words, ")
 		w.param(query)
-		w.text(")")
+		w.text("))")
 	}
 	if l.search.alone {
 		w.from(l.search.document, t, nil)

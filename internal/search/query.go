@@ -90,6 +90,9 @@ func newTerm(fields []string) term {
 	return t
 }
 
+// Terms is how many terms the query has.
+func (q Query) Terms() int { return len(q.terms) }
+
 // Typed are the words in which an error is possible.
 func (q Query) Typed() []string {
 	var list []string
