@@ -45,7 +45,7 @@ func (b *bench) startCluster(ctx context.Context) error {
 	b.cluster, err = devdb.Start(ctx, devdb.Config{
 		Dir: filepath.Join(b.dir, "postgres"), BinDir: b.pgBin, Log: b.log, Durable: true,
 		Params: map[string]string{
-			"shared_buffers": "512MB", "effective_cache_size": "2GB", "random_page_cost": "1.1", "max_wal_size": "4GB",
+			"shared_buffers": "2GB", "effective_cache_size": "4GB", "random_page_cost": "1.1", "max_wal_size": "4GB",
 			"maintenance_work_mem": "256MB",
 		},
 	})

@@ -1,6 +1,8 @@
 package read
 
 import (
+	"strconv"
+
 	"dossier/internal/attribute"
 	"dossier/internal/wall"
 )
@@ -131,12 +133,12 @@ const walledFrequencies = `SELECT lexemes, shares FROM customer_search_shares()`
 const wordFrequencies = `SELECT most_common_elems::text::text[], most_common_elem_freqs FROM pg_stats
 WHERE schemaname = current_schema() AND tablename = 'customer_search' AND attname = 'words'`
 
-// sampled writes the number of rows that hit, of those that sample writes, as near.hits; the ids that walk finds, as walked.ids; and
+// sampled writes the number of rows that hit, of those that sample writes and counted to enough, as near.hits; the ids that walk finds, as walked.ids; and
 // beside them the rows u.
-func (w *writer) sampled(sample, walk, rows func()) {
-	w.text(" FROM (SELECT count(*) AS hits FROM (")
+func (w *writer) sampled(enough int, sample, walk, rows func()) {
+	w.text(" FROM (SELECT count(*) AS hits FROM (SELECT 1 FROM (")
 	sample()
-	w.text(") y WHERE y.hit) near CROSS JOIN LATERAL (SELECT ARRAY(")
+	w.text(") y WHERE y.hit LIMIT " + strconv.Itoa(enough) + ") x) near CROSS JOIN LATERAL (SELECT ARRAY(")
 	walk()
 	w.text(") AS ids) walked CROSS JOIN LATERAL (")
 	rows()
