@@ -21,6 +21,6 @@ func Sift(e *Engine, n int) { e.sifted = n }
 
 // Pace makes searches look at so many rows of an order before they choose their way, and at so many on the way along it.
 func Pace(e *Engine, sample, enough, walk int) {
-	e.bySignature = pace{sample, enough, walk}
+	e.bySignature = pace{sample, enough, walk, walk}
 	e.byDocument = e.bySignature
 }

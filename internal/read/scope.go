@@ -140,7 +140,7 @@ func (w *writer) sampled(enough int, sample, walk, rows func()) {
 	sample()
 	w.text(") y WHERE y.hit LIMIT " + strconv.Itoa(enough) + ") x) near CROSS JOIN LATERAL (SELECT ARRAY(")
 	walk()
-	w.text(") AS ids) walked CROSS JOIN LATERAL (")
+	w.text(") AS ids OFFSET 0) walked CROSS JOIN LATERAL (") // OFFSET 0: or it would walk for each use of the ids
 	rows()
 	w.text(") u")
 }

@@ -3,6 +3,7 @@ package read
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,16 +40,17 @@ type searched struct {
 	facets func(where arguments) search.Facets
 }
 
-// pace is how many rows a search looks at.
+// pace is how many rows a search looks at. For words that are common, of which the index would give many, two hits are enough, and
+// it walks farther.
 type pace struct {
-	sampleSize, enoughHits, maxWalk int
+	sampleSize, enoughHits, maxWalk, maxCommonWalk int
 }
 
 var (
 	// bySignature is for orders whose index has signatures, of which a thousand are looked at in 0.3 to 0.7 ms.
-	bySignature = pace{sampleSize: 2000, enoughHits: 4, maxWalk: 10_000}
+	bySignature = pace{sampleSize: 2000, enoughHits: 4, maxWalk: 8000, maxCommonWalk: 20_000}
 	// byDocument is for the others, where each row's document is looked up.
-	byDocument = pace{sampleSize: 400, enoughHits: 3, maxWalk: 6000}
+	byDocument = pace{sampleSize: 400, enoughHits: 3, maxWalk: 6000, maxCommonWalk: 6000}
 )
 
 // searchDocument is no type of the schema, so it is not among the nouns.
@@ -64,9 +66,10 @@ type found struct {
 	exact int
 	// masks are the slots of the masks, of which one must fit.
 	masks []int
-	// signed is the slot of whether there are masks: without them no row is looked at on the way.
-	signed int
-	lead   search.Lead
+	// signed is the slot of whether there are masks: without them no row is looked at on the way. enough and walk are those of how
+	// many hits and rows the pace says.
+	signed, enough, walk int
+	lead                 search.Lead
 	// ordered says that the document has the keys of the order, alone that it has all columns that the conditions need, too.
 	ordered, alone bool
 	pace
@@ -201,6 +204,22 @@ func (c *compiler) masks(f *found, site int) error {
 		}
 		return []byte{1}, err
 	})
+	if err != nil {
+		return err
+	}
+	return errors.Join(c.paced(&f.enough, site, f.enoughHits, 2), c.paced(&f.walk, site, f.maxWalk, f.maxCommonWalk))
+}
+
+// paced makes a parameter that depends on how common the words are.
+func (c *compiler) paced(slot *int, site, rare, common int) (err error) {
+	*slot, err = c.param(oidInt8, func(b *binding) ([]byte, error) {
+		q, err := parseSearch(b, site)
+		n := rare
+		if c.e.words.common(b.rq.env.account, q) {
+			n = common
+		}
+		return binary.BigEndian.AppendUint64(nil, uint64(n)), err //nolint:gosec // not negative
+	})
 	return err
 }
 
@@ -293,9 +312,9 @@ func (l *level) walk(w *writer, limit int) {
 		w.text("SELECT " + t + ".id, ")
 		l.hit(w, t)
 		l.onTheWay(w, t)
-		w.text(" AND near.hits >= " + strconv.Itoa(l.search.enoughHits))
-		l.ordered(w, t, -1)
-		w.text(" LIMIT " + strconv.Itoa(l.search.maxWalk))
+		w.text(" AND near.hits >= ")
+		w.param(l.search.enough)
+		l.ordered(w, t, l.search.walk)
 	}, limit)
 }
 
@@ -312,7 +331,9 @@ func (l *level) foundByWords(w *writer, limit int) {
 	t := w.alias()
 	l.foundKeys(w, t)
 	l.byWords(w, t, l.search.few, l.search.query, func() {
-		w.text(" AND (near.hits < " + strconv.Itoa(l.search.enoughHits) + " OR cardinality(walked.ids) < ")
+		w.text(" AND (near.hits < ")
+		w.param(l.search.enough)
+		w.text(" OR cardinality(walked.ids) < ")
 		w.param(limit)
 		w.text(")")
 	})

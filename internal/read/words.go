@@ -72,6 +72,15 @@ func (s *wordShares) rare(account uuid.UUID, q search.Query) search.Query {
 	return q.Rarest(account, l.share)
 }
 
+// common says that the index of words would give so many customers for the query that a long walk is shorter.
+func (s *wordShares) common(account uuid.UUID, q search.Query) bool {
+	l := s.list.Load()
+	return l != nil && len(l.lexemes) > 0 && q.Share(account, l.share) >= commonShare
+}
+
+// commonShare is the part of all customers from which on the index of words gives many.
+const commonShare = 0.005
+
 // share is the part of all customers that have a lexeme which begins so, as far as it is known.
 func (l *shareList) share(begins string) float64 {
 	from, _ := slices.BinarySearch(l.lexemes, begins)

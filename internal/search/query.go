@@ -110,13 +110,7 @@ func (q Query) Rarest(account uuid.UUID, share func(lexeme string) float64) Quer
 	if len(q.terms) < 2 {
 		return q
 	}
-	b := builder{tag: tag(account)}
-	shares := make([]float64, len(q.terms))
-	least := 1.0
-	for i, t := range q.terms {
-		shares[i] = b.share(t, share)
-		least = min(least, shares[i])
-	}
+	shares, least := q.shares(account, share)
 	var few Query
 	for i, t := range q.terms {
 		if shares[i] <= max(least, unknownShare)*worthwhile {
@@ -124,6 +118,22 @@ func (q Query) Rarest(account uuid.UUID, share func(lexeme string) float64) Quer
 		}
 	}
 	return few
+}
+
+// Share says which part of all customers has the rarest of the terms, as far as it is known.
+func (q Query) Share(account uuid.UUID, share func(lexeme string) float64) float64 {
+	_, least := q.shares(account, share)
+	return least
+}
+
+func (q Query) shares(account uuid.UUID, share func(lexeme string) float64) (shares []float64, least float64) {
+	b := builder{tag: tag(account)}
+	shares, least = make([]float64, len(q.terms)), 1
+	for i, t := range q.terms {
+		shares[i] = b.share(t, share)
+		least = min(least, shares[i])
+	}
+	return shares, least
 }
 
 const (
