@@ -70,6 +70,8 @@ type request struct {
 	now  time.Time
 	// meant are the words that mistyped ones of searches stand for.
 	meant map[string][]string
+	// shares says how common words are, the same for all parameters of the request.
+	shares *shareList
 }
 
 // environment is what computed fields may use.

@@ -133,8 +133,8 @@ const walledFrequencies = `SELECT lexemes, shares FROM customer_search_shares()`
 const wordFrequencies = `SELECT most_common_elems::text::text[], most_common_elem_freqs FROM pg_stats
 WHERE schemaname = current_schema() AND tablename = 'customer_search' AND attname = 'words'`
 
-// sampled writes the number of rows that hit, of those that sample writes and counted to enough, as near.hits; the ids that walk finds, as walked.ids; and
-// beside them the rows u.
+// sampled writes the number of rows that hit, of those that sample writes and counted to enough, as near.hits; the ids that walk finds,
+// as walked.ids; and beside them the rows u.
 func (w *writer) sampled(enough int, sample, walk, rows func()) {
 	w.text(" FROM (SELECT count(*) AS hits FROM (SELECT 1 FROM (")
 	sample()

@@ -105,16 +105,16 @@ func (c *compiler) search(l *level, s *searched, site int, args arguments) error
 			if q.Beginning(lead) == "" { // of several words none is left out, also when the index is asked for one of them
 				lead = search.LeadNone
 			}
-			return c.e.words.rare(b.rq.env.account, q).Match(b.rq.env.account, lead, b.rq.meant)
+			return b.rq.shares.rare(b.rq.env.account, q).Match(b.rq.env.account, lead, b.rq.meant)
 		}},
 		{&f.fewAll, oidTSQuery, func(q search.Query, b *binding) []byte {
-			return c.e.words.rare(b.rq.env.account, q).Match(b.rq.env.account, search.LeadNone, b.rq.meant)
+			return b.rq.shares.rare(b.rq.env.account, q).Match(b.rq.env.account, search.LeadNone, b.rq.meant)
 		}},
 		{&f.all, oidTSQuery, func(q search.Query, b *binding) []byte {
 			return q.Match(b.rq.env.account, search.LeadNone, b.rq.meant)
 		}},
 		{&f.exact, oidBool, func(q search.Query, b *binding) []byte {
-			if c.e.words.rare(b.rq.env.account, q).Terms() == q.Terms() {
+			if b.rq.shares.rare(b.rq.env.account, q).Terms() == q.Terms() {
 				return []byte{1}
 			}
 			return []byte{0}
@@ -215,7 +215,7 @@ func (c *compiler) paced(slot *int, site, rare, common int) (err error) {
 	*slot, err = c.param(oidInt8, func(b *binding) ([]byte, error) {
 		q, err := parseSearch(b, site)
 		n := rare
-		if c.e.words.common(b.rq.env.account, q) {
+		if b.rq.shares.common(b.rq.env.account, q) {
 			n = common
 		}
 		return binary.BigEndian.AppendUint64(nil, uint64(n)), err //nolint:gosec // not negative
@@ -286,8 +286,7 @@ func (l *level) sample(w *writer) {
 	w.text(" LIMIT " + strconv.Itoa(l.search.sampleSize))
 }
 
-// onTheWay writes FROM and WHERE of the rows along the order. How many of them are wanted is no parameter: PostgreSQL would
-// take that for a tenth of all.
+// onTheWay writes FROM and WHERE of the rows along the order.
 func (l *level) onTheWay(w *writer, t string) {
 	w.from(l.along(), t, nil)
 	w.text(" AND ")
@@ -396,6 +395,7 @@ func (op *operation) understand(ctx context.Context, fields []*ast.Field) error 
 	var typed []string
 	if len(fields) > 0 {
 		op.e.words.refresh(ctx, op.e)
+		op.rq.shares = op.e.words.list.Load()
 	}
 	for _, f := range fields {
 		args, err := op.coercer().field(f.Definition, f.Arguments)

@@ -64,8 +64,7 @@ func (s *wordShares) refresh(ctx context.Context, e *Engine) {
 }
 
 // rare is the query with those of its terms that the index is to be asked for.
-func (s *wordShares) rare(account uuid.UUID, q search.Query) search.Query {
-	l := s.list.Load()
+func (l *shareList) rare(account uuid.UUID, q search.Query) search.Query {
 	if l == nil || len(l.lexemes) == 0 {
 		return q
 	}
@@ -73,8 +72,7 @@ func (s *wordShares) rare(account uuid.UUID, q search.Query) search.Query {
 }
 
 // common says that the index of words would give so many customers for the query that a long walk is shorter.
-func (s *wordShares) common(account uuid.UUID, q search.Query) bool {
-	l := s.list.Load()
+func (l *shareList) common(account uuid.UUID, q search.Query) bool {
 	return l != nil && len(l.lexemes) > 0 && q.Share(account, l.share) >= commonShare
 }
 
