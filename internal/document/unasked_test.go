@@ -3,8 +3,10 @@ package document_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/google/uuid"
 
@@ -61,6 +63,7 @@ func TestTheUsualUploadIsBegunUnasked(t *testing.T) {
 		"too large":                   {customer: e.adasCustomer, files: sent(bounded("a.pdf", pdf(200_000, 2), 100)), asked: 1, each: fault.TooLarge},
 		"larger than it was said":     {customer: e.adasCustomer, files: sent(&file{name: "a.pdf", bound: 99_000, r: bytes.NewReader(pdf(150_000, 3))}), each: fault.TooLarge},
 		"of a type that is refused":   {customer: e.adasCustomer, files: sent(bounded("a.exe", []byte("MZ\x90\x00"), 100)), asked: 1, each: fault.UnsupportedMediaType},
+		"of a body that fails":        {customer: e.adasCustomer, files: sent(&file{name: "a.pdf", bound: 9000, r: iotest.ErrReader(errors.New("reset"))}), each: fault.BadUserInput},
 		"empty":                       {customer: e.adasCustomer, files: sent(bounded("a.pdf", nil, 100)), asked: 1, each: fault.BadUserInput},
 		"without a name":              {customer: e.adasCustomer, files: sent(bounded("", content, 100))},
 		"with a name that is refused": {customer: e.adasCustomer, files: sent(bounded(strings.Repeat("n", 3000)+".pdf", content, 100)), asked: 1, each: fault.BadUserInput},

@@ -151,13 +151,17 @@ type uploading struct {
 
 // prepare asks where the files may go, or begins the only file without asking.
 func (u *uploading) prepare(ctx context.Context) (err error) {
-	if err := u.beginUnasked(ctx); err != nil || u.begun != nil {
+	if err := u.beginUnasked(ctx); err != nil || u.begun != nil || u.broken() {
 		return err
 	}
 	u.target, err = u.service.target(ctx, u.p, u.draft.CustomerID, u.draft.AreaKey)
 	u.details.AreaID = u.target.Area.ID
 	return err
 }
+
+// broken says whether the body failed before the only file began. Nothing can be asked any more then: with its body net/http
+// ends a request.
+func (u *uploading) broken() bool { return u.opened != nil && u.opened.broken != nil }
 
 // beginUnasked begins the usual upload, one file of known size for the general area, in one statement that holds all the
 // conditions: whoever asks first what the account allows waits for the database once more. Where a condition does not hold
@@ -237,6 +241,9 @@ func (u *uploading) one(ctx context.Context, i int) (received, error) {
 	in, err := u.intake(i)
 	if err != nil {
 		return received{}, err
+	}
+	if u.broken() {
+		return received{}, brokenBody(ctx, u.opened, in.path)
 	}
 	in.target, in.src = u.target, u.opened
 	return u.service.receive(ctx, u.p, in)
