@@ -243,7 +243,8 @@ func (e *env) filled(tables []walledTable, accounts ...uuid.UUID) {
 	for _, t := range tables {
 		rows, err := e.admin.Query(ctx, `SELECT column_name::text, CASE data_type WHEN 'uuid' THEN 'gen_random_uuid()' WHEN 'text' THEN 'gen_random_uuid()::text'
 				WHEN 'timestamp with time zone' THEN 'now()' WHEN 'date' THEN 'current_date' WHEN 'boolean' THEN 'true' WHEN 'jsonb' THEN '''[]''::jsonb'
-				WHEN 'bytea' THEN 'decode(md5(random()::text), ''hex'')' WHEN 'tsvector' THEN '''x''::tsvector' ELSE '1' END
+				WHEN 'bytea' THEN 'decode(md5(random()::text), ''hex'')' WHEN 'tsvector' THEN '''x''::tsvector'
+				WHEN 'bit' THEN format('''1''::bit(%s)', character_maximum_length) ELSE '1' END
 			FROM information_schema.columns WHERE table_schema = 'public' AND table_name = $1 AND is_nullable = 'NO' AND column_name <> $2`, t.name, t.account)
 		if err != nil {
 			e.t.Fatal(err)
