@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -40,7 +41,8 @@ func newEnv(t testing.TB, change ...func(*Config)) *env {
 	t.Helper()
 	e := &env{t: t, db: pgtest.New(t, template)}
 	e.admin = e.db.Pool(t)
-	cfg := Config{DSN: wall.AsApp(e.db.DSN()), MaxConns: 16, Dirty: func(uuid.UUID) { e.dirty.Add(1) }}
+	// On a machine that runs all packages' tests at once, races for a row take longer than a client should wait.
+	cfg := Config{DSN: wall.AsApp(e.db.DSN()), MaxConns: 16, lockTimeout: 12 * time.Second, Dirty: func(uuid.UUID) { e.dirty.Add(1) }}
 	for _, f := range change {
 		f(&cfg)
 	}

@@ -56,9 +56,9 @@ type Config struct {
 	// Tracer sees each statement.
 	Tracer pgx.QueryTracer
 
-	// dial replaces the dialer, so that a test can cut a connection at a chosen point; outcomeTimeout the constant.
-	dial           func(ctx context.Context, network, addr string) (net.Conn, error)
-	outcomeTimeout time.Duration
+	// dial replaces the dialer, so that a test can cut a connection at a chosen point; the others the constants.
+	dial                        func(ctx context.Context, network, addr string) (net.Conn, error)
+	outcomeTimeout, lockTimeout time.Duration
 }
 
 // ErrBadDSN stands for the error of the parser of connection strings.
@@ -120,6 +120,9 @@ func (c Config) withDefaults() Config {
 	if c.outcomeTimeout == 0 {
 		c.outcomeTimeout = outcomeTimeout
 	}
+	if c.lockTimeout == 0 {
+		c.lockTimeout = lockTimeout
+	}
 	if c.Dirty == nil {
 		c.Dirty = func(uuid.UUID) {}
 	}
@@ -137,8 +140,8 @@ func poolConfig(cfg Config) (*pgxpool.Config, error) {
 		pc.ConnConfig.DialFunc = cfg.dial
 	}
 	params := pc.ConnConfig.RuntimeParams
-	params["statement_timeout"] = milliseconds(statementTimeout)
-	params["lock_timeout"] = milliseconds(lockTimeout)
+	params["statement_timeout"] = milliseconds(max(statementTimeout, cfg.lockTimeout+time.Second))
+	params["lock_timeout"] = milliseconds(cfg.lockTimeout)
 	params["idle_in_transaction_session_timeout"] = milliseconds(idleInTransaction)
 	params["timezone"] = "UTC"
 	if params["application_name"] == "" {

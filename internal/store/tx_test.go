@@ -225,7 +225,7 @@ func TestFullPoolAnswersUnavailable(t *testing.T) {
 
 func TestWaitingForALockEndsInUnavailable(t *testing.T) {
 	t.Parallel()
-	e := newEnv(t)
+	e := newEnv(t, func(c *Config) { c.lockTimeout = lockTimeout })
 	id := e.person(e.ada, "Ada")
 	held, release := make(chan struct{}), make(chan struct{})
 	var g errgroup.Group
