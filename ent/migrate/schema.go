@@ -706,13 +706,18 @@ var (
 				Name:    "customersearch_account_id_id",
 				Unique:  true,
 				Columns: []*schema.Column{CustomerSearchColumns[1], CustomerSearchColumns[0]},
-			},
-			{
-				Name:    "customersearch_words",
-				Unique:  false,
-				Columns: []*schema.Column{CustomerSearchColumns[6]},
 				Annotation: &entsql.IndexAnnotation{
-					Type: "GIN",
+					IncludeColumns: []string{
+						CustomerSearchColumns[2].Name,
+
+						CustomerSearchColumns[3].Name,
+
+						CustomerSearchColumns[4].Name,
+
+						CustomerSearchColumns[5].Name,
+
+						CustomerSearchColumns[7].Name,
+					},
 				},
 			},
 			{

@@ -45,7 +45,7 @@ func (b *bench) startCluster(ctx context.Context) error {
 	b.cluster, err = devdb.Start(ctx, devdb.Config{
 		Dir: filepath.Join(b.dir, "postgres"), BinDir: b.pgBin, Log: b.log, Durable: true,
 		Params: map[string]string{
-			"shared_buffers": "2GB", "effective_cache_size": "4GB", "random_page_cost": "1.1", "max_wal_size": "4GB",
+			"shared_buffers": "4GB", "effective_cache_size": "8GB", "random_page_cost": "1.1", "max_wal_size": "4GB",
 			"maintenance_work_mem": "256MB",
 		},
 	})
@@ -103,6 +103,7 @@ func (b *bench) database(ctx context.Context, set dataset) (string, error) {
 		b.printf("data: %s, loaded before\n", name)
 		return name, b.admin(ctx, `DROP DATABASE `+empty)
 	}
+	b.printf("data: %s is loaded, which takes up to half an hour\n", name)
 	began := time.Now()
 	if err := b.dropOld(ctx, set.name); err != nil {
 		return "", err

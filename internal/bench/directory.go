@@ -158,6 +158,9 @@ func (b *bench) directory(ctx context.Context) error {
 		return err
 	}
 	defer server.stop()
+	if err := b.warm(ctx, database); err != nil {
+		return err
+	}
 	d := directoryRun{bench: b, addr: server.addr, key: key}
 	if d.log, err = os.Open(filepath.Join(b.dir, "postgres", "log")); err != nil {
 		return err
@@ -178,6 +181,23 @@ func (b *bench) directory(ctx context.Context) error {
 		}
 	}
 	b.printf("%s", b.report.directoryTable())
+	return nil
+}
+
+// warm reads the database into memory, where it is on a server that has run for a while: what is measured is the search, not the disk.
+// What does not fit into PostgreSQL's own memory is in the system's; the tables of the search come last, so they stay.
+func (b *bench) warm(ctx context.Context, database string) error {
+	if err := b.exec(ctx, database, `CREATE EXTENSION IF NOT EXISTS pg_prewarm`); err != nil {
+		return err
+	}
+	began, bytes := time.Now(), int64(0)
+	if err := b.queryRow(ctx, database, `SELECT sum(pg_prewarm(c.oid))::bigint * 8192 FROM (SELECT c.oid FROM pg_class AS c
+			LEFT JOIN pg_index AS x ON x.indexrelid = c.oid WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'i')
+			ORDER BY coalesce(x.indrelid, c.oid)::regclass::text IN ('customer', 'customer_search', 'search_word'), c.relname LIMIT 1000) AS c`,
+		nil, &bytes); err != nil {
+		return err
+	}
+	b.printf("data: %d MB read into memory in %s\n", bytes>>20, time.Since(began).Round(time.Second))
 	return nil
 }
 

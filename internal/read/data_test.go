@@ -36,7 +36,7 @@ type world struct {
 // tableOrder is the order of inserting.
 var tableOrder = []string{
 	"account", "storage_usage", "staff_user", "api_key", "customer_type", "customer_origin", "office", "service", "customer", "contact", "email_address", "phone_number", "postal_address",
-	"customer_search", "attribute_definition", "document", "document_version", "timeline_entry", "note", "customer_image", "event", "job", "job_row_error", "customer_merge",
+	"customer_search", "search_token", "attribute_definition", "document", "document_version", "timeline_entry", "note", "customer_image", "event", "job", "job_row_error", "customer_merge",
 	"attribute_definition_type", "attribute_option", "attribute_value", "attribute_value_option",
 	"audit_record",
 }
@@ -235,6 +235,12 @@ func (m *maker) documents(account uuid.UUID) {
 			"family_sort_name": c["family_sort_name"], "words": strings.Join(words, " "),
 			"signature": pgtype.Bits{Bytes: signature[:], Len: search.SignatureBits, Valid: true},
 		})
+		tokens := search.Tokens(d.Lexemes(account))
+		for _, token := range tokens {
+			m.tables["search_token"] = append(m.tables["search_token"], row{
+				"account_id": account, "word": token.Word, "customer_id": c.id(), "hint": d.Hint(tokens)[0], "hint_more": d.Hint(tokens)[1], "shared": token.Shared, "status": c["status"],
+			})
+		}
 	}
 }
 

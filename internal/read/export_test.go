@@ -19,8 +19,8 @@ func LookAtFew(e *Engine, n int) { e.few = n }
 // Sift makes the engine look at n rows for conditions that no index serves.
 func Sift(e *Engine, n int) { e.sifted = n }
 
-// Pace makes searches look at so many rows of an order before they choose their way, and at so many on the way along it.
-func Pace(e *Engine, sample, enough, walk int) {
-	e.bySignature = pace{sample, enough, walk, walk}
+// Pace makes searches sort fewer matches than many, and walk along so many rows.
+func Pace(e *Engine, many, walk int) {
+	e.bySignature = pace{many, walk}
 	e.byDocument = e.bySignature
 }

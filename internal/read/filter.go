@@ -438,6 +438,14 @@ func encodeTexts(list []any) []byte {
 	return dst
 }
 
+func encodeStrings(list []string) []byte {
+	dst := arrayHeader(len(list), oidText)
+	for _, s := range list {
+		dst = append(binary.BigEndian.AppendUint32(dst, uint32(len(s))), s...)
+	}
+	return dst
+}
+
 func encodeUUIDs(ids []uuid.UUID) []byte {
 	dst := arrayHeader(len(ids), oidUUID)
 	for i := range ids {

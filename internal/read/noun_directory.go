@@ -22,6 +22,7 @@ func customersRoot() connection {
 		}},
 		searched: &searched{
 			document: searchDocument,
+			token:    searchToken,
 			copied:   []string{"DISPLAY_NAME", "FAMILY_NAME", "CREATED_AT"},
 			leads:    map[string]search.Lead{"DISPLAY_NAME": search.LeadDisplay, "FAMILY_NAME": search.LeadFamily},
 			facets: func(where arguments) search.Facets {

@@ -1,8 +1,6 @@
 package read
 
 import (
-	"strconv"
-
 	"dossier/internal/attribute"
 	"dossier/internal/wall"
 )
@@ -133,16 +131,47 @@ const walledFrequencies = `SELECT lexemes, shares FROM customer_search_shares()`
 const wordFrequencies = `SELECT most_common_elems::text::text[], most_common_elem_freqs FROM pg_stats
 WHERE schemaname = current_schema() AND tablename = 'customer_search' AND attname = 'words'`
 
-// sampled writes the number of rows that hit, of those that sample writes and counted to enough, as near.hits; the ids that walk finds,
-// as walked.ids; and beside them the rows u.
-func (w *writer) sampled(enough int, sample, walk, rows func()) {
-	w.text(" FROM (SELECT count(*) AS hits FROM (SELECT 1 FROM (")
-	sample()
-	w.text(") y WHERE y.hit LIMIT " + strconv.Itoa(enough) + ") x) near CROSS JOIN LATERAL (SELECT ARRAY(")
+// inTwoWays writes the ids that tokens writes, each once, as near.ids; those that walk writes, as walked.ids; and beside them the
+// rows u.
+func (w *writer) inTwoWays(tokens, walk, rows func()) {
+	w.text(" FROM (SELECT ARRAY(SELECT y.customer_id FROM (")
+	tokens()
+	w.text(") y) AS ids OFFSET 0) near CROSS JOIN LATERAL (SELECT ARRAY(")
 	walk()
 	w.text(") AS ids OFFSET 0) walked CROSS JOIN LATERAL (") // OFFSET 0: or it would walk for each use of the ids
 	rows()
 	w.text(") u")
+}
+
+// tokens writes the tokens in the ranges that have the hint, unless it is nil: the index alone is read for them.
+func (w *writer) tokens(f *found, ranges tokenRanges, hint *[2]int) {
+	r, k, of := w.alias(), w.alias(), w.alias()
+	w.text("SELECT " + of + ".customer_id, " + of + ".shared, " + of + ".status FROM unnest(")
+	w.param(ranges.from)
+	w.text("::text[], ")
+	w.param(ranges.to)
+	w.text("::text[]) AS " + r + " (low, high) CROSS JOIN LATERAL (SELECT " + k + ".customer_id, " + k + ".shared, " + k + ".status")
+	w.from(f.token, k, nil)
+	w.text(" AND " + k + ".word >= " + r + ".low AND " + k + ".word < " + r + ".high")
+	if hint != nil {
+		for i, column := range []string{"hint", "hint_more"} {
+			w.text(" AND " + k + "." + column + " & ")
+			w.param(hint[i])
+			w.text(" = ")
+			w.param(hint[i])
+		}
+	}
+	w.text(" OFFSET 0) " + of)
+}
+
+// allWithToken writes the customers with a token in the ranges, each once, where the gate says so; it begins with AND.
+func (w *writer) allWithToken(f *found, ranges tokenRanges, gate func()) {
+	o := w.alias()
+	w.text("SELECT DISTINCT " + o + ".customer_id FROM (")
+	w.tokens(f, ranges, &f.hint)
+	w.text(") " + o + " WHERE true")
+	gate()
+	w.text(" OFFSET 0")
 }
 
 // hits writes the ids of the first rows that hit, of those that rows writes in order.

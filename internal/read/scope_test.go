@@ -32,9 +32,9 @@ func scoped(sql string) error {
 			return fmt.Errorf("%s %s is not bound to the account", table, alias)
 		}
 	}
-	// Every FROM and JOIN is of a table that was seen, or of a subselect.
+	// Every FROM and JOIN is of a table that was seen, of a subselect, or of the elements of a parameter.
 	if all := regexp.MustCompile(`\b(FROM|JOIN) `).FindAllString(sql, -1); len(all) != len(uses)+
-		strings.Count(sql, "FROM (")+strings.Count(sql, "JOIN LATERAL (") {
+		strings.Count(sql, "FROM (")+strings.Count(sql, "FROM unnest($")+strings.Count(sql, "JOIN LATERAL (") {
 		return fmt.Errorf("a table of another form")
 	}
 	return nil

@@ -3,7 +3,6 @@ package read
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,20 +17,20 @@ import (
 
 // searched declares how the rows of a connection are found by words.
 //
-// A search has two ways. It can walk along the order of the page and look at each row: right when many rows match, as for one or
-// two letters. Or it can collect all that match from the index of words and sort them: right when few do. PostgreSQL
-// cannot know which when the word is a parameter. So each search looks at the next sampleSize rows of its order first. If
-// there are enoughHits among them it walks, for maxWalk rows at most: a sample can be wrong. When that does not fill the
-// page, or was not tried, it asks the index of words.
+// A search has two ways. It can collect all that match from the ranges of the index of tokens and sort them: right when few match.
+// Or it can walk along the order of the page and look at each row: right when many do, as for one or two letters. PostgreSQL
+// cannot know which when the word is a parameter. So each search begins to collect, and goes on with what it has when that was
+// all of it. When there are more it walks, for maxWalk rows at most: matches can be far apart in the order. When that does not
+// fill the page it collects the rest.
 //
 // What makes looking at a row cheap is the signature of its document, which stands in the index of the order: only a row that
-// has all bits of one of the query's masks is looked at closer. In an order whose index has none, fewer rows are looked at.
+// has all bits of one of the query's masks is looked at closer. In an order whose index has none, fewer rows are walked along.
 //
 // Both ways fail for a word that begins what the rows are ordered by: all Marias stand in one place, which a walk from A gets to
 // last, and they are too many to be sorted. They are a range of the order's index, which is read beside the others.
 type searched struct {
-	// document has the rows' ids, lexemes and signatures, and copies of some of their columns.
-	document *noun
+	// document has the rows' ids, lexemes and signatures, and copies of some of their columns; token has a row for each lexeme.
+	document, token *noun
 	// copied are the orders whose keys, like the status, the document has copies of, with an index that has the signature.
 	copied []string
 	// leads are the orders by name.
@@ -40,40 +39,46 @@ type searched struct {
 	facets func(where arguments) search.Facets
 }
 
-// pace is how many rows a search looks at. For words that are common, of which the index would give many, two hits are enough, and
-// it walks farther.
-type pace struct {
-	sampleSize, enoughHits, maxWalk, maxCommonWalk int
-}
+// pace is how many matches are too many to be sorted, and how many rows a walk looks at.
+type pace struct{ many, maxWalk int }
 
 var (
-	// bySignature is for orders whose index has signatures, of which a thousand are looked at in 0.3 to 0.7 ms.
-	bySignature = pace{sampleSize: 2000, enoughHits: 4, maxWalk: 8000, maxCommonWalk: 20_000}
+	// bySignature is for orders whose index has signatures, of which a thousand are looked at in 0.4 to 0.9 ms: a walk for a page of 25
+	// takes about as long as looking up 2,600 of a million customers.
+	bySignature = pace{many: 2600, maxWalk: 20_000}
 	// byDocument is for the others, where each row's document is looked up.
-	byDocument = pace{sampleSize: 400, enoughHits: 3, maxWalk: 6000, maxCommonWalk: 6000}
+	byDocument = pace{many: 4000, maxWalk: 10_000}
 )
 
-// searchDocument is no type of the schema, so it is not among the nouns.
-var searchDocument = &noun{table: "customer_search", id: "id", account: "account_id"}
+// searchDocument and searchToken are no types of the schema, so they are not among the nouns.
+var (
+	searchDocument = &noun{table: "customer_search", id: "id", account: "account_id"}
+	searchToken    = &noun{table: "search_token", id: "customer_id", account: "account_id"}
+)
 
 // found is a search of one level.
 type found struct {
 	*searched
-	// query leaves out the rows between from and to, of the order's first column; all does not. few and fewAll are of their
-	// terms those to ask the index for.
-	query, all, few, fewAll, from, to int
-	// exact is the slot of whether few and fewAll are all terms.
-	exact int
+	// query leaves out the rows between from and to, of the order's first column.
+	query, from, to int
+	// total are the ranges of all who may match, page those without the rows between from and to.
+	page, total tokenRanges
+	// exact is the slot of whether the ranges need no closer look; else query leaves out nobody.
+	// length and hint those of search.Ranges.
+	exact, length int
+	hint          [2]int
 	// masks are the slots of the masks, of which one must fit.
 	masks []int
-	// signed is the slot of whether there are masks: without them no row is looked at on the way. enough and walk are those of how
-	// many hits and rows the pace says.
-	signed, enough, walk int
-	lead                 search.Lead
-	// ordered says that the document has the keys of the order, alone that it has all columns that the conditions need, too.
-	ordered, alone bool
+	// signed is the slot of whether there are masks: without them no row is looked at on the way.
+	signed int
+	lead   search.Lead
+	// ordered says that the document has the keys of the order, bare that it has all columns that the conditions need, alone both.
+	ordered, bare, alone bool
 	pace
 }
+
+// tokenRanges are the slots of search.Ranges.
+type tokenRanges struct{ from, to int }
 
 // blank says whether a text is missing or has nothing but spaces.
 func blank(v any) bool { return strings.TrimSpace(asText(v)) == "" }
@@ -87,12 +92,16 @@ func (c *compiler) search(l *level, s *searched, site int, args arguments) error
 	if f.ordered {
 		f.pace = c.e.bySignature
 	}
-	f.alone = f.ordered
+	f.bare = true
 	for _, v := range args.in("where") {
-		f.alone = f.alone && v == nil
+		f.bare = f.bare && v == nil
 	}
+	f.alone = f.ordered && f.bare
 	if err := c.masks(f, site); err != nil {
 		return err
+	}
+	ranges := func(q search.Query, b *binding, lead search.Lead) search.Ranges {
+		return q.Ranges(b.rq.env.account, lead, b.rq.meant, b.rq.shares.of(), f.facets(b.args[site].in("where")))
 	}
 	for _, p := range []struct {
 		slot  *int
@@ -100,25 +109,6 @@ func (c *compiler) search(l *level, s *searched, site int, args arguments) error
 		value func(q search.Query, b *binding) []byte
 	}{
 		{&f.query, oidTSQuery, func(q search.Query, b *binding) []byte { return q.Match(b.rq.env.account, f.lead, b.rq.meant) }},
-		{&f.few, oidTSQuery, func(q search.Query, b *binding) []byte {
-			lead := f.lead
-			if q.Beginning(lead) == "" { // of several words none is left out, also when the index is asked for one of them
-				lead = search.LeadNone
-			}
-			return b.rq.shares.rare(b.rq.env.account, q).Match(b.rq.env.account, lead, b.rq.meant)
-		}},
-		{&f.fewAll, oidTSQuery, func(q search.Query, b *binding) []byte {
-			return b.rq.shares.rare(b.rq.env.account, q).Match(b.rq.env.account, search.LeadNone, b.rq.meant)
-		}},
-		{&f.all, oidTSQuery, func(q search.Query, b *binding) []byte {
-			return q.Match(b.rq.env.account, search.LeadNone, b.rq.meant)
-		}},
-		{&f.exact, oidBool, func(q search.Query, b *binding) []byte {
-			if b.rq.shares.rare(b.rq.env.account, q).Terms() == q.Terms() {
-				return []byte{1}
-			}
-			return []byte{0}
-		}},
 		{&f.from, oidText, func(q search.Query, _ *binding) []byte { return []byte(q.Beginning(f.lead)) }},
 		{&f.to, oidText, func(q search.Query, _ *binding) []byte {
 			if from := q.Beginning(f.lead); from != "" {
@@ -126,6 +116,16 @@ func (c *compiler) search(l *level, s *searched, site int, args arguments) error
 			}
 			return []byte{} // nothing is less
 		}},
+		{&f.page.from, oidTextArray, func(q search.Query, b *binding) []byte { return encodeStrings(ranges(q, b, f.lead).From) }},
+		{&f.page.to, oidTextArray, func(q search.Query, b *binding) []byte { return encodeStrings(ranges(q, b, f.lead).To) }},
+		{&f.total.from, oidTextArray, func(q search.Query, b *binding) []byte { return encodeStrings(ranges(q, b, search.LeadNone).From) }},
+		{&f.total.to, oidTextArray, func(q search.Query, b *binding) []byte { return encodeStrings(ranges(q, b, search.LeadNone).To) }},
+		{&f.exact, oidBool, func(q search.Query, b *binding) []byte {
+			return []byte{byte(btoi(ranges(q, b, search.LeadNone).Exact))}
+		}},
+		{&f.length, oidInt8, func(q search.Query, b *binding) []byte { return int8Bytes(int64(ranges(q, b, search.LeadNone).Length)) }},
+		{&f.hint[0], oidInt8, func(q search.Query, b *binding) []byte { return int8Bytes(ranges(q, b, search.LeadNone).Hint[0]) }},
+		{&f.hint[1], oidInt8, func(q search.Query, b *binding) []byte { return int8Bytes(ranges(q, b, search.LeadNone).Hint[1]) }},
 	} {
 		slot, err := c.param(p.oid, func(b *binding) ([]byte, error) {
 			q, err := parseSearch(b, site)
@@ -155,20 +155,22 @@ func parseSearch(b *binding, site int) (search.Query, error) {
 func (l *level) foundPage(w *writer, limit int) {
 	f := l.search
 	w.text("SELECT u." + l.noun.id)
-	w.sampled(f.enoughHits, func() { l.sample(w) }, func() { l.walk(w, limit) }, func() {
+	w.inTwoWays(func() {
+		w.tokens(f, f.total, &f.hint)
+		w.text(" LIMIT " + strconv.Itoa(f.many))
+	}, func() { l.walk(w, limit) }, func() {
 		if f.lead != search.LeadNone {
 			l.foundAhead(w, limit)
 			w.text(" UNION ")
 		}
-		l.foundByWalking(w)
+		l.foundThere(w, limit)
 		w.text(" UNION ")
 		l.foundByWords(w, limit)
 	})
 	l.ordered(w, "u", limit)
 }
 
-// masks makes the parameters of the query's masks, and of how far they are worth following: a query without masks goes to the
-// index of words.
+// masks makes the parameters of the query's masks. With a query without masks nobody walks.
 func (c *compiler) masks(f *found, site int) error {
 	masks := func(b *binding) ([]search.Signature, error) {
 		q, err := parseSearch(b, site)
@@ -199,26 +201,7 @@ func (c *compiler) masks(f *found, site int) error {
 	var err error
 	f.signed, err = c.param(oidBool, func(b *binding) ([]byte, error) {
 		list, err := masks(b)
-		if len(list) == 0 {
-			return []byte{0}, err
-		}
-		return []byte{1}, err
-	})
-	if err != nil {
-		return err
-	}
-	return errors.Join(c.paced(&f.enough, site, f.enoughHits, 2), c.paced(&f.walk, site, f.maxWalk, f.maxCommonWalk))
-}
-
-// paced makes a parameter that depends on how common the words are.
-func (c *compiler) paced(slot *int, site, rare, common int) (err error) {
-	*slot, err = c.param(oidInt8, func(b *binding) ([]byte, error) {
-		q, err := parseSearch(b, site)
-		n := rare
-		if b.rq.shares.common(b.rq.env.account, q) {
-			n = common
-		}
-		return binary.BigEndian.AppendUint64(nil, uint64(n)), err //nolint:gosec // not negative
+		return []byte{byte(btoi(len(list) > 0))}, err
 	})
 	return err
 }
@@ -228,7 +211,7 @@ func encodeBits(s search.Signature) []byte {
 	return append(binary.BigEndian.AppendUint32(nil, search.SignatureBits), s[:]...)
 }
 
-// hit writes whether a row matches: its signature is looked at first. Those that the word begins need no look at all.
+// hit writes whether a row matches: its signature is looked at first, which those that the word begins have too.
 func (l *level) hit(w *writer, t string) {
 	f := l.search
 	holds := func() {
@@ -239,18 +222,16 @@ func (l *level) hit(w *writer, t string) {
 		}
 		w.and(l.conds, t)
 	}
-	w.text("CASE")
-	if f.lead != search.LeadNone {
-		w.text(" WHEN ")
-		l.begun(w, t)
-		w.text(" THEN true")
-		holds()
-	}
-	w.text(" WHEN ")
+	w.text("CASE WHEN ")
 	if f.ordered {
 		w.signed(t, f.masks)
-		w.text(" THEN ")
+		w.text(" THEN (")
+		if f.lead != search.LeadNone {
+			l.begun(w, t)
+			w.text(" OR ")
+		}
 		w.matches(f.document, t, f.query)
+		w.text(")")
 	} else {
 		w.signedMatches(f.document, t, f.masks, f.query)
 		w.text(" THEN true")
@@ -276,32 +257,32 @@ func (l *level) along() *noun {
 	return l.noun
 }
 
-// sample writes the next rows of the order, and whether they match.
-func (l *level) sample(w *writer) {
-	t := w.alias()
-	w.text("SELECT ")
-	l.hit(w, t)
-	l.onTheWay(w, t)
-	l.ordered(w, t, -1)
-	w.text(" LIMIT " + strconv.Itoa(l.search.sampleSize))
-}
-
-// onTheWay writes FROM and WHERE of the rows along the order.
-func (l *level) onTheWay(w *writer, t string) {
-	w.from(l.along(), t, nil)
-	w.text(" AND ")
-	w.param(l.search.signed)
-	w.and(l.bounds, t)
-}
-
-// foundAhead writes the rows whose first key begins with the word.
+// foundAhead writes the rows whose first key begins with the word, where the walk has not filled the page: of those that it came by
+// it has found them.
 func (l *level) foundAhead(w *writer, limit int) {
 	t := w.alias()
 	l.foundKeys(w, t)
 	w.from(l.noun, t, nil)
+	l.isShort(w, limit)
 	w.text(" AND ")
 	l.begun(w, t)
-	l.foundEnd(w, t, limit)
+	w.and(l.conds, t)
+	w.and(l.bounds, t)
+	l.ordered(w, t, limit)
+	w.text(")")
+}
+
+// isShort writes the condition that the walk has not filled the page.
+func (l *level) isShort(w *writer, limit int) {
+	w.text(" AND ")
+	l.isMany(w)
+	w.text(" AND cardinality(walked.ids) < ")
+	w.param(limit)
+}
+
+// isMany writes the condition that there were more tokens than are collected.
+func (l *level) isMany(w *writer) {
+	w.text("cardinality(near.ids) >= " + strconv.Itoa(l.search.many))
 }
 
 // walk writes the ids of the rows that match, one after the other along the order.
@@ -310,84 +291,147 @@ func (l *level) walk(w *writer, limit int) {
 		t := w.alias()
 		w.text("SELECT " + t + ".id, ")
 		l.hit(w, t)
-		l.onTheWay(w, t)
-		w.text(" AND near.hits >= ")
-		w.param(l.search.enough)
-		l.ordered(w, t, l.search.walk)
+		w.from(l.along(), t, nil)
+		w.text(" AND ")
+		w.param(l.search.signed)
+		w.text(" AND ")
+		l.isMany(w)
+		w.and(l.bounds, t)
+		l.ordered(w, t, -1)
+		w.text(" LIMIT " + strconv.Itoa(l.search.maxWalk))
 	}, limit)
 }
 
-// foundByWalking writes the rows that the walk has found.
-func (l *level) foundByWalking(w *writer) {
-	t := w.alias()
-	l.foundKeys(w, t)
-	w.from(l.noun, t, nil)
-	w.text(" AND " + t + ".id = ANY(walked.ids))")
+// foundThere writes the rows that were collected, if those were all, or else those that the walk has found.
+func (l *level) foundThere(w *writer, limit int) {
+	l.sorted(w, limit, func(d string) {
+		w.from(l.search.document, d, nil)
+		w.text(" AND " + d + ".id = ANY(CASE WHEN ")
+		l.isMany(w)
+		w.text(" THEN walked.ids ELSE near.ids END)")
+	})
 }
 
-// foundByWords writes the rows that match, all of them and sorted, unless the walk has filled the page.
+// foundByWords writes the rows that match, all of them and sorted, where the walk has not filled the page.
 func (l *level) foundByWords(w *writer, limit int) {
-	t := w.alias()
-	l.foundKeys(w, t)
-	l.byWords(w, t, l.search.few, l.search.query, func() {
-		w.text(" AND (near.hits < ")
-		w.param(l.search.enough)
-		w.text(" OR cardinality(walked.ids) < ")
-		w.param(limit)
-		w.text(")")
+	l.sorted(w, limit, func(d string) {
+		l.collected(w, d, l.search.page, func() { l.isShort(w, limit) })
 	})
-	l.foundEnd(w, t, limit)
+}
+
+// sorted writes the first rows that match, of those whose documents among writes. Whether a document matches is seen only when its row's
+// turn comes, and before it is its signature looked at, which is in the index that documents are looked up by.
+func (l *level) sorted(w *writer, limit int, among func(d string)) {
+	f := l.search
+	t, z := w.alias(), w.alias()
+	l.foundKeys(w, z)
+	w.fromPage(z, func() {
+		w.text("SELECT ")
+		l.keyList(w, t, false)
+		switch {
+		case f.ordered:
+			among(t)
+			l.hasMask(w, t)
+			if f.alone {
+				w.and(l.conds, t)
+			}
+		default:
+			d, h := w.alias(), w.alias()
+			w.fromPage(h, func() {
+				w.text("SELECT " + d + ".id")
+				among(d)
+				l.hasMask(w, d)
+				w.text(" OFFSET 0")
+			})
+			w.innerJoin(l.noun, t, func() { w.text(h + ".id") })
+			w.text(" WHERE true")
+			w.and(l.conds, t)
+		}
+		w.and(l.bounds, t)
+		l.ordered(w, t, -1)
+		w.text(" OFFSET 0")
+	})
+	w.text(" WHERE (")
+	w.param(f.exact)
+	w.text(" OR ")
+	w.matches(f.document, z, f.query)
+	w.text(")")
+	if f.ordered && !f.alone {
+		w.text(" AND ")
+		w.holds(l.noun, z, l.conds)
+	}
+	w.text(" LIMIT ")
+	w.param(limit)
+	w.text(")")
+}
+
+// hasMask writes the condition that the document d may match, where the ranges do not say that it does.
+func (l *level) hasMask(w *writer, d string) {
+	w.text(" AND (")
+	w.param(l.search.exact)
+	w.text(" OR ")
+	w.signed(d, l.search.masks)
+	w.text(")")
 }
 
 // foundAll writes FROM and WHERE of all rows that match.
 func (l *level) foundAll(w *writer) {
+	f := l.search
 	t := w.alias()
-	l.byWords(w, t, l.search.fewAll, l.search.all, func() {})
-	w.and(l.conds, t)
-}
-
-// byWords writes FROM and WHERE of the rows that the index of words finds. t is the document itself where it has all that is
-// needed. Else it is joined to what was found: OFFSET 0 keeps PostgreSQL from beginning at the other end.
-func (l *level) byWords(w *writer, t string, few, query int, gate func()) {
-	match := func(d string) {
-		gate()
-		w.text(" AND " + d + ".words @@ ")
-		w.param(few)
-		w.text(" AND (")
-		w.param(l.search.exact)
-		w.text(" OR ")
-		w.signed(d, l.search.masks)
-		w.text(" AND ts_match_vq(" + d + ".words, ")
-		w.param(query)
-		w.text("))")
-	}
-	if l.search.alone {
-		w.from(l.search.document, t, nil)
-		match(t)
+	if !f.bare {
+		d, h := w.alias(), w.alias()
+		w.fromPage(h, func() {
+			w.text("SELECT " + d + ".id")
+			l.matching(w, d, f.total, func() {})
+			w.text(" OFFSET 0")
+		})
+		w.innerJoin(l.noun, t, func() { w.text(h + ".id") })
+		w.text(" WHERE true")
+		w.and(l.conds, t)
 		return
 	}
-	d, h := w.alias(), w.alias()
-	w.fromPage(h, func() {
-		w.text("SELECT " + d + ".id")
-		w.from(l.search.document, d, nil)
-		match(d)
-		w.text(" OFFSET 0")
+	// Where the tokens say all that is to be known, nobody is looked up.
+	n, c := w.alias(), w.alias()
+	w.fromPage(c, func() {
+		w.text("SELECT 1")
+		w.fromPage(n, func() { w.tokens(f, f.total, nil) })
+		w.text(" WHERE " + n + ".shared < ")
+		w.param(f.length)
+		w.and(l.conds, n)
+		w.text(" UNION ALL SELECT 1")
+		l.matching(w, t, f.total, func() {
+			w.text(" AND ")
+			w.param(f.length)
+			w.text(" = 0")
+		})
+		w.and(l.conds, t)
 	})
-	w.innerJoin(l.noun, t, func() { w.text(h + ".id") })
+}
+
+// collected writes FROM and WHERE of the documents with a token in the ranges, where the gate says so.
+func (l *level) collected(w *writer, d string, ranges tokenRanges, gate func()) {
+	h := w.alias()
+	w.fromPage(h, func() { w.allWithToken(l.search, ranges, gate) })
+	w.innerJoin(l.search.document, d, func() { w.text(h + ".customer_id") })
 	w.text(" WHERE true")
+}
+
+// matching writes FROM and WHERE of the documents d that match, of those with a token in the ranges, where the gate says so.
+func (l *level) matching(w *writer, d string, ranges tokenRanges, gate func()) {
+	f := l.search
+	l.collected(w, d, ranges, gate)
+	l.hasMask(w, d)
+	w.text(" AND (")
+	w.param(f.exact)
+	w.text(" OR ")
+	w.matches(f.document, d, f.query)
+	w.text(")")
 }
 
 // foundKeys begins a query for the keys of the order, of which the id is one.
 func (l *level) foundKeys(w *writer, t string) {
 	w.text("(SELECT ")
 	l.keyList(w, t, false)
-}
-
-func (l *level) foundEnd(w *writer, t string, limit int) {
-	w.and(l.conds, t)
-	w.and(l.bounds, t)
-	l.ordered(w, t, limit)
-	w.text(")")
 }
 
 // understand looks up what the mistyped words of the operation's searches may have meant.

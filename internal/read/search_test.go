@@ -134,9 +134,9 @@ func TestPagesOfASearchAreItsRowsInOrder(t *testing.T) {
 	if _, err := d.pool.Exec(t.Context(), "ANALYZE customer_search"); err != nil {
 		t.Fatal(err)
 	}
-	for i, way := range [][3]int{{3000, 4, 25_000}, {1, 2, 1}, {5, 1, 9}} {
+	for i, way := range [][2]int{{3000, 25_000}, {1, 25_000}, {1, 1}, {5, 9}} {
 		d.name = fmt.Sprint("Way", i)
-		read.Pace(d.engine, way[0], way[1], way[2])
+		read.Pace(d.engine, way[0], way[1])
 		d.pagesInOrder(t)
 	}
 }

@@ -7,16 +7,14 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"dossier/internal/search"
 	"dossier/internal/wall"
 )
 
-// wordShares is what PostgreSQL's statistics say about common lexemes. A search with several words asks the index for the rare
-// ones only: for a word of 100,000 customers it would have to go through all of them, however few have the other word.
-// It changes how long a search takes, never what it finds; without statistics all words are asked for.
+// wordShares is what PostgreSQL's statistics say about common lexemes. A search with several words asks the index for the rarest
+// one only: for a word of 100,000 customers it would have to go through all of them, however few have the other word.
+// It changes how long a search takes, never what it finds; without statistics it asks for the longest word.
 type wordShares struct {
 	list atomic.Pointer[shareList]
 	// asking is true while an operation fetches the list; others go on with what there is.
@@ -63,21 +61,13 @@ func (s *wordShares) refresh(ctx context.Context, e *Engine) {
 	s.list.Store(next)
 }
 
-// rare is the query with those of its terms that the index is to be asked for.
-func (l *shareList) rare(account uuid.UUID, q search.Query) search.Query {
+// of gives what says how common a lexeme is, nil where nobody knows.
+func (l *shareList) of() func(string) float64 {
 	if l == nil || len(l.lexemes) == 0 {
-		return q
+		return nil
 	}
-	return q.Rarest(account, l.share)
+	return l.share
 }
-
-// common says that the index of words would give so many customers for the query that a long walk is shorter.
-func (l *shareList) common(account uuid.UUID, q search.Query) bool {
-	return l != nil && len(l.lexemes) > 0 && q.Share(account, l.share) >= commonShare
-}
-
-// commonShare is the part of all customers from which on the index of words gives many.
-const commonShare = 0.005
 
 // share is the part of all customers that have a lexeme which begins so, as far as it is known.
 func (l *shareList) share(begins string) float64 {

@@ -19,6 +19,8 @@ const (
 	maxLexemes = 5000
 	// fuzzyFrom and fuzzyTo are the lengths, in letters, of words in which an error is looked for.
 	fuzzyFrom, fuzzyTo = 4, 40
+	// tagLength is that of the tag of an account, in bytes.
+	tagLength = 7
 	// minDigits is how many digits of a telephone number a search takes at least.
 	minDigits = 3
 )
@@ -120,7 +122,7 @@ func (d Document) Lexemes(account uuid.UUID) []string {
 // the account's predicate in every statement keeps them apart.
 func tag(account uuid.UUID) string {
 	const letters = "abcdefghijklmnopqrstuvwxyz012345"
-	var t [7]byte
+	var t [tagLength]byte
 	for i := range t {
 		t[i] = letters[account[len(account)-1-i]&31]
 	}

@@ -90,9 +90,6 @@ func newTerm(fields []string) term {
 	return t
 }
 
-// Terms is how many terms the query has.
-func (q Query) Terms() int { return len(q.terms) }
-
 // Typed are the words in which an error is possible.
 func (q Query) Typed() []string {
 	var list []string
@@ -104,45 +101,10 @@ func (q Query) Typed() []string {
 	return list
 }
 
-// Rarest is the query without the terms that are so common that the index would take longer to go through their customers than
-// it takes to look at each customer of the rarest term. share says which part of all customers has a lexeme that begins so.
-func (q Query) Rarest(account uuid.UUID, share func(lexeme string) float64) Query {
-	if len(q.terms) < 2 {
-		return q
-	}
-	shares, least := q.shares(account, share)
-	var few Query
-	for i, t := range q.terms {
-		if shares[i] <= max(least, unknownShare)*worthwhile {
-			few.terms = append(few.terms, t)
-		}
-	}
-	return few
-}
+// unknownShare is what a term has at least: what is rarer is not among the commonest lexemes.
+const unknownShare = 0.001
 
-// Share says which part of all customers has the rarest of the terms, as far as it is known.
-func (q Query) Share(account uuid.UUID, share func(lexeme string) float64) float64 {
-	_, least := q.shares(account, share)
-	return least
-}
-
-func (q Query) shares(account uuid.UUID, share func(lexeme string) float64) (shares []float64, least float64) {
-	b := builder{tag: tag(account)}
-	shares, least = make([]float64, len(q.terms)), 1
-	for i, t := range q.terms {
-		shares[i] = b.share(t, share)
-		least = min(least, shares[i])
-	}
-	return shares, least
-}
-
-const (
-	// unknownShare is what a term has at least: what is rarer is not among the commonest lexemes.
-	unknownShare = 0.001
-	// worthwhile is how many customers the index goes through while one is looked at.
-	worthwhile = 10
-)
-
+// share is the part of all customers that have the term.
 func (b builder) share(t term, share func(string) float64) float64 {
 	if t.address != "" {
 		return 0
@@ -265,7 +227,7 @@ func (b builder) term(t term) items {
 func (b builder) word(w string) items {
 	var either []items
 	for _, class := range nameClasses {
-		if b.lead == LeadDisplay && class == ledDisplay || b.lead == LeadFamily && class == ledFamily || b.lead != LeadNone && class == ledBoth {
+		if b.lead.leads(class) {
 			continue
 		}
 		either = append(either, b.lexeme(class, w, true))

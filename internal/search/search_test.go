@@ -171,9 +171,10 @@ func TestLexemesOfTwoAccountsHaveNothingInCommon(t *testing.T) {
 	}
 }
 
-// TestWhoMatchesHasAMaskOfTheQuery searches for what a document has: beginnings of its words and numbers, ends of numbers, and
-// what a mistyped word was meant for. A signature that lacked a bit of all masks would hide the customer.
-func TestWhoMatchesHasAMaskOfTheQuery(t *testing.T) {
+// TestWhoMatchesHasAMaskAndATokenOfTheQuery searches for what a document has: beginnings of its words and numbers, ends of numbers, and
+// what a mistyped word was meant for. A signature that lacked a bit of all masks would hide the customer, as would tokens
+// outside of all ranges, or a hint without a bit.
+func TestWhoMatchesHasAMaskAndATokenOfTheQuery(t *testing.T) {
 	t.Parallel()
 	words := rapid.SampledFrom([]string{"Élodie", "Gross", "Müller", "O'Brien", "Li", "X", "Ω", "GmbH", "Ahmed", "Schneider-Lüdenscheidt", "日本語"})
 	asked := 0
@@ -209,9 +210,12 @@ func TestWhoMatchesHasAMaskOfTheQuery(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		masks := q.Masks(meant, search.Facets{
+		facets := search.Facets{
 			Kind: rapid.SampledFrom([]string{"", d.Kind}).Draw(t, "facet"), HasEmail: len(d.Emails) > 0, HasPhone: len(d.Phones) > 0,
-		})
+		}
+		share := rapid.SampledFrom([]func(string) float64{nil, func(begins string) float64 { return 0.3 / float64(len(begins)-7) }}).Draw(t, "share")
+		found(t, d, q.Ranges(account, search.LeadNone, meant, share, facets), text)
+		masks := q.Masks(meant, facets)
 		if len(masks) == 0 {
 			return // nobody is hidden
 		}
@@ -224,6 +228,30 @@ func TestWhoMatchesHasAMaskOfTheQuery(t *testing.T) {
 	})
 	if asked < 100 {
 		t.Errorf("only %d queries had masks", asked)
+	}
+}
+
+// found fails unless the document has a token in the ranges, which counts it once, and the bits of the hint.
+func found(t *rapid.T, d search.Document, r search.Ranges, text []string) {
+	tokens := search.Tokens(d.Lexemes(account))
+	in, counted := 0, 0
+	for i, from := range r.From {
+		for _, token := range tokens {
+			if token.Word >= from && token.Word < r.To[i] {
+				in++
+				if token.Shared < r.Length {
+					counted++
+				}
+			}
+		}
+	}
+	switch hint := d.Hint(tokens); {
+	case in == 0:
+		t.Fatalf("%v is not in the ranges %v of %q", tokens, r, text)
+	case r.Length > 0 && counted != 1:
+		t.Fatalf("%v is counted %d times by the ranges %v of %q", tokens, counted, r, text)
+	case hint[0]&r.Hint[0] != r.Hint[0] || hint[1]&r.Hint[1] != r.Hint[1]:
+		t.Fatalf("%q has the hint %b, which lacks bits of %b of %q", d, hint, r.Hint, text)
 	}
 }
 

@@ -55,8 +55,8 @@ const (
 	entryHas      = "h"
 )
 
-// wordLengths are the beginnings of a word that are entries, in letters, and numberLengths those of a number, in digits. A longer
-// beginning is looked for by the longest of them.
+// wordLengths are the beginnings of a word that are entries, in letters, and numberLengths those of a number, in digits. A mask has
+// all of them that what is looked for has.
 var (
 	wordLengths   = []int{1, 2, 3, 4, 6}
 	numberLengths = []int{3, 4, 6}
@@ -84,23 +84,6 @@ func (s *Signature) addBeginnings(kind, value string, lengths []int) {
 	}
 	if n < len(lengths) && letters == lengths[n] {
 		s.add(kind, value)
-	}
-}
-
-// addLongest adds the longest beginning that is an entry of those which begin so; nothing for a value that is shorter than all.
-func (s *Signature) addLongest(kind, value string, lengths []int) {
-	letters, end := 0, 0
-	for at := range value {
-		if slices.Contains(lengths, letters) {
-			end = at
-		}
-		letters++
-	}
-	if slices.Contains(lengths, letters) {
-		end = len(value)
-	}
-	if end > 0 {
-		s.add(kind, value[:end])
 	}
 }
 
@@ -186,19 +169,19 @@ func (t term) masks(meant map[string][]string) []Signature {
 	}
 	var words Signature
 	for _, w := range t.words {
-		words.addLongest(entryWord, w, wordLengths)
+		words.addBeginnings(entryWord, w, wordLengths)
 	}
 	either := []Signature{words}
 	if t.digits != "" {
 		var begins, ends Signature
-		begins.addLongest(entryDigits, t.number(), numberLengths)
-		ends.addLongest(entryReversed, reverse(t.digits), numberLengths)
+		begins.addBeginnings(entryDigits, t.number(), numberLengths)
+		ends.addBeginnings(entryReversed, reverse(t.digits), numberLengths)
 		either = append(either, begins, ends)
 	}
 	if t.simple() {
 		for _, w := range meant[t.words[0]] {
 			var m Signature
-			m.addLongest(entryWord, w, wordLengths)
+			m.addBeginnings(entryWord, w, wordLengths)
 			either = append(either, m)
 		}
 	}

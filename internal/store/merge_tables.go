@@ -49,6 +49,7 @@ var keptTables = map[string]string{
 	"customer":        "merged_into_id: flattened by the merge itself",
 	"customer_merge":  "it says which two they were",
 	"customer_search": "written again from the rows of both (indexAgain)",
+	"search_token":    "goes with customer_search",
 
 	"attribute_value":        "a part of the file: the winner gets values of its own for what it lacks, and the loser keeps its values",
 	"attribute_value_option": "goes with attribute_value",

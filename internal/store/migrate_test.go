@@ -79,7 +79,7 @@ func TestEveryTableIsTiedToTheAccount(t *testing.T) {
 			(SELECT count(*) FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'f' AND k.confdeltype = 'a' AND
 				(SELECT attnum FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'account_id') = k.conkey[1])
 		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE c.relkind = 'r' AND n.nspname = 'public' AND c.relname NOT IN ('account', 'goose_db_version')`)
+		WHERE c.relkind = 'r' AND n.nspname = 'public' AND c.relname NOT IN ('account', 'search_token', 'goose_db_version')`) // search_token: see below
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,6 +138,8 @@ func TestEveryParentColumnHasAForeignKey(t *testing.T) {
 		"audit_record.created_by_id":         "points at staff and keys",
 		"audit_record.subject_id":            "points at rows of several tables, which may be gone",
 		"audit_record.request_id":            "of a request",
+
+		"search_token.customer_id": "fifteen rows of each customer, which are written from the customer's own row: to look it up for each would cost more than to write them",
 	}
 	rows, err := pool.Query(t.Context(), `
 		SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

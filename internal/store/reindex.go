@@ -52,7 +52,7 @@ type filling struct {
 
 const (
 	// unindexed locks, so that nobody changes a file between its being read and its being indexed.
-	unindexed = `SELECT c.id, c.account_id, c.kind, coalesce(c.given_name, ''), coalesce(c.family_name, ''), coalesce(c.company_name, '')
+	unindexed = `SELECT c.id, c.account_id, c.kind, c.status, coalesce(c.given_name, ''), coalesce(c.family_name, ''), coalesce(c.company_name, '')
 		FROM customer AS c WHERE c.id > $1 AND NOT EXISTS (SELECT 1 FROM customer_search AS s WHERE s.id = c.id AND s.signature <> ~ 0::bit(512))
 		ORDER BY c.id LIMIT $2 FOR NO KEY UPDATE OF c`
 	contactsOf = `SELECT id, customer_id, coalesce(given_name, ''), coalesce(family_name, '') FROM contact
@@ -77,7 +77,7 @@ func (f *filler) batch(ctx context.Context, tx pgx.Tx, after uuid.UUID) (int, uu
 	var accounts, ids []uuid.UUID
 	err := each(ctx, tx, unindexed, []any{after, fillBatch}, func(rows pgx.Rows) error {
 		c := &filling{places: map[uuid.UUID]int{}}
-		if err := rows.Scan(&c.file.ID, &c.account, &c.file.Kind, &c.file.GivenName, &c.file.FamilyName, &c.file.CompanyName); err != nil {
+		if err := rows.Scan(&c.file.ID, &c.account, &c.file.Kind, &c.file.Status, &c.file.GivenName, &c.file.FamilyName, &c.file.CompanyName); err != nil {
 			return err
 		}
 		list, byID[c.file.ID] = append(list, c), c
@@ -141,27 +141,43 @@ func load(ctx context.Context, tx pgx.Tx, accounts, ids []uuid.UUID, byID map[uu
 // store writes what the files can be found by.
 func (f *filler) store(ctx context.Context, tx pgx.Tx, list []*filling) error {
 	var b pgx.Batch
+	of := map[uuid.UUID]*index{}
 	for _, c := range list {
-		doc := c.file.Search()
-		b.Queue(storeFamily, c.account, c.file.ID, doc.FamilySortName)
-		b.Queue(storeSearch, c.account, c.file.ID, doc.Lexemes(c.account), doc.Signature().Hex())
-		known := f.known[c.account]
-		if known == nil {
-			known = map[string]bool{}
-			f.known[c.account] = known
+		x := of[c.account]
+		if x == nil {
+			x = &index{}
+			of[c.account] = x
 		}
-		var fresh []string
-		for _, w := range doc.Words() {
-			if !known[w] {
-				known[w] = true
-				fresh = append(fresh, w)
-			}
+		if err := x.add(c.account, c.file); err != nil {
+			return err
 		}
-		if len(fresh) > 0 {
-			b.Queue(storeMissing, append([]any{c.account}, spellings(fresh)...)...)
+		b.Queue(storeFamily, c.account, c.file.ID, c.file.FamilySortName())
+	}
+	for account, x := range of {
+		for _, s := range x.statements() {
+			b.Queue(s[0].(string), append([]any{account}, s[1:]...)...) //nolint:forcetypeassert // see statements
+		}
+		if fresh := f.fresh(account, x.words); len(fresh) > 0 {
+			b.Queue(storeMissing, append([]any{account}, spellings(fresh)...)...)
 		}
 	}
 	return tx.SendBatch(ctx, &b).Close()
+}
+
+// fresh are the words that the filler has not stored yet.
+func (f *filler) fresh(account uuid.UUID, words []string) (fresh []string) {
+	known := f.known[account]
+	if known == nil {
+		known = map[string]bool{}
+		f.known[account] = known
+	}
+	for _, w := range words {
+		if !known[w] {
+			known[w] = true
+			fresh = append(fresh, w)
+		}
+	}
+	return fresh
 }
 
 // each calls scan for each row.

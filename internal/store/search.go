@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -12,12 +13,23 @@ import (
 )
 
 const (
-	// storeSearch copies what the row of the customer holds already, so that the two cannot differ.
-	storeSearch = `INSERT INTO customer_search (account_id, id, created_at, status, sort_name, family_sort_name, words, signature)
-		SELECT account_id, id, created_at, status, sort_name, family_sort_name, array_to_tsvector($3::text[]), ('x' || $4::text)::bit(512)
-		FROM customer WHERE account_id = $1 AND id = $2
+	// storeSearches copies what the rows of the customers hold already, so that the two cannot differ. $2 are the customers, $3 the
+	// words of each as a JSON list, $4 the signatures. The tokens of the words that they had are dropped.
+	storeSearches = `WITH dropped AS (
+			DELETE FROM search_token AS t USING customer_search AS s CROSS JOIN LATERAL unnest(tsvector_to_array(s.words)) AS w
+			WHERE s.account_id = $1 AND s.id = ANY ($2::uuid[]) AND t.account_id = $1 AND t.word = substr(w, 8) COLLATE "C" AND t.customer_id = s.id
+		)
+		INSERT INTO customer_search (account_id, id, created_at, status, sort_name, family_sort_name, words, signature)
+		SELECT c.account_id, c.id, c.created_at, c.status, c.sort_name, c.family_sort_name,
+			array_to_tsvector(ARRAY(SELECT jsonb_array_elements_text(n.words::jsonb))), ('x' || n.signature)::bit(512)
+		FROM unnest($2::uuid[], $3::text[], $4::text[]) AS n (id, words, signature) JOIN customer c ON c.account_id = $1 AND c.id = n.id
 		ON CONFLICT (id) DO UPDATE SET status = excluded.status, sort_name = excluded.sort_name,
 			family_sort_name = excluded.family_sort_name, words = excluded.words, signature = excluded.signature`
+	// storeTokens stores the tokens of customers, in the order of the index: $2 are the customers, $3 the words, $4
+	// and $5 the hints, $6 what the words share with others and $7 the statuses, each as long as the tokens are.
+	storeTokens = `INSERT INTO search_token (account_id, word, customer_id, hint, hint_more, shared, status)
+		SELECT $1, * FROM unnest($3::text[], $2::uuid[], $4::bigint[], $5::bigint[], $6::smallint[], $7::text[])
+		ON CONFLICT (account_id, word, customer_id) DO UPDATE SET hint = excluded.hint, hint_more = excluded.hint_more, shared = excluded.shared, status = excluded.status`
 	// newWords are those of a list that the account does not have yet. NOT EXISTS would let PostgreSQL compare the list with the
 	// whole table, which it does as long as it believes that the table is small.
 	newWords = `SELECT n.word FROM unnest($2::text[]) AS n (word) WHERE
@@ -36,14 +48,15 @@ func (t *tx) indexChange(ctx context.Context, before, after customer.File) error
 		signature == was.Signature() && slices.Equal(words, was.Lexemes(t.account)) {
 		return nil
 	}
-	if _, err := t.exec(ctx, storeSearch, after.ID, words, signature.Hex()); err != nil {
+	var x index
+	if err := x.add(t.account, after); err != nil {
 		return err
 	}
-	fresh := slices.DeleteFunc(is.Words(), func(w string) bool {
+	x.words = slices.DeleteFunc(x.words, func(w string) bool {
 		_, known := slices.BinarySearch(was.Words(), w)
 		return known
 	})
-	return t.addWords(ctx, fresh)
+	return x.write(ctx, t)
 }
 
 // indexAgain stores what customers can be found by after rows of their files went from one to the other.
@@ -60,35 +73,76 @@ func (t *tx) indexAgain(ctx context.Context, ids ...uuid.UUID) error {
 	return nil
 }
 
-// storeSearches is storeSearch for many: $2 are customers, $3 the words of each as a JSON list, $4 the signatures.
-const storeSearches = `INSERT INTO customer_search (account_id, id, created_at, status, sort_name, family_sort_name, words, signature)
-	SELECT c.account_id, c.id, c.created_at, c.status, c.sort_name, c.family_sort_name,
-		array_to_tsvector(ARRAY(SELECT jsonb_array_elements_text(n.words::jsonb))), ('x' || n.signature)::bit(512)
-	FROM unnest($2::uuid[], $3::text[], $4::text[]) AS n (id, words, signature) JOIN customer c ON c.account_id = $1 AND c.id = n.id
-	ON CONFLICT (id) DO UPDATE SET status = excluded.status, sort_name = excluded.sort_name,
-		family_sort_name = excluded.family_sort_name, words = excluded.words, signature = excluded.signature`
-
 // indexMany is indexChange for files that are new or changed.
 func (t *tx) indexMany(ctx context.Context, files []customer.File) error {
-	if len(files) == 0 {
-		return nil
-	}
-	ids, lists, signatures := make([]uuid.UUID, len(files)), make([]string, len(files)), make([]string, len(files))
-	var words []string
-	for i, f := range files {
-		d := f.Search()
-		text, err := json.Marshal(d.Lexemes(t.account))
-		if err != nil {
+	var x index
+	for _, f := range files {
+		if err := x.add(t.account, f); err != nil {
 			return err
 		}
-		ids[i], lists[i], signatures[i] = f.ID, string(text), d.Signature().Hex()
-		words = append(words, d.Words()...)
 	}
-	if _, err := t.exec(ctx, storeSearches, ids, lists, signatures); err != nil {
+	return x.write(ctx, t)
+}
+
+// index is what customers of an account can be found by.
+type index struct {
+	ids               []uuid.UUID
+	lists, signatures []string
+	// words are what mistyped ones are corrected to.
+	words  []string
+	tokens []tokenOf
+}
+
+// tokenOf is a token with its customer.
+type tokenOf struct {
+	search.Token
+	customer uuid.UUID
+	hint     search.Hint
+	status   string
+}
+
+func (x *index) add(account uuid.UUID, f customer.File) error {
+	d := f.Search()
+	lexemes := d.Lexemes(account)
+	text, err := json.Marshal(lexemes)
+	if err != nil {
 		return err
 	}
-	slices.Sort(words)
-	return t.addWords(ctx, slices.Compact(words))
+	x.ids, x.lists, x.signatures = append(x.ids, f.ID), append(x.lists, string(text)), append(x.signatures, d.Signature().Hex())
+	x.words = append(x.words, d.Words()...)
+	tokens := search.Tokens(lexemes)
+	hint := d.Hint(tokens)
+	for _, token := range tokens {
+		x.tokens = append(x.tokens, tokenOf{token, f.ID, hint, string(f.Status)})
+	}
+	return nil
+}
+
+// statements are those that store the index, with their arguments behind the account.
+func (x *index) statements() [][]any {
+	slices.SortFunc(x.tokens, func(a, b tokenOf) int { return strings.Compare(a.Word, b.Word) })
+	words, customers, statuses := make([]string, len(x.tokens)), make([]uuid.UUID, len(x.tokens)), make([]string, len(x.tokens))
+	hints, more, shared := make([]int64, len(x.tokens)), make([]int64, len(x.tokens)), make([]int16, len(x.tokens))
+	for i, t := range x.tokens {
+		words[i], customers[i], hints[i], more[i], shared[i], statuses[i] = t.Word, t.customer, t.hint[0], t.hint[1], t.Shared, t.status
+	}
+	return [][]any{
+		{storeSearches, x.ids, x.lists, x.signatures},
+		{storeTokens, customers, words, hints, more, shared, statuses},
+	}
+}
+
+func (x *index) write(ctx context.Context, t *tx) error {
+	if len(x.ids) == 0 {
+		return nil
+	}
+	for _, s := range x.statements() {
+		if _, err := t.exec(ctx, s[0].(string), s[1:]...); err != nil { //nolint:forcetypeassert // see statements
+			return err
+		}
+	}
+	slices.Sort(x.words)
+	return t.addWords(ctx, slices.Compact(x.words))
 }
 
 // addWords makes words known to which a mistyped one is corrected.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -61,6 +62,20 @@ func (e *env) indexed(p auth.Principal, id uuid.UUID) {
 	}
 	if !same {
 		e.t.Error("the copied columns differ from the customer's")
+	}
+	var tokens []string
+	if err := e.admin.QueryRow(e.t.Context(), `SELECT coalesce(array_agg(concat_ws(' ', t.word, t.hint, t.hint_more, t.shared) ORDER BY t.word), '{}') FROM search_token t
+		JOIN customer c ON (c.account_id, c.id, c.status) = (t.account_id, t.customer_id, t.status) WHERE c.id = $1`, id).Scan(&tokens); err != nil {
+		e.t.Fatal(err)
+	}
+	all := search.Tokens(f.Search().Lexemes(p.AccountID))
+	want := make([]string, len(all))
+	for i, token := range all {
+		hint := f.Search().Hint(all)
+		want[i] = fmt.Sprint(token.Word, " ", hint[0], " ", hint[1], " ", token.Shared)
+	}
+	if n := e.count("SELECT count(*) FROM search_token WHERE customer_id = $1", id); !slices.Equal(tokens, want) || n != len(want) {
+		e.t.Errorf("the tokens are %q, %d in all, want %q", tokens, n, want)
 	}
 	missing := e.count(`SELECT count(*) FROM unnest($2::text[]) AS w WHERE NOT EXISTS
 		(SELECT FROM search_word WHERE account_id = $1 AND spelling = w AND word = w)`, p.AccountID, f.Search().Words())
@@ -185,7 +200,7 @@ func TestMigratingIndexesCustomersThatAreOlderThanTheSearch(t *testing.T) {
 		}
 		all = append(all, owned{p, id})
 	}
-	if _, err := e.admin.Exec(t.Context(), "TRUNCATE customer_search, search_word; UPDATE customer SET family_sort_name = ''"); err != nil {
+	if _, err := e.admin.Exec(t.Context(), "TRUNCATE customer_search, search_token, search_word; UPDATE customer SET family_sort_name = ''"); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 3 { // the second time there is nothing to do
