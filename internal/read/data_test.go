@@ -239,6 +239,7 @@ func (m *maker) documents(account uuid.UUID) {
 		for _, token := range tokens {
 			m.tables["search_token"] = append(m.tables["search_token"], row{
 				"account_id": account, "word": token.Word, "customer_id": c.id(), "hint": d.Hint(tokens)[0], "hint_more": d.Hint(tokens)[1], "shared": token.Shared, "status": c["status"],
+				"sort_name": c["sort_name"], "family_sort_name": c["family_sort_name"], "created_at": c["created_at"],
 			})
 		}
 	}

@@ -21,6 +21,6 @@ func Sift(e *Engine, n int) { e.sifted = n }
 
 // Pace makes searches sort fewer matches than many, and walk along so many rows.
 func Pace(e *Engine, many, walk int) {
-	e.bySignature = pace{many, walk}
+	e.bySignature = pace{many, many, walk}
 	e.byDocument = e.bySignature
 }

@@ -131,26 +131,32 @@ const walledFrequencies = `SELECT lexemes, shares FROM customer_search_shares()`
 const wordFrequencies = `SELECT most_common_elems::text::text[], most_common_elem_freqs FROM pg_stats
 WHERE schemaname = current_schema() AND tablename = 'customer_search' AND attname = 'words'`
 
-// inTwoWays writes the ids that tokens writes, each once, as near.ids; those that walk writes, as walked.ids; and beside them the
-// rows u.
+// inTwoWays writes a query for the ids of rows u. Beside these are tokens, which few writes: how many they are is near.n; and the ids
+// that walk writes, as walked.ids.
 func (w *writer) inTwoWays(tokens, walk, rows func()) {
-	w.text(" FROM (SELECT ARRAY(SELECT y.customer_id FROM (")
+	w.text("WITH hits AS MATERIALIZED (")
 	tokens()
-	w.text(") y) AS ids OFFSET 0) near CROSS JOIN LATERAL (SELECT ARRAY(")
+	w.text(") SELECT u.id FROM (SELECT count(*) AS n FROM hits) near CROSS JOIN LATERAL (SELECT ARRAY(")
 	walk()
 	w.text(") AS ids OFFSET 0) walked CROSS JOIN LATERAL (") // OFFSET 0: or it would walk for each use of the ids
 	rows()
 	w.text(") u")
 }
 
+// few writes FROM and WHERE of the tokens of inTwoWays.
+func (w *writer) few(t string) { w.text(" FROM hits " + t + " WHERE true") }
+
 // tokens writes the tokens in the ranges that have the hint, unless it is nil: the index alone is read for them.
 func (w *writer) tokens(f *found, ranges tokenRanges, hint *[2]int) {
 	r, k, of := w.alias(), w.alias(), w.alias()
-	w.text("SELECT " + of + ".customer_id, " + of + ".shared, " + of + ".status FROM unnest(")
+	columns := func(t string) string {
+		return t + ".shared, " + t + ".status, " + t + ".sort_name, " + t + ".family_sort_name, " + t + ".created_at"
+	}
+	w.text("SELECT " + of + ".id, " + columns(of) + " FROM unnest(")
 	w.param(ranges.from)
 	w.text("::text[], ")
 	w.param(ranges.to)
-	w.text("::text[]) AS " + r + " (low, high) CROSS JOIN LATERAL (SELECT " + k + ".customer_id, " + k + ".shared, " + k + ".status")
+	w.text("::text[]) AS " + r + " (low, high) CROSS JOIN LATERAL (SELECT " + k + ".customer_id AS id, " + columns(k))
 	w.from(f.token, k, nil)
 	w.text(" AND " + k + ".word >= " + r + ".low AND " + k + ".word < " + r + ".high")
 	if hint != nil {
@@ -167,7 +173,7 @@ func (w *writer) tokens(f *found, ranges tokenRanges, hint *[2]int) {
 // allWithToken writes the customers with a token in the ranges, each once, where the gate says so; it begins with AND.
 func (w *writer) allWithToken(f *found, ranges tokenRanges, gate func()) {
 	o := w.alias()
-	w.text("SELECT DISTINCT " + o + ".customer_id FROM (")
+	w.text("SELECT DISTINCT " + o + ".id FROM (")
 	w.tokens(f, ranges, &f.hint)
 	w.text(") " + o + " WHERE true")
 	gate()

@@ -24,6 +24,9 @@ func scoped(sql string) error {
 			return fmt.Errorf("the alias %s stands twice", alias)
 		}
 		seen[alias] = true
+		if table == "hits" { // the tokens of a search, which were bound where they were read
+			continue
+		}
 		column := "account_id"
 		if table == "account" {
 			column = "id"
@@ -32,9 +35,9 @@ func scoped(sql string) error {
 			return fmt.Errorf("%s %s is not bound to the account", table, alias)
 		}
 	}
-	// Every FROM and JOIN is of a table that was seen, of a subselect, or of the elements of a parameter.
+	// Every FROM and JOIN is of a table that was seen, of a subselect, or of the elements of a parameter, or the tokens of a search.
 	if all := regexp.MustCompile(`\b(FROM|JOIN) `).FindAllString(sql, -1); len(all) != len(uses)+
-		strings.Count(sql, "FROM (")+strings.Count(sql, "FROM unnest($")+strings.Count(sql, "JOIN LATERAL (") {
+		strings.Count(sql, "FROM (")+strings.Count(sql, "FROM unnest($")+strings.Count(sql, "FROM hits)")+strings.Count(sql, "JOIN LATERAL (") {
 		return fmt.Errorf("a table of another form")
 	}
 	return nil

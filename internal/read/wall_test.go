@@ -94,8 +94,8 @@ func TestTheWallChangesNoPlan(t *testing.T) {
 	for _, sql := range []string{
 		`INSERT INTO customer_search (id, account_id, created_at, status, sort_name, family_sort_name, words, signature)
 			SELECT id, account_id, now(), status, sort_name, family_sort_name, to_tsvector('simple', sort_name), ~ 0::bit(512) FROM customer`,
-		`INSERT INTO search_token (account_id, word, customer_id, hint, hint_more, shared, status)
-			SELECT DISTINCT ON (account_id, w, id) account_id, 'n' || w, id, -1, -1, 0, status FROM customer, regexp_split_to_table(sort_name, '[^[:alnum:]]+') AS w`,
+		`INSERT INTO search_token (account_id, word, customer_id, hint, hint_more, shared, status, sort_name, family_sort_name, created_at)
+			SELECT DISTINCT ON (account_id, w, id) account_id, 'n' || w, id, -1, -1, 0, status, sort_name, family_sort_name, created_at FROM customer, regexp_split_to_table(sort_name, '[^[:alnum:]]+') AS w`,
 		`ANALYZE`,
 	} {
 		if _, err := e.pool.Exec(t.Context(), sql); err != nil {

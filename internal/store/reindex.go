@@ -52,7 +52,7 @@ type filling struct {
 
 const (
 	// unindexed locks, so that nobody changes a file between its being read and its being indexed.
-	unindexed = `SELECT c.id, c.account_id, c.kind, c.status, coalesce(c.given_name, ''), coalesce(c.family_name, ''), coalesce(c.company_name, '')
+	unindexed = `SELECT c.id, c.account_id, c.kind, coalesce(c.given_name, ''), coalesce(c.family_name, ''), coalesce(c.company_name, '')
 		FROM customer AS c WHERE c.id > $1 AND NOT EXISTS (SELECT 1 FROM customer_search AS s WHERE s.id = c.id AND s.signature <> ~ 0::bit(512))
 		ORDER BY c.id LIMIT $2 FOR NO KEY UPDATE OF c`
 	contactsOf = `SELECT id, customer_id, coalesce(given_name, ''), coalesce(family_name, '') FROM contact
@@ -77,7 +77,7 @@ func (f *filler) batch(ctx context.Context, tx pgx.Tx, after uuid.UUID) (int, uu
 	var accounts, ids []uuid.UUID
 	err := each(ctx, tx, unindexed, []any{after, fillBatch}, func(rows pgx.Rows) error {
 		c := &filling{places: map[uuid.UUID]int{}}
-		if err := rows.Scan(&c.file.ID, &c.account, &c.file.Kind, &c.file.Status, &c.file.GivenName, &c.file.FamilyName, &c.file.CompanyName); err != nil {
+		if err := rows.Scan(&c.file.ID, &c.account, &c.file.Kind, &c.file.GivenName, &c.file.FamilyName, &c.file.CompanyName); err != nil {
 			return err
 		}
 		list, byID[c.file.ID] = append(list, c), c

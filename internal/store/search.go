@@ -26,10 +26,13 @@ const (
 		ON CONFLICT (id) DO UPDATE SET status = excluded.status, sort_name = excluded.sort_name,
 			family_sort_name = excluded.family_sort_name, words = excluded.words, signature = excluded.signature`
 	// storeTokens stores the tokens of customers, in the order of the index: $2 are the customers, $3 the words, $4
-	// and $5 the hints, $6 what the words share with others and $7 the statuses, each as long as the tokens are.
-	storeTokens = `INSERT INTO search_token (account_id, word, customer_id, hint, hint_more, shared, status)
-		SELECT $1, * FROM unnest($3::text[], $2::uuid[], $4::bigint[], $5::bigint[], $6::smallint[], $7::text[])
-		ON CONFLICT (account_id, word, customer_id) DO UPDATE SET hint = excluded.hint, hint_more = excluded.hint_more, shared = excluded.shared, status = excluded.status`
+	// and $5 the hints and $6 what the words share with others, each as long as the tokens are. The rest is copied from the documents.
+	storeTokens = `INSERT INTO search_token (account_id, word, customer_id, hint, hint_more, shared, status, sort_name, family_sort_name, created_at)
+		SELECT $1, n.word, n.id, n.hint, n.hint_more, n.shared, s.status, s.sort_name, s.family_sort_name, s.created_at
+		FROM unnest($2::uuid[], $3::text[], $4::bigint[], $5::bigint[], $6::smallint[]) AS n (id, word, hint, hint_more, shared)
+		JOIN customer_search s ON s.account_id = $1 AND s.id = n.id
+		ON CONFLICT (account_id, word, customer_id) DO UPDATE SET hint = excluded.hint, hint_more = excluded.hint_more, shared = excluded.shared, status = excluded.status,
+			sort_name = excluded.sort_name, family_sort_name = excluded.family_sort_name, created_at = excluded.created_at`
 	// newWords are those of a list that the account does not have yet. NOT EXISTS would let PostgreSQL compare the list with the
 	// whole table, which it does as long as it believes that the table is small.
 	newWords = `SELECT n.word FROM unnest($2::text[]) AS n (word) WHERE
@@ -98,7 +101,6 @@ type tokenOf struct {
 	search.Token
 	customer uuid.UUID
 	hint     search.Hint
-	status   string
 }
 
 func (x *index) add(account uuid.UUID, f customer.File) error {
@@ -113,7 +115,7 @@ func (x *index) add(account uuid.UUID, f customer.File) error {
 	tokens := search.Tokens(lexemes)
 	hint := d.Hint(tokens)
 	for _, token := range tokens {
-		x.tokens = append(x.tokens, tokenOf{token, f.ID, hint, string(f.Status)})
+		x.tokens = append(x.tokens, tokenOf{token, f.ID, hint})
 	}
 	return nil
 }
@@ -121,14 +123,14 @@ func (x *index) add(account uuid.UUID, f customer.File) error {
 // statements are those that store the index, with their arguments behind the account.
 func (x *index) statements() [][]any {
 	slices.SortFunc(x.tokens, func(a, b tokenOf) int { return strings.Compare(a.Word, b.Word) })
-	words, customers, statuses := make([]string, len(x.tokens)), make([]uuid.UUID, len(x.tokens)), make([]string, len(x.tokens))
+	words, customers := make([]string, len(x.tokens)), make([]uuid.UUID, len(x.tokens))
 	hints, more, shared := make([]int64, len(x.tokens)), make([]int64, len(x.tokens)), make([]int16, len(x.tokens))
 	for i, t := range x.tokens {
-		words[i], customers[i], hints[i], more[i], shared[i], statuses[i] = t.Word, t.customer, t.hint[0], t.hint[1], t.Shared, t.status
+		words[i], customers[i], hints[i], more[i], shared[i] = t.Word, t.customer, t.hint[0], t.hint[1], t.Shared
 	}
 	return [][]any{
 		{storeSearches, x.ids, x.lists, x.signatures},
-		{storeTokens, customers, words, hints, more, shared, statuses},
+		{storeTokens, customers, words, hints, more, shared},
 	}
 }
 

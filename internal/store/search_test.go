@@ -65,7 +65,8 @@ func (e *env) indexed(p auth.Principal, id uuid.UUID) {
 	}
 	var tokens []string
 	if err := e.admin.QueryRow(e.t.Context(), `SELECT coalesce(array_agg(concat_ws(' ', t.word, t.hint, t.hint_more, t.shared) ORDER BY t.word), '{}') FROM search_token t
-		JOIN customer c ON (c.account_id, c.id, c.status) = (t.account_id, t.customer_id, t.status) WHERE c.id = $1`, id).Scan(&tokens); err != nil {
+		JOIN customer c ON (c.account_id, c.id, c.status, c.sort_name, c.family_sort_name, c.created_at)
+			= (t.account_id, t.customer_id, t.status, t.sort_name, t.family_sort_name, t.created_at) WHERE c.id = $1`, id).Scan(&tokens); err != nil {
 		e.t.Fatal(err)
 	}
 	all := search.Tokens(f.Search().Lexemes(p.AccountID))
