@@ -234,8 +234,8 @@ func TestRowA15ADocumentOfTheWrongCustomerIsMovedAndBothAreTold(t *testing.T) {
 	a := featureActor(t)
 	ada, bob := a.customer(t, "Ada"), a.customer(t, "Bob")
 	from := head(t, a)
-	live, err := dialWS(t.Context(), a, `subscription($customer: ID!) { documentEvents(customerId: $customer) {
-		__typename cursor ... on EventDelivery { prevSeq event { id seq type customer { id } } } } }`, map[string]any{"customer": bob})
+	live, err := dialWS(t.Context(), a, `subscription($customer: ID!, $after: EventCursor) { documentEvents(customerId: $customer, after: $after) {
+		__typename cursor ... on EventDelivery { prevSeq event { id seq type customer { id } } } } }`, map[string]any{"customer": bob, "after": from})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,8 +49,8 @@ func TestRowA14PicturesHaveAPreviewAndAThumbnail(t *testing.T) {
 	db := database(t, s)
 	a := staff(t, s, auth.Editor)
 	customer := a.customer(t, "Pictured")
-	live, err := dialWS(t.Context(), a, `subscription($customer: ID!) { documentEvents(customerId: $customer) {
-		__typename cursor ... on EventDelivery { prevSeq event { id seq type customer { id } } } } }`, map[string]any{"customer": customer})
+	live, err := dialWS(t.Context(), a, `subscription($customer: ID!, $after: EventCursor) { documentEvents(customerId: $customer, after: $after) {
+		__typename cursor ... on EventDelivery { prevSeq event { id seq type customer { id } } } } }`, map[string]any{"customer": customer, "after": head(t, a)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -266,7 +266,10 @@ func TestRowE7TheOperatorSetsWhatTheAccountHasBooked(t *testing.T) {
 		}
 	}
 
-	live, err := dialWS(t.Context(), admin, followEvents, map[string]any{"types": []string{"STORAGE_LIMIT_CHANGED", "STORAGE_NEARLY_FULL", "STORAGE_FULL"}})
+	cursor := head(t, admin) // without it the stream begins when the server reads the message, which may be behind the first change
+	live, err := dialWS(t.Context(), admin, followEvents, map[string]any{
+		"after": cursor, "types": []string{"STORAGE_LIMIT_CHANGED", "STORAGE_NEARLY_FULL", "STORAGE_FULL"},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -291,7 +294,6 @@ func TestRowE7TheOperatorSetsWhatTheAccountHasBooked(t *testing.T) {
 			}
 		}
 	}
-	cursor := head(t, admin)
 	r := set(op, map[string]any{"limitBytes": 100_000, "maxFileBytes": 90_000})
 	wantSuccess(t, "storageLimitSet", r)
 	st := at(r.Data, "storageLimitSet.storage")

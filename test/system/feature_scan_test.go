@@ -103,8 +103,8 @@ func TestMalwareIsNeverAvailableInAnyWrapping(t *testing.T) {
 	db := database(t, s)
 	a := staff(t, s, auth.Editor)
 	customer := a.customer(t, "Wrapped")
-	live, err := dialWS(t.Context(), a, `subscription($customer: ID!) { documentEvents(customerId: $customer) {
-		__typename cursor ... on EventDelivery { prevSeq event { id seq type customer { id } } } } }`, map[string]any{"customer": customer})
+	live, err := dialWS(t.Context(), a, `subscription($customer: ID!, $after: EventCursor) { documentEvents(customerId: $customer, after: $after) {
+		__typename cursor ... on EventDelivery { prevSeq event { id seq type customer { id } } } } }`, map[string]any{"customer": customer, "after": head(t, a)})
 	if err != nil {
 		t.Fatal(err)
 	}
