@@ -175,6 +175,7 @@ func (b *bench) directory(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", k.name, err)
 		}
 	}
+	d.keep("all of these", d.all)
 	for _, field := range directoryOrders {
 		if err := d.pages(ctx, field); err != nil {
 			return fmt.Errorf("pages by %s: %w", field, err)
@@ -226,6 +227,8 @@ type directoryRun struct {
 	client    *client
 	addr, key string
 	log       *os.File
+	// all are the answers to all kinds of requests but pages.
+	all []answered
 }
 
 // answered is what came back, and how long it took.
@@ -252,6 +255,7 @@ func (d *directoryRun) measure(ctx context.Context, k kind, people []person) err
 			list = append(list, a)
 		}
 	}
+	d.all = append(d.all, list...)
 	d.keep(k.name, list)
 	return nil
 }
