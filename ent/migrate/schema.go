@@ -708,13 +708,7 @@ var (
 				Columns: []*schema.Column{CustomerSearchColumns[1], CustomerSearchColumns[0]},
 				Annotation: &entsql.IndexAnnotation{
 					IncludeColumns: []string{
-						CustomerSearchColumns[2].Name,
-
 						CustomerSearchColumns[3].Name,
-
-						CustomerSearchColumns[4].Name,
-
-						CustomerSearchColumns[5].Name,
 
 						CustomerSearchColumns[7].Name,
 					},

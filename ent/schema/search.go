@@ -45,7 +45,7 @@ func (CustomerSearch) Fields() []ent.Field {
 func (CustomerSearch) Indexes() []ent.Index {
 	passed := entsql.IncludeColumns("status", "signature")
 	return []ent.Index{
-		index.Fields("account_id", "id").Unique().Annotations(entsql.IncludeColumns("created_at", "status", "sort_name", "family_sort_name", "signature")),
+		index.Fields("account_id", "id").Unique().Annotations(passed),
 		index.Fields("account_id", "sort_name", "id").Annotations(passed),
 		index.Fields("account_id", "family_sort_name", "id").Annotations(passed),
 		index.Fields("account_id", "created_at", "id").Annotations(passed),

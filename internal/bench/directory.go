@@ -194,7 +194,7 @@ func (b *bench) warm(ctx context.Context, database string) error {
 	began, bytes := time.Now(), int64(0)
 	if err := b.queryRow(ctx, database, `SELECT sum(pg_prewarm(c.oid))::bigint * 8192 FROM (SELECT c.oid FROM pg_class AS c
 			LEFT JOIN pg_index AS x ON x.indexrelid = c.oid WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'i')
-			ORDER BY coalesce(x.indrelid, c.oid)::regclass::text IN ('customer', 'customer_search', 'search_word'), c.relname LIMIT 1000) AS c`,
+			ORDER BY coalesce(x.indrelid, c.oid)::regclass::text IN ('customer', 'customer_search', 'search_token', 'search_word'), c.relname LIMIT 1000) AS c`,
 		nil, &bytes); err != nil {
 		return err
 	}

@@ -429,13 +429,11 @@ func encodeInstant(t time.Time) []byte {
 }
 
 func encodeTexts(list []any) []byte {
-	dst := arrayHeader(len(list), oidText)
-	for _, v := range list {
-		s := asText(v)
-		dst = binary.BigEndian.AppendUint32(dst, uint32(len(s)))
-		dst = append(dst, s...)
+	texts := make([]string, len(list))
+	for i, v := range list {
+		texts[i] = asText(v)
 	}
-	return dst
+	return encodeStrings(texts)
 }
 
 func encodeStrings(list []string) []byte {

@@ -148,7 +148,7 @@ func (f *filler) store(ctx context.Context, tx pgx.Tx, list []*filling) error {
 			x = &index{}
 			of[c.account] = x
 		}
-		if err := x.add(c.account, c.file); err != nil {
+		if err := x.addFile(c.account, c.file); err != nil {
 			return err
 		}
 		b.Queue(storeFamily, c.account, c.file.ID, c.file.FamilySortName())

@@ -52,11 +52,12 @@ func (t *tx) indexChange(ctx context.Context, before, after customer.File) error
 		return nil
 	}
 	var x index
-	if err := x.add(t.account, after); err != nil {
+	if err := x.add(after.ID, is, words, signature); err != nil {
 		return err
 	}
+	old := was.Words()
 	x.words = slices.DeleteFunc(x.words, func(w string) bool {
-		_, known := slices.BinarySearch(was.Words(), w)
+		_, known := slices.BinarySearch(old, w)
 		return known
 	})
 	return x.write(ctx, t)
@@ -80,7 +81,7 @@ func (t *tx) indexAgain(ctx context.Context, ids ...uuid.UUID) error {
 func (t *tx) indexMany(ctx context.Context, files []customer.File) error {
 	var x index
 	for _, f := range files {
-		if err := x.add(t.account, f); err != nil {
+		if err := x.addFile(t.account, f); err != nil {
 			return err
 		}
 	}
@@ -103,19 +104,23 @@ type tokenOf struct {
 	hint     search.Hint
 }
 
-func (x *index) add(account uuid.UUID, f customer.File) error {
+func (x *index) addFile(account uuid.UUID, f customer.File) error {
 	d := f.Search()
-	lexemes := d.Lexemes(account)
+	return x.add(f.ID, d, d.Lexemes(account), d.Signature())
+}
+
+// add adds a customer, with the lexemes and the signature of its document.
+func (x *index) add(id uuid.UUID, d search.Document, lexemes []string, signature search.Signature) error {
 	text, err := json.Marshal(lexemes)
 	if err != nil {
 		return err
 	}
-	x.ids, x.lists, x.signatures = append(x.ids, f.ID), append(x.lists, string(text)), append(x.signatures, d.Signature().Hex())
+	x.ids, x.lists, x.signatures = append(x.ids, id), append(x.lists, string(text)), append(x.signatures, signature.Hex())
 	x.words = append(x.words, d.Words()...)
 	tokens := search.Tokens(lexemes)
 	hint := d.Hint(tokens)
 	for _, token := range tokens {
-		x.tokens = append(x.tokens, tokenOf{token, f.ID, hint})
+		x.tokens = append(x.tokens, tokenOf{token, id, hint})
 	}
 	return nil
 }

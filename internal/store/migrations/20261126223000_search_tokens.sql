@@ -4,7 +4,7 @@ DROP INDEX "customersearch_words";
 -- drop index "customersearch_account_id_id" from table: "customer_search"
 DROP INDEX "customersearch_account_id_id";
 -- create index "customersearch_account_id_id" to table: "customer_search"
-CREATE UNIQUE INDEX "customersearch_account_id_id" ON "customer_search" ("account_id", "id") INCLUDE ("created_at", "status", "sort_name", "family_sort_name", "signature");
+CREATE UNIQUE INDEX "customersearch_account_id_id" ON "customer_search" ("account_id", "id") INCLUDE ("status", "signature");
 
 -- Written by hand, as ent has no table without an id of its own: the lexemes of internal/search as rows, without the tag. The index
 -- is all that is read of it: those who have a word that begins somehow are a range of it, with what is looked at of each. It
