@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -114,8 +115,8 @@ func (b *bench) uploadFiles(ctx context.Context) error {
 			cells[u.name] = &uploadCell{Workload: w.name, Contestant: u.name}
 			b.report.Uploads = append(b.report.Uploads, cells[u.name])
 		}
-		for range max(1, b.size.rounds*3/5) {
-			for _, u := range list {
+		for round := range max(1, b.size.rounds*3/5) {
+			for _, u := range turn(list, round) {
 				if cells[u.name].Failed {
 					continue
 				}
@@ -134,6 +135,17 @@ func (b *bench) uploadFiles(ctx context.Context) error {
 	}
 	b.printf("%s", b.report.uploadTable())
 	return errors.Join(failed...)
+}
+
+// turn gives the contestants of a round in the order opposite to the last one's, so that what one leaves behind (dirty pages, a
+// full journal, memory that is still to be cleared) is not always paid by the same other.
+func turn(list []*uploader, round int) []*uploader {
+	if round%2 == 0 {
+		return list
+	}
+	back := slices.Clone(list)
+	slices.Reverse(back)
+	return back
 }
 
 func (b *bench) startUploaders(ctx context.Context) (list []*uploader, err error) {
