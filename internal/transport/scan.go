@@ -63,7 +63,7 @@ type scanner struct {
 	small *[scanBufferBytes]byte
 	large *pieceBlock
 	r, w  int // block[r:w] is read from src and not yet given out
-	find  searcher
+	find  *searcher
 
 	// guard is how many bytes may still be read before the operation is authorised; -1 when it is.
 	guard int64
@@ -90,7 +90,8 @@ func (s *scanner) release() {
 	if s.large != nil {
 		pieceBuffers.Put(s.large)
 	}
-	s.block, s.small, s.large = nil, nil, nil
+	s.find.release()
+	s.block, s.small, s.large, s.find = nil, nil, nil, nil
 }
 
 // enlarge makes room for whole pieces.
@@ -392,13 +393,33 @@ type searcher struct {
 	pairs   [1 << 16 / 64]uint64 // the set of pairs in pattern
 }
 
-func newSearcher(pattern string) searcher {
-	s := searcher{pattern: []byte(pattern)}
+// searchers keeps searchers without a pattern: the set takes 8 KiB, of which a pattern uses a few words.
+var searchers = sync.Pool{New: func() any { return new(searcher) }}
+
+func newSearcher(pattern string) *searcher {
+	s, _ := searchers.Get().(*searcher)
+	s.pattern = []byte(pattern)
 	for i := range len(pattern) - 1 {
-		pair := uint(pattern[i])<<8 | uint(pattern[i+1])
-		s.pairs[pair/64] |= 1 << (pair % 64)
+		word, bit := s.pair(i)
+		s.pairs[word] |= bit
 	}
 	return s
+}
+
+// release empties the set and gives it back. The searcher must not be used afterwards.
+func (s *searcher) release() {
+	for i := range len(s.pattern) - 1 {
+		word, _ := s.pair(i)
+		s.pairs[word] = 0
+	}
+	s.pattern = nil
+	searchers.Put(s)
+}
+
+// pair says where the set has the pair that begins at byte i of the pattern.
+func (s *searcher) pair(i int) (word uint, bit uint64) {
+	pair := uint(s.pattern[i])<<8 | uint(s.pattern[i+1])
+	return pair / 64, 1 << (pair % 64)
 }
 
 // content says how many bytes at the start of data are certainly not part of a boundary: up to the first occurrence of
