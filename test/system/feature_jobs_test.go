@@ -50,7 +50,7 @@ func (a actor) startImport(t testing.TB, f file, input map[string]any, dry bool,
 func (a actor) ended(t testing.TB, id, query string) any {
 	t.Helper()
 	var job any
-	eventually(t, 5*time.Minute, func() error {
+	eventually(t, time.Duration(full(15, 5))*time.Minute, func() error {
 		job = at(a.must(t, query, map[string]any{"id": id}), "job")
 		switch state := text(job, "state"); state {
 		case "QUEUED", "RUNNING", "":

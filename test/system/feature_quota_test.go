@@ -193,7 +193,7 @@ func TestRowE6OfFiftyUploadsTenWinThoughTheServerIsKilled(t *testing.T) {
 		}
 		s.Restart(t)
 	}
-	eventually(t, time.Minute, func() error {
+	eventually(t, 3*time.Minute, func() error {
 		mu.Lock()
 		defer mu.Unlock()
 		if len(won) < fit {
