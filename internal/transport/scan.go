@@ -400,7 +400,7 @@ func newSearcher(pattern string) *searcher {
 	s, _ := searchers.Get().(*searcher)
 	s.pattern = []byte(pattern)
 	for i := range len(pattern) - 1 {
-		word, bit := s.pair(i)
+		word, bit := pair(pattern[i], pattern[i+1])
 		s.pairs[word] |= bit
 	}
 	return s
@@ -409,16 +409,16 @@ func newSearcher(pattern string) *searcher {
 // release empties the set and gives it back. The searcher must not be used afterwards.
 func (s *searcher) release() {
 	for i := range len(s.pattern) - 1 {
-		word, _ := s.pair(i)
+		word, _ := pair(s.pattern[i], s.pattern[i+1])
 		s.pairs[word] = 0
 	}
 	s.pattern = nil
 	searchers.Put(s)
 }
 
-// pair says where the set has the pair that begins at byte i of the pattern.
-func (s *searcher) pair(i int) (word uint, bit uint64) {
-	pair := uint(s.pattern[i])<<8 | uint(s.pattern[i+1])
+// pair says where a set has the pair of these bytes.
+func pair(first, second byte) (word uint, bit uint64) {
+	pair := uint(first)<<8 | uint(second)
 	return pair / 64, 1 << (pair % 64)
 }
 
@@ -445,8 +445,8 @@ func (s *searcher) content(data []byte) int {
 func (s *searcher) index(data []byte) int {
 	step := len(s.pattern) - 1
 	for i := step; i < len(data); i += step {
-		pair := uint(data[i-1])<<8 | uint(data[i])
-		if s.pairs[pair/64]&(1<<(pair%64)) == 0 {
+		word, bit := pair(data[i-1], data[i])
+		if s.pairs[word]&bit == 0 {
 			continue
 		}
 		for from := i - step; from < i; from++ { // Where the boundary may begin.
