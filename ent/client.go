@@ -12,42 +12,24 @@ import (
 	"dossier/ent/account"
 	"dossier/ent/apikey"
 	"dossier/ent/attributedefinition"
-	"dossier/ent/attributedefinitiontype"
 	"dossier/ent/attributeoption"
 	"dossier/ent/attributevalue"
 	"dossier/ent/attributevalueoption"
-	"dossier/ent/auditrecord"
-	"dossier/ent/blob"
 	"dossier/ent/contact"
 	"dossier/ent/customer"
 	"dossier/ent/customerimage"
 	"dossier/ent/customermerge"
-	"dossier/ent/customerorigin"
-	"dossier/ent/customersearch"
-	"dossier/ent/customertype"
 	"dossier/ent/document"
-	"dossier/ent/documentrendition"
 	"dossier/ent/documentversion"
 	"dossier/ent/emailaddress"
-	"dossier/ent/event"
-	"dossier/ent/fieldpolicy"
-	"dossier/ent/fieldrule"
-	"dossier/ent/garbage"
-	"dossier/ent/idempotency"
 	"dossier/ent/imagefile"
-	"dossier/ent/job"
-	"dossier/ent/jobrowerror"
 	"dossier/ent/note"
-	"dossier/ent/office"
 	"dossier/ent/phonenumber"
 	"dossier/ent/postaladdress"
 	"dossier/ent/revision"
-	"dossier/ent/searchword"
-	"dossier/ent/service"
 	"dossier/ent/staffuser"
 	"dossier/ent/storageusage"
 	"dossier/ent/timelineentry"
-	"dossier/ent/upload"
 
 	"entgo.io/ent"
 	"entgo.io/ent/dialect"
@@ -66,18 +48,12 @@ type Client struct {
 	ApiKey *ApiKeyClient
 	// AttributeDefinition is the client for interacting with the AttributeDefinition builders.
 	AttributeDefinition *AttributeDefinitionClient
-	// AttributeDefinitionType is the client for interacting with the AttributeDefinitionType builders.
-	AttributeDefinitionType *AttributeDefinitionTypeClient
 	// AttributeOption is the client for interacting with the AttributeOption builders.
 	AttributeOption *AttributeOptionClient
 	// AttributeValue is the client for interacting with the AttributeValue builders.
 	AttributeValue *AttributeValueClient
 	// AttributeValueOption is the client for interacting with the AttributeValueOption builders.
 	AttributeValueOption *AttributeValueOptionClient
-	// AuditRecord is the client for interacting with the AuditRecord builders.
-	AuditRecord *AuditRecordClient
-	// Blob is the client for interacting with the Blob builders.
-	Blob *BlobClient
 	// Contact is the client for interacting with the Contact builders.
 	Contact *ContactClient
 	// Customer is the client for interacting with the Customer builders.
@@ -86,58 +62,28 @@ type Client struct {
 	CustomerImage *CustomerImageClient
 	// CustomerMerge is the client for interacting with the CustomerMerge builders.
 	CustomerMerge *CustomerMergeClient
-	// CustomerOrigin is the client for interacting with the CustomerOrigin builders.
-	CustomerOrigin *CustomerOriginClient
-	// CustomerSearch is the client for interacting with the CustomerSearch builders.
-	CustomerSearch *CustomerSearchClient
-	// CustomerType is the client for interacting with the CustomerType builders.
-	CustomerType *CustomerTypeClient
 	// Document is the client for interacting with the Document builders.
 	Document *DocumentClient
-	// DocumentRendition is the client for interacting with the DocumentRendition builders.
-	DocumentRendition *DocumentRenditionClient
 	// DocumentVersion is the client for interacting with the DocumentVersion builders.
 	DocumentVersion *DocumentVersionClient
 	// EmailAddress is the client for interacting with the EmailAddress builders.
 	EmailAddress *EmailAddressClient
-	// Event is the client for interacting with the Event builders.
-	Event *EventClient
-	// FieldPolicy is the client for interacting with the FieldPolicy builders.
-	FieldPolicy *FieldPolicyClient
-	// FieldRule is the client for interacting with the FieldRule builders.
-	FieldRule *FieldRuleClient
-	// Garbage is the client for interacting with the Garbage builders.
-	Garbage *GarbageClient
-	// Idempotency is the client for interacting with the Idempotency builders.
-	Idempotency *IdempotencyClient
 	// ImageFile is the client for interacting with the ImageFile builders.
 	ImageFile *ImageFileClient
-	// Job is the client for interacting with the Job builders.
-	Job *JobClient
-	// JobRowError is the client for interacting with the JobRowError builders.
-	JobRowError *JobRowErrorClient
 	// Note is the client for interacting with the Note builders.
 	Note *NoteClient
-	// Office is the client for interacting with the Office builders.
-	Office *OfficeClient
 	// PhoneNumber is the client for interacting with the PhoneNumber builders.
 	PhoneNumber *PhoneNumberClient
 	// PostalAddress is the client for interacting with the PostalAddress builders.
 	PostalAddress *PostalAddressClient
 	// Revision is the client for interacting with the Revision builders.
 	Revision *RevisionClient
-	// SearchWord is the client for interacting with the SearchWord builders.
-	SearchWord *SearchWordClient
-	// Service is the client for interacting with the Service builders.
-	Service *ServiceClient
 	// StaffUser is the client for interacting with the StaffUser builders.
 	StaffUser *StaffUserClient
 	// StorageUsage is the client for interacting with the StorageUsage builders.
 	StorageUsage *StorageUsageClient
 	// TimelineEntry is the client for interacting with the TimelineEntry builders.
 	TimelineEntry *TimelineEntryClient
-	// Upload is the client for interacting with the Upload builders.
-	Upload *UploadClient
 }
 
 // NewClient creates a new client configured with the given options.
@@ -151,42 +97,24 @@ func (c *Client) init() {
 	c.Account = NewAccountClient(c.config)
 	c.ApiKey = NewApiKeyClient(c.config)
 	c.AttributeDefinition = NewAttributeDefinitionClient(c.config)
-	c.AttributeDefinitionType = NewAttributeDefinitionTypeClient(c.config)
 	c.AttributeOption = NewAttributeOptionClient(c.config)
 	c.AttributeValue = NewAttributeValueClient(c.config)
 	c.AttributeValueOption = NewAttributeValueOptionClient(c.config)
-	c.AuditRecord = NewAuditRecordClient(c.config)
-	c.Blob = NewBlobClient(c.config)
 	c.Contact = NewContactClient(c.config)
 	c.Customer = NewCustomerClient(c.config)
 	c.CustomerImage = NewCustomerImageClient(c.config)
 	c.CustomerMerge = NewCustomerMergeClient(c.config)
-	c.CustomerOrigin = NewCustomerOriginClient(c.config)
-	c.CustomerSearch = NewCustomerSearchClient(c.config)
-	c.CustomerType = NewCustomerTypeClient(c.config)
 	c.Document = NewDocumentClient(c.config)
-	c.DocumentRendition = NewDocumentRenditionClient(c.config)
 	c.DocumentVersion = NewDocumentVersionClient(c.config)
 	c.EmailAddress = NewEmailAddressClient(c.config)
-	c.Event = NewEventClient(c.config)
-	c.FieldPolicy = NewFieldPolicyClient(c.config)
-	c.FieldRule = NewFieldRuleClient(c.config)
-	c.Garbage = NewGarbageClient(c.config)
-	c.Idempotency = NewIdempotencyClient(c.config)
 	c.ImageFile = NewImageFileClient(c.config)
-	c.Job = NewJobClient(c.config)
-	c.JobRowError = NewJobRowErrorClient(c.config)
 	c.Note = NewNoteClient(c.config)
-	c.Office = NewOfficeClient(c.config)
 	c.PhoneNumber = NewPhoneNumberClient(c.config)
 	c.PostalAddress = NewPostalAddressClient(c.config)
 	c.Revision = NewRevisionClient(c.config)
-	c.SearchWord = NewSearchWordClient(c.config)
-	c.Service = NewServiceClient(c.config)
 	c.StaffUser = NewStaffUserClient(c.config)
 	c.StorageUsage = NewStorageUsageClient(c.config)
 	c.TimelineEntry = NewTimelineEntryClient(c.config)
-	c.Upload = NewUploadClient(c.config)
 }
 
 type (
@@ -277,47 +205,29 @@ func (c *Client) Tx(ctx context.Context) (*Tx, error) {
 	cfg := c.config
 	cfg.driver = tx
 	return &Tx{
-		ctx:                     ctx,
-		config:                  cfg,
-		Account:                 NewAccountClient(cfg),
-		ApiKey:                  NewApiKeyClient(cfg),
-		AttributeDefinition:     NewAttributeDefinitionClient(cfg),
-		AttributeDefinitionType: NewAttributeDefinitionTypeClient(cfg),
-		AttributeOption:         NewAttributeOptionClient(cfg),
-		AttributeValue:          NewAttributeValueClient(cfg),
-		AttributeValueOption:    NewAttributeValueOptionClient(cfg),
-		AuditRecord:             NewAuditRecordClient(cfg),
-		Blob:                    NewBlobClient(cfg),
-		Contact:                 NewContactClient(cfg),
-		Customer:                NewCustomerClient(cfg),
-		CustomerImage:           NewCustomerImageClient(cfg),
-		CustomerMerge:           NewCustomerMergeClient(cfg),
-		CustomerOrigin:          NewCustomerOriginClient(cfg),
-		CustomerSearch:          NewCustomerSearchClient(cfg),
-		CustomerType:            NewCustomerTypeClient(cfg),
-		Document:                NewDocumentClient(cfg),
-		DocumentRendition:       NewDocumentRenditionClient(cfg),
-		DocumentVersion:         NewDocumentVersionClient(cfg),
-		EmailAddress:            NewEmailAddressClient(cfg),
-		Event:                   NewEventClient(cfg),
-		FieldPolicy:             NewFieldPolicyClient(cfg),
-		FieldRule:               NewFieldRuleClient(cfg),
-		Garbage:                 NewGarbageClient(cfg),
-		Idempotency:             NewIdempotencyClient(cfg),
-		ImageFile:               NewImageFileClient(cfg),
-		Job:                     NewJobClient(cfg),
-		JobRowError:             NewJobRowErrorClient(cfg),
-		Note:                    NewNoteClient(cfg),
-		Office:                  NewOfficeClient(cfg),
-		PhoneNumber:             NewPhoneNumberClient(cfg),
-		PostalAddress:           NewPostalAddressClient(cfg),
-		Revision:                NewRevisionClient(cfg),
-		SearchWord:              NewSearchWordClient(cfg),
-		Service:                 NewServiceClient(cfg),
-		StaffUser:               NewStaffUserClient(cfg),
-		StorageUsage:            NewStorageUsageClient(cfg),
-		TimelineEntry:           NewTimelineEntryClient(cfg),
-		Upload:                  NewUploadClient(cfg),
+		ctx:                  ctx,
+		config:               cfg,
+		Account:              NewAccountClient(cfg),
+		ApiKey:               NewApiKeyClient(cfg),
+		AttributeDefinition:  NewAttributeDefinitionClient(cfg),
+		AttributeOption:      NewAttributeOptionClient(cfg),
+		AttributeValue:       NewAttributeValueClient(cfg),
+		AttributeValueOption: NewAttributeValueOptionClient(cfg),
+		Contact:              NewContactClient(cfg),
+		Customer:             NewCustomerClient(cfg),
+		CustomerImage:        NewCustomerImageClient(cfg),
+		CustomerMerge:        NewCustomerMergeClient(cfg),
+		Document:             NewDocumentClient(cfg),
+		DocumentVersion:      NewDocumentVersionClient(cfg),
+		EmailAddress:         NewEmailAddressClient(cfg),
+		ImageFile:            NewImageFileClient(cfg),
+		Note:                 NewNoteClient(cfg),
+		PhoneNumber:          NewPhoneNumberClient(cfg),
+		PostalAddress:        NewPostalAddressClient(cfg),
+		Revision:             NewRevisionClient(cfg),
+		StaffUser:            NewStaffUserClient(cfg),
+		StorageUsage:         NewStorageUsageClient(cfg),
+		TimelineEntry:        NewTimelineEntryClient(cfg),
 	}, nil
 }
 
@@ -335,47 +245,29 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 	cfg := c.config
 	cfg.driver = &txDriver{tx: tx, drv: c.driver}
 	return &Tx{
-		ctx:                     ctx,
-		config:                  cfg,
-		Account:                 NewAccountClient(cfg),
-		ApiKey:                  NewApiKeyClient(cfg),
-		AttributeDefinition:     NewAttributeDefinitionClient(cfg),
-		AttributeDefinitionType: NewAttributeDefinitionTypeClient(cfg),
-		AttributeOption:         NewAttributeOptionClient(cfg),
-		AttributeValue:          NewAttributeValueClient(cfg),
-		AttributeValueOption:    NewAttributeValueOptionClient(cfg),
-		AuditRecord:             NewAuditRecordClient(cfg),
-		Blob:                    NewBlobClient(cfg),
-		Contact:                 NewContactClient(cfg),
-		Customer:                NewCustomerClient(cfg),
-		CustomerImage:           NewCustomerImageClient(cfg),
-		CustomerMerge:           NewCustomerMergeClient(cfg),
-		CustomerOrigin:          NewCustomerOriginClient(cfg),
-		CustomerSearch:          NewCustomerSearchClient(cfg),
-		CustomerType:            NewCustomerTypeClient(cfg),
-		Document:                NewDocumentClient(cfg),
-		DocumentRendition:       NewDocumentRenditionClient(cfg),
-		DocumentVersion:         NewDocumentVersionClient(cfg),
-		EmailAddress:            NewEmailAddressClient(cfg),
-		Event:                   NewEventClient(cfg),
-		FieldPolicy:             NewFieldPolicyClient(cfg),
-		FieldRule:               NewFieldRuleClient(cfg),
-		Garbage:                 NewGarbageClient(cfg),
-		Idempotency:             NewIdempotencyClient(cfg),
-		ImageFile:               NewImageFileClient(cfg),
-		Job:                     NewJobClient(cfg),
-		JobRowError:             NewJobRowErrorClient(cfg),
-		Note:                    NewNoteClient(cfg),
-		Office:                  NewOfficeClient(cfg),
-		PhoneNumber:             NewPhoneNumberClient(cfg),
-		PostalAddress:           NewPostalAddressClient(cfg),
-		Revision:                NewRevisionClient(cfg),
-		SearchWord:              NewSearchWordClient(cfg),
-		Service:                 NewServiceClient(cfg),
-		StaffUser:               NewStaffUserClient(cfg),
-		StorageUsage:            NewStorageUsageClient(cfg),
-		TimelineEntry:           NewTimelineEntryClient(cfg),
-		Upload:                  NewUploadClient(cfg),
+		ctx:                  ctx,
+		config:               cfg,
+		Account:              NewAccountClient(cfg),
+		ApiKey:               NewApiKeyClient(cfg),
+		AttributeDefinition:  NewAttributeDefinitionClient(cfg),
+		AttributeOption:      NewAttributeOptionClient(cfg),
+		AttributeValue:       NewAttributeValueClient(cfg),
+		AttributeValueOption: NewAttributeValueOptionClient(cfg),
+		Contact:              NewContactClient(cfg),
+		Customer:             NewCustomerClient(cfg),
+		CustomerImage:        NewCustomerImageClient(cfg),
+		CustomerMerge:        NewCustomerMergeClient(cfg),
+		Document:             NewDocumentClient(cfg),
+		DocumentVersion:      NewDocumentVersionClient(cfg),
+		EmailAddress:         NewEmailAddressClient(cfg),
+		ImageFile:            NewImageFileClient(cfg),
+		Note:                 NewNoteClient(cfg),
+		PhoneNumber:          NewPhoneNumberClient(cfg),
+		PostalAddress:        NewPostalAddressClient(cfg),
+		Revision:             NewRevisionClient(cfg),
+		StaffUser:            NewStaffUserClient(cfg),
+		StorageUsage:         NewStorageUsageClient(cfg),
+		TimelineEntry:        NewTimelineEntryClient(cfg),
 	}, nil
 }
 
@@ -405,14 +297,11 @@ func (c *Client) Close() error {
 // In order to add hooks to a specific client, call: `client.Node.Use(...)`.
 func (c *Client) Use(hooks ...Hook) {
 	for _, n := range []interface{ Use(...Hook) }{
-		c.Account, c.ApiKey, c.AttributeDefinition, c.AttributeDefinitionType,
-		c.AttributeOption, c.AttributeValue, c.AttributeValueOption, c.AuditRecord,
-		c.Blob, c.Contact, c.Customer, c.CustomerImage, c.CustomerMerge,
-		c.CustomerOrigin, c.CustomerSearch, c.CustomerType, c.Document,
-		c.DocumentRendition, c.DocumentVersion, c.EmailAddress, c.Event, c.FieldPolicy,
-		c.FieldRule, c.Garbage, c.Idempotency, c.ImageFile, c.Job, c.JobRowError,
-		c.Note, c.Office, c.PhoneNumber, c.PostalAddress, c.Revision, c.SearchWord,
-		c.Service, c.StaffUser, c.StorageUsage, c.TimelineEntry, c.Upload,
+		c.Account, c.ApiKey, c.AttributeDefinition, c.AttributeOption, c.AttributeValue,
+		c.AttributeValueOption, c.Contact, c.Customer, c.CustomerImage,
+		c.CustomerMerge, c.Document, c.DocumentVersion, c.EmailAddress, c.ImageFile,
+		c.Note, c.PhoneNumber, c.PostalAddress, c.Revision, c.StaffUser,
+		c.StorageUsage, c.TimelineEntry,
 	} {
 		n.Use(hooks...)
 	}
@@ -422,14 +311,11 @@ func (c *Client) Use(hooks ...Hook) {
 // In order to add interceptors to a specific client, call: `client.Node.Intercept(...)`.
 func (c *Client) Intercept(interceptors ...Interceptor) {
 	for _, n := range []interface{ Intercept(...Interceptor) }{
-		c.Account, c.ApiKey, c.AttributeDefinition, c.AttributeDefinitionType,
-		c.AttributeOption, c.AttributeValue, c.AttributeValueOption, c.AuditRecord,
-		c.Blob, c.Contact, c.Customer, c.CustomerImage, c.CustomerMerge,
-		c.CustomerOrigin, c.CustomerSearch, c.CustomerType, c.Document,
-		c.DocumentRendition, c.DocumentVersion, c.EmailAddress, c.Event, c.FieldPolicy,
-		c.FieldRule, c.Garbage, c.Idempotency, c.ImageFile, c.Job, c.JobRowError,
-		c.Note, c.Office, c.PhoneNumber, c.PostalAddress, c.Revision, c.SearchWord,
-		c.Service, c.StaffUser, c.StorageUsage, c.TimelineEntry, c.Upload,
+		c.Account, c.ApiKey, c.AttributeDefinition, c.AttributeOption, c.AttributeValue,
+		c.AttributeValueOption, c.Contact, c.Customer, c.CustomerImage,
+		c.CustomerMerge, c.Document, c.DocumentVersion, c.EmailAddress, c.ImageFile,
+		c.Note, c.PhoneNumber, c.PostalAddress, c.Revision, c.StaffUser,
+		c.StorageUsage, c.TimelineEntry,
 	} {
 		n.Intercept(interceptors...)
 	}
@@ -444,18 +330,12 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.ApiKey.mutate(ctx, m)
 	case *AttributeDefinitionMutation:
 		return c.AttributeDefinition.mutate(ctx, m)
-	case *AttributeDefinitionTypeMutation:
-		return c.AttributeDefinitionType.mutate(ctx, m)
 	case *AttributeOptionMutation:
 		return c.AttributeOption.mutate(ctx, m)
 	case *AttributeValueMutation:
 		return c.AttributeValue.mutate(ctx, m)
 	case *AttributeValueOptionMutation:
 		return c.AttributeValueOption.mutate(ctx, m)
-	case *AuditRecordMutation:
-		return c.AuditRecord.mutate(ctx, m)
-	case *BlobMutation:
-		return c.Blob.mutate(ctx, m)
 	case *ContactMutation:
 		return c.Contact.mutate(ctx, m)
 	case *CustomerMutation:
@@ -464,58 +344,28 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.CustomerImage.mutate(ctx, m)
 	case *CustomerMergeMutation:
 		return c.CustomerMerge.mutate(ctx, m)
-	case *CustomerOriginMutation:
-		return c.CustomerOrigin.mutate(ctx, m)
-	case *CustomerSearchMutation:
-		return c.CustomerSearch.mutate(ctx, m)
-	case *CustomerTypeMutation:
-		return c.CustomerType.mutate(ctx, m)
 	case *DocumentMutation:
 		return c.Document.mutate(ctx, m)
-	case *DocumentRenditionMutation:
-		return c.DocumentRendition.mutate(ctx, m)
 	case *DocumentVersionMutation:
 		return c.DocumentVersion.mutate(ctx, m)
 	case *EmailAddressMutation:
 		return c.EmailAddress.mutate(ctx, m)
-	case *EventMutation:
-		return c.Event.mutate(ctx, m)
-	case *FieldPolicyMutation:
-		return c.FieldPolicy.mutate(ctx, m)
-	case *FieldRuleMutation:
-		return c.FieldRule.mutate(ctx, m)
-	case *GarbageMutation:
-		return c.Garbage.mutate(ctx, m)
-	case *IdempotencyMutation:
-		return c.Idempotency.mutate(ctx, m)
 	case *ImageFileMutation:
 		return c.ImageFile.mutate(ctx, m)
-	case *JobMutation:
-		return c.Job.mutate(ctx, m)
-	case *JobRowErrorMutation:
-		return c.JobRowError.mutate(ctx, m)
 	case *NoteMutation:
 		return c.Note.mutate(ctx, m)
-	case *OfficeMutation:
-		return c.Office.mutate(ctx, m)
 	case *PhoneNumberMutation:
 		return c.PhoneNumber.mutate(ctx, m)
 	case *PostalAddressMutation:
 		return c.PostalAddress.mutate(ctx, m)
 	case *RevisionMutation:
 		return c.Revision.mutate(ctx, m)
-	case *SearchWordMutation:
-		return c.SearchWord.mutate(ctx, m)
-	case *ServiceMutation:
-		return c.Service.mutate(ctx, m)
 	case *StaffUserMutation:
 		return c.StaffUser.mutate(ctx, m)
 	case *StorageUsageMutation:
 		return c.StorageUsage.mutate(ctx, m)
 	case *TimelineEntryMutation:
 		return c.TimelineEntry.mutate(ctx, m)
-	case *UploadMutation:
-		return c.Upload.mutate(ctx, m)
 	default:
 		return nil, fmt.Errorf("ent: unknown mutation type %T", m)
 	}
@@ -920,139 +770,6 @@ func (c *AttributeDefinitionClient) mutate(ctx context.Context, m *AttributeDefi
 	}
 }
 
-// AttributeDefinitionTypeClient is a client for the AttributeDefinitionType schema.
-type AttributeDefinitionTypeClient struct {
-	config
-}
-
-// NewAttributeDefinitionTypeClient returns a client for the AttributeDefinitionType from the given config.
-func NewAttributeDefinitionTypeClient(c config) *AttributeDefinitionTypeClient {
-	return &AttributeDefinitionTypeClient{config: c}
-}
-
-// Use adds a list of mutation hooks to the hooks stack.
-// A call to `Use(f, g, h)` equals to `attributedefinitiontype.Hooks(f(g(h())))`.
-func (c *AttributeDefinitionTypeClient) Use(hooks ...Hook) {
-	c.hooks.AttributeDefinitionType = append(c.hooks.AttributeDefinitionType, hooks...)
-}
-
-// Intercept adds a list of query interceptors to the interceptors stack.
-// A call to `Intercept(f, g, h)` equals to `attributedefinitiontype.Intercept(f(g(h())))`.
-func (c *AttributeDefinitionTypeClient) Intercept(interceptors ...Interceptor) {
-	c.inters.AttributeDefinitionType = append(c.inters.AttributeDefinitionType, interceptors...)
-}
-
-// Create returns a builder for creating a AttributeDefinitionType entity.
-func (c *AttributeDefinitionTypeClient) Create() *AttributeDefinitionTypeCreate {
-	mutation := newAttributeDefinitionTypeMutation(c.config, OpCreate)
-	return &AttributeDefinitionTypeCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// CreateBulk returns a builder for creating a bulk of AttributeDefinitionType entities.
-func (c *AttributeDefinitionTypeClient) CreateBulk(builders ...*AttributeDefinitionTypeCreate) *AttributeDefinitionTypeCreateBulk {
-	return &AttributeDefinitionTypeCreateBulk{config: c.config, builders: builders}
-}
-
-// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
-// a builder and applies setFunc on it.
-func (c *AttributeDefinitionTypeClient) MapCreateBulk(slice any, setFunc func(*AttributeDefinitionTypeCreate, int)) *AttributeDefinitionTypeCreateBulk {
-	rv := reflect.ValueOf(slice)
-	if rv.Kind() != reflect.Slice {
-		return &AttributeDefinitionTypeCreateBulk{err: fmt.Errorf("calling to AttributeDefinitionTypeClient.MapCreateBulk with wrong type %T, need slice", slice)}
-	}
-	builders := make([]*AttributeDefinitionTypeCreate, rv.Len())
-	for i := 0; i < rv.Len(); i++ {
-		builders[i] = c.Create()
-		setFunc(builders[i], i)
-	}
-	return &AttributeDefinitionTypeCreateBulk{config: c.config, builders: builders}
-}
-
-// Update returns an update builder for AttributeDefinitionType.
-func (c *AttributeDefinitionTypeClient) Update() *AttributeDefinitionTypeUpdate {
-	mutation := newAttributeDefinitionTypeMutation(c.config, OpUpdate)
-	return &AttributeDefinitionTypeUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// UpdateOne returns an update builder for the given entity.
-func (c *AttributeDefinitionTypeClient) UpdateOne(_m *AttributeDefinitionType) *AttributeDefinitionTypeUpdateOne {
-	mutation := newAttributeDefinitionTypeMutation(c.config, OpUpdateOne, withAttributeDefinitionType(_m))
-	return &AttributeDefinitionTypeUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// UpdateOneID returns an update builder for the given id.
-func (c *AttributeDefinitionTypeClient) UpdateOneID(id uuid.UUID) *AttributeDefinitionTypeUpdateOne {
-	mutation := newAttributeDefinitionTypeMutation(c.config, OpUpdateOne, withAttributeDefinitionTypeID(id))
-	return &AttributeDefinitionTypeUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// Delete returns a delete builder for AttributeDefinitionType.
-func (c *AttributeDefinitionTypeClient) Delete() *AttributeDefinitionTypeDelete {
-	mutation := newAttributeDefinitionTypeMutation(c.config, OpDelete)
-	return &AttributeDefinitionTypeDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// DeleteOne returns a builder for deleting the given entity.
-func (c *AttributeDefinitionTypeClient) DeleteOne(_m *AttributeDefinitionType) *AttributeDefinitionTypeDeleteOne {
-	return c.DeleteOneID(_m.ID)
-}
-
-// DeleteOneID returns a builder for deleting the given entity by its id.
-func (c *AttributeDefinitionTypeClient) DeleteOneID(id uuid.UUID) *AttributeDefinitionTypeDeleteOne {
-	builder := c.Delete().Where(attributedefinitiontype.ID(id))
-	builder.mutation.id = &id
-	builder.mutation.op = OpDeleteOne
-	return &AttributeDefinitionTypeDeleteOne{builder}
-}
-
-// Query returns a query builder for AttributeDefinitionType.
-func (c *AttributeDefinitionTypeClient) Query() *AttributeDefinitionTypeQuery {
-	return &AttributeDefinitionTypeQuery{
-		config: c.config,
-		ctx:    &QueryContext{Type: TypeAttributeDefinitionType},
-		inters: c.Interceptors(),
-	}
-}
-
-// Get returns a AttributeDefinitionType entity by its id.
-func (c *AttributeDefinitionTypeClient) Get(ctx context.Context, id uuid.UUID) (*AttributeDefinitionType, error) {
-	return c.Query().Where(attributedefinitiontype.ID(id)).Only(ctx)
-}
-
-// GetX is like Get, but panics if an error occurs.
-func (c *AttributeDefinitionTypeClient) GetX(ctx context.Context, id uuid.UUID) *AttributeDefinitionType {
-	obj, err := c.Get(ctx, id)
-	if err != nil {
-		panic(err)
-	}
-	return obj
-}
-
-// Hooks returns the client hooks.
-func (c *AttributeDefinitionTypeClient) Hooks() []Hook {
-	return c.hooks.AttributeDefinitionType
-}
-
-// Interceptors returns the client interceptors.
-func (c *AttributeDefinitionTypeClient) Interceptors() []Interceptor {
-	return c.inters.AttributeDefinitionType
-}
-
-func (c *AttributeDefinitionTypeClient) mutate(ctx context.Context, m *AttributeDefinitionTypeMutation) (Value, error) {
-	switch m.Op() {
-	case OpCreate:
-		return (&AttributeDefinitionTypeCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpUpdate:
-		return (&AttributeDefinitionTypeUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpUpdateOne:
-		return (&AttributeDefinitionTypeUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpDelete, OpDeleteOne:
-		return (&AttributeDefinitionTypeDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
-	default:
-		return nil, fmt.Errorf("ent: unknown AttributeDefinitionType mutation op: %q", m.Op())
-	}
-}
-
 // AttributeOptionClient is a client for the AttributeOption schema.
 type AttributeOptionClient struct {
 	config
@@ -1449,272 +1166,6 @@ func (c *AttributeValueOptionClient) mutate(ctx context.Context, m *AttributeVal
 		return (&AttributeValueOptionDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
 	default:
 		return nil, fmt.Errorf("ent: unknown AttributeValueOption mutation op: %q", m.Op())
-	}
-}
-
-// AuditRecordClient is a client for the AuditRecord schema.
-type AuditRecordClient struct {
-	config
-}
-
-// NewAuditRecordClient returns a client for the AuditRecord from the given config.
-func NewAuditRecordClient(c config) *AuditRecordClient {
-	return &AuditRecordClient{config: c}
-}
-
-// Use adds a list of mutation hooks to the hooks stack.
-// A call to `Use(f, g, h)` equals to `auditrecord.Hooks(f(g(h())))`.
-func (c *AuditRecordClient) Use(hooks ...Hook) {
-	c.hooks.AuditRecord = append(c.hooks.AuditRecord, hooks...)
-}
-
-// Intercept adds a list of query interceptors to the interceptors stack.
-// A call to `Intercept(f, g, h)` equals to `auditrecord.Intercept(f(g(h())))`.
-func (c *AuditRecordClient) Intercept(interceptors ...Interceptor) {
-	c.inters.AuditRecord = append(c.inters.AuditRecord, interceptors...)
-}
-
-// Create returns a builder for creating a AuditRecord entity.
-func (c *AuditRecordClient) Create() *AuditRecordCreate {
-	mutation := newAuditRecordMutation(c.config, OpCreate)
-	return &AuditRecordCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// CreateBulk returns a builder for creating a bulk of AuditRecord entities.
-func (c *AuditRecordClient) CreateBulk(builders ...*AuditRecordCreate) *AuditRecordCreateBulk {
-	return &AuditRecordCreateBulk{config: c.config, builders: builders}
-}
-
-// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
-// a builder and applies setFunc on it.
-func (c *AuditRecordClient) MapCreateBulk(slice any, setFunc func(*AuditRecordCreate, int)) *AuditRecordCreateBulk {
-	rv := reflect.ValueOf(slice)
-	if rv.Kind() != reflect.Slice {
-		return &AuditRecordCreateBulk{err: fmt.Errorf("calling to AuditRecordClient.MapCreateBulk with wrong type %T, need slice", slice)}
-	}
-	builders := make([]*AuditRecordCreate, rv.Len())
-	for i := 0; i < rv.Len(); i++ {
-		builders[i] = c.Create()
-		setFunc(builders[i], i)
-	}
-	return &AuditRecordCreateBulk{config: c.config, builders: builders}
-}
-
-// Update returns an update builder for AuditRecord.
-func (c *AuditRecordClient) Update() *AuditRecordUpdate {
-	mutation := newAuditRecordMutation(c.config, OpUpdate)
-	return &AuditRecordUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// UpdateOne returns an update builder for the given entity.
-func (c *AuditRecordClient) UpdateOne(_m *AuditRecord) *AuditRecordUpdateOne {
-	mutation := newAuditRecordMutation(c.config, OpUpdateOne, withAuditRecord(_m))
-	return &AuditRecordUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// UpdateOneID returns an update builder for the given id.
-func (c *AuditRecordClient) UpdateOneID(id uuid.UUID) *AuditRecordUpdateOne {
-	mutation := newAuditRecordMutation(c.config, OpUpdateOne, withAuditRecordID(id))
-	return &AuditRecordUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// Delete returns a delete builder for AuditRecord.
-func (c *AuditRecordClient) Delete() *AuditRecordDelete {
-	mutation := newAuditRecordMutation(c.config, OpDelete)
-	return &AuditRecordDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// DeleteOne returns a builder for deleting the given entity.
-func (c *AuditRecordClient) DeleteOne(_m *AuditRecord) *AuditRecordDeleteOne {
-	return c.DeleteOneID(_m.ID)
-}
-
-// DeleteOneID returns a builder for deleting the given entity by its id.
-func (c *AuditRecordClient) DeleteOneID(id uuid.UUID) *AuditRecordDeleteOne {
-	builder := c.Delete().Where(auditrecord.ID(id))
-	builder.mutation.id = &id
-	builder.mutation.op = OpDeleteOne
-	return &AuditRecordDeleteOne{builder}
-}
-
-// Query returns a query builder for AuditRecord.
-func (c *AuditRecordClient) Query() *AuditRecordQuery {
-	return &AuditRecordQuery{
-		config: c.config,
-		ctx:    &QueryContext{Type: TypeAuditRecord},
-		inters: c.Interceptors(),
-	}
-}
-
-// Get returns a AuditRecord entity by its id.
-func (c *AuditRecordClient) Get(ctx context.Context, id uuid.UUID) (*AuditRecord, error) {
-	return c.Query().Where(auditrecord.ID(id)).Only(ctx)
-}
-
-// GetX is like Get, but panics if an error occurs.
-func (c *AuditRecordClient) GetX(ctx context.Context, id uuid.UUID) *AuditRecord {
-	obj, err := c.Get(ctx, id)
-	if err != nil {
-		panic(err)
-	}
-	return obj
-}
-
-// Hooks returns the client hooks.
-func (c *AuditRecordClient) Hooks() []Hook {
-	return c.hooks.AuditRecord
-}
-
-// Interceptors returns the client interceptors.
-func (c *AuditRecordClient) Interceptors() []Interceptor {
-	return c.inters.AuditRecord
-}
-
-func (c *AuditRecordClient) mutate(ctx context.Context, m *AuditRecordMutation) (Value, error) {
-	switch m.Op() {
-	case OpCreate:
-		return (&AuditRecordCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpUpdate:
-		return (&AuditRecordUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpUpdateOne:
-		return (&AuditRecordUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpDelete, OpDeleteOne:
-		return (&AuditRecordDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
-	default:
-		return nil, fmt.Errorf("ent: unknown AuditRecord mutation op: %q", m.Op())
-	}
-}
-
-// BlobClient is a client for the Blob schema.
-type BlobClient struct {
-	config
-}
-
-// NewBlobClient returns a client for the Blob from the given config.
-func NewBlobClient(c config) *BlobClient {
-	return &BlobClient{config: c}
-}
-
-// Use adds a list of mutation hooks to the hooks stack.
-// A call to `Use(f, g, h)` equals to `blob.Hooks(f(g(h())))`.
-func (c *BlobClient) Use(hooks ...Hook) {
-	c.hooks.Blob = append(c.hooks.Blob, hooks...)
-}
-
-// Intercept adds a list of query interceptors to the interceptors stack.
-// A call to `Intercept(f, g, h)` equals to `blob.Intercept(f(g(h())))`.
-func (c *BlobClient) Intercept(interceptors ...Interceptor) {
-	c.inters.Blob = append(c.inters.Blob, interceptors...)
-}
-
-// Create returns a builder for creating a Blob entity.
-func (c *BlobClient) Create() *BlobCreate {
-	mutation := newBlobMutation(c.config, OpCreate)
-	return &BlobCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// CreateBulk returns a builder for creating a bulk of Blob entities.
-func (c *BlobClient) CreateBulk(builders ...*BlobCreate) *BlobCreateBulk {
-	return &BlobCreateBulk{config: c.config, builders: builders}
-}
-
-// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
-// a builder and applies setFunc on it.
-func (c *BlobClient) MapCreateBulk(slice any, setFunc func(*BlobCreate, int)) *BlobCreateBulk {
-	rv := reflect.ValueOf(slice)
-	if rv.Kind() != reflect.Slice {
-		return &BlobCreateBulk{err: fmt.Errorf("calling to BlobClient.MapCreateBulk with wrong type %T, need slice", slice)}
-	}
-	builders := make([]*BlobCreate, rv.Len())
-	for i := 0; i < rv.Len(); i++ {
-		builders[i] = c.Create()
-		setFunc(builders[i], i)
-	}
-	return &BlobCreateBulk{config: c.config, builders: builders}
-}
-
-// Update returns an update builder for Blob.
-func (c *BlobClient) Update() *BlobUpdate {
-	mutation := newBlobMutation(c.config, OpUpdate)
-	return &BlobUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// UpdateOne returns an update builder for the given entity.
-func (c *BlobClient) UpdateOne(_m *Blob) *BlobUpdateOne {
-	mutation := newBlobMutation(c.config, OpUpdateOne, withBlob(_m))
-	return &BlobUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// UpdateOneID returns an update builder for the given id.
-func (c *BlobClient) UpdateOneID(id uuid.UUID) *BlobUpdateOne {
-	mutation := newBlobMutation(c.config, OpUpdateOne, withBlobID(id))
-	return &BlobUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// Delete returns a delete builder for Blob.
-func (c *BlobClient) Delete() *BlobDelete {
-	mutation := newBlobMutation(c.config, OpDelete)
-	return &BlobDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// DeleteOne returns a builder for deleting the given entity.
-func (c *BlobClient) DeleteOne(_m *Blob) *BlobDeleteOne {
-	return c.DeleteOneID(_m.ID)
-}
-
-// DeleteOneID returns a builder for deleting the given entity by its id.
-func (c *BlobClient) DeleteOneID(id uuid.UUID) *BlobDeleteOne {
-	builder := c.Delete().Where(blob.ID(id))
-	builder.mutation.id = &id
-	builder.mutation.op = OpDeleteOne
-	return &BlobDeleteOne{builder}
-}
-
-// Query returns a query builder for Blob.
-func (c *BlobClient) Query() *BlobQuery {
-	return &BlobQuery{
-		config: c.config,
-		ctx:    &QueryContext{Type: TypeBlob},
-		inters: c.Interceptors(),
-	}
-}
-
-// Get returns a Blob entity by its id.
-func (c *BlobClient) Get(ctx context.Context, id uuid.UUID) (*Blob, error) {
-	return c.Query().Where(blob.ID(id)).Only(ctx)
-}
-
-// GetX is like Get, but panics if an error occurs.
-func (c *BlobClient) GetX(ctx context.Context, id uuid.UUID) *Blob {
-	obj, err := c.Get(ctx, id)
-	if err != nil {
-		panic(err)
-	}
-	return obj
-}
-
-// Hooks returns the client hooks.
-func (c *BlobClient) Hooks() []Hook {
-	return c.hooks.Blob
-}
-
-// Interceptors returns the client interceptors.
-func (c *BlobClient) Interceptors() []Interceptor {
-	return c.inters.Blob
-}
-
-func (c *BlobClient) mutate(ctx context.Context, m *BlobMutation) (Value, error) {
-	switch m.Op() {
-	case OpCreate:
-		return (&BlobCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpUpdate:
-		return (&BlobUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpUpdateOne:
-		return (&BlobUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpDelete, OpDeleteOne:
-		return (&BlobDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
-	default:
-		return nil, fmt.Errorf("ent: unknown Blob mutation op: %q", m.Op())
 	}
 }
 
@@ -2250,405 +1701,6 @@ func (c *CustomerMergeClient) mutate(ctx context.Context, m *CustomerMergeMutati
 	}
 }
 
-// CustomerOriginClient is a client for the CustomerOrigin schema.
-type CustomerOriginClient struct {
-	config
-}
-
-// NewCustomerOriginClient returns a client for the CustomerOrigin from the given config.
-func NewCustomerOriginClient(c config) *CustomerOriginClient {
-	return &CustomerOriginClient{config: c}
-}
-
-// Use adds a list of mutation hooks to the hooks stack.
-// A call to `Use(f, g, h)` equals to `customerorigin.Hooks(f(g(h())))`.
-func (c *CustomerOriginClient) Use(hooks ...Hook) {
-	c.hooks.CustomerOrigin = append(c.hooks.CustomerOrigin, hooks...)
-}
-
-// Intercept adds a list of query interceptors to the interceptors stack.
-// A call to `Intercept(f, g, h)` equals to `customerorigin.Intercept(f(g(h())))`.
-func (c *CustomerOriginClient) Intercept(interceptors ...Interceptor) {
-	c.inters.CustomerOrigin = append(c.inters.CustomerOrigin, interceptors...)
-}
-
-// Create returns a builder for creating a CustomerOrigin entity.
-func (c *CustomerOriginClient) Create() *CustomerOriginCreate {
-	mutation := newCustomerOriginMutation(c.config, OpCreate)
-	return &CustomerOriginCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// CreateBulk returns a builder for creating a bulk of CustomerOrigin entities.
-func (c *CustomerOriginClient) CreateBulk(builders ...*CustomerOriginCreate) *CustomerOriginCreateBulk {
-	return &CustomerOriginCreateBulk{config: c.config, builders: builders}
-}
-
-// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
-// a builder and applies setFunc on it.
-func (c *CustomerOriginClient) MapCreateBulk(slice any, setFunc func(*CustomerOriginCreate, int)) *CustomerOriginCreateBulk {
-	rv := reflect.ValueOf(slice)
-	if rv.Kind() != reflect.Slice {
-		return &CustomerOriginCreateBulk{err: fmt.Errorf("calling to CustomerOriginClient.MapCreateBulk with wrong type %T, need slice", slice)}
-	}
-	builders := make([]*CustomerOriginCreate, rv.Len())
-	for i := 0; i < rv.Len(); i++ {
-		builders[i] = c.Create()
-		setFunc(builders[i], i)
-	}
-	return &CustomerOriginCreateBulk{config: c.config, builders: builders}
-}
-
-// Update returns an update builder for CustomerOrigin.
-func (c *CustomerOriginClient) Update() *CustomerOriginUpdate {
-	mutation := newCustomerOriginMutation(c.config, OpUpdate)
-	return &CustomerOriginUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// UpdateOne returns an update builder for the given entity.
-func (c *CustomerOriginClient) UpdateOne(_m *CustomerOrigin) *CustomerOriginUpdateOne {
-	mutation := newCustomerOriginMutation(c.config, OpUpdateOne, withCustomerOrigin(_m))
-	return &CustomerOriginUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// UpdateOneID returns an update builder for the given id.
-func (c *CustomerOriginClient) UpdateOneID(id uuid.UUID) *CustomerOriginUpdateOne {
-	mutation := newCustomerOriginMutation(c.config, OpUpdateOne, withCustomerOriginID(id))
-	return &CustomerOriginUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// Delete returns a delete builder for CustomerOrigin.
-func (c *CustomerOriginClient) Delete() *CustomerOriginDelete {
-	mutation := newCustomerOriginMutation(c.config, OpDelete)
-	return &CustomerOriginDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// DeleteOne returns a builder for deleting the given entity.
-func (c *CustomerOriginClient) DeleteOne(_m *CustomerOrigin) *CustomerOriginDeleteOne {
-	return c.DeleteOneID(_m.ID)
-}
-
-// DeleteOneID returns a builder for deleting the given entity by its id.
-func (c *CustomerOriginClient) DeleteOneID(id uuid.UUID) *CustomerOriginDeleteOne {
-	builder := c.Delete().Where(customerorigin.ID(id))
-	builder.mutation.id = &id
-	builder.mutation.op = OpDeleteOne
-	return &CustomerOriginDeleteOne{builder}
-}
-
-// Query returns a query builder for CustomerOrigin.
-func (c *CustomerOriginClient) Query() *CustomerOriginQuery {
-	return &CustomerOriginQuery{
-		config: c.config,
-		ctx:    &QueryContext{Type: TypeCustomerOrigin},
-		inters: c.Interceptors(),
-	}
-}
-
-// Get returns a CustomerOrigin entity by its id.
-func (c *CustomerOriginClient) Get(ctx context.Context, id uuid.UUID) (*CustomerOrigin, error) {
-	return c.Query().Where(customerorigin.ID(id)).Only(ctx)
-}
-
-// GetX is like Get, but panics if an error occurs.
-func (c *CustomerOriginClient) GetX(ctx context.Context, id uuid.UUID) *CustomerOrigin {
-	obj, err := c.Get(ctx, id)
-	if err != nil {
-		panic(err)
-	}
-	return obj
-}
-
-// Hooks returns the client hooks.
-func (c *CustomerOriginClient) Hooks() []Hook {
-	return c.hooks.CustomerOrigin
-}
-
-// Interceptors returns the client interceptors.
-func (c *CustomerOriginClient) Interceptors() []Interceptor {
-	return c.inters.CustomerOrigin
-}
-
-func (c *CustomerOriginClient) mutate(ctx context.Context, m *CustomerOriginMutation) (Value, error) {
-	switch m.Op() {
-	case OpCreate:
-		return (&CustomerOriginCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpUpdate:
-		return (&CustomerOriginUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpUpdateOne:
-		return (&CustomerOriginUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpDelete, OpDeleteOne:
-		return (&CustomerOriginDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
-	default:
-		return nil, fmt.Errorf("ent: unknown CustomerOrigin mutation op: %q", m.Op())
-	}
-}
-
-// CustomerSearchClient is a client for the CustomerSearch schema.
-type CustomerSearchClient struct {
-	config
-}
-
-// NewCustomerSearchClient returns a client for the CustomerSearch from the given config.
-func NewCustomerSearchClient(c config) *CustomerSearchClient {
-	return &CustomerSearchClient{config: c}
-}
-
-// Use adds a list of mutation hooks to the hooks stack.
-// A call to `Use(f, g, h)` equals to `customersearch.Hooks(f(g(h())))`.
-func (c *CustomerSearchClient) Use(hooks ...Hook) {
-	c.hooks.CustomerSearch = append(c.hooks.CustomerSearch, hooks...)
-}
-
-// Intercept adds a list of query interceptors to the interceptors stack.
-// A call to `Intercept(f, g, h)` equals to `customersearch.Intercept(f(g(h())))`.
-func (c *CustomerSearchClient) Intercept(interceptors ...Interceptor) {
-	c.inters.CustomerSearch = append(c.inters.CustomerSearch, interceptors...)
-}
-
-// Create returns a builder for creating a CustomerSearch entity.
-func (c *CustomerSearchClient) Create() *CustomerSearchCreate {
-	mutation := newCustomerSearchMutation(c.config, OpCreate)
-	return &CustomerSearchCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// CreateBulk returns a builder for creating a bulk of CustomerSearch entities.
-func (c *CustomerSearchClient) CreateBulk(builders ...*CustomerSearchCreate) *CustomerSearchCreateBulk {
-	return &CustomerSearchCreateBulk{config: c.config, builders: builders}
-}
-
-// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
-// a builder and applies setFunc on it.
-func (c *CustomerSearchClient) MapCreateBulk(slice any, setFunc func(*CustomerSearchCreate, int)) *CustomerSearchCreateBulk {
-	rv := reflect.ValueOf(slice)
-	if rv.Kind() != reflect.Slice {
-		return &CustomerSearchCreateBulk{err: fmt.Errorf("calling to CustomerSearchClient.MapCreateBulk with wrong type %T, need slice", slice)}
-	}
-	builders := make([]*CustomerSearchCreate, rv.Len())
-	for i := 0; i < rv.Len(); i++ {
-		builders[i] = c.Create()
-		setFunc(builders[i], i)
-	}
-	return &CustomerSearchCreateBulk{config: c.config, builders: builders}
-}
-
-// Update returns an update builder for CustomerSearch.
-func (c *CustomerSearchClient) Update() *CustomerSearchUpdate {
-	mutation := newCustomerSearchMutation(c.config, OpUpdate)
-	return &CustomerSearchUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// UpdateOne returns an update builder for the given entity.
-func (c *CustomerSearchClient) UpdateOne(_m *CustomerSearch) *CustomerSearchUpdateOne {
-	mutation := newCustomerSearchMutation(c.config, OpUpdateOne, withCustomerSearch(_m))
-	return &CustomerSearchUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// UpdateOneID returns an update builder for the given id.
-func (c *CustomerSearchClient) UpdateOneID(id uuid.UUID) *CustomerSearchUpdateOne {
-	mutation := newCustomerSearchMutation(c.config, OpUpdateOne, withCustomerSearchID(id))
-	return &CustomerSearchUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// Delete returns a delete builder for CustomerSearch.
-func (c *CustomerSearchClient) Delete() *CustomerSearchDelete {
-	mutation := newCustomerSearchMutation(c.config, OpDelete)
-	return &CustomerSearchDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// DeleteOne returns a builder for deleting the given entity.
-func (c *CustomerSearchClient) DeleteOne(_m *CustomerSearch) *CustomerSearchDeleteOne {
-	return c.DeleteOneID(_m.ID)
-}
-
-// DeleteOneID returns a builder for deleting the given entity by its id.
-func (c *CustomerSearchClient) DeleteOneID(id uuid.UUID) *CustomerSearchDeleteOne {
-	builder := c.Delete().Where(customersearch.ID(id))
-	builder.mutation.id = &id
-	builder.mutation.op = OpDeleteOne
-	return &CustomerSearchDeleteOne{builder}
-}
-
-// Query returns a query builder for CustomerSearch.
-func (c *CustomerSearchClient) Query() *CustomerSearchQuery {
-	return &CustomerSearchQuery{
-		config: c.config,
-		ctx:    &QueryContext{Type: TypeCustomerSearch},
-		inters: c.Interceptors(),
-	}
-}
-
-// Get returns a CustomerSearch entity by its id.
-func (c *CustomerSearchClient) Get(ctx context.Context, id uuid.UUID) (*CustomerSearch, error) {
-	return c.Query().Where(customersearch.ID(id)).Only(ctx)
-}
-
-// GetX is like Get, but panics if an error occurs.
-func (c *CustomerSearchClient) GetX(ctx context.Context, id uuid.UUID) *CustomerSearch {
-	obj, err := c.Get(ctx, id)
-	if err != nil {
-		panic(err)
-	}
-	return obj
-}
-
-// Hooks returns the client hooks.
-func (c *CustomerSearchClient) Hooks() []Hook {
-	return c.hooks.CustomerSearch
-}
-
-// Interceptors returns the client interceptors.
-func (c *CustomerSearchClient) Interceptors() []Interceptor {
-	return c.inters.CustomerSearch
-}
-
-func (c *CustomerSearchClient) mutate(ctx context.Context, m *CustomerSearchMutation) (Value, error) {
-	switch m.Op() {
-	case OpCreate:
-		return (&CustomerSearchCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpUpdate:
-		return (&CustomerSearchUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpUpdateOne:
-		return (&CustomerSearchUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpDelete, OpDeleteOne:
-		return (&CustomerSearchDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
-	default:
-		return nil, fmt.Errorf("ent: unknown CustomerSearch mutation op: %q", m.Op())
-	}
-}
-
-// CustomerTypeClient is a client for the CustomerType schema.
-type CustomerTypeClient struct {
-	config
-}
-
-// NewCustomerTypeClient returns a client for the CustomerType from the given config.
-func NewCustomerTypeClient(c config) *CustomerTypeClient {
-	return &CustomerTypeClient{config: c}
-}
-
-// Use adds a list of mutation hooks to the hooks stack.
-// A call to `Use(f, g, h)` equals to `customertype.Hooks(f(g(h())))`.
-func (c *CustomerTypeClient) Use(hooks ...Hook) {
-	c.hooks.CustomerType = append(c.hooks.CustomerType, hooks...)
-}
-
-// Intercept adds a list of query interceptors to the interceptors stack.
-// A call to `Intercept(f, g, h)` equals to `customertype.Intercept(f(g(h())))`.
-func (c *CustomerTypeClient) Intercept(interceptors ...Interceptor) {
-	c.inters.CustomerType = append(c.inters.CustomerType, interceptors...)
-}
-
-// Create returns a builder for creating a CustomerType entity.
-func (c *CustomerTypeClient) Create() *CustomerTypeCreate {
-	mutation := newCustomerTypeMutation(c.config, OpCreate)
-	return &CustomerTypeCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// CreateBulk returns a builder for creating a bulk of CustomerType entities.
-func (c *CustomerTypeClient) CreateBulk(builders ...*CustomerTypeCreate) *CustomerTypeCreateBulk {
-	return &CustomerTypeCreateBulk{config: c.config, builders: builders}
-}
-
-// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
-// a builder and applies setFunc on it.
-func (c *CustomerTypeClient) MapCreateBulk(slice any, setFunc func(*CustomerTypeCreate, int)) *CustomerTypeCreateBulk {
-	rv := reflect.ValueOf(slice)
-	if rv.Kind() != reflect.Slice {
-		return &CustomerTypeCreateBulk{err: fmt.Errorf("calling to CustomerTypeClient.MapCreateBulk with wrong type %T, need slice", slice)}
-	}
-	builders := make([]*CustomerTypeCreate, rv.Len())
-	for i := 0; i < rv.Len(); i++ {
-		builders[i] = c.Create()
-		setFunc(builders[i], i)
-	}
-	return &CustomerTypeCreateBulk{config: c.config, builders: builders}
-}
-
-// Update returns an update builder for CustomerType.
-func (c *CustomerTypeClient) Update() *CustomerTypeUpdate {
-	mutation := newCustomerTypeMutation(c.config, OpUpdate)
-	return &CustomerTypeUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// UpdateOne returns an update builder for the given entity.
-func (c *CustomerTypeClient) UpdateOne(_m *CustomerType) *CustomerTypeUpdateOne {
-	mutation := newCustomerTypeMutation(c.config, OpUpdateOne, withCustomerType(_m))
-	return &CustomerTypeUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// UpdateOneID returns an update builder for the given id.
-func (c *CustomerTypeClient) UpdateOneID(id uuid.UUID) *CustomerTypeUpdateOne {
-	mutation := newCustomerTypeMutation(c.config, OpUpdateOne, withCustomerTypeID(id))
-	return &CustomerTypeUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// Delete returns a delete builder for CustomerType.
-func (c *CustomerTypeClient) Delete() *CustomerTypeDelete {
-	mutation := newCustomerTypeMutation(c.config, OpDelete)
-	return &CustomerTypeDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// DeleteOne returns a builder for deleting the given entity.
-func (c *CustomerTypeClient) DeleteOne(_m *CustomerType) *CustomerTypeDeleteOne {
-	return c.DeleteOneID(_m.ID)
-}
-
-// DeleteOneID returns a builder for deleting the given entity by its id.
-func (c *CustomerTypeClient) DeleteOneID(id uuid.UUID) *CustomerTypeDeleteOne {
-	builder := c.Delete().Where(customertype.ID(id))
-	builder.mutation.id = &id
-	builder.mutation.op = OpDeleteOne
-	return &CustomerTypeDeleteOne{builder}
-}
-
-// Query returns a query builder for CustomerType.
-func (c *CustomerTypeClient) Query() *CustomerTypeQuery {
-	return &CustomerTypeQuery{
-		config: c.config,
-		ctx:    &QueryContext{Type: TypeCustomerType},
-		inters: c.Interceptors(),
-	}
-}
-
-// Get returns a CustomerType entity by its id.
-func (c *CustomerTypeClient) Get(ctx context.Context, id uuid.UUID) (*CustomerType, error) {
-	return c.Query().Where(customertype.ID(id)).Only(ctx)
-}
-
-// GetX is like Get, but panics if an error occurs.
-func (c *CustomerTypeClient) GetX(ctx context.Context, id uuid.UUID) *CustomerType {
-	obj, err := c.Get(ctx, id)
-	if err != nil {
-		panic(err)
-	}
-	return obj
-}
-
-// Hooks returns the client hooks.
-func (c *CustomerTypeClient) Hooks() []Hook {
-	return c.hooks.CustomerType
-}
-
-// Interceptors returns the client interceptors.
-func (c *CustomerTypeClient) Interceptors() []Interceptor {
-	return c.inters.CustomerType
-}
-
-func (c *CustomerTypeClient) mutate(ctx context.Context, m *CustomerTypeMutation) (Value, error) {
-	switch m.Op() {
-	case OpCreate:
-		return (&CustomerTypeCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpUpdate:
-		return (&CustomerTypeUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpUpdateOne:
-		return (&CustomerTypeUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpDelete, OpDeleteOne:
-		return (&CustomerTypeDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
-	default:
-		return nil, fmt.Errorf("ent: unknown CustomerType mutation op: %q", m.Op())
-	}
-}
-
 // DocumentClient is a client for the Document schema.
 type DocumentClient struct {
 	config
@@ -2779,139 +1831,6 @@ func (c *DocumentClient) mutate(ctx context.Context, m *DocumentMutation) (Value
 		return (&DocumentDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
 	default:
 		return nil, fmt.Errorf("ent: unknown Document mutation op: %q", m.Op())
-	}
-}
-
-// DocumentRenditionClient is a client for the DocumentRendition schema.
-type DocumentRenditionClient struct {
-	config
-}
-
-// NewDocumentRenditionClient returns a client for the DocumentRendition from the given config.
-func NewDocumentRenditionClient(c config) *DocumentRenditionClient {
-	return &DocumentRenditionClient{config: c}
-}
-
-// Use adds a list of mutation hooks to the hooks stack.
-// A call to `Use(f, g, h)` equals to `documentrendition.Hooks(f(g(h())))`.
-func (c *DocumentRenditionClient) Use(hooks ...Hook) {
-	c.hooks.DocumentRendition = append(c.hooks.DocumentRendition, hooks...)
-}
-
-// Intercept adds a list of query interceptors to the interceptors stack.
-// A call to `Intercept(f, g, h)` equals to `documentrendition.Intercept(f(g(h())))`.
-func (c *DocumentRenditionClient) Intercept(interceptors ...Interceptor) {
-	c.inters.DocumentRendition = append(c.inters.DocumentRendition, interceptors...)
-}
-
-// Create returns a builder for creating a DocumentRendition entity.
-func (c *DocumentRenditionClient) Create() *DocumentRenditionCreate {
-	mutation := newDocumentRenditionMutation(c.config, OpCreate)
-	return &DocumentRenditionCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// CreateBulk returns a builder for creating a bulk of DocumentRendition entities.
-func (c *DocumentRenditionClient) CreateBulk(builders ...*DocumentRenditionCreate) *DocumentRenditionCreateBulk {
-	return &DocumentRenditionCreateBulk{config: c.config, builders: builders}
-}
-
-// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
-// a builder and applies setFunc on it.
-func (c *DocumentRenditionClient) MapCreateBulk(slice any, setFunc func(*DocumentRenditionCreate, int)) *DocumentRenditionCreateBulk {
-	rv := reflect.ValueOf(slice)
-	if rv.Kind() != reflect.Slice {
-		return &DocumentRenditionCreateBulk{err: fmt.Errorf("calling to DocumentRenditionClient.MapCreateBulk with wrong type %T, need slice", slice)}
-	}
-	builders := make([]*DocumentRenditionCreate, rv.Len())
-	for i := 0; i < rv.Len(); i++ {
-		builders[i] = c.Create()
-		setFunc(builders[i], i)
-	}
-	return &DocumentRenditionCreateBulk{config: c.config, builders: builders}
-}
-
-// Update returns an update builder for DocumentRendition.
-func (c *DocumentRenditionClient) Update() *DocumentRenditionUpdate {
-	mutation := newDocumentRenditionMutation(c.config, OpUpdate)
-	return &DocumentRenditionUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// UpdateOne returns an update builder for the given entity.
-func (c *DocumentRenditionClient) UpdateOne(_m *DocumentRendition) *DocumentRenditionUpdateOne {
-	mutation := newDocumentRenditionMutation(c.config, OpUpdateOne, withDocumentRendition(_m))
-	return &DocumentRenditionUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// UpdateOneID returns an update builder for the given id.
-func (c *DocumentRenditionClient) UpdateOneID(id uuid.UUID) *DocumentRenditionUpdateOne {
-	mutation := newDocumentRenditionMutation(c.config, OpUpdateOne, withDocumentRenditionID(id))
-	return &DocumentRenditionUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// Delete returns a delete builder for DocumentRendition.
-func (c *DocumentRenditionClient) Delete() *DocumentRenditionDelete {
-	mutation := newDocumentRenditionMutation(c.config, OpDelete)
-	return &DocumentRenditionDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// DeleteOne returns a builder for deleting the given entity.
-func (c *DocumentRenditionClient) DeleteOne(_m *DocumentRendition) *DocumentRenditionDeleteOne {
-	return c.DeleteOneID(_m.ID)
-}
-
-// DeleteOneID returns a builder for deleting the given entity by its id.
-func (c *DocumentRenditionClient) DeleteOneID(id uuid.UUID) *DocumentRenditionDeleteOne {
-	builder := c.Delete().Where(documentrendition.ID(id))
-	builder.mutation.id = &id
-	builder.mutation.op = OpDeleteOne
-	return &DocumentRenditionDeleteOne{builder}
-}
-
-// Query returns a query builder for DocumentRendition.
-func (c *DocumentRenditionClient) Query() *DocumentRenditionQuery {
-	return &DocumentRenditionQuery{
-		config: c.config,
-		ctx:    &QueryContext{Type: TypeDocumentRendition},
-		inters: c.Interceptors(),
-	}
-}
-
-// Get returns a DocumentRendition entity by its id.
-func (c *DocumentRenditionClient) Get(ctx context.Context, id uuid.UUID) (*DocumentRendition, error) {
-	return c.Query().Where(documentrendition.ID(id)).Only(ctx)
-}
-
-// GetX is like Get, but panics if an error occurs.
-func (c *DocumentRenditionClient) GetX(ctx context.Context, id uuid.UUID) *DocumentRendition {
-	obj, err := c.Get(ctx, id)
-	if err != nil {
-		panic(err)
-	}
-	return obj
-}
-
-// Hooks returns the client hooks.
-func (c *DocumentRenditionClient) Hooks() []Hook {
-	return c.hooks.DocumentRendition
-}
-
-// Interceptors returns the client interceptors.
-func (c *DocumentRenditionClient) Interceptors() []Interceptor {
-	return c.inters.DocumentRendition
-}
-
-func (c *DocumentRenditionClient) mutate(ctx context.Context, m *DocumentRenditionMutation) (Value, error) {
-	switch m.Op() {
-	case OpCreate:
-		return (&DocumentRenditionCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpUpdate:
-		return (&DocumentRenditionUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpUpdateOne:
-		return (&DocumentRenditionUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpDelete, OpDeleteOne:
-		return (&DocumentRenditionDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
-	default:
-		return nil, fmt.Errorf("ent: unknown DocumentRendition mutation op: %q", m.Op())
 	}
 }
 
@@ -3181,671 +2100,6 @@ func (c *EmailAddressClient) mutate(ctx context.Context, m *EmailAddressMutation
 	}
 }
 
-// EventClient is a client for the Event schema.
-type EventClient struct {
-	config
-}
-
-// NewEventClient returns a client for the Event from the given config.
-func NewEventClient(c config) *EventClient {
-	return &EventClient{config: c}
-}
-
-// Use adds a list of mutation hooks to the hooks stack.
-// A call to `Use(f, g, h)` equals to `event.Hooks(f(g(h())))`.
-func (c *EventClient) Use(hooks ...Hook) {
-	c.hooks.Event = append(c.hooks.Event, hooks...)
-}
-
-// Intercept adds a list of query interceptors to the interceptors stack.
-// A call to `Intercept(f, g, h)` equals to `event.Intercept(f(g(h())))`.
-func (c *EventClient) Intercept(interceptors ...Interceptor) {
-	c.inters.Event = append(c.inters.Event, interceptors...)
-}
-
-// Create returns a builder for creating a Event entity.
-func (c *EventClient) Create() *EventCreate {
-	mutation := newEventMutation(c.config, OpCreate)
-	return &EventCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// CreateBulk returns a builder for creating a bulk of Event entities.
-func (c *EventClient) CreateBulk(builders ...*EventCreate) *EventCreateBulk {
-	return &EventCreateBulk{config: c.config, builders: builders}
-}
-
-// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
-// a builder and applies setFunc on it.
-func (c *EventClient) MapCreateBulk(slice any, setFunc func(*EventCreate, int)) *EventCreateBulk {
-	rv := reflect.ValueOf(slice)
-	if rv.Kind() != reflect.Slice {
-		return &EventCreateBulk{err: fmt.Errorf("calling to EventClient.MapCreateBulk with wrong type %T, need slice", slice)}
-	}
-	builders := make([]*EventCreate, rv.Len())
-	for i := 0; i < rv.Len(); i++ {
-		builders[i] = c.Create()
-		setFunc(builders[i], i)
-	}
-	return &EventCreateBulk{config: c.config, builders: builders}
-}
-
-// Update returns an update builder for Event.
-func (c *EventClient) Update() *EventUpdate {
-	mutation := newEventMutation(c.config, OpUpdate)
-	return &EventUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// UpdateOne returns an update builder for the given entity.
-func (c *EventClient) UpdateOne(_m *Event) *EventUpdateOne {
-	mutation := newEventMutation(c.config, OpUpdateOne, withEvent(_m))
-	return &EventUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// UpdateOneID returns an update builder for the given id.
-func (c *EventClient) UpdateOneID(id uuid.UUID) *EventUpdateOne {
-	mutation := newEventMutation(c.config, OpUpdateOne, withEventID(id))
-	return &EventUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// Delete returns a delete builder for Event.
-func (c *EventClient) Delete() *EventDelete {
-	mutation := newEventMutation(c.config, OpDelete)
-	return &EventDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// DeleteOne returns a builder for deleting the given entity.
-func (c *EventClient) DeleteOne(_m *Event) *EventDeleteOne {
-	return c.DeleteOneID(_m.ID)
-}
-
-// DeleteOneID returns a builder for deleting the given entity by its id.
-func (c *EventClient) DeleteOneID(id uuid.UUID) *EventDeleteOne {
-	builder := c.Delete().Where(event.ID(id))
-	builder.mutation.id = &id
-	builder.mutation.op = OpDeleteOne
-	return &EventDeleteOne{builder}
-}
-
-// Query returns a query builder for Event.
-func (c *EventClient) Query() *EventQuery {
-	return &EventQuery{
-		config: c.config,
-		ctx:    &QueryContext{Type: TypeEvent},
-		inters: c.Interceptors(),
-	}
-}
-
-// Get returns a Event entity by its id.
-func (c *EventClient) Get(ctx context.Context, id uuid.UUID) (*Event, error) {
-	return c.Query().Where(event.ID(id)).Only(ctx)
-}
-
-// GetX is like Get, but panics if an error occurs.
-func (c *EventClient) GetX(ctx context.Context, id uuid.UUID) *Event {
-	obj, err := c.Get(ctx, id)
-	if err != nil {
-		panic(err)
-	}
-	return obj
-}
-
-// Hooks returns the client hooks.
-func (c *EventClient) Hooks() []Hook {
-	return c.hooks.Event
-}
-
-// Interceptors returns the client interceptors.
-func (c *EventClient) Interceptors() []Interceptor {
-	return c.inters.Event
-}
-
-func (c *EventClient) mutate(ctx context.Context, m *EventMutation) (Value, error) {
-	switch m.Op() {
-	case OpCreate:
-		return (&EventCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpUpdate:
-		return (&EventUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpUpdateOne:
-		return (&EventUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpDelete, OpDeleteOne:
-		return (&EventDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
-	default:
-		return nil, fmt.Errorf("ent: unknown Event mutation op: %q", m.Op())
-	}
-}
-
-// FieldPolicyClient is a client for the FieldPolicy schema.
-type FieldPolicyClient struct {
-	config
-}
-
-// NewFieldPolicyClient returns a client for the FieldPolicy from the given config.
-func NewFieldPolicyClient(c config) *FieldPolicyClient {
-	return &FieldPolicyClient{config: c}
-}
-
-// Use adds a list of mutation hooks to the hooks stack.
-// A call to `Use(f, g, h)` equals to `fieldpolicy.Hooks(f(g(h())))`.
-func (c *FieldPolicyClient) Use(hooks ...Hook) {
-	c.hooks.FieldPolicy = append(c.hooks.FieldPolicy, hooks...)
-}
-
-// Intercept adds a list of query interceptors to the interceptors stack.
-// A call to `Intercept(f, g, h)` equals to `fieldpolicy.Intercept(f(g(h())))`.
-func (c *FieldPolicyClient) Intercept(interceptors ...Interceptor) {
-	c.inters.FieldPolicy = append(c.inters.FieldPolicy, interceptors...)
-}
-
-// Create returns a builder for creating a FieldPolicy entity.
-func (c *FieldPolicyClient) Create() *FieldPolicyCreate {
-	mutation := newFieldPolicyMutation(c.config, OpCreate)
-	return &FieldPolicyCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// CreateBulk returns a builder for creating a bulk of FieldPolicy entities.
-func (c *FieldPolicyClient) CreateBulk(builders ...*FieldPolicyCreate) *FieldPolicyCreateBulk {
-	return &FieldPolicyCreateBulk{config: c.config, builders: builders}
-}
-
-// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
-// a builder and applies setFunc on it.
-func (c *FieldPolicyClient) MapCreateBulk(slice any, setFunc func(*FieldPolicyCreate, int)) *FieldPolicyCreateBulk {
-	rv := reflect.ValueOf(slice)
-	if rv.Kind() != reflect.Slice {
-		return &FieldPolicyCreateBulk{err: fmt.Errorf("calling to FieldPolicyClient.MapCreateBulk with wrong type %T, need slice", slice)}
-	}
-	builders := make([]*FieldPolicyCreate, rv.Len())
-	for i := 0; i < rv.Len(); i++ {
-		builders[i] = c.Create()
-		setFunc(builders[i], i)
-	}
-	return &FieldPolicyCreateBulk{config: c.config, builders: builders}
-}
-
-// Update returns an update builder for FieldPolicy.
-func (c *FieldPolicyClient) Update() *FieldPolicyUpdate {
-	mutation := newFieldPolicyMutation(c.config, OpUpdate)
-	return &FieldPolicyUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// UpdateOne returns an update builder for the given entity.
-func (c *FieldPolicyClient) UpdateOne(_m *FieldPolicy) *FieldPolicyUpdateOne {
-	mutation := newFieldPolicyMutation(c.config, OpUpdateOne, withFieldPolicy(_m))
-	return &FieldPolicyUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// UpdateOneID returns an update builder for the given id.
-func (c *FieldPolicyClient) UpdateOneID(id uuid.UUID) *FieldPolicyUpdateOne {
-	mutation := newFieldPolicyMutation(c.config, OpUpdateOne, withFieldPolicyID(id))
-	return &FieldPolicyUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// Delete returns a delete builder for FieldPolicy.
-func (c *FieldPolicyClient) Delete() *FieldPolicyDelete {
-	mutation := newFieldPolicyMutation(c.config, OpDelete)
-	return &FieldPolicyDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// DeleteOne returns a builder for deleting the given entity.
-func (c *FieldPolicyClient) DeleteOne(_m *FieldPolicy) *FieldPolicyDeleteOne {
-	return c.DeleteOneID(_m.ID)
-}
-
-// DeleteOneID returns a builder for deleting the given entity by its id.
-func (c *FieldPolicyClient) DeleteOneID(id uuid.UUID) *FieldPolicyDeleteOne {
-	builder := c.Delete().Where(fieldpolicy.ID(id))
-	builder.mutation.id = &id
-	builder.mutation.op = OpDeleteOne
-	return &FieldPolicyDeleteOne{builder}
-}
-
-// Query returns a query builder for FieldPolicy.
-func (c *FieldPolicyClient) Query() *FieldPolicyQuery {
-	return &FieldPolicyQuery{
-		config: c.config,
-		ctx:    &QueryContext{Type: TypeFieldPolicy},
-		inters: c.Interceptors(),
-	}
-}
-
-// Get returns a FieldPolicy entity by its id.
-func (c *FieldPolicyClient) Get(ctx context.Context, id uuid.UUID) (*FieldPolicy, error) {
-	return c.Query().Where(fieldpolicy.ID(id)).Only(ctx)
-}
-
-// GetX is like Get, but panics if an error occurs.
-func (c *FieldPolicyClient) GetX(ctx context.Context, id uuid.UUID) *FieldPolicy {
-	obj, err := c.Get(ctx, id)
-	if err != nil {
-		panic(err)
-	}
-	return obj
-}
-
-// Hooks returns the client hooks.
-func (c *FieldPolicyClient) Hooks() []Hook {
-	return c.hooks.FieldPolicy
-}
-
-// Interceptors returns the client interceptors.
-func (c *FieldPolicyClient) Interceptors() []Interceptor {
-	return c.inters.FieldPolicy
-}
-
-func (c *FieldPolicyClient) mutate(ctx context.Context, m *FieldPolicyMutation) (Value, error) {
-	switch m.Op() {
-	case OpCreate:
-		return (&FieldPolicyCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpUpdate:
-		return (&FieldPolicyUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpUpdateOne:
-		return (&FieldPolicyUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpDelete, OpDeleteOne:
-		return (&FieldPolicyDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
-	default:
-		return nil, fmt.Errorf("ent: unknown FieldPolicy mutation op: %q", m.Op())
-	}
-}
-
-// FieldRuleClient is a client for the FieldRule schema.
-type FieldRuleClient struct {
-	config
-}
-
-// NewFieldRuleClient returns a client for the FieldRule from the given config.
-func NewFieldRuleClient(c config) *FieldRuleClient {
-	return &FieldRuleClient{config: c}
-}
-
-// Use adds a list of mutation hooks to the hooks stack.
-// A call to `Use(f, g, h)` equals to `fieldrule.Hooks(f(g(h())))`.
-func (c *FieldRuleClient) Use(hooks ...Hook) {
-	c.hooks.FieldRule = append(c.hooks.FieldRule, hooks...)
-}
-
-// Intercept adds a list of query interceptors to the interceptors stack.
-// A call to `Intercept(f, g, h)` equals to `fieldrule.Intercept(f(g(h())))`.
-func (c *FieldRuleClient) Intercept(interceptors ...Interceptor) {
-	c.inters.FieldRule = append(c.inters.FieldRule, interceptors...)
-}
-
-// Create returns a builder for creating a FieldRule entity.
-func (c *FieldRuleClient) Create() *FieldRuleCreate {
-	mutation := newFieldRuleMutation(c.config, OpCreate)
-	return &FieldRuleCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// CreateBulk returns a builder for creating a bulk of FieldRule entities.
-func (c *FieldRuleClient) CreateBulk(builders ...*FieldRuleCreate) *FieldRuleCreateBulk {
-	return &FieldRuleCreateBulk{config: c.config, builders: builders}
-}
-
-// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
-// a builder and applies setFunc on it.
-func (c *FieldRuleClient) MapCreateBulk(slice any, setFunc func(*FieldRuleCreate, int)) *FieldRuleCreateBulk {
-	rv := reflect.ValueOf(slice)
-	if rv.Kind() != reflect.Slice {
-		return &FieldRuleCreateBulk{err: fmt.Errorf("calling to FieldRuleClient.MapCreateBulk with wrong type %T, need slice", slice)}
-	}
-	builders := make([]*FieldRuleCreate, rv.Len())
-	for i := 0; i < rv.Len(); i++ {
-		builders[i] = c.Create()
-		setFunc(builders[i], i)
-	}
-	return &FieldRuleCreateBulk{config: c.config, builders: builders}
-}
-
-// Update returns an update builder for FieldRule.
-func (c *FieldRuleClient) Update() *FieldRuleUpdate {
-	mutation := newFieldRuleMutation(c.config, OpUpdate)
-	return &FieldRuleUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// UpdateOne returns an update builder for the given entity.
-func (c *FieldRuleClient) UpdateOne(_m *FieldRule) *FieldRuleUpdateOne {
-	mutation := newFieldRuleMutation(c.config, OpUpdateOne, withFieldRule(_m))
-	return &FieldRuleUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// UpdateOneID returns an update builder for the given id.
-func (c *FieldRuleClient) UpdateOneID(id uuid.UUID) *FieldRuleUpdateOne {
-	mutation := newFieldRuleMutation(c.config, OpUpdateOne, withFieldRuleID(id))
-	return &FieldRuleUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// Delete returns a delete builder for FieldRule.
-func (c *FieldRuleClient) Delete() *FieldRuleDelete {
-	mutation := newFieldRuleMutation(c.config, OpDelete)
-	return &FieldRuleDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// DeleteOne returns a builder for deleting the given entity.
-func (c *FieldRuleClient) DeleteOne(_m *FieldRule) *FieldRuleDeleteOne {
-	return c.DeleteOneID(_m.ID)
-}
-
-// DeleteOneID returns a builder for deleting the given entity by its id.
-func (c *FieldRuleClient) DeleteOneID(id uuid.UUID) *FieldRuleDeleteOne {
-	builder := c.Delete().Where(fieldrule.ID(id))
-	builder.mutation.id = &id
-	builder.mutation.op = OpDeleteOne
-	return &FieldRuleDeleteOne{builder}
-}
-
-// Query returns a query builder for FieldRule.
-func (c *FieldRuleClient) Query() *FieldRuleQuery {
-	return &FieldRuleQuery{
-		config: c.config,
-		ctx:    &QueryContext{Type: TypeFieldRule},
-		inters: c.Interceptors(),
-	}
-}
-
-// Get returns a FieldRule entity by its id.
-func (c *FieldRuleClient) Get(ctx context.Context, id uuid.UUID) (*FieldRule, error) {
-	return c.Query().Where(fieldrule.ID(id)).Only(ctx)
-}
-
-// GetX is like Get, but panics if an error occurs.
-func (c *FieldRuleClient) GetX(ctx context.Context, id uuid.UUID) *FieldRule {
-	obj, err := c.Get(ctx, id)
-	if err != nil {
-		panic(err)
-	}
-	return obj
-}
-
-// Hooks returns the client hooks.
-func (c *FieldRuleClient) Hooks() []Hook {
-	return c.hooks.FieldRule
-}
-
-// Interceptors returns the client interceptors.
-func (c *FieldRuleClient) Interceptors() []Interceptor {
-	return c.inters.FieldRule
-}
-
-func (c *FieldRuleClient) mutate(ctx context.Context, m *FieldRuleMutation) (Value, error) {
-	switch m.Op() {
-	case OpCreate:
-		return (&FieldRuleCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpUpdate:
-		return (&FieldRuleUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpUpdateOne:
-		return (&FieldRuleUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpDelete, OpDeleteOne:
-		return (&FieldRuleDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
-	default:
-		return nil, fmt.Errorf("ent: unknown FieldRule mutation op: %q", m.Op())
-	}
-}
-
-// GarbageClient is a client for the Garbage schema.
-type GarbageClient struct {
-	config
-}
-
-// NewGarbageClient returns a client for the Garbage from the given config.
-func NewGarbageClient(c config) *GarbageClient {
-	return &GarbageClient{config: c}
-}
-
-// Use adds a list of mutation hooks to the hooks stack.
-// A call to `Use(f, g, h)` equals to `garbage.Hooks(f(g(h())))`.
-func (c *GarbageClient) Use(hooks ...Hook) {
-	c.hooks.Garbage = append(c.hooks.Garbage, hooks...)
-}
-
-// Intercept adds a list of query interceptors to the interceptors stack.
-// A call to `Intercept(f, g, h)` equals to `garbage.Intercept(f(g(h())))`.
-func (c *GarbageClient) Intercept(interceptors ...Interceptor) {
-	c.inters.Garbage = append(c.inters.Garbage, interceptors...)
-}
-
-// Create returns a builder for creating a Garbage entity.
-func (c *GarbageClient) Create() *GarbageCreate {
-	mutation := newGarbageMutation(c.config, OpCreate)
-	return &GarbageCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// CreateBulk returns a builder for creating a bulk of Garbage entities.
-func (c *GarbageClient) CreateBulk(builders ...*GarbageCreate) *GarbageCreateBulk {
-	return &GarbageCreateBulk{config: c.config, builders: builders}
-}
-
-// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
-// a builder and applies setFunc on it.
-func (c *GarbageClient) MapCreateBulk(slice any, setFunc func(*GarbageCreate, int)) *GarbageCreateBulk {
-	rv := reflect.ValueOf(slice)
-	if rv.Kind() != reflect.Slice {
-		return &GarbageCreateBulk{err: fmt.Errorf("calling to GarbageClient.MapCreateBulk with wrong type %T, need slice", slice)}
-	}
-	builders := make([]*GarbageCreate, rv.Len())
-	for i := 0; i < rv.Len(); i++ {
-		builders[i] = c.Create()
-		setFunc(builders[i], i)
-	}
-	return &GarbageCreateBulk{config: c.config, builders: builders}
-}
-
-// Update returns an update builder for Garbage.
-func (c *GarbageClient) Update() *GarbageUpdate {
-	mutation := newGarbageMutation(c.config, OpUpdate)
-	return &GarbageUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// UpdateOne returns an update builder for the given entity.
-func (c *GarbageClient) UpdateOne(_m *Garbage) *GarbageUpdateOne {
-	mutation := newGarbageMutation(c.config, OpUpdateOne, withGarbage(_m))
-	return &GarbageUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// UpdateOneID returns an update builder for the given id.
-func (c *GarbageClient) UpdateOneID(id uuid.UUID) *GarbageUpdateOne {
-	mutation := newGarbageMutation(c.config, OpUpdateOne, withGarbageID(id))
-	return &GarbageUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// Delete returns a delete builder for Garbage.
-func (c *GarbageClient) Delete() *GarbageDelete {
-	mutation := newGarbageMutation(c.config, OpDelete)
-	return &GarbageDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// DeleteOne returns a builder for deleting the given entity.
-func (c *GarbageClient) DeleteOne(_m *Garbage) *GarbageDeleteOne {
-	return c.DeleteOneID(_m.ID)
-}
-
-// DeleteOneID returns a builder for deleting the given entity by its id.
-func (c *GarbageClient) DeleteOneID(id uuid.UUID) *GarbageDeleteOne {
-	builder := c.Delete().Where(garbage.ID(id))
-	builder.mutation.id = &id
-	builder.mutation.op = OpDeleteOne
-	return &GarbageDeleteOne{builder}
-}
-
-// Query returns a query builder for Garbage.
-func (c *GarbageClient) Query() *GarbageQuery {
-	return &GarbageQuery{
-		config: c.config,
-		ctx:    &QueryContext{Type: TypeGarbage},
-		inters: c.Interceptors(),
-	}
-}
-
-// Get returns a Garbage entity by its id.
-func (c *GarbageClient) Get(ctx context.Context, id uuid.UUID) (*Garbage, error) {
-	return c.Query().Where(garbage.ID(id)).Only(ctx)
-}
-
-// GetX is like Get, but panics if an error occurs.
-func (c *GarbageClient) GetX(ctx context.Context, id uuid.UUID) *Garbage {
-	obj, err := c.Get(ctx, id)
-	if err != nil {
-		panic(err)
-	}
-	return obj
-}
-
-// Hooks returns the client hooks.
-func (c *GarbageClient) Hooks() []Hook {
-	return c.hooks.Garbage
-}
-
-// Interceptors returns the client interceptors.
-func (c *GarbageClient) Interceptors() []Interceptor {
-	return c.inters.Garbage
-}
-
-func (c *GarbageClient) mutate(ctx context.Context, m *GarbageMutation) (Value, error) {
-	switch m.Op() {
-	case OpCreate:
-		return (&GarbageCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpUpdate:
-		return (&GarbageUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpUpdateOne:
-		return (&GarbageUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpDelete, OpDeleteOne:
-		return (&GarbageDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
-	default:
-		return nil, fmt.Errorf("ent: unknown Garbage mutation op: %q", m.Op())
-	}
-}
-
-// IdempotencyClient is a client for the Idempotency schema.
-type IdempotencyClient struct {
-	config
-}
-
-// NewIdempotencyClient returns a client for the Idempotency from the given config.
-func NewIdempotencyClient(c config) *IdempotencyClient {
-	return &IdempotencyClient{config: c}
-}
-
-// Use adds a list of mutation hooks to the hooks stack.
-// A call to `Use(f, g, h)` equals to `idempotency.Hooks(f(g(h())))`.
-func (c *IdempotencyClient) Use(hooks ...Hook) {
-	c.hooks.Idempotency = append(c.hooks.Idempotency, hooks...)
-}
-
-// Intercept adds a list of query interceptors to the interceptors stack.
-// A call to `Intercept(f, g, h)` equals to `idempotency.Intercept(f(g(h())))`.
-func (c *IdempotencyClient) Intercept(interceptors ...Interceptor) {
-	c.inters.Idempotency = append(c.inters.Idempotency, interceptors...)
-}
-
-// Create returns a builder for creating a Idempotency entity.
-func (c *IdempotencyClient) Create() *IdempotencyCreate {
-	mutation := newIdempotencyMutation(c.config, OpCreate)
-	return &IdempotencyCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// CreateBulk returns a builder for creating a bulk of Idempotency entities.
-func (c *IdempotencyClient) CreateBulk(builders ...*IdempotencyCreate) *IdempotencyCreateBulk {
-	return &IdempotencyCreateBulk{config: c.config, builders: builders}
-}
-
-// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
-// a builder and applies setFunc on it.
-func (c *IdempotencyClient) MapCreateBulk(slice any, setFunc func(*IdempotencyCreate, int)) *IdempotencyCreateBulk {
-	rv := reflect.ValueOf(slice)
-	if rv.Kind() != reflect.Slice {
-		return &IdempotencyCreateBulk{err: fmt.Errorf("calling to IdempotencyClient.MapCreateBulk with wrong type %T, need slice", slice)}
-	}
-	builders := make([]*IdempotencyCreate, rv.Len())
-	for i := 0; i < rv.Len(); i++ {
-		builders[i] = c.Create()
-		setFunc(builders[i], i)
-	}
-	return &IdempotencyCreateBulk{config: c.config, builders: builders}
-}
-
-// Update returns an update builder for Idempotency.
-func (c *IdempotencyClient) Update() *IdempotencyUpdate {
-	mutation := newIdempotencyMutation(c.config, OpUpdate)
-	return &IdempotencyUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// UpdateOne returns an update builder for the given entity.
-func (c *IdempotencyClient) UpdateOne(_m *Idempotency) *IdempotencyUpdateOne {
-	mutation := newIdempotencyMutation(c.config, OpUpdateOne, withIdempotency(_m))
-	return &IdempotencyUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// UpdateOneID returns an update builder for the given id.
-func (c *IdempotencyClient) UpdateOneID(id uuid.UUID) *IdempotencyUpdateOne {
-	mutation := newIdempotencyMutation(c.config, OpUpdateOne, withIdempotencyID(id))
-	return &IdempotencyUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// Delete returns a delete builder for Idempotency.
-func (c *IdempotencyClient) Delete() *IdempotencyDelete {
-	mutation := newIdempotencyMutation(c.config, OpDelete)
-	return &IdempotencyDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// DeleteOne returns a builder for deleting the given entity.
-func (c *IdempotencyClient) DeleteOne(_m *Idempotency) *IdempotencyDeleteOne {
-	return c.DeleteOneID(_m.ID)
-}
-
-// DeleteOneID returns a builder for deleting the given entity by its id.
-func (c *IdempotencyClient) DeleteOneID(id uuid.UUID) *IdempotencyDeleteOne {
-	builder := c.Delete().Where(idempotency.ID(id))
-	builder.mutation.id = &id
-	builder.mutation.op = OpDeleteOne
-	return &IdempotencyDeleteOne{builder}
-}
-
-// Query returns a query builder for Idempotency.
-func (c *IdempotencyClient) Query() *IdempotencyQuery {
-	return &IdempotencyQuery{
-		config: c.config,
-		ctx:    &QueryContext{Type: TypeIdempotency},
-		inters: c.Interceptors(),
-	}
-}
-
-// Get returns a Idempotency entity by its id.
-func (c *IdempotencyClient) Get(ctx context.Context, id uuid.UUID) (*Idempotency, error) {
-	return c.Query().Where(idempotency.ID(id)).Only(ctx)
-}
-
-// GetX is like Get, but panics if an error occurs.
-func (c *IdempotencyClient) GetX(ctx context.Context, id uuid.UUID) *Idempotency {
-	obj, err := c.Get(ctx, id)
-	if err != nil {
-		panic(err)
-	}
-	return obj
-}
-
-// Hooks returns the client hooks.
-func (c *IdempotencyClient) Hooks() []Hook {
-	return c.hooks.Idempotency
-}
-
-// Interceptors returns the client interceptors.
-func (c *IdempotencyClient) Interceptors() []Interceptor {
-	return c.inters.Idempotency
-}
-
-func (c *IdempotencyClient) mutate(ctx context.Context, m *IdempotencyMutation) (Value, error) {
-	switch m.Op() {
-	case OpCreate:
-		return (&IdempotencyCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpUpdate:
-		return (&IdempotencyUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpUpdateOne:
-		return (&IdempotencyUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpDelete, OpDeleteOne:
-		return (&IdempotencyDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
-	default:
-		return nil, fmt.Errorf("ent: unknown Idempotency mutation op: %q", m.Op())
-	}
-}
-
 // ImageFileClient is a client for the ImageFile schema.
 type ImageFileClient struct {
 	config
@@ -3979,272 +2233,6 @@ func (c *ImageFileClient) mutate(ctx context.Context, m *ImageFileMutation) (Val
 	}
 }
 
-// JobClient is a client for the Job schema.
-type JobClient struct {
-	config
-}
-
-// NewJobClient returns a client for the Job from the given config.
-func NewJobClient(c config) *JobClient {
-	return &JobClient{config: c}
-}
-
-// Use adds a list of mutation hooks to the hooks stack.
-// A call to `Use(f, g, h)` equals to `job.Hooks(f(g(h())))`.
-func (c *JobClient) Use(hooks ...Hook) {
-	c.hooks.Job = append(c.hooks.Job, hooks...)
-}
-
-// Intercept adds a list of query interceptors to the interceptors stack.
-// A call to `Intercept(f, g, h)` equals to `job.Intercept(f(g(h())))`.
-func (c *JobClient) Intercept(interceptors ...Interceptor) {
-	c.inters.Job = append(c.inters.Job, interceptors...)
-}
-
-// Create returns a builder for creating a Job entity.
-func (c *JobClient) Create() *JobCreate {
-	mutation := newJobMutation(c.config, OpCreate)
-	return &JobCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// CreateBulk returns a builder for creating a bulk of Job entities.
-func (c *JobClient) CreateBulk(builders ...*JobCreate) *JobCreateBulk {
-	return &JobCreateBulk{config: c.config, builders: builders}
-}
-
-// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
-// a builder and applies setFunc on it.
-func (c *JobClient) MapCreateBulk(slice any, setFunc func(*JobCreate, int)) *JobCreateBulk {
-	rv := reflect.ValueOf(slice)
-	if rv.Kind() != reflect.Slice {
-		return &JobCreateBulk{err: fmt.Errorf("calling to JobClient.MapCreateBulk with wrong type %T, need slice", slice)}
-	}
-	builders := make([]*JobCreate, rv.Len())
-	for i := 0; i < rv.Len(); i++ {
-		builders[i] = c.Create()
-		setFunc(builders[i], i)
-	}
-	return &JobCreateBulk{config: c.config, builders: builders}
-}
-
-// Update returns an update builder for Job.
-func (c *JobClient) Update() *JobUpdate {
-	mutation := newJobMutation(c.config, OpUpdate)
-	return &JobUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// UpdateOne returns an update builder for the given entity.
-func (c *JobClient) UpdateOne(_m *Job) *JobUpdateOne {
-	mutation := newJobMutation(c.config, OpUpdateOne, withJob(_m))
-	return &JobUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// UpdateOneID returns an update builder for the given id.
-func (c *JobClient) UpdateOneID(id uuid.UUID) *JobUpdateOne {
-	mutation := newJobMutation(c.config, OpUpdateOne, withJobID(id))
-	return &JobUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// Delete returns a delete builder for Job.
-func (c *JobClient) Delete() *JobDelete {
-	mutation := newJobMutation(c.config, OpDelete)
-	return &JobDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// DeleteOne returns a builder for deleting the given entity.
-func (c *JobClient) DeleteOne(_m *Job) *JobDeleteOne {
-	return c.DeleteOneID(_m.ID)
-}
-
-// DeleteOneID returns a builder for deleting the given entity by its id.
-func (c *JobClient) DeleteOneID(id uuid.UUID) *JobDeleteOne {
-	builder := c.Delete().Where(job.ID(id))
-	builder.mutation.id = &id
-	builder.mutation.op = OpDeleteOne
-	return &JobDeleteOne{builder}
-}
-
-// Query returns a query builder for Job.
-func (c *JobClient) Query() *JobQuery {
-	return &JobQuery{
-		config: c.config,
-		ctx:    &QueryContext{Type: TypeJob},
-		inters: c.Interceptors(),
-	}
-}
-
-// Get returns a Job entity by its id.
-func (c *JobClient) Get(ctx context.Context, id uuid.UUID) (*Job, error) {
-	return c.Query().Where(job.ID(id)).Only(ctx)
-}
-
-// GetX is like Get, but panics if an error occurs.
-func (c *JobClient) GetX(ctx context.Context, id uuid.UUID) *Job {
-	obj, err := c.Get(ctx, id)
-	if err != nil {
-		panic(err)
-	}
-	return obj
-}
-
-// Hooks returns the client hooks.
-func (c *JobClient) Hooks() []Hook {
-	return c.hooks.Job
-}
-
-// Interceptors returns the client interceptors.
-func (c *JobClient) Interceptors() []Interceptor {
-	return c.inters.Job
-}
-
-func (c *JobClient) mutate(ctx context.Context, m *JobMutation) (Value, error) {
-	switch m.Op() {
-	case OpCreate:
-		return (&JobCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpUpdate:
-		return (&JobUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpUpdateOne:
-		return (&JobUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpDelete, OpDeleteOne:
-		return (&JobDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
-	default:
-		return nil, fmt.Errorf("ent: unknown Job mutation op: %q", m.Op())
-	}
-}
-
-// JobRowErrorClient is a client for the JobRowError schema.
-type JobRowErrorClient struct {
-	config
-}
-
-// NewJobRowErrorClient returns a client for the JobRowError from the given config.
-func NewJobRowErrorClient(c config) *JobRowErrorClient {
-	return &JobRowErrorClient{config: c}
-}
-
-// Use adds a list of mutation hooks to the hooks stack.
-// A call to `Use(f, g, h)` equals to `jobrowerror.Hooks(f(g(h())))`.
-func (c *JobRowErrorClient) Use(hooks ...Hook) {
-	c.hooks.JobRowError = append(c.hooks.JobRowError, hooks...)
-}
-
-// Intercept adds a list of query interceptors to the interceptors stack.
-// A call to `Intercept(f, g, h)` equals to `jobrowerror.Intercept(f(g(h())))`.
-func (c *JobRowErrorClient) Intercept(interceptors ...Interceptor) {
-	c.inters.JobRowError = append(c.inters.JobRowError, interceptors...)
-}
-
-// Create returns a builder for creating a JobRowError entity.
-func (c *JobRowErrorClient) Create() *JobRowErrorCreate {
-	mutation := newJobRowErrorMutation(c.config, OpCreate)
-	return &JobRowErrorCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// CreateBulk returns a builder for creating a bulk of JobRowError entities.
-func (c *JobRowErrorClient) CreateBulk(builders ...*JobRowErrorCreate) *JobRowErrorCreateBulk {
-	return &JobRowErrorCreateBulk{config: c.config, builders: builders}
-}
-
-// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
-// a builder and applies setFunc on it.
-func (c *JobRowErrorClient) MapCreateBulk(slice any, setFunc func(*JobRowErrorCreate, int)) *JobRowErrorCreateBulk {
-	rv := reflect.ValueOf(slice)
-	if rv.Kind() != reflect.Slice {
-		return &JobRowErrorCreateBulk{err: fmt.Errorf("calling to JobRowErrorClient.MapCreateBulk with wrong type %T, need slice", slice)}
-	}
-	builders := make([]*JobRowErrorCreate, rv.Len())
-	for i := 0; i < rv.Len(); i++ {
-		builders[i] = c.Create()
-		setFunc(builders[i], i)
-	}
-	return &JobRowErrorCreateBulk{config: c.config, builders: builders}
-}
-
-// Update returns an update builder for JobRowError.
-func (c *JobRowErrorClient) Update() *JobRowErrorUpdate {
-	mutation := newJobRowErrorMutation(c.config, OpUpdate)
-	return &JobRowErrorUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// UpdateOne returns an update builder for the given entity.
-func (c *JobRowErrorClient) UpdateOne(_m *JobRowError) *JobRowErrorUpdateOne {
-	mutation := newJobRowErrorMutation(c.config, OpUpdateOne, withJobRowError(_m))
-	return &JobRowErrorUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// UpdateOneID returns an update builder for the given id.
-func (c *JobRowErrorClient) UpdateOneID(id uuid.UUID) *JobRowErrorUpdateOne {
-	mutation := newJobRowErrorMutation(c.config, OpUpdateOne, withJobRowErrorID(id))
-	return &JobRowErrorUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// Delete returns a delete builder for JobRowError.
-func (c *JobRowErrorClient) Delete() *JobRowErrorDelete {
-	mutation := newJobRowErrorMutation(c.config, OpDelete)
-	return &JobRowErrorDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// DeleteOne returns a builder for deleting the given entity.
-func (c *JobRowErrorClient) DeleteOne(_m *JobRowError) *JobRowErrorDeleteOne {
-	return c.DeleteOneID(_m.ID)
-}
-
-// DeleteOneID returns a builder for deleting the given entity by its id.
-func (c *JobRowErrorClient) DeleteOneID(id uuid.UUID) *JobRowErrorDeleteOne {
-	builder := c.Delete().Where(jobrowerror.ID(id))
-	builder.mutation.id = &id
-	builder.mutation.op = OpDeleteOne
-	return &JobRowErrorDeleteOne{builder}
-}
-
-// Query returns a query builder for JobRowError.
-func (c *JobRowErrorClient) Query() *JobRowErrorQuery {
-	return &JobRowErrorQuery{
-		config: c.config,
-		ctx:    &QueryContext{Type: TypeJobRowError},
-		inters: c.Interceptors(),
-	}
-}
-
-// Get returns a JobRowError entity by its id.
-func (c *JobRowErrorClient) Get(ctx context.Context, id uuid.UUID) (*JobRowError, error) {
-	return c.Query().Where(jobrowerror.ID(id)).Only(ctx)
-}
-
-// GetX is like Get, but panics if an error occurs.
-func (c *JobRowErrorClient) GetX(ctx context.Context, id uuid.UUID) *JobRowError {
-	obj, err := c.Get(ctx, id)
-	if err != nil {
-		panic(err)
-	}
-	return obj
-}
-
-// Hooks returns the client hooks.
-func (c *JobRowErrorClient) Hooks() []Hook {
-	return c.hooks.JobRowError
-}
-
-// Interceptors returns the client interceptors.
-func (c *JobRowErrorClient) Interceptors() []Interceptor {
-	return c.inters.JobRowError
-}
-
-func (c *JobRowErrorClient) mutate(ctx context.Context, m *JobRowErrorMutation) (Value, error) {
-	switch m.Op() {
-	case OpCreate:
-		return (&JobRowErrorCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpUpdate:
-		return (&JobRowErrorUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpUpdateOne:
-		return (&JobRowErrorUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpDelete, OpDeleteOne:
-		return (&JobRowErrorDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
-	default:
-		return nil, fmt.Errorf("ent: unknown JobRowError mutation op: %q", m.Op())
-	}
-}
-
 // NoteClient is a client for the Note schema.
 type NoteClient struct {
 	config
@@ -4375,139 +2363,6 @@ func (c *NoteClient) mutate(ctx context.Context, m *NoteMutation) (Value, error)
 		return (&NoteDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
 	default:
 		return nil, fmt.Errorf("ent: unknown Note mutation op: %q", m.Op())
-	}
-}
-
-// OfficeClient is a client for the Office schema.
-type OfficeClient struct {
-	config
-}
-
-// NewOfficeClient returns a client for the Office from the given config.
-func NewOfficeClient(c config) *OfficeClient {
-	return &OfficeClient{config: c}
-}
-
-// Use adds a list of mutation hooks to the hooks stack.
-// A call to `Use(f, g, h)` equals to `office.Hooks(f(g(h())))`.
-func (c *OfficeClient) Use(hooks ...Hook) {
-	c.hooks.Office = append(c.hooks.Office, hooks...)
-}
-
-// Intercept adds a list of query interceptors to the interceptors stack.
-// A call to `Intercept(f, g, h)` equals to `office.Intercept(f(g(h())))`.
-func (c *OfficeClient) Intercept(interceptors ...Interceptor) {
-	c.inters.Office = append(c.inters.Office, interceptors...)
-}
-
-// Create returns a builder for creating a Office entity.
-func (c *OfficeClient) Create() *OfficeCreate {
-	mutation := newOfficeMutation(c.config, OpCreate)
-	return &OfficeCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// CreateBulk returns a builder for creating a bulk of Office entities.
-func (c *OfficeClient) CreateBulk(builders ...*OfficeCreate) *OfficeCreateBulk {
-	return &OfficeCreateBulk{config: c.config, builders: builders}
-}
-
-// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
-// a builder and applies setFunc on it.
-func (c *OfficeClient) MapCreateBulk(slice any, setFunc func(*OfficeCreate, int)) *OfficeCreateBulk {
-	rv := reflect.ValueOf(slice)
-	if rv.Kind() != reflect.Slice {
-		return &OfficeCreateBulk{err: fmt.Errorf("calling to OfficeClient.MapCreateBulk with wrong type %T, need slice", slice)}
-	}
-	builders := make([]*OfficeCreate, rv.Len())
-	for i := 0; i < rv.Len(); i++ {
-		builders[i] = c.Create()
-		setFunc(builders[i], i)
-	}
-	return &OfficeCreateBulk{config: c.config, builders: builders}
-}
-
-// Update returns an update builder for Office.
-func (c *OfficeClient) Update() *OfficeUpdate {
-	mutation := newOfficeMutation(c.config, OpUpdate)
-	return &OfficeUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// UpdateOne returns an update builder for the given entity.
-func (c *OfficeClient) UpdateOne(_m *Office) *OfficeUpdateOne {
-	mutation := newOfficeMutation(c.config, OpUpdateOne, withOffice(_m))
-	return &OfficeUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// UpdateOneID returns an update builder for the given id.
-func (c *OfficeClient) UpdateOneID(id uuid.UUID) *OfficeUpdateOne {
-	mutation := newOfficeMutation(c.config, OpUpdateOne, withOfficeID(id))
-	return &OfficeUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// Delete returns a delete builder for Office.
-func (c *OfficeClient) Delete() *OfficeDelete {
-	mutation := newOfficeMutation(c.config, OpDelete)
-	return &OfficeDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// DeleteOne returns a builder for deleting the given entity.
-func (c *OfficeClient) DeleteOne(_m *Office) *OfficeDeleteOne {
-	return c.DeleteOneID(_m.ID)
-}
-
-// DeleteOneID returns a builder for deleting the given entity by its id.
-func (c *OfficeClient) DeleteOneID(id uuid.UUID) *OfficeDeleteOne {
-	builder := c.Delete().Where(office.ID(id))
-	builder.mutation.id = &id
-	builder.mutation.op = OpDeleteOne
-	return &OfficeDeleteOne{builder}
-}
-
-// Query returns a query builder for Office.
-func (c *OfficeClient) Query() *OfficeQuery {
-	return &OfficeQuery{
-		config: c.config,
-		ctx:    &QueryContext{Type: TypeOffice},
-		inters: c.Interceptors(),
-	}
-}
-
-// Get returns a Office entity by its id.
-func (c *OfficeClient) Get(ctx context.Context, id uuid.UUID) (*Office, error) {
-	return c.Query().Where(office.ID(id)).Only(ctx)
-}
-
-// GetX is like Get, but panics if an error occurs.
-func (c *OfficeClient) GetX(ctx context.Context, id uuid.UUID) *Office {
-	obj, err := c.Get(ctx, id)
-	if err != nil {
-		panic(err)
-	}
-	return obj
-}
-
-// Hooks returns the client hooks.
-func (c *OfficeClient) Hooks() []Hook {
-	return c.hooks.Office
-}
-
-// Interceptors returns the client interceptors.
-func (c *OfficeClient) Interceptors() []Interceptor {
-	return c.inters.Office
-}
-
-func (c *OfficeClient) mutate(ctx context.Context, m *OfficeMutation) (Value, error) {
-	switch m.Op() {
-	case OpCreate:
-		return (&OfficeCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpUpdate:
-		return (&OfficeUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpUpdateOne:
-		return (&OfficeUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpDelete, OpDeleteOne:
-		return (&OfficeDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
-	default:
-		return nil, fmt.Errorf("ent: unknown Office mutation op: %q", m.Op())
 	}
 }
 
@@ -4910,272 +2765,6 @@ func (c *RevisionClient) mutate(ctx context.Context, m *RevisionMutation) (Value
 	}
 }
 
-// SearchWordClient is a client for the SearchWord schema.
-type SearchWordClient struct {
-	config
-}
-
-// NewSearchWordClient returns a client for the SearchWord from the given config.
-func NewSearchWordClient(c config) *SearchWordClient {
-	return &SearchWordClient{config: c}
-}
-
-// Use adds a list of mutation hooks to the hooks stack.
-// A call to `Use(f, g, h)` equals to `searchword.Hooks(f(g(h())))`.
-func (c *SearchWordClient) Use(hooks ...Hook) {
-	c.hooks.SearchWord = append(c.hooks.SearchWord, hooks...)
-}
-
-// Intercept adds a list of query interceptors to the interceptors stack.
-// A call to `Intercept(f, g, h)` equals to `searchword.Intercept(f(g(h())))`.
-func (c *SearchWordClient) Intercept(interceptors ...Interceptor) {
-	c.inters.SearchWord = append(c.inters.SearchWord, interceptors...)
-}
-
-// Create returns a builder for creating a SearchWord entity.
-func (c *SearchWordClient) Create() *SearchWordCreate {
-	mutation := newSearchWordMutation(c.config, OpCreate)
-	return &SearchWordCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// CreateBulk returns a builder for creating a bulk of SearchWord entities.
-func (c *SearchWordClient) CreateBulk(builders ...*SearchWordCreate) *SearchWordCreateBulk {
-	return &SearchWordCreateBulk{config: c.config, builders: builders}
-}
-
-// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
-// a builder and applies setFunc on it.
-func (c *SearchWordClient) MapCreateBulk(slice any, setFunc func(*SearchWordCreate, int)) *SearchWordCreateBulk {
-	rv := reflect.ValueOf(slice)
-	if rv.Kind() != reflect.Slice {
-		return &SearchWordCreateBulk{err: fmt.Errorf("calling to SearchWordClient.MapCreateBulk with wrong type %T, need slice", slice)}
-	}
-	builders := make([]*SearchWordCreate, rv.Len())
-	for i := 0; i < rv.Len(); i++ {
-		builders[i] = c.Create()
-		setFunc(builders[i], i)
-	}
-	return &SearchWordCreateBulk{config: c.config, builders: builders}
-}
-
-// Update returns an update builder for SearchWord.
-func (c *SearchWordClient) Update() *SearchWordUpdate {
-	mutation := newSearchWordMutation(c.config, OpUpdate)
-	return &SearchWordUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// UpdateOne returns an update builder for the given entity.
-func (c *SearchWordClient) UpdateOne(_m *SearchWord) *SearchWordUpdateOne {
-	mutation := newSearchWordMutation(c.config, OpUpdateOne, withSearchWord(_m))
-	return &SearchWordUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// UpdateOneID returns an update builder for the given id.
-func (c *SearchWordClient) UpdateOneID(id uuid.UUID) *SearchWordUpdateOne {
-	mutation := newSearchWordMutation(c.config, OpUpdateOne, withSearchWordID(id))
-	return &SearchWordUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// Delete returns a delete builder for SearchWord.
-func (c *SearchWordClient) Delete() *SearchWordDelete {
-	mutation := newSearchWordMutation(c.config, OpDelete)
-	return &SearchWordDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// DeleteOne returns a builder for deleting the given entity.
-func (c *SearchWordClient) DeleteOne(_m *SearchWord) *SearchWordDeleteOne {
-	return c.DeleteOneID(_m.ID)
-}
-
-// DeleteOneID returns a builder for deleting the given entity by its id.
-func (c *SearchWordClient) DeleteOneID(id uuid.UUID) *SearchWordDeleteOne {
-	builder := c.Delete().Where(searchword.ID(id))
-	builder.mutation.id = &id
-	builder.mutation.op = OpDeleteOne
-	return &SearchWordDeleteOne{builder}
-}
-
-// Query returns a query builder for SearchWord.
-func (c *SearchWordClient) Query() *SearchWordQuery {
-	return &SearchWordQuery{
-		config: c.config,
-		ctx:    &QueryContext{Type: TypeSearchWord},
-		inters: c.Interceptors(),
-	}
-}
-
-// Get returns a SearchWord entity by its id.
-func (c *SearchWordClient) Get(ctx context.Context, id uuid.UUID) (*SearchWord, error) {
-	return c.Query().Where(searchword.ID(id)).Only(ctx)
-}
-
-// GetX is like Get, but panics if an error occurs.
-func (c *SearchWordClient) GetX(ctx context.Context, id uuid.UUID) *SearchWord {
-	obj, err := c.Get(ctx, id)
-	if err != nil {
-		panic(err)
-	}
-	return obj
-}
-
-// Hooks returns the client hooks.
-func (c *SearchWordClient) Hooks() []Hook {
-	return c.hooks.SearchWord
-}
-
-// Interceptors returns the client interceptors.
-func (c *SearchWordClient) Interceptors() []Interceptor {
-	return c.inters.SearchWord
-}
-
-func (c *SearchWordClient) mutate(ctx context.Context, m *SearchWordMutation) (Value, error) {
-	switch m.Op() {
-	case OpCreate:
-		return (&SearchWordCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpUpdate:
-		return (&SearchWordUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpUpdateOne:
-		return (&SearchWordUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpDelete, OpDeleteOne:
-		return (&SearchWordDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
-	default:
-		return nil, fmt.Errorf("ent: unknown SearchWord mutation op: %q", m.Op())
-	}
-}
-
-// ServiceClient is a client for the Service schema.
-type ServiceClient struct {
-	config
-}
-
-// NewServiceClient returns a client for the Service from the given config.
-func NewServiceClient(c config) *ServiceClient {
-	return &ServiceClient{config: c}
-}
-
-// Use adds a list of mutation hooks to the hooks stack.
-// A call to `Use(f, g, h)` equals to `service.Hooks(f(g(h())))`.
-func (c *ServiceClient) Use(hooks ...Hook) {
-	c.hooks.Service = append(c.hooks.Service, hooks...)
-}
-
-// Intercept adds a list of query interceptors to the interceptors stack.
-// A call to `Intercept(f, g, h)` equals to `service.Intercept(f(g(h())))`.
-func (c *ServiceClient) Intercept(interceptors ...Interceptor) {
-	c.inters.Service = append(c.inters.Service, interceptors...)
-}
-
-// Create returns a builder for creating a Service entity.
-func (c *ServiceClient) Create() *ServiceCreate {
-	mutation := newServiceMutation(c.config, OpCreate)
-	return &ServiceCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// CreateBulk returns a builder for creating a bulk of Service entities.
-func (c *ServiceClient) CreateBulk(builders ...*ServiceCreate) *ServiceCreateBulk {
-	return &ServiceCreateBulk{config: c.config, builders: builders}
-}
-
-// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
-// a builder and applies setFunc on it.
-func (c *ServiceClient) MapCreateBulk(slice any, setFunc func(*ServiceCreate, int)) *ServiceCreateBulk {
-	rv := reflect.ValueOf(slice)
-	if rv.Kind() != reflect.Slice {
-		return &ServiceCreateBulk{err: fmt.Errorf("calling to ServiceClient.MapCreateBulk with wrong type %T, need slice", slice)}
-	}
-	builders := make([]*ServiceCreate, rv.Len())
-	for i := 0; i < rv.Len(); i++ {
-		builders[i] = c.Create()
-		setFunc(builders[i], i)
-	}
-	return &ServiceCreateBulk{config: c.config, builders: builders}
-}
-
-// Update returns an update builder for Service.
-func (c *ServiceClient) Update() *ServiceUpdate {
-	mutation := newServiceMutation(c.config, OpUpdate)
-	return &ServiceUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// UpdateOne returns an update builder for the given entity.
-func (c *ServiceClient) UpdateOne(_m *Service) *ServiceUpdateOne {
-	mutation := newServiceMutation(c.config, OpUpdateOne, withService(_m))
-	return &ServiceUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// UpdateOneID returns an update builder for the given id.
-func (c *ServiceClient) UpdateOneID(id uuid.UUID) *ServiceUpdateOne {
-	mutation := newServiceMutation(c.config, OpUpdateOne, withServiceID(id))
-	return &ServiceUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// Delete returns a delete builder for Service.
-func (c *ServiceClient) Delete() *ServiceDelete {
-	mutation := newServiceMutation(c.config, OpDelete)
-	return &ServiceDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// DeleteOne returns a builder for deleting the given entity.
-func (c *ServiceClient) DeleteOne(_m *Service) *ServiceDeleteOne {
-	return c.DeleteOneID(_m.ID)
-}
-
-// DeleteOneID returns a builder for deleting the given entity by its id.
-func (c *ServiceClient) DeleteOneID(id uuid.UUID) *ServiceDeleteOne {
-	builder := c.Delete().Where(service.ID(id))
-	builder.mutation.id = &id
-	builder.mutation.op = OpDeleteOne
-	return &ServiceDeleteOne{builder}
-}
-
-// Query returns a query builder for Service.
-func (c *ServiceClient) Query() *ServiceQuery {
-	return &ServiceQuery{
-		config: c.config,
-		ctx:    &QueryContext{Type: TypeService},
-		inters: c.Interceptors(),
-	}
-}
-
-// Get returns a Service entity by its id.
-func (c *ServiceClient) Get(ctx context.Context, id uuid.UUID) (*Service, error) {
-	return c.Query().Where(service.ID(id)).Only(ctx)
-}
-
-// GetX is like Get, but panics if an error occurs.
-func (c *ServiceClient) GetX(ctx context.Context, id uuid.UUID) *Service {
-	obj, err := c.Get(ctx, id)
-	if err != nil {
-		panic(err)
-	}
-	return obj
-}
-
-// Hooks returns the client hooks.
-func (c *ServiceClient) Hooks() []Hook {
-	return c.hooks.Service
-}
-
-// Interceptors returns the client interceptors.
-func (c *ServiceClient) Interceptors() []Interceptor {
-	return c.inters.Service
-}
-
-func (c *ServiceClient) mutate(ctx context.Context, m *ServiceMutation) (Value, error) {
-	switch m.Op() {
-	case OpCreate:
-		return (&ServiceCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpUpdate:
-		return (&ServiceUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpUpdateOne:
-		return (&ServiceUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpDelete, OpDeleteOne:
-		return (&ServiceDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
-	default:
-		return nil, fmt.Errorf("ent: unknown Service mutation op: %q", m.Op())
-	}
-}
-
 // StaffUserClient is a client for the StaffUser schema.
 type StaffUserClient struct {
 	config
@@ -5575,158 +3164,20 @@ func (c *TimelineEntryClient) mutate(ctx context.Context, m *TimelineEntryMutati
 	}
 }
 
-// UploadClient is a client for the Upload schema.
-type UploadClient struct {
-	config
-}
-
-// NewUploadClient returns a client for the Upload from the given config.
-func NewUploadClient(c config) *UploadClient {
-	return &UploadClient{config: c}
-}
-
-// Use adds a list of mutation hooks to the hooks stack.
-// A call to `Use(f, g, h)` equals to `upload.Hooks(f(g(h())))`.
-func (c *UploadClient) Use(hooks ...Hook) {
-	c.hooks.Upload = append(c.hooks.Upload, hooks...)
-}
-
-// Intercept adds a list of query interceptors to the interceptors stack.
-// A call to `Intercept(f, g, h)` equals to `upload.Intercept(f(g(h())))`.
-func (c *UploadClient) Intercept(interceptors ...Interceptor) {
-	c.inters.Upload = append(c.inters.Upload, interceptors...)
-}
-
-// Create returns a builder for creating a Upload entity.
-func (c *UploadClient) Create() *UploadCreate {
-	mutation := newUploadMutation(c.config, OpCreate)
-	return &UploadCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// CreateBulk returns a builder for creating a bulk of Upload entities.
-func (c *UploadClient) CreateBulk(builders ...*UploadCreate) *UploadCreateBulk {
-	return &UploadCreateBulk{config: c.config, builders: builders}
-}
-
-// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
-// a builder and applies setFunc on it.
-func (c *UploadClient) MapCreateBulk(slice any, setFunc func(*UploadCreate, int)) *UploadCreateBulk {
-	rv := reflect.ValueOf(slice)
-	if rv.Kind() != reflect.Slice {
-		return &UploadCreateBulk{err: fmt.Errorf("calling to UploadClient.MapCreateBulk with wrong type %T, need slice", slice)}
-	}
-	builders := make([]*UploadCreate, rv.Len())
-	for i := 0; i < rv.Len(); i++ {
-		builders[i] = c.Create()
-		setFunc(builders[i], i)
-	}
-	return &UploadCreateBulk{config: c.config, builders: builders}
-}
-
-// Update returns an update builder for Upload.
-func (c *UploadClient) Update() *UploadUpdate {
-	mutation := newUploadMutation(c.config, OpUpdate)
-	return &UploadUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// UpdateOne returns an update builder for the given entity.
-func (c *UploadClient) UpdateOne(_m *Upload) *UploadUpdateOne {
-	mutation := newUploadMutation(c.config, OpUpdateOne, withUpload(_m))
-	return &UploadUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// UpdateOneID returns an update builder for the given id.
-func (c *UploadClient) UpdateOneID(id uuid.UUID) *UploadUpdateOne {
-	mutation := newUploadMutation(c.config, OpUpdateOne, withUploadID(id))
-	return &UploadUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// Delete returns a delete builder for Upload.
-func (c *UploadClient) Delete() *UploadDelete {
-	mutation := newUploadMutation(c.config, OpDelete)
-	return &UploadDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
-}
-
-// DeleteOne returns a builder for deleting the given entity.
-func (c *UploadClient) DeleteOne(_m *Upload) *UploadDeleteOne {
-	return c.DeleteOneID(_m.ID)
-}
-
-// DeleteOneID returns a builder for deleting the given entity by its id.
-func (c *UploadClient) DeleteOneID(id uuid.UUID) *UploadDeleteOne {
-	builder := c.Delete().Where(upload.ID(id))
-	builder.mutation.id = &id
-	builder.mutation.op = OpDeleteOne
-	return &UploadDeleteOne{builder}
-}
-
-// Query returns a query builder for Upload.
-func (c *UploadClient) Query() *UploadQuery {
-	return &UploadQuery{
-		config: c.config,
-		ctx:    &QueryContext{Type: TypeUpload},
-		inters: c.Interceptors(),
-	}
-}
-
-// Get returns a Upload entity by its id.
-func (c *UploadClient) Get(ctx context.Context, id uuid.UUID) (*Upload, error) {
-	return c.Query().Where(upload.ID(id)).Only(ctx)
-}
-
-// GetX is like Get, but panics if an error occurs.
-func (c *UploadClient) GetX(ctx context.Context, id uuid.UUID) *Upload {
-	obj, err := c.Get(ctx, id)
-	if err != nil {
-		panic(err)
-	}
-	return obj
-}
-
-// Hooks returns the client hooks.
-func (c *UploadClient) Hooks() []Hook {
-	return c.hooks.Upload
-}
-
-// Interceptors returns the client interceptors.
-func (c *UploadClient) Interceptors() []Interceptor {
-	return c.inters.Upload
-}
-
-func (c *UploadClient) mutate(ctx context.Context, m *UploadMutation) (Value, error) {
-	switch m.Op() {
-	case OpCreate:
-		return (&UploadCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpUpdate:
-		return (&UploadUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpUpdateOne:
-		return (&UploadUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
-	case OpDelete, OpDeleteOne:
-		return (&UploadDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
-	default:
-		return nil, fmt.Errorf("ent: unknown Upload mutation op: %q", m.Op())
-	}
-}
-
 // hooks and interceptors per client, for fast access.
 type (
 	hooks struct {
-		Account, ApiKey, AttributeDefinition, AttributeDefinitionType, AttributeOption,
-		AttributeValue, AttributeValueOption, AuditRecord, Blob, Contact, Customer,
-		CustomerImage, CustomerMerge, CustomerOrigin, CustomerSearch, CustomerType,
-		Document, DocumentRendition, DocumentVersion, EmailAddress, Event, FieldPolicy,
-		FieldRule, Garbage, Idempotency, ImageFile, Job, JobRowError, Note, Office,
-		PhoneNumber, PostalAddress, Revision, SearchWord, Service, StaffUser,
-		StorageUsage, TimelineEntry, Upload []ent.Hook
+		Account, ApiKey, AttributeDefinition, AttributeOption, AttributeValue,
+		AttributeValueOption, Contact, Customer, CustomerImage, CustomerMerge,
+		Document, DocumentVersion, EmailAddress, ImageFile, Note, PhoneNumber,
+		PostalAddress, Revision, StaffUser, StorageUsage, TimelineEntry []ent.Hook
 	}
 	inters struct {
-		Account, ApiKey, AttributeDefinition, AttributeDefinitionType, AttributeOption,
-		AttributeValue, AttributeValueOption, AuditRecord, Blob, Contact, Customer,
-		CustomerImage, CustomerMerge, CustomerOrigin, CustomerSearch, CustomerType,
-		Document, DocumentRendition, DocumentVersion, EmailAddress, Event, FieldPolicy,
-		FieldRule, Garbage, Idempotency, ImageFile, Job, JobRowError, Note, Office,
-		PhoneNumber, PostalAddress, Revision, SearchWord, Service, StaffUser,
-		StorageUsage, TimelineEntry, Upload []ent.Interceptor
+		Account, ApiKey, AttributeDefinition, AttributeOption, AttributeValue,
+		AttributeValueOption, Contact, Customer, CustomerImage, CustomerMerge,
+		Document, DocumentVersion, EmailAddress, ImageFile, Note, PhoneNumber,
+		PostalAddress, Revision, StaffUser, StorageUsage,
+		TimelineEntry []ent.Interceptor
 	}
 )
 

@@ -7,42 +7,24 @@ import (
 	"dossier/ent/account"
 	"dossier/ent/apikey"
 	"dossier/ent/attributedefinition"
-	"dossier/ent/attributedefinitiontype"
 	"dossier/ent/attributeoption"
 	"dossier/ent/attributevalue"
 	"dossier/ent/attributevalueoption"
-	"dossier/ent/auditrecord"
-	"dossier/ent/blob"
 	"dossier/ent/contact"
 	"dossier/ent/customer"
 	"dossier/ent/customerimage"
 	"dossier/ent/customermerge"
-	"dossier/ent/customerorigin"
-	"dossier/ent/customersearch"
-	"dossier/ent/customertype"
 	"dossier/ent/document"
-	"dossier/ent/documentrendition"
 	"dossier/ent/documentversion"
 	"dossier/ent/emailaddress"
-	"dossier/ent/event"
-	"dossier/ent/fieldpolicy"
-	"dossier/ent/fieldrule"
-	"dossier/ent/garbage"
-	"dossier/ent/idempotency"
 	"dossier/ent/imagefile"
-	"dossier/ent/job"
-	"dossier/ent/jobrowerror"
 	"dossier/ent/note"
-	"dossier/ent/office"
 	"dossier/ent/phonenumber"
 	"dossier/ent/postaladdress"
 	"dossier/ent/revision"
-	"dossier/ent/searchword"
-	"dossier/ent/service"
 	"dossier/ent/staffuser"
 	"dossier/ent/storageusage"
 	"dossier/ent/timelineentry"
-	"dossier/ent/upload"
 	"errors"
 	"fmt"
 	"reflect"
@@ -111,45 +93,27 @@ var (
 func checkColumn(t, c string) error {
 	initCheck.Do(func() {
 		columnCheck = sql.NewColumnCheck(map[string]func(string) bool{
-			account.Table:                 account.ValidColumn,
-			apikey.Table:                  apikey.ValidColumn,
-			attributedefinition.Table:     attributedefinition.ValidColumn,
-			attributedefinitiontype.Table: attributedefinitiontype.ValidColumn,
-			attributeoption.Table:         attributeoption.ValidColumn,
-			attributevalue.Table:          attributevalue.ValidColumn,
-			attributevalueoption.Table:    attributevalueoption.ValidColumn,
-			auditrecord.Table:             auditrecord.ValidColumn,
-			blob.Table:                    blob.ValidColumn,
-			contact.Table:                 contact.ValidColumn,
-			customer.Table:                customer.ValidColumn,
-			customerimage.Table:           customerimage.ValidColumn,
-			customermerge.Table:           customermerge.ValidColumn,
-			customerorigin.Table:          customerorigin.ValidColumn,
-			customersearch.Table:          customersearch.ValidColumn,
-			customertype.Table:            customertype.ValidColumn,
-			document.Table:                document.ValidColumn,
-			documentrendition.Table:       documentrendition.ValidColumn,
-			documentversion.Table:         documentversion.ValidColumn,
-			emailaddress.Table:            emailaddress.ValidColumn,
-			event.Table:                   event.ValidColumn,
-			fieldpolicy.Table:             fieldpolicy.ValidColumn,
-			fieldrule.Table:               fieldrule.ValidColumn,
-			garbage.Table:                 garbage.ValidColumn,
-			idempotency.Table:             idempotency.ValidColumn,
-			imagefile.Table:               imagefile.ValidColumn,
-			job.Table:                     job.ValidColumn,
-			jobrowerror.Table:             jobrowerror.ValidColumn,
-			note.Table:                    note.ValidColumn,
-			office.Table:                  office.ValidColumn,
-			phonenumber.Table:             phonenumber.ValidColumn,
-			postaladdress.Table:           postaladdress.ValidColumn,
-			revision.Table:                revision.ValidColumn,
-			searchword.Table:              searchword.ValidColumn,
-			service.Table:                 service.ValidColumn,
-			staffuser.Table:               staffuser.ValidColumn,
-			storageusage.Table:            storageusage.ValidColumn,
-			timelineentry.Table:           timelineentry.ValidColumn,
-			upload.Table:                  upload.ValidColumn,
+			account.Table:              account.ValidColumn,
+			apikey.Table:               apikey.ValidColumn,
+			attributedefinition.Table:  attributedefinition.ValidColumn,
+			attributeoption.Table:      attributeoption.ValidColumn,
+			attributevalue.Table:       attributevalue.ValidColumn,
+			attributevalueoption.Table: attributevalueoption.ValidColumn,
+			contact.Table:              contact.ValidColumn,
+			customer.Table:             customer.ValidColumn,
+			customerimage.Table:        customerimage.ValidColumn,
+			customermerge.Table:        customermerge.ValidColumn,
+			document.Table:             document.ValidColumn,
+			documentversion.Table:      documentversion.ValidColumn,
+			emailaddress.Table:         emailaddress.ValidColumn,
+			imagefile.Table:            imagefile.ValidColumn,
+			note.Table:                 note.ValidColumn,
+			phonenumber.Table:          phonenumber.ValidColumn,
+			postaladdress.Table:        postaladdress.ValidColumn,
+			revision.Table:             revision.ValidColumn,
+			staffuser.Table:            staffuser.ValidColumn,
+			storageusage.Table:         storageusage.ValidColumn,
+			timelineentry.Table:        timelineentry.ValidColumn,
 		})
 	})
 	return columnCheck(t, c)

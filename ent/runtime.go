@@ -6,42 +6,25 @@ import (
 	"dossier/ent/account"
 	"dossier/ent/apikey"
 	"dossier/ent/attributedefinition"
-	"dossier/ent/attributedefinitiontype"
 	"dossier/ent/attributeoption"
 	"dossier/ent/attributevalue"
 	"dossier/ent/attributevalueoption"
-	"dossier/ent/auditrecord"
-	"dossier/ent/blob"
 	"dossier/ent/contact"
 	"dossier/ent/customer"
 	"dossier/ent/customerimage"
 	"dossier/ent/customermerge"
-	"dossier/ent/customerorigin"
-	"dossier/ent/customersearch"
-	"dossier/ent/customertype"
 	"dossier/ent/document"
-	"dossier/ent/documentrendition"
 	"dossier/ent/documentversion"
 	"dossier/ent/emailaddress"
-	"dossier/ent/event"
-	"dossier/ent/fieldpolicy"
-	"dossier/ent/fieldrule"
-	"dossier/ent/garbage"
-	"dossier/ent/idempotency"
 	"dossier/ent/imagefile"
-	"dossier/ent/job"
-	"dossier/ent/jobrowerror"
 	"dossier/ent/note"
-	"dossier/ent/office"
 	"dossier/ent/phonenumber"
 	"dossier/ent/postaladdress"
 	"dossier/ent/revision"
 	"dossier/ent/schema"
-	"dossier/ent/service"
 	"dossier/ent/staffuser"
 	"dossier/ent/storageusage"
 	"dossier/ent/timelineentry"
-	"dossier/ent/upload"
 	"time"
 )
 
@@ -115,15 +98,6 @@ func init() {
 	attributedefinitionDescUpdatedAt := attributedefinitionMixinFields1[1].Descriptor()
 	// attributedefinition.DefaultUpdatedAt holds the default value on creation for the updated_at field.
 	attributedefinition.DefaultUpdatedAt = attributedefinitionDescUpdatedAt.Default.(func() time.Time)
-	attributedefinitiontypeMixin := schema.AttributeDefinitionType{}.Mixin()
-	attributedefinitiontypeMixinFields0 := attributedefinitiontypeMixin[0].Fields()
-	_ = attributedefinitiontypeMixinFields0
-	attributedefinitiontypeFields := schema.AttributeDefinitionType{}.Fields()
-	_ = attributedefinitiontypeFields
-	// attributedefinitiontypeDescCreatedAt is the schema descriptor for created_at field.
-	attributedefinitiontypeDescCreatedAt := attributedefinitiontypeMixinFields0[2].Descriptor()
-	// attributedefinitiontype.DefaultCreatedAt holds the default value on creation for the created_at field.
-	attributedefinitiontype.DefaultCreatedAt = attributedefinitiontypeDescCreatedAt.Default.(func() time.Time)
 	attributeoptionMixin := schema.AttributeOption{}.Mixin()
 	attributeoptionMixinFields0 := attributeoptionMixin[0].Fields()
 	_ = attributeoptionMixinFields0
@@ -155,28 +129,6 @@ func init() {
 	attributevalueoptionDescCreatedAt := attributevalueoptionMixinFields0[2].Descriptor()
 	// attributevalueoption.DefaultCreatedAt holds the default value on creation for the created_at field.
 	attributevalueoption.DefaultCreatedAt = attributevalueoptionDescCreatedAt.Default.(func() time.Time)
-	auditrecordMixin := schema.AuditRecord{}.Mixin()
-	auditrecordMixinFields0 := auditrecordMixin[0].Fields()
-	_ = auditrecordMixinFields0
-	auditrecordFields := schema.AuditRecord{}.Fields()
-	_ = auditrecordFields
-	// auditrecordDescCreatedAt is the schema descriptor for created_at field.
-	auditrecordDescCreatedAt := auditrecordMixinFields0[2].Descriptor()
-	// auditrecord.DefaultCreatedAt holds the default value on creation for the created_at field.
-	auditrecord.DefaultCreatedAt = auditrecordDescCreatedAt.Default.(func() time.Time)
-	// auditrecordDescTimes is the schema descriptor for times field.
-	auditrecordDescTimes := auditrecordFields[8].Descriptor()
-	// auditrecord.DefaultTimes holds the default value on creation for the times field.
-	auditrecord.DefaultTimes = auditrecordDescTimes.Default.(int32)
-	blobMixin := schema.Blob{}.Mixin()
-	blobMixinFields0 := blobMixin[0].Fields()
-	_ = blobMixinFields0
-	blobFields := schema.Blob{}.Fields()
-	_ = blobFields
-	// blobDescCreatedAt is the schema descriptor for created_at field.
-	blobDescCreatedAt := blobMixinFields0[2].Descriptor()
-	// blob.DefaultCreatedAt holds the default value on creation for the created_at field.
-	blob.DefaultCreatedAt = blobDescCreatedAt.Default.(func() time.Time)
 	contactMixin := schema.Contact{}.Mixin()
 	contactMixinFields0 := contactMixin[0].Fields()
 	_ = contactMixinFields0
@@ -257,53 +209,6 @@ func init() {
 	customermergeDescCreatedAt := customermergeMixinFields0[2].Descriptor()
 	// customermerge.DefaultCreatedAt holds the default value on creation for the created_at field.
 	customermerge.DefaultCreatedAt = customermergeDescCreatedAt.Default.(func() time.Time)
-	customeroriginMixin := schema.CustomerOrigin{}.Mixin()
-	customeroriginMixinFields0 := customeroriginMixin[0].Fields()
-	_ = customeroriginMixinFields0
-	customeroriginMixinFields1 := customeroriginMixin[1].Fields()
-	_ = customeroriginMixinFields1
-	customeroriginFields := schema.CustomerOrigin{}.Fields()
-	_ = customeroriginFields
-	// customeroriginDescCreatedAt is the schema descriptor for created_at field.
-	customeroriginDescCreatedAt := customeroriginMixinFields0[2].Descriptor()
-	// customerorigin.DefaultCreatedAt holds the default value on creation for the created_at field.
-	customerorigin.DefaultCreatedAt = customeroriginDescCreatedAt.Default.(func() time.Time)
-	// customeroriginDescVersion is the schema descriptor for version field.
-	customeroriginDescVersion := customeroriginMixinFields1[0].Descriptor()
-	// customerorigin.DefaultVersion holds the default value on creation for the version field.
-	customerorigin.DefaultVersion = customeroriginDescVersion.Default.(int32)
-	// customeroriginDescUpdatedAt is the schema descriptor for updated_at field.
-	customeroriginDescUpdatedAt := customeroriginMixinFields1[1].Descriptor()
-	// customerorigin.DefaultUpdatedAt holds the default value on creation for the updated_at field.
-	customerorigin.DefaultUpdatedAt = customeroriginDescUpdatedAt.Default.(func() time.Time)
-	customersearchMixin := schema.CustomerSearch{}.Mixin()
-	customersearchMixinFields0 := customersearchMixin[0].Fields()
-	_ = customersearchMixinFields0
-	customersearchFields := schema.CustomerSearch{}.Fields()
-	_ = customersearchFields
-	// customersearchDescCreatedAt is the schema descriptor for created_at field.
-	customersearchDescCreatedAt := customersearchMixinFields0[2].Descriptor()
-	// customersearch.DefaultCreatedAt holds the default value on creation for the created_at field.
-	customersearch.DefaultCreatedAt = customersearchDescCreatedAt.Default.(func() time.Time)
-	customertypeMixin := schema.CustomerType{}.Mixin()
-	customertypeMixinFields0 := customertypeMixin[0].Fields()
-	_ = customertypeMixinFields0
-	customertypeMixinFields1 := customertypeMixin[1].Fields()
-	_ = customertypeMixinFields1
-	customertypeFields := schema.CustomerType{}.Fields()
-	_ = customertypeFields
-	// customertypeDescCreatedAt is the schema descriptor for created_at field.
-	customertypeDescCreatedAt := customertypeMixinFields0[2].Descriptor()
-	// customertype.DefaultCreatedAt holds the default value on creation for the created_at field.
-	customertype.DefaultCreatedAt = customertypeDescCreatedAt.Default.(func() time.Time)
-	// customertypeDescVersion is the schema descriptor for version field.
-	customertypeDescVersion := customertypeMixinFields1[0].Descriptor()
-	// customertype.DefaultVersion holds the default value on creation for the version field.
-	customertype.DefaultVersion = customertypeDescVersion.Default.(int32)
-	// customertypeDescUpdatedAt is the schema descriptor for updated_at field.
-	customertypeDescUpdatedAt := customertypeMixinFields1[1].Descriptor()
-	// customertype.DefaultUpdatedAt holds the default value on creation for the updated_at field.
-	customertype.DefaultUpdatedAt = customertypeDescUpdatedAt.Default.(func() time.Time)
 	documentMixin := schema.Document{}.Mixin()
 	documentMixinFields0 := documentMixin[0].Fields()
 	_ = documentMixinFields0
@@ -347,15 +252,6 @@ func init() {
 	documentDescSearchKey := documentFields[14].Descriptor()
 	// document.DefaultSearchKey holds the default value on creation for the search_key field.
 	document.DefaultSearchKey = documentDescSearchKey.Default.(string)
-	documentrenditionMixin := schema.DocumentRendition{}.Mixin()
-	documentrenditionMixinFields0 := documentrenditionMixin[0].Fields()
-	_ = documentrenditionMixinFields0
-	documentrenditionFields := schema.DocumentRendition{}.Fields()
-	_ = documentrenditionFields
-	// documentrenditionDescCreatedAt is the schema descriptor for created_at field.
-	documentrenditionDescCreatedAt := documentrenditionMixinFields0[2].Descriptor()
-	// documentrendition.DefaultCreatedAt holds the default value on creation for the created_at field.
-	documentrendition.DefaultCreatedAt = documentrenditionDescCreatedAt.Default.(func() time.Time)
 	documentversionMixin := schema.DocumentVersion{}.Mixin()
 	documentversionMixinFields0 := documentversionMixin[0].Fields()
 	_ = documentversionMixinFields0
@@ -390,61 +286,6 @@ func init() {
 	emailaddressDescPurposes := emailaddressFields[6].Descriptor()
 	// emailaddress.DefaultPurposes holds the default value on creation for the purposes field.
 	emailaddress.DefaultPurposes = emailaddressDescPurposes.Default.([]string)
-	eventMixin := schema.Event{}.Mixin()
-	eventMixinFields0 := eventMixin[0].Fields()
-	_ = eventMixinFields0
-	eventFields := schema.Event{}.Fields()
-	_ = eventFields
-	// eventDescCreatedAt is the schema descriptor for created_at field.
-	eventDescCreatedAt := eventMixinFields0[2].Descriptor()
-	// event.DefaultCreatedAt holds the default value on creation for the created_at field.
-	event.DefaultCreatedAt = eventDescCreatedAt.Default.(func() time.Time)
-	fieldpolicyMixin := schema.FieldPolicy{}.Mixin()
-	fieldpolicyMixinFields0 := fieldpolicyMixin[0].Fields()
-	_ = fieldpolicyMixinFields0
-	fieldpolicyMixinFields1 := fieldpolicyMixin[1].Fields()
-	_ = fieldpolicyMixinFields1
-	fieldpolicyFields := schema.FieldPolicy{}.Fields()
-	_ = fieldpolicyFields
-	// fieldpolicyDescCreatedAt is the schema descriptor for created_at field.
-	fieldpolicyDescCreatedAt := fieldpolicyMixinFields0[2].Descriptor()
-	// fieldpolicy.DefaultCreatedAt holds the default value on creation for the created_at field.
-	fieldpolicy.DefaultCreatedAt = fieldpolicyDescCreatedAt.Default.(func() time.Time)
-	// fieldpolicyDescVersion is the schema descriptor for version field.
-	fieldpolicyDescVersion := fieldpolicyMixinFields1[0].Descriptor()
-	// fieldpolicy.DefaultVersion holds the default value on creation for the version field.
-	fieldpolicy.DefaultVersion = fieldpolicyDescVersion.Default.(int32)
-	// fieldpolicyDescUpdatedAt is the schema descriptor for updated_at field.
-	fieldpolicyDescUpdatedAt := fieldpolicyMixinFields1[1].Descriptor()
-	// fieldpolicy.DefaultUpdatedAt holds the default value on creation for the updated_at field.
-	fieldpolicy.DefaultUpdatedAt = fieldpolicyDescUpdatedAt.Default.(func() time.Time)
-	fieldruleMixin := schema.FieldRule{}.Mixin()
-	fieldruleMixinFields0 := fieldruleMixin[0].Fields()
-	_ = fieldruleMixinFields0
-	fieldruleFields := schema.FieldRule{}.Fields()
-	_ = fieldruleFields
-	// fieldruleDescCreatedAt is the schema descriptor for created_at field.
-	fieldruleDescCreatedAt := fieldruleMixinFields0[2].Descriptor()
-	// fieldrule.DefaultCreatedAt holds the default value on creation for the created_at field.
-	fieldrule.DefaultCreatedAt = fieldruleDescCreatedAt.Default.(func() time.Time)
-	garbageMixin := schema.Garbage{}.Mixin()
-	garbageMixinFields0 := garbageMixin[0].Fields()
-	_ = garbageMixinFields0
-	garbageFields := schema.Garbage{}.Fields()
-	_ = garbageFields
-	// garbageDescCreatedAt is the schema descriptor for created_at field.
-	garbageDescCreatedAt := garbageMixinFields0[2].Descriptor()
-	// garbage.DefaultCreatedAt holds the default value on creation for the created_at field.
-	garbage.DefaultCreatedAt = garbageDescCreatedAt.Default.(func() time.Time)
-	idempotencyMixin := schema.Idempotency{}.Mixin()
-	idempotencyMixinFields0 := idempotencyMixin[0].Fields()
-	_ = idempotencyMixinFields0
-	idempotencyFields := schema.Idempotency{}.Fields()
-	_ = idempotencyFields
-	// idempotencyDescCreatedAt is the schema descriptor for created_at field.
-	idempotencyDescCreatedAt := idempotencyMixinFields0[2].Descriptor()
-	// idempotency.DefaultCreatedAt holds the default value on creation for the created_at field.
-	idempotency.DefaultCreatedAt = idempotencyDescCreatedAt.Default.(func() time.Time)
 	imagefileMixin := schema.ImageFile{}.Mixin()
 	imagefileMixinFields0 := imagefileMixin[0].Fields()
 	_ = imagefileMixinFields0
@@ -454,80 +295,6 @@ func init() {
 	imagefileDescCreatedAt := imagefileMixinFields0[2].Descriptor()
 	// imagefile.DefaultCreatedAt holds the default value on creation for the created_at field.
 	imagefile.DefaultCreatedAt = imagefileDescCreatedAt.Default.(func() time.Time)
-	jobMixin := schema.Job{}.Mixin()
-	jobMixinFields0 := jobMixin[0].Fields()
-	_ = jobMixinFields0
-	jobFields := schema.Job{}.Fields()
-	_ = jobFields
-	// jobDescCreatedAt is the schema descriptor for created_at field.
-	jobDescCreatedAt := jobMixinFields0[2].Descriptor()
-	// job.DefaultCreatedAt holds the default value on creation for the created_at field.
-	job.DefaultCreatedAt = jobDescCreatedAt.Default.(func() time.Time)
-	// jobDescState is the schema descriptor for state field.
-	jobDescState := jobFields[1].Descriptor()
-	// job.DefaultState holds the default value on creation for the state field.
-	job.DefaultState = jobDescState.Default.(string)
-	// jobDescDryRun is the schema descriptor for dry_run field.
-	jobDescDryRun := jobFields[2].Descriptor()
-	// job.DefaultDryRun holds the default value on creation for the dry_run field.
-	job.DefaultDryRun = jobDescDryRun.Default.(bool)
-	// jobDescSourceBytes is the schema descriptor for source_bytes field.
-	jobDescSourceBytes := jobFields[6].Descriptor()
-	// job.DefaultSourceBytes holds the default value on creation for the source_bytes field.
-	job.DefaultSourceBytes = jobDescSourceBytes.Default.(int64)
-	// jobDescResultBytes is the schema descriptor for result_bytes field.
-	jobDescResultBytes := jobFields[9].Descriptor()
-	// job.DefaultResultBytes holds the default value on creation for the result_bytes field.
-	job.DefaultResultBytes = jobDescResultBytes.Default.(int64)
-	// jobDescPosition is the schema descriptor for position field.
-	jobDescPosition := jobFields[10].Descriptor()
-	// job.DefaultPosition holds the default value on creation for the position field.
-	job.DefaultPosition = jobDescPosition.Default.(int64)
-	// jobDescLine is the schema descriptor for line field.
-	jobDescLine := jobFields[11].Descriptor()
-	// job.DefaultLine holds the default value on creation for the line field.
-	job.DefaultLine = jobDescLine.Default.(int64)
-	// jobDescDone is the schema descriptor for done field.
-	jobDescDone := jobFields[12].Descriptor()
-	// job.DefaultDone holds the default value on creation for the done field.
-	job.DefaultDone = jobDescDone.Default.(int64)
-	// jobDescCreated is the schema descriptor for created field.
-	jobDescCreated := jobFields[14].Descriptor()
-	// job.DefaultCreated holds the default value on creation for the created field.
-	job.DefaultCreated = jobDescCreated.Default.(int64)
-	// jobDescUpdated is the schema descriptor for updated field.
-	jobDescUpdated := jobFields[15].Descriptor()
-	// job.DefaultUpdated holds the default value on creation for the updated field.
-	job.DefaultUpdated = jobDescUpdated.Default.(int64)
-	// jobDescSkipped is the schema descriptor for skipped field.
-	jobDescSkipped := jobFields[16].Descriptor()
-	// job.DefaultSkipped holds the default value on creation for the skipped field.
-	job.DefaultSkipped = jobDescSkipped.Default.(int64)
-	// jobDescFailed is the schema descriptor for failed field.
-	jobDescFailed := jobFields[17].Descriptor()
-	// job.DefaultFailed holds the default value on creation for the failed field.
-	job.DefaultFailed = jobDescFailed.Default.(int64)
-	// jobDescErrors is the schema descriptor for errors field.
-	jobDescErrors := jobFields[18].Descriptor()
-	// job.DefaultErrors holds the default value on creation for the errors field.
-	job.DefaultErrors = jobDescErrors.Default.(int64)
-	// jobDescFailures is the schema descriptor for failures field.
-	jobDescFailures := jobFields[21].Descriptor()
-	// job.DefaultFailures holds the default value on creation for the failures field.
-	job.DefaultFailures = jobDescFailures.Default.(int32)
-	// jobDescUpdatedAt is the schema descriptor for updated_at field.
-	jobDescUpdatedAt := jobFields[27].Descriptor()
-	// job.DefaultUpdatedAt holds the default value on creation for the updated_at field.
-	job.DefaultUpdatedAt = jobDescUpdatedAt.Default.(func() time.Time)
-	jobrowerrorMixin := schema.JobRowError{}.Mixin()
-	jobrowerrorMixinFields0 := jobrowerrorMixin[0].Fields()
-	_ = jobrowerrorMixinFields0
-	jobrowerrorFields := schema.JobRowError{}.Fields()
-	_ = jobrowerrorFields
-	// jobrowerrorDescCreatedAt is the schema descriptor for created_at field.
-	jobrowerrorDescCreatedAt := jobrowerrorMixinFields0[2].Descriptor()
-	// jobrowerror.DefaultCreatedAt holds the default value on creation for the created_at field.
-	jobrowerror.DefaultCreatedAt = jobrowerrorDescCreatedAt.Default.(func() time.Time)
 	noteMixin := schema.Note{}.Mixin()
 	noteMixinFields0 := noteMixin[0].Fields()
 	_ = noteMixinFields0
@@ -551,25 +318,6 @@ func init() {
 	noteDescPinned := noteFields[2].Descriptor()
 	// note.DefaultPinned holds the default value on creation for the pinned field.
 	note.DefaultPinned = noteDescPinned.Default.(bool)
-	officeMixin := schema.Office{}.Mixin()
-	officeMixinFields0 := officeMixin[0].Fields()
-	_ = officeMixinFields0
-	officeMixinFields1 := officeMixin[1].Fields()
-	_ = officeMixinFields1
-	officeFields := schema.Office{}.Fields()
-	_ = officeFields
-	// officeDescCreatedAt is the schema descriptor for created_at field.
-	officeDescCreatedAt := officeMixinFields0[2].Descriptor()
-	// office.DefaultCreatedAt holds the default value on creation for the created_at field.
-	office.DefaultCreatedAt = officeDescCreatedAt.Default.(func() time.Time)
-	// officeDescVersion is the schema descriptor for version field.
-	officeDescVersion := officeMixinFields1[0].Descriptor()
-	// office.DefaultVersion holds the default value on creation for the version field.
-	office.DefaultVersion = officeDescVersion.Default.(int32)
-	// officeDescUpdatedAt is the schema descriptor for updated_at field.
-	officeDescUpdatedAt := officeMixinFields1[1].Descriptor()
-	// office.DefaultUpdatedAt holds the default value on creation for the updated_at field.
-	office.DefaultUpdatedAt = officeDescUpdatedAt.Default.(func() time.Time)
 	phonenumberMixin := schema.PhoneNumber{}.Mixin()
 	phonenumberMixinFields0 := phonenumberMixin[0].Fields()
 	_ = phonenumberMixinFields0
@@ -605,25 +353,6 @@ func init() {
 	revisionDescCreatedAt := revisionMixinFields0[2].Descriptor()
 	// revision.DefaultCreatedAt holds the default value on creation for the created_at field.
 	revision.DefaultCreatedAt = revisionDescCreatedAt.Default.(func() time.Time)
-	serviceMixin := schema.Service{}.Mixin()
-	serviceMixinFields0 := serviceMixin[0].Fields()
-	_ = serviceMixinFields0
-	serviceMixinFields1 := serviceMixin[1].Fields()
-	_ = serviceMixinFields1
-	serviceFields := schema.Service{}.Fields()
-	_ = serviceFields
-	// serviceDescCreatedAt is the schema descriptor for created_at field.
-	serviceDescCreatedAt := serviceMixinFields0[2].Descriptor()
-	// service.DefaultCreatedAt holds the default value on creation for the created_at field.
-	service.DefaultCreatedAt = serviceDescCreatedAt.Default.(func() time.Time)
-	// serviceDescVersion is the schema descriptor for version field.
-	serviceDescVersion := serviceMixinFields1[0].Descriptor()
-	// service.DefaultVersion holds the default value on creation for the version field.
-	service.DefaultVersion = serviceDescVersion.Default.(int32)
-	// serviceDescUpdatedAt is the schema descriptor for updated_at field.
-	serviceDescUpdatedAt := serviceMixinFields1[1].Descriptor()
-	// service.DefaultUpdatedAt holds the default value on creation for the updated_at field.
-	service.DefaultUpdatedAt = serviceDescUpdatedAt.Default.(func() time.Time)
 	staffuserMixin := schema.StaffUser{}.Mixin()
 	staffuserMixinFields0 := staffuserMixin[0].Fields()
 	_ = staffuserMixinFields0
@@ -680,21 +409,4 @@ func init() {
 	timelineentryDescUpdatedAt := timelineentryMixinFields1[1].Descriptor()
 	// timelineentry.DefaultUpdatedAt holds the default value on creation for the updated_at field.
 	timelineentry.DefaultUpdatedAt = timelineentryDescUpdatedAt.Default.(func() time.Time)
-	uploadMixin := schema.Upload{}.Mixin()
-	uploadMixinFields0 := uploadMixin[0].Fields()
-	_ = uploadMixinFields0
-	uploadFields := schema.Upload{}.Fields()
-	_ = uploadFields
-	// uploadDescCreatedAt is the schema descriptor for created_at field.
-	uploadDescCreatedAt := uploadMixinFields0[2].Descriptor()
-	// upload.DefaultCreatedAt holds the default value on creation for the created_at field.
-	upload.DefaultCreatedAt = uploadDescCreatedAt.Default.(func() time.Time)
-	// uploadDescState is the schema descriptor for state field.
-	uploadDescState := uploadFields[3].Descriptor()
-	// upload.DefaultState holds the default value on creation for the state field.
-	upload.DefaultState = uploadDescState.Default.(string)
-	// uploadDescUpdatedAt is the schema descriptor for updated_at field.
-	uploadDescUpdatedAt := uploadFields[17].Descriptor()
-	// upload.DefaultUpdatedAt holds the default value on creation for the updated_at field.
-	upload.DefaultUpdatedAt = uploadDescUpdatedAt.Default.(func() time.Time)
 }

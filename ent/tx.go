@@ -20,18 +20,12 @@ type Tx struct {
 	ApiKey *ApiKeyClient
 	// AttributeDefinition is the client for interacting with the AttributeDefinition builders.
 	AttributeDefinition *AttributeDefinitionClient
-	// AttributeDefinitionType is the client for interacting with the AttributeDefinitionType builders.
-	AttributeDefinitionType *AttributeDefinitionTypeClient
 	// AttributeOption is the client for interacting with the AttributeOption builders.
 	AttributeOption *AttributeOptionClient
 	// AttributeValue is the client for interacting with the AttributeValue builders.
 	AttributeValue *AttributeValueClient
 	// AttributeValueOption is the client for interacting with the AttributeValueOption builders.
 	AttributeValueOption *AttributeValueOptionClient
-	// AuditRecord is the client for interacting with the AuditRecord builders.
-	AuditRecord *AuditRecordClient
-	// Blob is the client for interacting with the Blob builders.
-	Blob *BlobClient
 	// Contact is the client for interacting with the Contact builders.
 	Contact *ContactClient
 	// Customer is the client for interacting with the Customer builders.
@@ -40,58 +34,28 @@ type Tx struct {
 	CustomerImage *CustomerImageClient
 	// CustomerMerge is the client for interacting with the CustomerMerge builders.
 	CustomerMerge *CustomerMergeClient
-	// CustomerOrigin is the client for interacting with the CustomerOrigin builders.
-	CustomerOrigin *CustomerOriginClient
-	// CustomerSearch is the client for interacting with the CustomerSearch builders.
-	CustomerSearch *CustomerSearchClient
-	// CustomerType is the client for interacting with the CustomerType builders.
-	CustomerType *CustomerTypeClient
 	// Document is the client for interacting with the Document builders.
 	Document *DocumentClient
-	// DocumentRendition is the client for interacting with the DocumentRendition builders.
-	DocumentRendition *DocumentRenditionClient
 	// DocumentVersion is the client for interacting with the DocumentVersion builders.
 	DocumentVersion *DocumentVersionClient
 	// EmailAddress is the client for interacting with the EmailAddress builders.
 	EmailAddress *EmailAddressClient
-	// Event is the client for interacting with the Event builders.
-	Event *EventClient
-	// FieldPolicy is the client for interacting with the FieldPolicy builders.
-	FieldPolicy *FieldPolicyClient
-	// FieldRule is the client for interacting with the FieldRule builders.
-	FieldRule *FieldRuleClient
-	// Garbage is the client for interacting with the Garbage builders.
-	Garbage *GarbageClient
-	// Idempotency is the client for interacting with the Idempotency builders.
-	Idempotency *IdempotencyClient
 	// ImageFile is the client for interacting with the ImageFile builders.
 	ImageFile *ImageFileClient
-	// Job is the client for interacting with the Job builders.
-	Job *JobClient
-	// JobRowError is the client for interacting with the JobRowError builders.
-	JobRowError *JobRowErrorClient
 	// Note is the client for interacting with the Note builders.
 	Note *NoteClient
-	// Office is the client for interacting with the Office builders.
-	Office *OfficeClient
 	// PhoneNumber is the client for interacting with the PhoneNumber builders.
 	PhoneNumber *PhoneNumberClient
 	// PostalAddress is the client for interacting with the PostalAddress builders.
 	PostalAddress *PostalAddressClient
 	// Revision is the client for interacting with the Revision builders.
 	Revision *RevisionClient
-	// SearchWord is the client for interacting with the SearchWord builders.
-	SearchWord *SearchWordClient
-	// Service is the client for interacting with the Service builders.
-	Service *ServiceClient
 	// StaffUser is the client for interacting with the StaffUser builders.
 	StaffUser *StaffUserClient
 	// StorageUsage is the client for interacting with the StorageUsage builders.
 	StorageUsage *StorageUsageClient
 	// TimelineEntry is the client for interacting with the TimelineEntry builders.
 	TimelineEntry *TimelineEntryClient
-	// Upload is the client for interacting with the Upload builders.
-	Upload *UploadClient
 
 	// lazily loaded.
 	client     *Client
@@ -226,42 +190,24 @@ func (tx *Tx) init() {
 	tx.Account = NewAccountClient(tx.config)
 	tx.ApiKey = NewApiKeyClient(tx.config)
 	tx.AttributeDefinition = NewAttributeDefinitionClient(tx.config)
-	tx.AttributeDefinitionType = NewAttributeDefinitionTypeClient(tx.config)
 	tx.AttributeOption = NewAttributeOptionClient(tx.config)
 	tx.AttributeValue = NewAttributeValueClient(tx.config)
 	tx.AttributeValueOption = NewAttributeValueOptionClient(tx.config)
-	tx.AuditRecord = NewAuditRecordClient(tx.config)
-	tx.Blob = NewBlobClient(tx.config)
 	tx.Contact = NewContactClient(tx.config)
 	tx.Customer = NewCustomerClient(tx.config)
 	tx.CustomerImage = NewCustomerImageClient(tx.config)
 	tx.CustomerMerge = NewCustomerMergeClient(tx.config)
-	tx.CustomerOrigin = NewCustomerOriginClient(tx.config)
-	tx.CustomerSearch = NewCustomerSearchClient(tx.config)
-	tx.CustomerType = NewCustomerTypeClient(tx.config)
 	tx.Document = NewDocumentClient(tx.config)
-	tx.DocumentRendition = NewDocumentRenditionClient(tx.config)
 	tx.DocumentVersion = NewDocumentVersionClient(tx.config)
 	tx.EmailAddress = NewEmailAddressClient(tx.config)
-	tx.Event = NewEventClient(tx.config)
-	tx.FieldPolicy = NewFieldPolicyClient(tx.config)
-	tx.FieldRule = NewFieldRuleClient(tx.config)
-	tx.Garbage = NewGarbageClient(tx.config)
-	tx.Idempotency = NewIdempotencyClient(tx.config)
 	tx.ImageFile = NewImageFileClient(tx.config)
-	tx.Job = NewJobClient(tx.config)
-	tx.JobRowError = NewJobRowErrorClient(tx.config)
 	tx.Note = NewNoteClient(tx.config)
-	tx.Office = NewOfficeClient(tx.config)
 	tx.PhoneNumber = NewPhoneNumberClient(tx.config)
 	tx.PostalAddress = NewPostalAddressClient(tx.config)
 	tx.Revision = NewRevisionClient(tx.config)
-	tx.SearchWord = NewSearchWordClient(tx.config)
-	tx.Service = NewServiceClient(tx.config)
 	tx.StaffUser = NewStaffUserClient(tx.config)
 	tx.StorageUsage = NewStorageUsageClient(tx.config)
 	tx.TimelineEntry = NewTimelineEntryClient(tx.config)
-	tx.Upload = NewUploadClient(tx.config)
 }
 
 // txDriver wraps the given dialect.Tx with a nop dialect.Driver implementation.

@@ -44,18 +44,6 @@ func (f AttributeDefinitionFunc) Mutate(ctx context.Context, m ent.Mutation) (en
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.AttributeDefinitionMutation", m)
 }
 
-// The AttributeDefinitionTypeFunc type is an adapter to allow the use of ordinary
-// function as AttributeDefinitionType mutator.
-type AttributeDefinitionTypeFunc func(context.Context, *ent.AttributeDefinitionTypeMutation) (ent.Value, error)
-
-// Mutate calls f(ctx, m).
-func (f AttributeDefinitionTypeFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
-	if mv, ok := m.(*ent.AttributeDefinitionTypeMutation); ok {
-		return f(ctx, mv)
-	}
-	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.AttributeDefinitionTypeMutation", m)
-}
-
 // The AttributeOptionFunc type is an adapter to allow the use of ordinary
 // function as AttributeOption mutator.
 type AttributeOptionFunc func(context.Context, *ent.AttributeOptionMutation) (ent.Value, error)
@@ -90,30 +78,6 @@ func (f AttributeValueOptionFunc) Mutate(ctx context.Context, m ent.Mutation) (e
 		return f(ctx, mv)
 	}
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.AttributeValueOptionMutation", m)
-}
-
-// The AuditRecordFunc type is an adapter to allow the use of ordinary
-// function as AuditRecord mutator.
-type AuditRecordFunc func(context.Context, *ent.AuditRecordMutation) (ent.Value, error)
-
-// Mutate calls f(ctx, m).
-func (f AuditRecordFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
-	if mv, ok := m.(*ent.AuditRecordMutation); ok {
-		return f(ctx, mv)
-	}
-	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.AuditRecordMutation", m)
-}
-
-// The BlobFunc type is an adapter to allow the use of ordinary
-// function as Blob mutator.
-type BlobFunc func(context.Context, *ent.BlobMutation) (ent.Value, error)
-
-// Mutate calls f(ctx, m).
-func (f BlobFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
-	if mv, ok := m.(*ent.BlobMutation); ok {
-		return f(ctx, mv)
-	}
-	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.BlobMutation", m)
 }
 
 // The ContactFunc type is an adapter to allow the use of ordinary
@@ -164,42 +128,6 @@ func (f CustomerMergeFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Valu
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.CustomerMergeMutation", m)
 }
 
-// The CustomerOriginFunc type is an adapter to allow the use of ordinary
-// function as CustomerOrigin mutator.
-type CustomerOriginFunc func(context.Context, *ent.CustomerOriginMutation) (ent.Value, error)
-
-// Mutate calls f(ctx, m).
-func (f CustomerOriginFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
-	if mv, ok := m.(*ent.CustomerOriginMutation); ok {
-		return f(ctx, mv)
-	}
-	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.CustomerOriginMutation", m)
-}
-
-// The CustomerSearchFunc type is an adapter to allow the use of ordinary
-// function as CustomerSearch mutator.
-type CustomerSearchFunc func(context.Context, *ent.CustomerSearchMutation) (ent.Value, error)
-
-// Mutate calls f(ctx, m).
-func (f CustomerSearchFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
-	if mv, ok := m.(*ent.CustomerSearchMutation); ok {
-		return f(ctx, mv)
-	}
-	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.CustomerSearchMutation", m)
-}
-
-// The CustomerTypeFunc type is an adapter to allow the use of ordinary
-// function as CustomerType mutator.
-type CustomerTypeFunc func(context.Context, *ent.CustomerTypeMutation) (ent.Value, error)
-
-// Mutate calls f(ctx, m).
-func (f CustomerTypeFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
-	if mv, ok := m.(*ent.CustomerTypeMutation); ok {
-		return f(ctx, mv)
-	}
-	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.CustomerTypeMutation", m)
-}
-
 // The DocumentFunc type is an adapter to allow the use of ordinary
 // function as Document mutator.
 type DocumentFunc func(context.Context, *ent.DocumentMutation) (ent.Value, error)
@@ -210,18 +138,6 @@ func (f DocumentFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, er
 		return f(ctx, mv)
 	}
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.DocumentMutation", m)
-}
-
-// The DocumentRenditionFunc type is an adapter to allow the use of ordinary
-// function as DocumentRendition mutator.
-type DocumentRenditionFunc func(context.Context, *ent.DocumentRenditionMutation) (ent.Value, error)
-
-// Mutate calls f(ctx, m).
-func (f DocumentRenditionFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
-	if mv, ok := m.(*ent.DocumentRenditionMutation); ok {
-		return f(ctx, mv)
-	}
-	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.DocumentRenditionMutation", m)
 }
 
 // The DocumentVersionFunc type is an adapter to allow the use of ordinary
@@ -248,66 +164,6 @@ func (f EmailAddressFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.EmailAddressMutation", m)
 }
 
-// The EventFunc type is an adapter to allow the use of ordinary
-// function as Event mutator.
-type EventFunc func(context.Context, *ent.EventMutation) (ent.Value, error)
-
-// Mutate calls f(ctx, m).
-func (f EventFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
-	if mv, ok := m.(*ent.EventMutation); ok {
-		return f(ctx, mv)
-	}
-	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.EventMutation", m)
-}
-
-// The FieldPolicyFunc type is an adapter to allow the use of ordinary
-// function as FieldPolicy mutator.
-type FieldPolicyFunc func(context.Context, *ent.FieldPolicyMutation) (ent.Value, error)
-
-// Mutate calls f(ctx, m).
-func (f FieldPolicyFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
-	if mv, ok := m.(*ent.FieldPolicyMutation); ok {
-		return f(ctx, mv)
-	}
-	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.FieldPolicyMutation", m)
-}
-
-// The FieldRuleFunc type is an adapter to allow the use of ordinary
-// function as FieldRule mutator.
-type FieldRuleFunc func(context.Context, *ent.FieldRuleMutation) (ent.Value, error)
-
-// Mutate calls f(ctx, m).
-func (f FieldRuleFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
-	if mv, ok := m.(*ent.FieldRuleMutation); ok {
-		return f(ctx, mv)
-	}
-	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.FieldRuleMutation", m)
-}
-
-// The GarbageFunc type is an adapter to allow the use of ordinary
-// function as Garbage mutator.
-type GarbageFunc func(context.Context, *ent.GarbageMutation) (ent.Value, error)
-
-// Mutate calls f(ctx, m).
-func (f GarbageFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
-	if mv, ok := m.(*ent.GarbageMutation); ok {
-		return f(ctx, mv)
-	}
-	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.GarbageMutation", m)
-}
-
-// The IdempotencyFunc type is an adapter to allow the use of ordinary
-// function as Idempotency mutator.
-type IdempotencyFunc func(context.Context, *ent.IdempotencyMutation) (ent.Value, error)
-
-// Mutate calls f(ctx, m).
-func (f IdempotencyFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
-	if mv, ok := m.(*ent.IdempotencyMutation); ok {
-		return f(ctx, mv)
-	}
-	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.IdempotencyMutation", m)
-}
-
 // The ImageFileFunc type is an adapter to allow the use of ordinary
 // function as ImageFile mutator.
 type ImageFileFunc func(context.Context, *ent.ImageFileMutation) (ent.Value, error)
@@ -320,30 +176,6 @@ func (f ImageFileFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, e
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.ImageFileMutation", m)
 }
 
-// The JobFunc type is an adapter to allow the use of ordinary
-// function as Job mutator.
-type JobFunc func(context.Context, *ent.JobMutation) (ent.Value, error)
-
-// Mutate calls f(ctx, m).
-func (f JobFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
-	if mv, ok := m.(*ent.JobMutation); ok {
-		return f(ctx, mv)
-	}
-	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.JobMutation", m)
-}
-
-// The JobRowErrorFunc type is an adapter to allow the use of ordinary
-// function as JobRowError mutator.
-type JobRowErrorFunc func(context.Context, *ent.JobRowErrorMutation) (ent.Value, error)
-
-// Mutate calls f(ctx, m).
-func (f JobRowErrorFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
-	if mv, ok := m.(*ent.JobRowErrorMutation); ok {
-		return f(ctx, mv)
-	}
-	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.JobRowErrorMutation", m)
-}
-
 // The NoteFunc type is an adapter to allow the use of ordinary
 // function as Note mutator.
 type NoteFunc func(context.Context, *ent.NoteMutation) (ent.Value, error)
@@ -354,18 +186,6 @@ func (f NoteFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error)
 		return f(ctx, mv)
 	}
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.NoteMutation", m)
-}
-
-// The OfficeFunc type is an adapter to allow the use of ordinary
-// function as Office mutator.
-type OfficeFunc func(context.Context, *ent.OfficeMutation) (ent.Value, error)
-
-// Mutate calls f(ctx, m).
-func (f OfficeFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
-	if mv, ok := m.(*ent.OfficeMutation); ok {
-		return f(ctx, mv)
-	}
-	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.OfficeMutation", m)
 }
 
 // The PhoneNumberFunc type is an adapter to allow the use of ordinary
@@ -404,30 +224,6 @@ func (f RevisionFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, er
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.RevisionMutation", m)
 }
 
-// The SearchWordFunc type is an adapter to allow the use of ordinary
-// function as SearchWord mutator.
-type SearchWordFunc func(context.Context, *ent.SearchWordMutation) (ent.Value, error)
-
-// Mutate calls f(ctx, m).
-func (f SearchWordFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
-	if mv, ok := m.(*ent.SearchWordMutation); ok {
-		return f(ctx, mv)
-	}
-	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.SearchWordMutation", m)
-}
-
-// The ServiceFunc type is an adapter to allow the use of ordinary
-// function as Service mutator.
-type ServiceFunc func(context.Context, *ent.ServiceMutation) (ent.Value, error)
-
-// Mutate calls f(ctx, m).
-func (f ServiceFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
-	if mv, ok := m.(*ent.ServiceMutation); ok {
-		return f(ctx, mv)
-	}
-	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.ServiceMutation", m)
-}
-
 // The StaffUserFunc type is an adapter to allow the use of ordinary
 // function as StaffUser mutator.
 type StaffUserFunc func(context.Context, *ent.StaffUserMutation) (ent.Value, error)
@@ -462,18 +258,6 @@ func (f TimelineEntryFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Valu
 		return f(ctx, mv)
 	}
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.TimelineEntryMutation", m)
-}
-
-// The UploadFunc type is an adapter to allow the use of ordinary
-// function as Upload mutator.
-type UploadFunc func(context.Context, *ent.UploadMutation) (ent.Value, error)
-
-// Mutate calls f(ctx, m).
-func (f UploadFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
-	if mv, ok := m.(*ent.UploadMutation); ok {
-		return f(ctx, mv)
-	}
-	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.UploadMutation", m)
 }
 
 // Condition is a hook condition function.

@@ -15,9 +15,6 @@ type ApiKey func(*sql.Selector)
 // AttributeDefinition is the predicate function for attributedefinition builders.
 type AttributeDefinition func(*sql.Selector)
 
-// AttributeDefinitionType is the predicate function for attributedefinitiontype builders.
-type AttributeDefinitionType func(*sql.Selector)
-
 // AttributeOption is the predicate function for attributeoption builders.
 type AttributeOption func(*sql.Selector)
 
@@ -26,12 +23,6 @@ type AttributeValue func(*sql.Selector)
 
 // AttributeValueOption is the predicate function for attributevalueoption builders.
 type AttributeValueOption func(*sql.Selector)
-
-// AuditRecord is the predicate function for auditrecord builders.
-type AuditRecord func(*sql.Selector)
-
-// Blob is the predicate function for blob builders.
-type Blob func(*sql.Selector)
 
 // Contact is the predicate function for contact builders.
 type Contact func(*sql.Selector)
@@ -45,20 +36,8 @@ type CustomerImage func(*sql.Selector)
 // CustomerMerge is the predicate function for customermerge builders.
 type CustomerMerge func(*sql.Selector)
 
-// CustomerOrigin is the predicate function for customerorigin builders.
-type CustomerOrigin func(*sql.Selector)
-
-// CustomerSearch is the predicate function for customersearch builders.
-type CustomerSearch func(*sql.Selector)
-
-// CustomerType is the predicate function for customertype builders.
-type CustomerType func(*sql.Selector)
-
 // Document is the predicate function for document builders.
 type Document func(*sql.Selector)
-
-// DocumentRendition is the predicate function for documentrendition builders.
-type DocumentRendition func(*sql.Selector)
 
 // DocumentVersion is the predicate function for documentversion builders.
 type DocumentVersion func(*sql.Selector)
@@ -66,35 +45,11 @@ type DocumentVersion func(*sql.Selector)
 // EmailAddress is the predicate function for emailaddress builders.
 type EmailAddress func(*sql.Selector)
 
-// Event is the predicate function for event builders.
-type Event func(*sql.Selector)
-
-// FieldPolicy is the predicate function for fieldpolicy builders.
-type FieldPolicy func(*sql.Selector)
-
-// FieldRule is the predicate function for fieldrule builders.
-type FieldRule func(*sql.Selector)
-
-// Garbage is the predicate function for garbage builders.
-type Garbage func(*sql.Selector)
-
-// Idempotency is the predicate function for idempotency builders.
-type Idempotency func(*sql.Selector)
-
 // ImageFile is the predicate function for imagefile builders.
 type ImageFile func(*sql.Selector)
 
-// Job is the predicate function for job builders.
-type Job func(*sql.Selector)
-
-// JobRowError is the predicate function for jobrowerror builders.
-type JobRowError func(*sql.Selector)
-
 // Note is the predicate function for note builders.
 type Note func(*sql.Selector)
-
-// Office is the predicate function for office builders.
-type Office func(*sql.Selector)
 
 // PhoneNumber is the predicate function for phonenumber builders.
 type PhoneNumber func(*sql.Selector)
@@ -105,12 +60,6 @@ type PostalAddress func(*sql.Selector)
 // Revision is the predicate function for revision builders.
 type Revision func(*sql.Selector)
 
-// SearchWord is the predicate function for searchword builders.
-type SearchWord func(*sql.Selector)
-
-// Service is the predicate function for service builders.
-type Service func(*sql.Selector)
-
 // StaffUser is the predicate function for staffuser builders.
 type StaffUser func(*sql.Selector)
 
@@ -119,6 +68,3 @@ type StorageUsage func(*sql.Selector)
 
 // TimelineEntry is the predicate function for timelineentry builders.
 type TimelineEntry func(*sql.Selector)
-
-// Upload is the predicate function for upload builders.
-type Upload func(*sql.Selector)

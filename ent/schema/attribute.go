@@ -81,7 +81,7 @@ type AttributeDefinitionType struct{ ent.Schema }
 
 // Annotations of the table.
 func (AttributeDefinitionType) Annotations() []schema.Annotation {
-	return table("attribute_definition_type", nil)
+	return table("attribute_definition_type", nil, sqlOnly)
 }
 
 // Mixin of the table.
@@ -104,7 +104,9 @@ func (AttributeDefinitionType) Indexes() []ent.Index {
 type AttributeOption struct{ ent.Schema }
 
 // Annotations of the table.
-func (AttributeOption) Annotations() []schema.Annotation { return table("attribute_option", nil) }
+func (AttributeOption) Annotations() []schema.Annotation {
+	return table("attribute_option", nil, upserted)
+}
 
 // Mixin of the table.
 func (AttributeOption) Mixin() []ent.Mixin { return []ent.Mixin{owned{}} }

@@ -18,7 +18,7 @@ func (AuditRecord) Annotations() []schema.Annotation {
 		"audit_record_outcome":         oneOf("outcome", "DONE", "DENIED"),
 		"audit_record_created_by_kind": actorKinds,
 		"audit_record_times":           "times > 0",
-	})
+	}, sqlOnly)
 }
 
 // Mixin of the table.

@@ -34,7 +34,7 @@ func (listed) Indexes() []ent.Index {
 	}
 }
 
-// list names the table of a list and its checks, with those that all lists have.
+// list names the table of a list and its checks, with those that all lists have. Lists are written by one set of SQL for all.
 func list(name string, more map[string]string) []schema.Annotation {
 	checks := map[string]string{
 		name + "_key":      "key ~ '^[a-z0-9]+(_[a-z0-9]+)*$' AND char_length(key) <= 60",
@@ -44,7 +44,7 @@ func list(name string, more map[string]string) []schema.Annotation {
 	for check, condition := range more {
 		checks[check] = condition
 	}
-	return table(name, checks)
+	return table(name, checks, sqlOnly)
 }
 
 // CustomerType is what sort of customer somebody is, for example a builder.
@@ -101,7 +101,7 @@ type FieldPolicy struct{ ent.Schema }
 func (FieldPolicy) Annotations() []schema.Annotation {
 	return table("field_policy", map[string]string{
 		"field_policy_channel": oneOf("channel", "STAFF", "BOOKING", "IMPORT", "API", "SECURE_LINK"),
-	})
+	}, sqlOnly)
 }
 
 // Mixin of the table.
@@ -131,7 +131,7 @@ func (FieldRule) Annotations() []schema.Annotation {
 	return table("field_rule", map[string]string{
 		"field_rule_field": "char_length(field) BETWEEN 1 AND 100",
 		"field_rule_sense": "visible OR NOT required",
-	})
+	}, sqlOnly)
 }
 
 // Mixin of the table.

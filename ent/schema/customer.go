@@ -145,7 +145,7 @@ type EmailAddress struct{ contactPoint }
 
 // Annotations of the table.
 func (EmailAddress) Annotations() []schema.Annotation {
-	return table("email_address", pointType("email_address"))
+	return table("email_address", pointType("email_address"), upserted)
 }
 
 // Mixin of the table.
@@ -171,7 +171,7 @@ type PhoneNumber struct{ contactPoint }
 
 // Annotations of the table.
 func (PhoneNumber) Annotations() []schema.Annotation {
-	return table("phone_number", pointType("phone_number"))
+	return table("phone_number", pointType("phone_number"), upserted)
 }
 
 // Mixin of the table.
@@ -193,7 +193,7 @@ type PostalAddress struct{ contactPoint }
 
 // Annotations of the table.
 func (PostalAddress) Annotations() []schema.Annotation {
-	return table("postal_address", pointType("postal_address"))
+	return table("postal_address", pointType("postal_address"), upserted)
 }
 
 // Mixin of the table.

@@ -136,7 +136,7 @@ type Blob struct{ ent.Schema }
 
 // Annotations of the table.
 func (Blob) Annotations() []schema.Annotation {
-	return table("blob", map[string]string{"blob_refs": "refs > 0", "blob_size": "size_bytes >= 0"})
+	return table("blob", map[string]string{"blob_refs": "refs > 0", "blob_size": "size_bytes >= 0"}, sqlOnly)
 }
 
 // Mixin of the table.
@@ -168,7 +168,7 @@ func (DocumentRendition) Annotations() []schema.Annotation {
 	return table("document_rendition", map[string]string{
 		"document_rendition_variant": oneOf("variant", "PREVIEW", "THUMBNAIL"),
 		"document_rendition_size":    "size_bytes > 0 AND width > 0 AND height > 0",
-	})
+	}, sqlOnly)
 }
 
 // Mixin of the table.
@@ -209,7 +209,7 @@ func (Upload) Annotations() []schema.Annotation {
 		"upload_mode":            oneOf("mode", "STREAM", "DIRECT", "IMPORT"),
 		"upload_created_by_kind": actorKinds,
 		"upload_method":          oneOf("method", "PUT", "RESUMABLE"),
-	})
+	}, sqlOnly)
 }
 
 // Mixin of the table.
@@ -257,7 +257,7 @@ func (Upload) Indexes() []ent.Index {
 type Garbage struct{ ent.Schema }
 
 // Annotations of the table.
-func (Garbage) Annotations() []schema.Annotation { return table("garbage", nil) }
+func (Garbage) Annotations() []schema.Annotation { return table("garbage", nil, sqlOnly) }
 
 // Mixin of the table.
 func (Garbage) Mixin() []ent.Mixin { return []ent.Mixin{logged{}} }
@@ -277,7 +277,7 @@ func (Garbage) Indexes() []ent.Index {
 type Idempotency struct{ ent.Schema }
 
 // Annotations of the table.
-func (Idempotency) Annotations() []schema.Annotation { return table("idempotency", nil) }
+func (Idempotency) Annotations() []schema.Annotation { return table("idempotency", nil, sqlOnly) }
 
 // Mixin of the table.
 func (Idempotency) Mixin() []ent.Mixin { return []ent.Mixin{logged{}} }

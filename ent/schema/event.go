@@ -22,7 +22,7 @@ func (Event) Annotations() []schema.Annotation {
 	return table("event", map[string]string{
 		"event_subject_type":    oneOf("subject_type", subjects...),
 		"event_created_by_kind": actorKinds,
-	})
+	}, sqlOnly)
 }
 
 // Mixin of the table.

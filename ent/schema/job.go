@@ -23,7 +23,7 @@ func (Job) Annotations() []schema.Annotation {
 		"job_state":           oneOf("state", "QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"),
 		"job_created_by_kind": actorKinds,
 		"job_lease":           "state <> 'RUNNING' OR (runner IS NOT NULL AND lease_until IS NOT NULL)",
-	})
+	}, sqlOnly)
 }
 
 // Mixin of the table.
@@ -80,7 +80,7 @@ func (Job) Indexes() []ent.Index {
 type JobRowError struct{ ent.Schema }
 
 // Annotations of the table.
-func (JobRowError) Annotations() []schema.Annotation { return table("job_row_error", nil) }
+func (JobRowError) Annotations() []schema.Annotation { return table("job_row_error", nil, sqlOnly) }
 
 // Mixin of the table.
 func (JobRowError) Mixin() []ent.Mixin { return []ent.Mixin{logged{}} }

@@ -65,9 +65,23 @@ func oneOf(column string, values ...string) string {
 }
 
 // table names the table and its checks.
-func table(name string, checks map[string]string) []schema.Annotation {
-	return []schema.Annotation{entsql.Annotation{Table: name, Checks: checks}}
+func table(name string, checks map[string]string, more ...schema.Annotation) []schema.Annotation {
+	return append(more, entsql.Annotation{Table: name, Checks: checks})
 }
+
+// mark is what internal/genent asks of a table.
+type mark string
+
+const (
+	// sqlOnly is a table that is read and written with SQL alone: it is migrated, and gets no builders, which would be some
+	// thousand lines to compile.
+	sqlOnly mark = "SQLOnly"
+	// upserted is a table with builders that has ON CONFLICT in them too.
+	upserted mark = "Upserted"
+)
+
+// Name implements schema.Annotation.
+func (m mark) Name() string { return string(m) }
 
 // owned is what every row of an account has: an id (UUIDv7) and the account.
 type owned struct{ mixin.Schema }

@@ -20,7 +20,9 @@ var (
 type CustomerSearch struct{ ent.Schema }
 
 // Annotations of the table.
-func (CustomerSearch) Annotations() []schema.Annotation { return table("customer_search", nil) }
+func (CustomerSearch) Annotations() []schema.Annotation {
+	return table("customer_search", nil, sqlOnly)
+}
 
 // Mixin of the table.
 func (CustomerSearch) Mixin() []ent.Mixin { return []ent.Mixin{logged{}} }
@@ -59,7 +61,7 @@ func (CustomerSearch) Indexes() []ent.Index {
 type SearchWord struct{ ent.Schema }
 
 // Annotations of the table.
-func (SearchWord) Annotations() []schema.Annotation { return table("search_word", nil) }
+func (SearchWord) Annotations() []schema.Annotation { return table("search_word", nil, sqlOnly) }
 
 // Fields of the table.
 func (SearchWord) Fields() []ent.Field {

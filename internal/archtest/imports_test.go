@@ -33,7 +33,7 @@ var layers = []string{
 }
 
 // outside are packages that stand beside the product: generated clients, tools and what tests are made of.
-var outside = []string{"ent", "internal/archtest", "internal/gengql", "internal/devdb", "internal/pgtest", "internal/apitest", "internal/blob/blobtest", "internal/clamd/clamdtest", "internal/bench", "test"}
+var outside = []string{"ent", "internal/archtest", "internal/genent", "internal/gengql", "internal/devdb", "internal/pgtest", "internal/apitest", "internal/blob/blobtest", "internal/clamd/clamdtest", "internal/bench", "test"}
 
 // forbidden says which packages must not know of something, and why.
 var forbidden = []struct{ who, what, why string }{
