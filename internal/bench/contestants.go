@@ -31,10 +31,17 @@ type dossierServer struct {
 // it needs less is what the wall costs.
 const unwalled = "unwalled"
 
-// startDossier starts the program as a user would, on a database of the bench. name is dossier or unwalled. The last of equal
+// before is the contestant that is another build of Dossier.
+const before = "before"
+
+// startDossier starts the program as a user would, on a database of the bench. name is dossier, before or unwalled. The last of equal
 // flags counts.
 func (b *bench) startDossier(ctx context.Context, name, database string, flags ...string) (*dossierServer, error) {
-	program, err := filepath.Abs(b.dossier)
+	program := b.dossier
+	if name == before {
+		program = b.before
+	}
+	program, err := filepath.Abs(program)
 	if err != nil {
 		return nil, err
 	}

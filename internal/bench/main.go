@@ -27,6 +27,7 @@ type bench struct {
 	pgBin  string
 	// dossier is the program to measure; empty: the others only.
 	dossier string
+	before  string
 	skip    []string
 	profile bool
 	// files picks the sets of files to upload, by a part of their names.
@@ -64,6 +65,7 @@ func run(ctx context.Context, args []string, out, logs io.Writer) error {
 	flags.StringVar(&b.dir, "dir", "data/bench", "where the database, the files and the results are")
 	flags.StringVar(&b.source, "source", "internal/bench", "where the bench's source is")
 	flags.StringVar(&b.dossier, "dossier", "bin/dossier", "the program to measure")
+	flags.StringVar(&b.before, "before", "", "another build of the program, measured beside it: what a change does, from one run")
 	flags.StringVar(&b.pgBin, "pg-bin", "", "where initdb and postgres are; empty: searched for")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -120,4 +122,6 @@ func (b *bench) run(ctx context.Context, chosen []string) (err error) {
 
 func (b *bench) printf(format string, args ...any) { _, _ = fmt.Fprintf(b.out, format, args...) }
 
-func (b *bench) skips(contestant string) bool { return slices.Contains(b.skip, contestant) }
+func (b *bench) skips(contestant string) bool {
+	return slices.Contains(b.skip, contestant) || contestant == before && b.before == ""
+}

@@ -124,7 +124,7 @@ func (b *bench) startTargets(ctx context.Context, database string, ids [accounts
 	starts := []struct {
 		name  string
 		start func(context.Context, string, [accounts]uuid.UUID) (*target, error)
-	}{{"dossier", b.dossierTarget("dossier")}, {unwalled, b.dossierTarget(unwalled)}, {"limit", b.startLimit}, {"postgraphile", b.startPostGraphile}}
+	}{{"dossier", b.dossierTarget("dossier")}, {before, b.dossierTarget(before)}, {unwalled, b.dossierTarget(unwalled)}, {"limit", b.startLimit}, {"postgraphile", b.startPostGraphile}}
 	for _, s := range starts {
 		if b.skips(s.name) {
 			continue

@@ -112,6 +112,9 @@ func (r *report) readRatios(query string, connections int) string {
 				verdict(d.total()/c.total(), o.target))
 		}
 	}
+	if old := r.find(query, connections, before); old != nil {
+		fmt.Fprintf(&s, "%-10s %5d  dossier / %-12s %5.2fx\n", query, connections, before, d.total()/old.total())
+	}
 	return s.String()
 }
 

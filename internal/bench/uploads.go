@@ -137,22 +137,23 @@ func (b *bench) uploadFiles(ctx context.Context) error {
 	return errors.Join(failed...)
 }
 
-// turn gives the contestants of a round in the order opposite to the last one's, so that what one leaves behind (dirty pages, a
-// full journal, memory that is still to be cleared) is not always paid by the same other.
+// turn gives the contestants of a round in the order opposite to the last one's, and every second round begins with another,
+// so that what one leaves behind (dirty pages, a full journal, memory that is still to be cleared) is not always paid by the
+// same other.
 func turn(list []*uploader, round int) []*uploader {
-	if round%2 == 0 {
-		return list
+	first := round / 2 % len(list)
+	order := slices.Concat(list[first:], list[:first])
+	if round%2 == 1 {
+		slices.Reverse(order)
 	}
-	back := slices.Clone(list)
-	slices.Reverse(back)
-	return back
+	return order
 }
 
 func (b *bench) startUploaders(ctx context.Context) (list []*uploader, err error) {
 	starts := []struct {
 		name  string
 		start func(context.Context, string) (*uploader, error)
-	}{{"dossier", b.startScratchUploader}, {unwalled, b.startScratchUploader}, {"put", b.startPut}}
+	}{{"dossier", b.startScratchUploader}, {before, b.startScratchUploader}, {unwalled, b.startScratchUploader}, {"put", b.startPut}}
 	for _, s := range starts {
 		if b.skips(s.name) {
 			continue
@@ -480,6 +481,10 @@ func (r *report) uploadLines(workload string) string {
 	} else if d != nil && p != nil && p.CPUSeconds > 0 {
 		ratio := d.CPUSeconds / p.CPUSeconds
 		fmt.Fprintf(&s, "%-20s dossier / put %5.2fx  (target 1.25x: %s)\n", workload, ratio, verdict(ratio, 1.25))
+	}
+	if old := r.findUpload(workload, before); d != nil && old != nil && !d.Failed && !old.Failed {
+		fmt.Fprintf(&s, "%-20s dossier / %s %5.2fx, with PostgreSQL %5.2fx\n", workload, before, d.CPUSeconds/old.CPUSeconds,
+			(d.CPUSeconds+d.PostgresS)/(old.CPUSeconds+old.PostgresS))
 	}
 	if off := r.findUpload(workload, unwalled); d != nil && off != nil && !d.Failed && !off.Failed {
 		ratio := (d.CPUSeconds + d.PostgresS) / (off.CPUSeconds + off.PostgresS)
