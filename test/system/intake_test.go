@@ -358,10 +358,14 @@ func TestSlowUploadsHoldNoConnection(t *testing.T) {
 		}
 		return nil
 	})
-	if n := scalar[int64](t, db, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
-		AND backend_type = 'client backend' AND state IN ('active', 'idle in transaction') AND query NOT LIKE 'LISTEN%'`); n != 0 {
-		t.Errorf("%d connections are in use while 20 uploads wait for their clients", n)
-	}
+	// Asked again, because the server's own work has a connection now and then. One that an upload held would stay.
+	eventually(t, 10*time.Second, func() error {
+		if n := scalar[int64](t, db, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+			AND backend_type = 'client backend' AND state IN ('active', 'idle in transaction') AND query NOT LIKE 'LISTEN%'`); n != 0 {
+			return fmt.Errorf("%d connections are in use while 20 uploads wait for their clients: %w", n, errNotYet)
+		}
+		return nil
+	})
 	for range 20 {
 		a.must(t, `{ customers(first: 20) { nodes { id displayName contacts(first: 3) { nodes { id } } documents(first: 5) { nodes { id } } } } }`, nil)
 	}
