@@ -5,7 +5,8 @@
 //     PostGraphile 5 (bench/postgraphile), on 10 accounts with 100,000 customers, 2,000,000 events and 2,000,000 timeline
 //     entries.
 //   - Uploads, beside a plain PUT handler with SHA-256 (bench/put).
-//   - Reads and uploads also beside another build of itself (the contestant before, with -before), and beside itself without row-level security (the contestant unwalled), which is what that costs.
+//   - Reads and uploads also beside itself without row-level security (the contestant unwalled), which is what that costs, and
+//     beside another build of itself (before, with -before), which is what a change does.
 //   - The directory of one account with 1,000,000 customers: searches, filters and pages, beside nobody. Here the time in the
 //     database counts, as PostgreSQL's own log says it, against a target.
 //   - Live events, beside a server that broadcasts one prepared message (bench/prepared).
