@@ -2,6 +2,7 @@
 GO      ?= go
 # The Google client without gRPC: 21 MB instead of 34.
 TAGS    ?= disable_grpc_modules
+BUILD   := $(GO) build -trimpath -ldflags=-s
 BIN     := bin/dossier
 # What make run builds, in 0.6 of the time of $(BIN): nothing is inlined and there is nothing for a debugger.
 DEMO    := bin/dossier-demo
@@ -18,10 +19,10 @@ deps: ## check Go, Node and PostgreSQL (in CI also Chromium and clamd), install 
 	@.ci/deps
 
 build: ## build bin/dossier
-	$(GO) build -trimpath -ldflags=-s -o $(BIN) ./cmd/dossier
+	$(BUILD) -o $(BIN) ./cmd/dossier
 
 run: deps ## serve on the embedded default, with sample customers
-	$(GO) build -trimpath -ldflags=-s -gcflags='all=-l -dwarf=false' -o $(DEMO) ./cmd/dossier
+	$(BUILD) -gcflags='all=-l -dwarf=false' -o $(DEMO) ./cmd/dossier
 	$(DEMO) dev
 
 test: deps test-clients-install ## the whole test-suite

@@ -65,6 +65,9 @@ type uploadCell struct {
 	bytes int64
 }
 
+// total is what the server and PostgreSQL cost together.
+func (c *uploadCell) total() float64 { return c.CPUSeconds + c.PostgresS }
+
 // uploader is a contestant of the uploads.
 type uploader struct {
 	name string
@@ -482,12 +485,14 @@ func (r *report) uploadLines(workload string) string {
 		ratio := d.CPUSeconds / p.CPUSeconds
 		fmt.Fprintf(&s, "%-20s dossier / put %5.2fx  (target 1.25x: %s)\n", workload, ratio, verdict(ratio, 1.25))
 	}
-	if old := r.findUpload(workload, before); d != nil && old != nil && !d.Failed && !old.Failed {
-		fmt.Fprintf(&s, "%-20s dossier / %s %5.2fx, with PostgreSQL %5.2fx\n", workload, before, d.CPUSeconds/old.CPUSeconds,
-			(d.CPUSeconds+d.PostgresS)/(old.CPUSeconds+old.PostgresS))
+	if d == nil || d.Failed {
+		return s.String()
 	}
-	if off := r.findUpload(workload, unwalled); d != nil && off != nil && !d.Failed && !off.Failed {
-		ratio := (d.CPUSeconds + d.PostgresS) / (off.CPUSeconds + off.PostgresS)
+	if old := r.findUpload(workload, before); old != nil && !old.Failed {
+		fmt.Fprintf(&s, "%-20s dossier / %s %5.2fx, with PostgreSQL %5.2fx\n", workload, before, d.CPUSeconds/old.CPUSeconds, d.total()/old.total())
+	}
+	if off := r.findUpload(workload, unwalled); off != nil && !off.Failed {
+		ratio := d.total() / off.total()
 		fmt.Fprintf(&s, "%-20s dossier / %s, with PostgreSQL %5.2fx  (target 1.08x: %s)\n", workload, unwalled, ratio, verdict(ratio, 1.08))
 	}
 	return s.String()
