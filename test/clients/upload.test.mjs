@@ -120,15 +120,14 @@ for (const [name, where, way] of [
 /** cuttingLine is a line to a server that breaks each time so many bytes have gone up, and stays dead for a moment. */
 async function cuttingLine(t, target, cuts) {
   const { hostname, port: targetPort } = new URL(target);
-  const sockets = new Set();
+  const clients = new Set();
   let sent = 0, dead = false;
   const line = createTcpServer(client => {
     if (dead) return client.resetAndDestroy();
     const upstream = connect(targetPort, hostname);
-    for (const socket of [client, upstream]) {
-      sockets.add(socket);
-      socket.on('error', () => {}).on('close', () => { sockets.delete(socket); client.destroy(); upstream.destroy(); });
-    }
+    clients.add(client);
+    client.on('error', () => {}).on('close', () => { clients.delete(client); upstream.end(); });
+    upstream.on('error', () => {}).on('close', () => client.destroy());
     client.on('data', data => {
       upstream.write(data);
       sent += data.length;
@@ -137,7 +136,7 @@ async function cuttingLine(t, target, cuts) {
       cuts.shift();
       dead = true;
       setTimeout(() => { dead = false; }, 300);
-      sockets.forEach(s => s.resetAndDestroy());
+      clients.forEach(c => c.resetAndDestroy()); // a reset upstream would take back what a busy server has not read yet
     });
     upstream.pipe(client);
   });
