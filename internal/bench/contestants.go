@@ -31,6 +31,12 @@ type dossierServer struct {
 // it needs less is what the wall costs.
 const unwalled = "unwalled"
 
+// The contestants that are PostGraphile: as a login that passes row-level security by, like unwalled, and with row-level security.
+const (
+	postGraphile       = "postgraphile"
+	walledPostGraphile = "graphile-rls"
+)
+
 // before is the contestant that is another build of Dossier.
 const before = "before"
 
@@ -53,7 +59,7 @@ func (b *bench) startDossier(ctx context.Context, name, database string, flags .
 	if err != nil {
 		return nil, err
 	}
-	files := filepath.Join(b.dir, name+"-files")
+	files := filepath.Join(b.stores, name)
 	dsn := b.dsn(database)
 	if name == unwalled {
 		if dsn, err = b.bypassing(ctx, dsn); err != nil {
@@ -111,8 +117,14 @@ func (b *bench) mintKey(ctx context.Context, database string, account uuid.UUID)
 	return key.Printed, err
 }
 
+func (b *bench) postGraphileTarget(name string) func(context.Context, string, [accounts]uuid.UUID) (*target, error) {
+	return func(ctx context.Context, database string, ids [accounts]uuid.UUID) (*target, error) {
+		return b.startPostGraphile(ctx, name, database, ids)
+	}
+}
+
 // startPostGraphile starts PostGraphile with as many connections as the others have.
-func (b *bench) startPostGraphile(ctx context.Context, database string, ids [accounts]uuid.UUID) (*target, error) {
+func (b *bench) startPostGraphile(ctx context.Context, name, database string, ids [accounts]uuid.UUID) (*target, error) {
 	dir, err := filepath.Abs(filepath.Join(b.source, "postgraphile"))
 	if err != nil {
 		return nil, err
@@ -129,8 +141,12 @@ func (b *bench) startPostGraphile(ctx context.Context, database string, ids [acc
 	if err != nil {
 		return nil, err
 	}
+	args := []string{"server.mjs", b.dsn(database), port, "8"}
+	if name == walledPostGraphile {
+		args = append(args, "rls")
+	}
 	p, err := b.start(ctx, command{
-		name: "postgraphile", path: node, dir: dir, args: []string{"server.mjs", b.dsn(database), port, "8"},
+		name: name, path: node, dir: dir, args: args,
 		env: []string{"NODE_ENV=production", "GRAPHILE_ENV=production"}, addr: addr, ready: ready,
 	})
 	if err != nil {
@@ -148,7 +164,7 @@ func (b *bench) startPostGraphile(ctx context.Context, database string, ids [acc
 		} else if c.page > 0 {
 			v["after"] = t.cursors[c.account][c.page-1]
 		}
-		return post(t.addr, "/graphql", "", body(map[string]any{"query": q.postgraphile, "variables": v}))
+		return post(t.addr, "/graphql", ids[c.account].String(), body(map[string]any{"query": q.postgraphile, "variables": v}))
 	}
 	return t, nil
 }

@@ -6,11 +6,13 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -20,9 +22,11 @@ import (
 
 // bench is one run.
 type bench struct {
-	out    io.Writer
-	log    *slog.Logger
-	dir    string
+	out io.Writer
+	log *slog.Logger
+	dir string
+	// stores is where this run's contestants store files.
+	stores string
 	source string
 	pgBin  string
 	// dossier is the program to measure; empty: the others only.
@@ -32,6 +36,8 @@ type bench struct {
 	profile bool
 	// files picks the sets of files to upload, by a part of their names.
 	files string
+	// query picks the queries of the reads likewise, by a part of their name and number of connections.
+	query string
 	size  size
 
 	cluster *devdb.Cluster
@@ -62,6 +68,7 @@ func run(ctx context.Context, args []string, out, logs io.Writer) error {
 	rounds := flags.Int("rounds", 0, "rounds of the reads; 0: as the size says")
 	flags.BoolVar(&b.profile, "profile", false, "also keep processor and allocation profiles of Dossier for each query and each set of files")
 	flags.StringVar(&b.files, "files", "", "of the uploads only the sets of files whose name has this in it, such as \"200 x\"")
+	flags.StringVar(&b.query, "query", "", "of the reads only those whose name and connections have this in them, such as \"list\" or \"profile 1\"")
 	flags.StringVar(&b.dir, "dir", "data/bench", "where the database, the files and the results are")
 	flags.StringVar(&b.source, "source", "internal/bench", "where the bench's source is")
 	flags.StringVar(&b.dossier, "dossier", "bin/dossier", "the program to measure")
@@ -98,6 +105,9 @@ func (b *bench) run(ctx context.Context, chosen []string) (err error) {
 	if err := b.raiseFileLimit(); err != nil {
 		return err
 	}
+	stores := filepath.Join(b.dir, "stores")
+	b.stores = filepath.Join(stores, strconv.FormatInt(time.Now().Unix(), 10))
+	defer func() { err = errors.Join(err, removeOld(stores)) }()
 	if err := b.startCluster(ctx); err != nil {
 		return err
 	}
@@ -118,6 +128,24 @@ func (b *bench) run(ctx context.Context, chosen []string) (err error) {
 		}
 	}
 	return nil
+}
+
+// removeOld removes the stores of runs that ended a while ago. Those of the last minutes stay, empty as emptyFiles leaves them: ext4
+// without a journal gives the inode of a file to no other one for up to five minutes after it was deleted, and looks at each such
+// inode before it makes a new file. After a run of this bench that took longer than all else that a server does for a file.
+func removeOld(stores string) error {
+	runs, err := os.ReadDir(stores)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, run := range runs {
+		info, infoErr := run.Info()
+		err = errors.Join(err, infoErr)
+		if infoErr == nil && time.Since(info.ModTime()) > time.Hour {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(stores, run.Name())))
+		}
+	}
+	return err
 }
 
 func (b *bench) printf(format string, args ...any) { _, _ = fmt.Fprintf(b.out, format, args...) }

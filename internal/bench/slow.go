@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"slices"
 	"sync"
 	"time"
@@ -46,7 +45,7 @@ func (b *bench) slow(ctx context.Context) error {
 	}
 	defer func() {
 		u.stop()
-		_ = os.RemoveAll(u.files)
+		_ = emptyFiles(u.files)
 	}()
 	read := []request{post(u.addr, "/graphql", u.key, body(map[string]any{"query": `{ customers(first: 20) { nodes { id displayName
 		contacts(first: 3) { nodes { id displayName } } documents(first: 5) { nodes { id title } } timeline(first: 10) { nodes { id title } } } } }`}))}

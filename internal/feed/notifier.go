@@ -16,7 +16,7 @@ type NotifierConfig struct {
 	Tailer *Tailer
 	// Pool sends the notifications; at most one of its connections is used at a time.
 	Pool *pgxpool.Pool
-	// Interval is the least time between two notifications. Default 3 ms.
+	// Interval is the least time between two notifications. Default 10 ms.
 	Interval time.Duration
 	// Logger gets failed notifications. Default slog.Default().
 	Logger *slog.Logger
@@ -33,7 +33,7 @@ type Notifier struct {
 
 // NewNotifier makes a notifier. Run makes it work.
 func NewNotifier(cfg NotifierConfig) *Notifier {
-	orDefault(&cfg.Interval, 3*time.Millisecond)
+	orDefault(&cfg.Interval, 10*time.Millisecond)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}

@@ -1,5 +1,7 @@
 // PostGraphile 5 on Dossier's tables, for the bench: as its documentation starts it in production, with its caches on, no
-// logging, no GraphiQL, and the relations named as Dossier names them. Arguments: PostgreSQL URL, port, connections.
+// logging, no GraphiQL, and the relations named as Dossier names them. Arguments: PostgreSQL URL, port, connections, and "rls"
+// for row-level security as its documentation says, by the settings of each request's transaction: its bearer token is the
+// account, which nothing verifies here.
 import { createServer } from "node:http";
 import { grafserv } from "postgraphile/grafserv/node";
 import { postgraphile } from "postgraphile";
@@ -8,7 +10,11 @@ import { PostGraphileAmberPreset } from "postgraphile/presets/amber";
 import { PostGraphileConnectionFilterPreset } from "postgraphile-plugin-connection-filter";
 import { jsonPgSmartTags } from "postgraphile/utils";
 
-const [connectionString, port, max] = process.argv.slice(2);
+const [connectionString, port, max, rls] = process.argv.slice(2);
+
+const settings = ({ node }) => ({
+  pgSettings: { role: "dossier_app", "app.account": node.req.headers.authorization?.replace("Bearer ", "") },
+});
 
 // The foreign keys of the migrations do not say what an app calls them, and PostGraphile takes unique constraints for keys,
 // where the migrations have unique indexes.
@@ -40,7 +46,7 @@ const preset = {
   disablePlugins: ["PgIndexBehaviorsPlugin", "NodePlugin"],
   schema: { defaultBehavior: "-insert -update -delete", retryOnInitFail: false },
   gather: { installWatchFixtures: false },
-  grafast: { explain: false },
+  grafast: { explain: false, ...(rls === "rls" && { context: settings }) },
   grafserv: { graphiql: false, graphiqlOnGraphQLGET: false, websockets: false, watch: false },
   pgServices: [makePgService({ connectionString, schemas: ["public"], poolConfig: { max: Number(max), application_name: "postgraphile" } })],
 };
