@@ -2,8 +2,8 @@
 // and in the same run, and prints the ratios.
 //
 //   - Reads, beside LIMIT (bench/limit: fixed SQL, no GraphQL; about the least that such an answer can cost) and
-//     PostGraphile 5 (bench/postgraphile), on 10 accounts with 100,000 customers, 2,000,000 events and 2,000,000 timeline
-//     entries.
+//     PostGraphile 5 (bench/postgraphile; graphile-rls is it with row-level security), on 10 accounts with 100,000 customers,
+//     2,000,000 events and 2,000,000 timeline entries.
 //   - Uploads, beside a plain PUT handler with SHA-256 (bench/put).
 //   - Reads and uploads also beside itself without row-level security (the contestant unwalled), which is what that costs, and
 //     beside another build of itself (before, with -before), which is what a change does.

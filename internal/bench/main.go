@@ -63,7 +63,7 @@ func run(ctx context.Context, args []string, out, logs io.Writer) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(logs)
 	only := flags.String("only", strings.Join(suites, ","), "which benches to run")
-	skip := flags.String("skip", "", "contestants to leave out: dossier, unwalled, limit, postgraphile, put")
+	skip := flags.String("skip", "", "contestants to leave out: dossier, unwalled, limit, postgraphile, graphile-rls, put")
 	sizeName := flags.String("size", "full", "full, or small to see that the bench works")
 	rounds := flags.Int("rounds", 0, "rounds of the reads; 0: as the size says")
 	flags.BoolVar(&b.profile, "profile", false, "also keep processor and allocation profiles of Dossier for each query and each set of files")

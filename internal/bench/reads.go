@@ -128,8 +128,12 @@ func (b *bench) startTargets(ctx context.Context, database string, ids [accounts
 		name  string
 		start func(context.Context, string, [accounts]uuid.UUID) (*target, error)
 	}{
-		{"dossier", b.dossierTarget("dossier")}, {before, b.dossierTarget(before)}, {unwalled, b.dossierTarget(unwalled)}, {"limit", b.startLimit},
-		{postGraphile, b.postGraphileTarget(postGraphile)}, {walledPostGraphile, b.postGraphileTarget(walledPostGraphile)},
+		{"dossier", b.dossierTarget("dossier")},
+		{before, b.dossierTarget(before)},
+		{unwalled, b.dossierTarget(unwalled)},
+		{"limit", b.startLimit},
+		{postGraphile, b.postGraphileTarget(postGraphile)},
+		{walledPostGraphile, b.postGraphileTarget(walledPostGraphile)},
 	}
 	for _, s := range starts {
 		if b.skips(s.name) {
