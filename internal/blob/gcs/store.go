@@ -94,8 +94,12 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		}
 		auth = append(auth, key)
 	}
+	authenticated := cfg.Endpoint == "" || len(auth) > 0
+	if !authenticated { // else Google's client looks for credentials, and for a metadata server to ask for some
+		opts = append(opts, option.WithoutAuthentication())
+	}
 	var err error
-	if s.http, err = newHTTPClient(ctx, cfg.Endpoint == "" || len(auth) > 0, auth...); err != nil {
+	if s.http, err = newHTTPClient(ctx, authenticated, auth...); err != nil {
 		return nil, fmt.Errorf("gcs store: %w", err)
 	}
 	if s.plain, err = newHTTPClient(ctx, false); err != nil {
