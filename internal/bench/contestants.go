@@ -117,12 +117,6 @@ func (b *bench) mintKey(ctx context.Context, database string, account uuid.UUID)
 	return key.Printed, err
 }
 
-func (b *bench) postGraphileTarget(name string) func(context.Context, string, [accounts]uuid.UUID) (*target, error) {
-	return func(ctx context.Context, database string, ids [accounts]uuid.UUID) (*target, error) {
-		return b.startPostGraphile(ctx, name, database, ids)
-	}
-}
-
 // startPostGraphile starts PostGraphile with as many connections as the others have.
 func (b *bench) startPostGraphile(ctx context.Context, name, database string, ids [accounts]uuid.UUID) (*target, error) {
 	dir, err := filepath.Abs(filepath.Join(b.source, "postgraphile"))

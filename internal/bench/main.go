@@ -31,6 +31,7 @@ type bench struct {
 	pgBin  string
 	// dossier is the program to measure; empty: the others only.
 	dossier string
+	// before is another build of it, to be measured beside it; empty: none.
 	before  string
 	skip    []string
 	profile bool
@@ -130,7 +131,7 @@ func (b *bench) run(ctx context.Context, chosen []string) (err error) {
 	return nil
 }
 
-// removeOld removes the stores of runs that ended a while ago. Those of the last minutes stay, empty as emptyFiles leaves them: ext4
+// removeOld removes the stores of runs that began over an hour ago. Later ones stay, empty as emptyFiles leaves them: ext4
 // without a journal gives the inode of a file to no other one for up to five minutes after it was deleted, and looks at each such
 // inode before it makes a new file. After a run of this bench that took longer than all else that a server does for a file.
 func removeOld(stores string) error {

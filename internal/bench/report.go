@@ -98,14 +98,10 @@ func (r *report) readLines(query string, connections int) string {
 }
 
 func (r *report) readRatios(query string, connections int) string {
-	d := r.find(query, connections, "dossier")
-	if d == nil {
-		return ""
-	}
 	var s strings.Builder
 	for _, o := range []struct {
 		name, beside string
-		target       float64
+		target       float64 // 0: none
 	}{
 		// Beside PostGraphile in three ways: Dossier alone behind row-level security, both, neither.
 		{"dossier", postGraphile, 0.35},
@@ -113,14 +109,18 @@ func (r *report) readRatios(query string, connections int) string {
 		{unwalled, postGraphile, 0.35},
 		{"dossier", "limit", 1.6},
 		{"dossier", unwalled, 1.08},
+		{"dossier", before, 0},
 	} {
-		if c, other := r.find(query, connections, o.name), r.find(query, connections, o.beside); c != nil && other != nil {
-			ratio := c.total() / other.total()
-			fmt.Fprintf(&s, "%-10s %5d  %-8s / %-12s %5.2fx  (target %.2fx: %s)\n", query, connections, o.name, o.beside, ratio, o.target, verdict(ratio, o.target))
+		c, other := r.find(query, connections, o.name), r.find(query, connections, o.beside)
+		if c == nil || other == nil {
+			continue
 		}
-	}
-	if old := r.find(query, connections, before); old != nil {
-		fmt.Fprintf(&s, "%-10s %5d  dossier  / %-12s %5.2fx\n", query, connections, before, d.total()/old.total())
+		ratio := c.total() / other.total()
+		fmt.Fprintf(&s, "%-10s %5d  %-8s / %-12s %5.2fx", query, connections, o.name, o.beside, ratio)
+		if o.target > 0 {
+			fmt.Fprintf(&s, "  (target %.2fx: %s)", o.target, verdict(ratio, o.target))
+		}
+		s.WriteByte('\n')
 	}
 	return s.String()
 }

@@ -512,20 +512,21 @@ func (r *report) uploadTable() string {
 		seen = c.Workload
 	}
 	if d, p := r.allUploads("dossier"), r.allUploads("put"); d > 0 && p > 0 {
-		s += fmt.Sprintf("%-20s dossier / put %5.2fx  (target 1.25x: %s)\n", "all of them", d/p, verdict(d/p, 1.25))
+		s += fmt.Sprintf("%-20s dossier / put %5.2fx  (target 1.25x: %s)\n", "all of these", d/p, verdict(d/p, 1.25))
 	}
 	return s
 }
 
-// allUploads is the server's processor time over all workloads, 0 when one of them failed or was left out.
+// allUploads is the server's processor time over all workloads of this run, 0 when one of them failed or the contestant was left out.
 func (r *report) allUploads(contestant string) (seconds float64) {
 	for _, c := range r.Uploads {
+		if c.Contestant != contestant {
+			continue
+		}
 		if c.Failed {
 			return 0
 		}
-		if c.Contestant == contestant {
-			seconds += c.CPUSeconds
-		}
+		seconds += c.CPUSeconds
 	}
 	return seconds
 }
